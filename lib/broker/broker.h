@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "broker/command.h"
+#include "broker/config.h"
+#include "broker/effect.h"
+#include "broker/stats.h"
+#include "storage/fact.h"
+#include "storage/log.h"
+#include "storage/message_store.h"
+
+namespace sluice::broker {
+
+// Limits that protect the process; what happens at each is in docs/architecture.md.
+struct BrokerOptions {
+  base::Millis session_ttl{10'000};         // recorded leases are held this long after a restart
+  std::uint32_t sequence_jump = 1U << 20;   // after an unclean stop
+  std::uint64_t publisher_window_messages = 262'144;
+  std::uint64_t publisher_window_bytes = 8ULL << 20;
+  std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
+  std::uint32_t delivery_runs_max = 256;
+  std::uint32_t producers_max = 100'000;
+  std::uint32_t queues_max = 1'000;
+  std::uint64_t prng_seed = 0;              // jitter only
+};
+
+// The state machine: commands in, effects out. Pure: no clock, thread, file or randomness of its
+// own. Owned and called by one thread (the loop).
+//
+// Every change that anybody can see is first a record in the log; its effects wait for it.
+class Broker {
+ public:
+  // `log`, `messages` and `effects` must outlive the broker.
+  Broker(BrokerOptions options, storage::Log& log, storage::MessageStore& messages,
+         EffectSink& effects);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // --- Recovery, in this order: restore (where a snapshot exists), replay of every later record,
+  // start. Replay decides nothing.
+  base::Status restore(base::ByteView snapshot);
+  // `view.payload` is the whole payload. A record that contradicts the state is Corruption.
+  base::Status replay(const storage::RecordView& view);
+  // Writes the incarnation record (with the sequence jump after an unclean stop) and begins the
+  // time to live of recovered sessions. The caller answers nobody before the returned position is
+  // durable.
+  storage::Appended start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
+                          std::string_view software);
+
+  // --- Commands. apply() emits effects before it returns.
+  void apply(base::Now now, const OpenSession& command);
+  void apply(base::Now now, const SessionGone& command);
+  void apply(base::Now now, const OpenPublisher& command);
+  void apply(base::Now now, const Publish& command);
+  void apply(base::Now now, const Attach& command);
+  void apply(base::Now now, const Detach& command);
+  void apply(base::Now now, const Credit& command);
+  void apply(base::Now now, const Settle& command);
+  void apply(base::Now now, const Extend& command);
+  void apply(base::Now now, const DeleteQueue& command);
+  void apply(base::Now now, const Redrive& command);
+  void apply(base::Now now, const Purge& command);
+  void apply(base::Now now, const CancelTask& command);
+  void apply(base::Now now, const Peek& command);
+  // Returns the queue's id, or why the change is not allowed (for instance another number of
+  // shards), naming the field.
+  base::Result<base::QueueId> configure(base::Now now, const Configure& command);
+  // Publishes are refused with kDiskLow while `low`; settles go on.
+  void set_disk_low(bool low);
+
+  // Does all time-driven work (leases, backoff, delays, expiry, recovered sessions) and one slice
+  // of each running task; at most about 1 ms. Returns when it must run next at the latest:
+  // nullopt = only after the next command; now.mono = at once again.
+  std::optional<base::MonoTime> tick(base::Now now);
+
+  // --- Looking in.
+  std::optional<base::QueueId> find_queue(std::string_view name) const;
+  const QueueConfig* config(const base::QueueId& queue) const;
+  std::optional<base::SubscriptionId> find_subscription(const base::QueueId& queue,
+                                                        std::string_view name) const;
+  BrokerStats stats(base::Now now) const;
+
+  // --- For storage.
+  // The whole state as of the last appended record; restore() takes it back. Deterministic: equal
+  // states give equal bytes.
+  std::vector<std::byte> snapshot() const;
+  // True while any message of the range is waiting, leased or dead somewhere: its record must stay.
+  bool any_live(const storage::StreamId& stream, base::SequenceRange range) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/message.h"
+#include "broker/config.h"
+#include "storage/fact.h"
+
+// What the world asks of the broker. Borrowed views live until apply() returns.
+namespace sluice::broker {
+
+// A connection-independent number of a session inside this process; given by the frontend.
+using SessionHandle = base::StrongInt<std::uint32_t, struct SessionHandleTag>;
+// Names a request so that the reply finds it; chosen by the client, opaque here.
+using RequestId = base::StrongInt<std::uint64_t, struct RequestIdTag>;
+// Given by the broker in the reply to OpenPublisher / Attach.
+using PublisherHandle = base::StrongInt<std::uint32_t, struct PublisherHandleTag>;
+using AttachmentHandle = base::StrongInt<std::uint32_t, struct AttachmentHandleTag>;
+
+struct Origin {
+  SessionHandle session;
+  RequestId request;
+};
+
+// A client said hello; with an id the broker saw before (also before a restart) its leases go on.
+struct OpenSession {
+  SessionHandle session;
+  base::SessionId id;
+  std::uint32_t epoch = 0;
+  std::string client;  // pod or host name
+  bool resumed = false;
+};
+
+enum class SessionEnd : std::uint8_t {
+  kClosed,  // the client said goodbye: leases are released, uncounted
+  kLost,    // nothing was heard for the session's time to live: leases stall
+};
+struct SessionGone {
+  SessionHandle session;
+  SessionEnd end = SessionEnd::kLost;
+};
+
+struct OpenPublisher {
+  Origin origin;
+  base::QueueId queue;
+  base::ShardIndex shard;
+  base::ProducerId producer;
+  // The epoch that the client holds, 0 = give me a new one (fences older ones).
+  std::uint32_t producer_epoch = 0;
+};
+
+struct Publish {
+  Origin origin;
+  PublisherHandle publisher;
+  std::uint64_t producer_sequence = 0;  // of the first message; contiguous, from 1
+  base::ByteView entries;               // a batch in base/message.h layout
+  std::uint32_t count = 0;              // as the client says; checked
+};
+
+struct Attach {
+  Origin origin;
+  base::QueueId queue;
+  std::string subscription;
+  base::ShardIndex shard;
+  std::uint64_t messages_limit = 0;  // absolute, see Credit
+  std::uint64_t bytes_limit = 0;
+};
+
+struct Detach {
+  Origin origin;
+  AttachmentHandle attachment;  // its leases are released, uncounted
+};
+
+// Absolute limits, counted since the attachment: deliver until `messages_limit` messages and
+// `bytes_limit` bytes of entries have been delivered in all. One message is always allowed when
+// none is outstanding.
+struct Credit {
+  SessionHandle session;
+  AttachmentHandle attachment;
+  std::uint64_t messages_limit = 0;
+  std::uint64_t bytes_limit = 0;
+};
+
+// Proves a lease: what DELIVER carried.
+struct Receipt {
+  base::Epoch epoch;
+  base::SequenceRange range;
+};
+
+enum class SettleKind : std::uint8_t { kAck = 1, kRelease = 2, kFail = 3, kReject = 4 };
+struct Settle {
+  Origin origin;
+  AttachmentHandle attachment;
+  SettleKind kind = SettleKind::kAck;
+  std::vector<Receipt> receipts;
+  // kFail only: the next delivery is due after this, instead of the backoff.
+  std::optional<base::Millis> delay;
+  std::string error;  // kFail, kReject; <= 4 KiB
+  bool wants_reply = true;
+};
+
+struct Extend {
+  Origin origin;
+  AttachmentHandle attachment;
+  bool all = false;  // every lease of the attachment
+  std::vector<Receipt> receipts;
+  base::Millis duration{0};  // from now; 0 = the subscription's lease
+};
+
+// The frontend's: records up to these positions are safe.
+struct Committed {
+  storage::LogPositions positions;
+};
+
+// Creates or changes the queue of that name. Idempotent.
+struct Configure {
+  QueueConfig config;
+  base::QueueId id_if_new;  // drawn by the caller; the broker has no randomness for names
+};
+
+struct DeleteQueue {
+  Origin origin;
+  base::QueueId queue;
+};
+
+// Which dead letters or messages a task is about. Empty = all.
+struct Selector {
+  std::optional<storage::DeadReason> reason;
+  std::optional<base::SequenceRange> sequences;
+  std::optional<std::pair<std::string, std::string>> header;
+  base::WallTime dead_before;  // 0 = any
+};
+
+// Returns dead letters of a subscription to it. Runs in slices; ends with a TaskReply.
+struct Redrive {
+  Origin origin;
+  base::QueueId queue;
+  std::string subscription;
+  Selector selector;
+  bool dry_run = false;
+  std::uint32_t rate_per_second_max = 0;  // 0 = as fast as slices allow
+  base::TaskId task;                      // drawn by the caller
+};
+
+// Removes waiting messages (or dead letters) of a subscription. Leased messages stay.
+struct Purge {
+  Origin origin;
+  base::QueueId queue;
+  std::string subscription;  // empty = all of the queue's
+  bool dead_letters = false;
+  Selector selector;
+  base::TaskId task;
+};
+
+struct CancelTask {
+  Origin origin;
+  base::TaskId task;
+};
+
+// Looks at messages without leasing them: ready ones, or dead letters, from `from` on.
+struct Peek {
+  Origin origin;
+  base::QueueId queue;
+  std::string subscription;
+  bool dead_letters = false;
+  base::ShardIndex shard;
+  base::Sequence from;
+  std::uint32_t messages_max = 10;
+  std::uint32_t bytes_max = 64 * 1024;
+};
+
+}  // namespace sluice::broker

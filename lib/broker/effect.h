@@ -1,0 +1,169 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "broker/command.h"
+#include "broker/refusal.h"
+#include "storage/fact.h"
+#include "storage/log.h"
+#include "storage/message_store.h"
+
+// What the broker asks of the world. An effect may be carried out once the log is committed up to
+// its Wait; the sink keeps it back until then. Effects of one session keep their order.
+namespace sluice::broker {
+
+// Commit needed before anybody may see the effect. lsn 0 = none.
+struct Wait {
+  base::Lsn lsn;           // an exclusive end
+  bool durable = true;     // false: written is enough (fsync Interval and Never)
+};
+
+struct SessionOpened {
+  Origin origin;
+  std::uint32_t leases_kept = 0;  // messages still leased to the resumed session
+};
+
+struct PublisherOpened {
+  Origin origin;
+  Refusal refusal;
+  PublisherHandle publisher;
+  std::uint32_t producer_epoch = 0;
+  std::uint64_t last_sequence = 0;  // the last that is stored; the client resends what is above
+  std::uint64_t messages_limit = 0; // credit, absolute since this reply
+  std::uint64_t bytes_limit = 0;
+  std::uint32_t message_bytes_max = 0;
+};
+
+struct PublishReply {
+  Origin origin;
+  PublisherHandle publisher;
+  Refusal refusal;
+  std::uint64_t producer_sequence = 0;  // as asked
+  std::uint64_t expected_sequence = 0;  // with kProducerGap
+  base::Sequence first;                 // of the batch, also of a duplicate (0 = forgotten)
+  std::uint32_t count = 0;
+  bool duplicate = false;
+  std::uint64_t messages_limit = 0;     // credit after this batch
+  std::uint64_t bytes_limit = 0;
+};
+
+// Space came back in a queue whose publishers were out of credit.
+struct PublisherCredit {
+  SessionHandle session;
+  PublisherHandle publisher;
+  std::uint64_t messages_limit = 0;
+  std::uint64_t bytes_limit = 0;
+};
+
+struct AttachReply {
+  Origin origin;
+  Refusal refusal;
+  AttachmentHandle attachment;
+  base::SubscriptionId subscription;
+  std::uint32_t lease_ms = 0;
+};
+
+struct DetachReply {
+  Origin origin;
+  Refusal refusal;
+};
+
+// Consecutive messages with the same counters.
+struct DeliveryRun {
+  storage::EntrySlice slice;
+  base::WallTime accepted_at;
+  std::uint16_t attempts = 0;  // failed deliveries before this one
+  std::uint16_t stalls = 0;
+};
+// One delivery batch = one epoch = one DELIVER frame.
+struct Deliver {
+  SessionHandle session;
+  AttachmentHandle attachment;
+  base::Epoch epoch;
+  std::uint32_t lease_ms = 0;
+  std::vector<DeliveryRun> runs;
+};
+
+struct SettleReply {
+  Origin origin;
+  AttachmentHandle attachment;
+  Refusal refusal;  // kStaleReceipt when nothing of it was valid
+  std::uint64_t settled = 0;
+  std::uint64_t stale = 0;
+};
+
+struct ExtendReply {
+  Origin origin;
+  AttachmentHandle attachment;
+  Refusal refusal;
+  std::uint64_t extended = 0;
+  std::uint64_t stale = 0;
+};
+
+// The queue is gone or was changed under an attachment; leases are void.
+struct AttachmentClosed {
+  SessionHandle session;
+  AttachmentHandle attachment;
+  Refusal reason;
+};
+
+struct TaskReply {
+  Origin origin;
+  Refusal refusal;
+  base::TaskId task;
+  storage::TaskState state = storage::TaskState::kRunning;
+  std::uint64_t matched = 0;
+  std::uint64_t done = 0;
+};
+
+struct PeekedMessage {
+  base::Sequence sequence;
+  base::WallTime accepted_at;
+  std::uint16_t attempts = 0;
+  std::uint16_t stalls = 0;
+  std::vector<std::byte> entry;  // base/message.h layout
+  // Dead letters only.
+  bool dead = false;
+  storage::DeadReason reason = storage::DeadReason::kRejected;
+  base::WallTime first_failed;
+  base::WallTime died_at;
+  std::string error;
+  std::string consumer;
+};
+struct PeekReply {
+  Origin origin;
+  Refusal refusal;
+  std::vector<PeekedMessage> messages;
+  base::Sequence next;  // where to go on; 0 = that was all
+};
+
+struct DeleteReply {
+  Origin origin;
+  Refusal refusal;
+};
+
+// Receives the effects of apply() while it runs. Implementations copy or queue; they never call
+// back into the broker.
+class EffectSink {
+ public:
+  virtual ~EffectSink() = default;
+  virtual void emit(Wait wait, SessionOpened effect) = 0;
+  virtual void emit(Wait wait, PublisherOpened effect) = 0;
+  virtual void emit(Wait wait, PublishReply effect) = 0;
+  virtual void emit(Wait wait, PublisherCredit effect) = 0;
+  virtual void emit(Wait wait, AttachReply effect) = 0;
+  virtual void emit(Wait wait, DetachReply effect) = 0;
+  virtual void emit(Wait wait, Deliver effect) = 0;
+  virtual void emit(Wait wait, SettleReply effect) = 0;
+  virtual void emit(Wait wait, ExtendReply effect) = 0;
+  virtual void emit(Wait wait, AttachmentClosed effect) = 0;
+  virtual void emit(Wait wait, TaskReply effect) = 0;
+  virtual void emit(Wait wait, PeekReply effect) = 0;
+  virtual void emit(Wait wait, DeleteReply effect) = 0;
+};
+
+}  // namespace sluice::broker

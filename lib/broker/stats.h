@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "broker/config.h"
+#include "storage/fact.h"
+
+// An immutable picture of the broker for metrics, the HTTP API and `sluice stat`.
+namespace sluice::broker {
+
+// Upper bounds in `bounds`, one more count than bounds (the last is +Inf); sums in the unit of the
+// bounds.
+struct HistogramStats {
+  std::vector<double> bounds;
+  std::vector<std::uint64_t> counts;
+  double sum = 0;
+};
+
+struct SubscriptionStats {
+  std::string name;
+  base::SubscriptionId id;
+  // Gauges, in messages. lag = ready + in flight + delayed.
+  std::uint64_t ready = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t delayed = 0;  // deliver-at in the future, and backoff
+  std::uint64_t dead_lettered = 0;
+  std::uint64_t damaged = 0;
+  double oldest_age_seconds = 0;  // of the oldest message that is ready or in flight
+  std::uint32_t consumers = 0;
+  std::vector<std::string> consumer_names;  // at most 100
+  // Counters since the start of the process.
+  std::uint64_t delivered = 0;
+  std::uint64_t redelivered = 0;
+  std::uint64_t acked = 0;
+  std::uint64_t released = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t stalled = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t stale_receipts = 0;
+  std::map<storage::DeadReason, std::uint64_t> dead_by_reason;
+  HistogramStats end_to_end_seconds;  // accepted -> first delivery
+  HistogramStats processing_seconds;  // delivery -> ack
+};
+
+struct QueueStats {
+  base::QueueId id;
+  std::string name;
+  QueueConfig config;
+  std::uint64_t messages = 0;     // not yet settled by all subscriptions, dead letters not counted
+  std::uint64_t bytes = 0;        // their bodies
+  std::uint64_t dead_bytes = 0;
+  std::uint32_t publishers = 0;
+  std::uint64_t next_sequence = 0;  // of shard 0
+  std::uint64_t published = 0;      // counters
+  std::uint64_t published_bytes = 0;
+  std::uint64_t duplicates = 0;
+  std::map<std::uint16_t, std::uint64_t> refused_by_code;  // RefusalCode
+  HistogramStats message_bytes;
+  std::vector<SubscriptionStats> subscriptions;
+};
+
+struct BrokerStats {
+  std::uint32_t incarnation = 0;
+  base::Id128 log_id;
+  std::uint32_t sessions = 0;
+  std::vector<QueueStats> queues;  // sorted by name
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "storage/fact.h"
+#include "storage/log.h"
+
+namespace sluice::storage {
+
+// A batch as stored. The entries are `entries_bytes` bytes at `entries_offset` of the payload.
+struct BatchLocation {
+  base::Lsn lsn;
+  base::Sequence first;
+  std::uint32_t count = 0;
+  std::uint32_t entries_offset = 0;
+  std::uint32_t entries_bytes = 0;
+  std::uint32_t body_bytes = 0;
+  base::WallTime accepted_at;
+  std::uint8_t flags = 0;
+
+  base::Sequence last() const { return first + (count - 1); }
+};
+
+// Part of a batch's entries: consecutive whole messages.
+struct EntrySlice {
+  base::Lsn lsn;                 // of the record
+  std::uint32_t offset = 0;      // from the start of the entries
+  std::uint32_t bytes = 0;
+  base::Sequence first;
+  std::uint32_t count = 0;
+  // The block checksums under these messages are wrong: they cannot be served. The caller counts
+  // them as damaged and goes on behind them; they are never settled because of it.
+  bool damaged = false;
+};
+
+// Messages by (stream, sequence): what the broker asks of storage. The implementation keeps the
+// sparse location index (about one entry per 64 KiB of a stream's log). Loop thread only.
+class MessageStore {
+ public:
+  virtual ~MessageStore() = default;
+
+  // Appends the record and indexes it. `fact.previous` is filled in here.
+  virtual Appended append(MessagesFact fact, base::ByteView entries, bool needs_sync) = 0;
+
+  // The batch that holds `sequence`, else the first one after it; nullopt when there is none.
+  virtual base::Result<std::optional<BatchLocation>> locate(const StreamId& stream,
+                                                            base::Sequence sequence) = 0;
+
+  // Messages [first, last] of `batch`, cut short so that it has at most `bytes_max` bytes but at
+  // least one message, and so that readable and damaged messages never share a slice. What lies in
+  // memory is trusted; what lies in a file is verified. REQUIRES: both in the batch, first <= last.
+  virtual base::Result<EntrySlice> slice(const BatchLocation& batch, base::Sequence first,
+                                         base::Sequence last, std::uint32_t bytes_max) = 0;
+
+  // The bytes of a slice, valid until the next call on this object. CRCs are checked.
+  virtual base::Result<base::ByteView> read(const EntrySlice& slice) = 0;
+};
+
+}  // namespace sluice::storage
