@@ -113,11 +113,6 @@ struct Extend {
   base::Millis duration{0};  // from now; 0 = the subscription's lease
 };
 
-// The frontend's: records up to these positions are safe.
-struct Committed {
-  storage::LogPositions positions;
-};
-
 // Creates or changes the queue of that name. Idempotent.
 struct Configure {
   QueueConfig config;
