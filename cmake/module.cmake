@@ -112,7 +112,8 @@ function(sluice_module)
 
   set(header_dirs ${CMAKE_CURRENT_SOURCE_DIR})
   if(arg_PUBLIC_INCLUDE)
-    cmake_path(ABSOLUTE_PATH arg_PUBLIC_INCLUDE BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    cmake_path(ABSOLUTE_PATH arg_PUBLIC_INCLUDE BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+               NORMALIZE)
     target_include_directories(${target} PUBLIC ${arg_PUBLIC_INCLUDE})
     list(APPEND header_dirs ${arg_PUBLIC_INCLUDE})
   endif()
@@ -228,8 +229,8 @@ function(sluice_test)
     DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT ${arg_TIMEOUT} ${serial})
 
-  # gtest_discover_tests flattens lists, so several labels can only be set after it, when ctest reads
-  # the tests it has found.
+  # gtest_discover_tests flattens lists, so several labels can only be set after it, when ctest
+  # reads the tests it has found.
   set(labels_file ${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_labels.cmake)
   file(CONFIGURE OUTPUT ${labels_file} @ONLY CONTENT [[
 if(@arg_NAME@_TESTS)
@@ -271,4 +272,8 @@ endfunction()
 
 if(SLUICE_TESTS)
   include(GoogleTest)
+  # They exist also while no test has the label, so that scripts can name them.
+  foreach(label IN ITEMS unit golden integration threads sim fuzz)
+    add_custom_target(tests_${label})
+  endforeach()
 endif()

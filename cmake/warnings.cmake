@@ -17,8 +17,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports overlapping copies inside std::string that are not there (GCC bug 105651).
   target_compile_options(sluice_warnings INTERFACE -Wno-restrict)
   if(SLUICE_SANITIZE OR SLUICE_COVERAGE)
-    # Instrumentation hides the data flow these two rely on; the release build still has them.
-    target_compile_options(sluice_warnings INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
+    # Instrumentation hides the data flow these rely on; the release build still has them.
+    target_compile_options(sluice_warnings INTERFACE -Wno-maybe-uninitialized
+                                                     -Wno-stringop-overflow)
   endif()
 endif()
 

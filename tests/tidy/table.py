@@ -1,0 +1,79 @@
+"""The rules of the house as data: who may include whom, and where what may be used.
+
+This is the one place to change when a folder or a package comes in. The rules that read it are in
+rules.py; test_rules.py plants a violation of each.
+"""
+
+# Folder -> folders whose headers it may include (its own are always allowed). The order is that of
+# the layers, lowest first. A source file outside these folders is itself a violation.
+MAY_INCLUDE = {
+    "lib/base": [],
+    "lib/runtime": ["lib/base"],
+    "lib/wire": ["lib/base"],
+    "lib/storage": ["lib/base", "lib/runtime"],
+    "lib/broker": ["lib/base", "lib/runtime", "lib/storage"],
+    "lib/frontend": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/wire"],
+    "include/sluice": [],
+    "lib/client": ["lib/base", "lib/runtime", "lib/wire", "include/sluice"],
+    "operator/api": ["lib/base"],
+    "sidecar": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/frontend", "lib/wire",
+                "operator/api"],
+    "cli": ["lib/base", "lib/runtime", "lib/wire", "lib/client", "include/sluice",
+            "operator/api"],
+    "bench": ["*"],
+    "tests": ["*"],
+}
+
+# What a quoted include may start with, and the folder it then means.
+INCLUDE_ROOTS = {
+    "base/": "lib/base",
+    "runtime/": "lib/runtime",
+    "wire/": "lib/wire",
+    "storage/": "lib/storage",
+    "broker/": "lib/broker",
+    "frontend/": "lib/frontend",
+    "client/": "lib/client",
+    "sluice/": "include/sluice",
+    "operator/api/": "operator/api",
+    "sidecar/": "sidecar",
+    "cli/": "cli",
+    "bench/": "bench",
+    "tests/": "tests",
+}
+
+# Include (regular expression) -> paths (regular expressions) that may have it. Libraries that throw
+# or drag in much stay behind one adapter.
+INCLUDE_HOMES = {
+    r"zmq(_addon)?\.h(pp)?": [r"lib/(frontend|client)/zmq_\w+\.(h|cc)", r"bench/.*", r"tests/.*"],
+    r"(cpprest|pplx)/.*": [],
+    r"yaml-cpp/.*": [r"operator/api/\w+\.cc"],
+    r"boost/.*": [r"lib/frontend/http/\w+\.cc", r"bench/.*", r"tests/.*"],
+    r"prometheus/.*": [r"lib/frontend/http/\w+\.cc", r"tests/.*"],
+    r"nlohmann/.*": [r"lib/frontend/.*", r"lib/client/.*", r"operator/.*", r"sidecar/.*",
+                     r"cli/.*", r"bench/.*", r"tests/.*"],
+    r"CLI/.*": [r"(cli|sidecar|bench)/.*", r"tests/.*"],
+    r"(gtest|gmock)/.*": [r"tests/.*"],
+    r"benchmark/.*": [r"bench/.*"],
+    # The real side of the seams: whoever includes it cannot run in a simulation.
+    r"runtime/posix/.*": [r"lib/runtime/posix/.*", r"lib/(frontend|client)/.*",
+                          r"(sidecar|cli|bench|tests)/.*"],
+    # The broker answers from memory and from the log; files are the storage's.
+    r"runtime/file_system\.h|fstream|filesystem": [r"(?!lib/(broker|wire|base)/).*"],
+}
+
+# Packages that one file alone may include, however many the table above would let in.
+ONE_FILE_ONLY = [r"yaml-cpp/.*"]
+
+# These folders get time, randomness and threads as arguments, so that the same objects run in a
+# simulation.
+PURE = ["lib/wire", "lib/broker", "lib/storage", "operator/api"]
+IMPURE_TOKENS = [
+    r"\bsystem_clock\b", r"\bsteady_clock\b", r"\bhigh_resolution_clock\b",
+    r"\bsleep_for\b", r"\bsleep_until\b", r"\brandom_device\b",
+    r"\bstd::j?thread\b", r"\bgetenv\b", r"\bs?rand\s*\(", r"\btime\s*\(\s*(nullptr|NULL|0|&)",
+    r"\bclock_gettime\b",
+]
+
+COLUMNS_MAX = 100
+LINES_MAX = 500
+LINES_MAX_TESTS = 800

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Plants one violation of each rule, and its nearest allowed neighbour: a rule that cannot fail
+checks nothing."""
+
+import unittest
+
+import rules
+import source
+
+TODO = "TO" + "DO"
+FIXME = "FIX" + "ME"
+
+
+def found(rule, texts):
+    """[(path, line)] of what `rule` says of a tree of these texts."""
+    return [(path, line) for path, line, _ in rules.ALL[rule](source.Tree.of_texts(texts))]
+
+
+class RulesTest(unittest.TestCase):
+    def fails(self, rule, path, text, line=1, **others):
+        self.assertEqual(found(rule, {path: text, **others}), [(path, line)], f"{rule}: {text!r}")
+
+    def passes(self, rule, path, text, **others):
+        self.assertEqual(found(rule, {path: text, **others}), [], f"{rule}: {text!r}")
+
+    def test_every_rule_has_a_test_here(self):
+        for rule in rules.ALL:
+            self.assertTrue(hasattr(self, f"test_{rule}"), rule)
+
+    def test_include_direction(self):
+        rule = "include_direction"
+        self.fails(rule, "lib/base/a.h", '#include "broker/broker.h"\n')
+        self.fails(rule, "lib/broker/a.cc", '\n#include "wire/frames.h"\n', line=2)
+        self.fails(rule, "lib/storage/a.cc", '#  include <broker/broker.h>\n')
+        self.fails(rule, "operator/api/a.cc", '#include "runtime/clock.h"\n')
+        self.fails(rule, "lib/client/a.cc", '#include "storage/log.h"\n')
+        self.fails(rule, "cli/a.cc", '#include "broker/broker.h"\n')
+        self.fails(rule, "lib/base/a.cc", '#include "tests/support/status_matchers.h"\n')
+        self.fails(rule, "lib/base/a.cc", '#include "a.h"\n')
+        self.fails(rule, "lib/base/a.cc", '#include "../wire/a.h"\n')
+        self.fails(rule, "lib/unheard_of/a.cc", "\n")
+        self.passes(rule, "lib/broker/a.cc", '#include "storage/log.h"\n#include <vector>\n')
+        self.passes(rule, "lib/broker/a.cc", '// #include "wire/frames.h"\n')
+        self.passes(rule, "lib/broker/a.cc", '/*\n#include "wire/frames.h"\n*/\n')
+        self.passes(rule, "tests/unit/broker/a.cc", '#include "frontend/zmq_router.h"\n')
+        self.passes(rule, "operator/api/a.cc", '#include "operator/api/a.h"\n')
+
+    def test_include_home(self):
+        rule = "include_home"
+        self.fails(rule, "lib/broker/a.cc", "#include <zmq.hpp>\n")
+        self.fails(rule, "lib/frontend/router.h", "#include <zmq.h>\n")
+        self.fails(rule, "lib/frontend/a.cc", "#include <boost/beast.hpp>\n")
+        self.fails(rule, "lib/frontend/http/a.h", "#include <boost/beast/http.hpp>\n")
+        self.fails(rule, "lib/frontend/http/a.cc", "#include <cpprest/json.h>\n")
+        self.fails(rule, "operator/api/queue.h", "#include <yaml-cpp/yaml.h>\n")
+        self.fails(rule, "lib/frontend/a.cc", "#include <prometheus/registry.h>\n")
+        self.fails(rule, "lib/storage/a.cc", "#include <nlohmann/json.hpp>\n")
+        self.fails(rule, "lib/client/a.cc", "#include <CLI/CLI.hpp>\n")
+        self.fails(rule, "lib/base/a.cc", "#include <gtest/gtest.h>\n")
+        self.fails(rule, "lib/base/a.cc", "#include <benchmark/benchmark.h>\n")
+        self.fails(rule, "lib/storage/a.cc", '#include "runtime/posix/system_clock.h"\n')
+        self.fails(rule, "lib/broker/a.cc", '#include "runtime/file_system.h"\n')
+        self.fails(rule, "lib/broker/a.cc", "#include <fstream>\n")
+        self.passes(rule, "lib/frontend/zmq_router.h", "#include <zmq.hpp>\n")
+        self.passes(rule, "lib/frontend/http/a.cc", "#include <boost/beast/http.hpp>\n")
+        self.passes(rule, "lib/storage/a.cc", '#include "runtime/file_system.h"\n')
+        self.passes(rule, "operator/api/yaml.cc", "#include <yaml-cpp/yaml.h>\n")
+
+    def test_a_package_for_one_file_has_one_user(self):
+        yaml = "#include <yaml-cpp/yaml.h>\n"
+        self.assertEqual(
+            found("include_home", {"operator/api/a.cc": yaml, "operator/api/b.cc": yaml}),
+            [("operator/api/b.cc", 1)])
+
+    def test_purity(self):
+        rule = "purity"
+        for token in ("std::chrono::steady_clock::now()", "std::chrono::system_clock::now()",
+                      "std::this_thread::sleep_for(x)", "std::random_device d", "std::thread t",
+                      "std::jthread t", 'getenv("X")', "rand()", "time(nullptr)"):
+            for folder in ("lib/wire", "lib/broker", "lib/storage", "operator/api"):
+                self.fails(rule, f"{folder}/a.cc", f"int x;\n{token};\n", line=2)
+            self.passes(rule, "lib/runtime/a.cc", f"{token};\n")
+        self.passes(rule, "lib/broker/a.cc", "// no steady_clock here\n")
+        self.passes(rule, "lib/broker/a.cc", 'log("std::thread");\n')
+        self.passes(rule, "lib/broker/a.cc", 'log(R"x(std::thread "quoted")x");\n')
+        self.passes(rule, "lib/broker/a.cc", "int n = 1'000; strand(1); lease_time(0);\n")
+        self.fails(rule, "lib/broker/a.cc", "int n = 1'000; rand(); int m = 2'000;\n")
+
+    def test_own_header_first(self):
+        rule = "own_header_first"
+        header = {"lib/base/a.h": "#pragma once\n"}
+        self.assertEqual(
+            found(rule, {"lib/base/a.cc": '#include <vector>\n#include "base/a.h"\n', **header}),
+            [("lib/base/a.cc", 1)])
+        self.assertEqual(
+            found(rule, {"lib/base/a.cc": '#include "base/a.h"\n#include <vector>\n', **header}),
+            [])
+        self.passes(rule, "lib/base/b.cc", "#include <vector>\n")
+
+    def test_pragma_once(self):
+        self.fails("pragma_once", "lib/base/a.h", "#ifndef A\n#define A\n#endif\n")
+        self.passes("pragma_once", "lib/base/a.h", "// Why.\n#pragma once\n")
+
+    def test_using_namespace(self):
+        self.fails("using_namespace", "lib/base/a.cc", "using namespace std;\n")
+        self.passes("using_namespace", "tests/a.cc", "using namespace std::chrono_literals;\n")
+
+    def test_leftovers(self):
+        self.fails("leftovers", "lib/base/a.cc", f"// {TODO}: later\n")
+        self.fails("leftovers", "run.sh", f"# {FIXME}\n")
+        self.fails("leftovers", "lib/base/CMakeLists.txt", f"# {TODO}(somebody)\n")
+        self.passes("leftovers", "lib/base/a.cc", f"// {TODO}(#12): later\n")
+
+    def test_columns(self):
+        self.fails("columns", "lib/base/a.cc", "x" * 101 + "\n")
+        self.passes("columns", "lib/base/a.cc", "é" * 100 + "\n")
+        self.passes("columns", "docs/a.md", "x" * 101 + "\n")
+
+    def test_file_length(self):
+        self.fails("file_length", "lib/base/a.cc", "\n" * 501, line=501)
+        self.fails("file_length", "tests/unit/a.cc", "\n" * 801, line=801)
+        self.passes("file_length", "lib/base/a.cc", "\n" * 500)
+        self.passes("file_length", "tests/unit/a.cc", "\n" * 800)
+
+    def test_listed(self):
+        lists = {"lib/base/CMakeLists.txt": "sluice_module(NAME base SOURCES a.cc posix/b.cc)\n"}
+        self.assertEqual(found("listed", {"lib/base/a.cc": "", "lib/base/posix/b.cc": "", **lists}),
+                         [])
+        self.assertEqual(found("listed", {"lib/base/aa.cc": "", **lists}), [("lib/base/aa.cc", 1)])
+        self.assertEqual(found("listed", {"lib/base/b.cc": "", **lists}), [("lib/base/b.cc", 1)])
+
+
+if __name__ == "__main__":
+    unittest.main()
