@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace sluice::storage {
+
+// Numbers below 65,536 as a sorted run list or, where that would take more than 8 KiB, as a bitmap
+// of 8 KiB. The building block of SequenceSet. All ranges include both ends and REQUIRE
+// first <= last < kSize.
+class SequenceContainer {
+ public:
+  static constexpr std::uint32_t kSize = 65'536;
+  static constexpr std::size_t kWords = kSize / 64;
+  static constexpr std::size_t kRunsMax = kSize / 8 / 4;  // as large as the bitmap
+
+  struct Run {
+    std::uint16_t first;
+    std::uint16_t last;
+    friend bool operator==(const Run&, const Run&) = default;
+  };
+
+  std::uint32_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  bool full() const { return count_ == kSize; }
+
+  // Both return how many elements they added or removed.
+  std::uint32_t insert(std::uint32_t first, std::uint32_t last);
+  std::uint32_t erase(std::uint32_t first, std::uint32_t last);
+
+  bool contains(std::uint32_t value) const;
+  std::uint32_t count_in(std::uint32_t first, std::uint32_t last) const;
+  // The first element, or the first number that is none, at or after `from`; kSize when there is
+  // none below kSize.
+  std::uint32_t next_in(std::uint32_t from) const;
+  std::uint32_t next_not_in(std::uint32_t from) const;
+  // The greatest element. REQUIRES: not empty.
+  std::uint32_t last() const;
+
+  std::size_t heap_bytes() const;
+
+  // Appends u16 runs and the runs, or u16 0xFFFF and the bitmap: whichever is shorter, so that
+  // equal containers give equal bytes.
+  void serialize(base::ByteWriter& out) const;
+  // False for anything that serialize() cannot have written, also for an empty or full container.
+  // REQUIRES: this is empty.
+  bool deserialize(base::ByteReader& reader);
+
+  friend bool operator==(const SequenceContainer& a, const SequenceContainer& b);
+
+ private:
+  bool is_bitmap() const { return !words_.empty(); }
+  // Index of the first run that ends at or after `value`.
+  std::size_t find_run(std::uint32_t value) const;
+  std::uint32_t insert_runs(std::uint32_t first, std::uint32_t last);
+  std::uint32_t erase_runs(std::uint32_t first, std::uint32_t last);
+  std::uint32_t change_bits(std::uint32_t first, std::uint32_t last, bool value);
+  std::uint32_t runs_starting_in(std::uint32_t first, std::uint32_t last) const;
+  std::uint32_t next_bit(std::uint32_t from, bool value) const;
+  void to_bitmap();
+  void to_runs();
+  std::vector<Run> list_runs() const;
+
+  std::vector<Run> runs_;             // ascending, never touching; empty where words_ is used
+  std::vector<std::uint64_t> words_;  // kWords of them, or none
+  std::uint32_t count_ = 0;
+  std::uint32_t bitmap_runs_ = 0;  // runs in the bitmap, to know when a list is shorter again
+};
+
+}  // namespace sluice::storage
