@@ -68,11 +68,13 @@ class SequenceSet {
   // ascending; false ends the walk. `fn` must not change the set.
   template <typename Fn>
   void for_each_range(base::Sequence from, base::Sequence to, Fn&& fn) const {
-    walk(from, to, [this](Range within) { return next_range(within); }, fn);
+    walk(
+        from, to, [this](Range within) { return next_range(within); }, fn);
   }
   template <typename Fn>
   void for_each_gap(base::Sequence from, base::Sequence to, Fn&& fn) const {
-    walk(from, to, [this](Range within) { return next_gap(within); }, fn);
+    walk(
+        from, to, [this](Range within) { return next_gap(within); }, fn);
   }
 
   // Heap and object bytes.
@@ -108,7 +110,7 @@ class SequenceSet {
 
   std::size_t find(std::uint64_t key) const;
   std::size_t merge_full(std::size_t at);
-  void split_off(std::size_t at, std::uint64_t key);
+  std::size_t split_off(std::size_t at, std::uint64_t key);
   std::uint64_t insert_explicit(std::uint64_t first, std::uint64_t last);
   std::uint64_t insert_part(std::uint64_t key, std::uint32_t first, std::uint32_t last);
   std::uint64_t insert_full(std::uint64_t first_key, std::uint64_t last_key);

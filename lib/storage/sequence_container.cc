@@ -1,0 +1,270 @@
+#include "storage/sequence_container.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/check.h"
+
+namespace sluice::storage {
+namespace {
+
+constexpr std::uint16_t kBitmapMark = 0xFFFF;
+
+std::uint16_t narrow(std::uint32_t value) { return static_cast<std::uint16_t>(value); }
+
+std::uint32_t length(SequenceContainer::Run run) { return std::uint32_t{run.last} - run.first + 1; }
+
+// The bits of word `index` that lie in [first, last].
+std::uint64_t mask_of(std::size_t index, std::uint32_t first, std::uint32_t last) {
+  std::uint64_t mask = ~std::uint64_t{0};
+  if (index == first / 64) mask <<= first % 64;
+  if (index == last / 64) mask &= ~std::uint64_t{0} >> (63 - last % 64);
+  return mask;
+}
+
+std::uint32_t ones(std::uint64_t word) { return static_cast<std::uint32_t>(std::popcount(word)); }
+
+}  // namespace
+
+std::uint32_t SequenceContainer::insert(std::uint32_t first, std::uint32_t last) {
+  DCHECK(first <= last && last < kSize);
+  const std::uint32_t added =
+      is_bitmap() ? change_bits(first, last, true) : insert_runs(first, last);
+  count_ += added;
+  return added;
+}
+
+std::uint32_t SequenceContainer::erase(std::uint32_t first, std::uint32_t last) {
+  DCHECK(first <= last && last < kSize);
+  const std::uint32_t removed =
+      is_bitmap() ? change_bits(first, last, false) : erase_runs(first, last);
+  count_ -= removed;
+  return removed;
+}
+
+std::size_t SequenceContainer::find_run(std::uint32_t value) const {
+  const auto at = std::partition_point(runs_.begin(), runs_.end(),
+                                       [value](Run run) { return run.last < value; });
+  return static_cast<std::size_t>(at - runs_.begin());
+}
+
+std::uint32_t SequenceContainer::insert_runs(std::uint32_t first, std::uint32_t last) {
+  // In order at the end: the usual case.
+  if (runs_.empty() || first > runs_.back().last) {
+    if (!runs_.empty() && first == std::uint32_t{runs_.back().last} + 1) {
+      runs_.back().last = narrow(last);
+    } else {
+      runs_.push_back({narrow(first), narrow(last)});
+      if (runs_.size() > kRunsMax) to_bitmap();
+    }
+    return last - first + 1;
+  }
+  const std::size_t begin = find_run(first == 0 ? 0 : first - 1);
+  Run merged{narrow(first), narrow(last)};
+  std::uint32_t held = 0;
+  std::size_t end = begin;
+  for (; end < runs_.size() && runs_[end].first <= last + 1; ++end) held += length(runs_[end]);
+  const auto at = runs_.begin() + static_cast<std::ptrdiff_t>(begin);
+  if (begin == end) {
+    runs_.insert(at, merged);
+    if (runs_.size() > kRunsMax) to_bitmap();
+    return length(merged);
+  }
+  merged.first = std::min(merged.first, runs_[begin].first);
+  merged.last = std::max(merged.last, runs_[end - 1].last);
+  runs_[begin] = merged;
+  runs_.erase(at + 1, runs_.begin() + static_cast<std::ptrdiff_t>(end));
+  return length(merged) - held;
+}
+
+std::uint32_t SequenceContainer::erase_runs(std::uint32_t first, std::uint32_t last) {
+  const std::size_t begin = find_run(first);
+  std::uint32_t removed = 0;
+  std::size_t end = begin;
+  for (; end < runs_.size() && runs_[end].first <= last; ++end) removed += length(runs_[end]);
+  if (begin == end) return 0;
+
+  Run rests[2];
+  std::size_t rest_count = 0;
+  if (runs_[begin].first < first) rests[rest_count++] = {runs_[begin].first, narrow(first - 1)};
+  if (runs_[end - 1].last > last) rests[rest_count++] = {narrow(last + 1), runs_[end - 1].last};
+  for (std::size_t i = 0; i < rest_count; ++i) removed -= length(rests[i]);
+
+  const auto at = runs_.begin() + static_cast<std::ptrdiff_t>(begin);
+  const std::size_t replaced = std::min(rest_count, end - begin);
+  std::copy(rests, rests + replaced, at);
+  if (replaced < rest_count) {
+    runs_.insert(at + static_cast<std::ptrdiff_t>(replaced), rests[replaced]);
+    if (runs_.size() > kRunsMax) to_bitmap();
+  } else {
+    runs_.erase(at + static_cast<std::ptrdiff_t>(replaced),
+                runs_.begin() + static_cast<std::ptrdiff_t>(end));
+    if (runs_.capacity() > 64 && runs_.size() < runs_.capacity() / 4) runs_.shrink_to_fit();
+  }
+  return removed;
+}
+
+std::uint32_t SequenceContainer::change_bits(std::uint32_t first, std::uint32_t last, bool value) {
+  // Only runs that begin in [first, last + 1] can come or go.
+  const bool left = first > 0 && contains(first - 1);
+  const bool right = last + 1 < kSize && contains(last + 1);
+  const std::uint32_t runs_before = runs_starting_in(first, std::min(last + 1, kSize - 1));
+  const bool begins_run = value ? !left : right;
+
+  std::uint32_t changed = 0;
+  for (std::size_t i = first / 64; i <= last / 64; ++i) {
+    const std::uint64_t mask = mask_of(i, first, last);
+    changed += ones(mask & (value ? ~words_[i] : words_[i]));
+    words_[i] = value ? words_[i] | mask : words_[i] & ~mask;
+  }
+  bitmap_runs_ = bitmap_runs_ - runs_before + (begins_run ? 1 : 0);
+  if (bitmap_runs_ <= kRunsMax / 2) to_runs();
+  return changed;
+}
+
+std::uint32_t SequenceContainer::runs_starting_in(std::uint32_t first, std::uint32_t last) const {
+  std::uint32_t runs = 0;
+  for (std::size_t i = first / 64; i <= last / 64; ++i) {
+    const std::uint64_t carry = i == 0 ? 0 : words_[i - 1] >> 63;
+    runs += ones(words_[i] & ~(words_[i] << 1 | carry) & mask_of(i, first, last));
+  }
+  return runs;
+}
+
+bool SequenceContainer::contains(std::uint32_t value) const {
+  if (is_bitmap()) return (words_[value / 64] >> (value % 64) & 1) != 0;
+  const std::size_t at = find_run(value);
+  return at < runs_.size() && runs_[at].first <= value;
+}
+
+std::uint32_t SequenceContainer::count_in(std::uint32_t first, std::uint32_t last) const {
+  std::uint32_t count = 0;
+  if (is_bitmap()) {
+    for (std::size_t i = first / 64; i <= last / 64; ++i) {
+      count += ones(words_[i] & mask_of(i, first, last));
+    }
+    return count;
+  }
+  for (std::size_t i = find_run(first); i < runs_.size() && runs_[i].first <= last; ++i) {
+    const std::uint32_t from = std::max<std::uint32_t>(first, runs_[i].first);
+    count += std::min<std::uint32_t>(last, runs_[i].last) - from + 1;
+  }
+  return count;
+}
+
+std::uint32_t SequenceContainer::next_bit(std::uint32_t from, bool value) const {
+  const std::uint64_t flip = value ? 0 : ~std::uint64_t{0};
+  std::size_t index = from / 64;
+  std::uint64_t word = (words_[index] ^ flip) & ~std::uint64_t{0} << (from % 64);
+  while (word == 0) {
+    if (++index == kWords) return kSize;
+    word = words_[index] ^ flip;
+  }
+  return static_cast<std::uint32_t>(index * 64) +
+         static_cast<std::uint32_t>(std::countr_zero(word));
+}
+
+std::uint32_t SequenceContainer::next_in(std::uint32_t from) const {
+  if (is_bitmap()) return next_bit(from, true);
+  const std::size_t at = find_run(from);
+  return at == runs_.size() ? kSize : std::max<std::uint32_t>(from, runs_[at].first);
+}
+
+std::uint32_t SequenceContainer::next_not_in(std::uint32_t from) const {
+  if (is_bitmap()) return next_bit(from, false);
+  const std::size_t at = find_run(from);
+  if (at == runs_.size() || runs_[at].first > from) return from;
+  return std::uint32_t{runs_[at].last} + 1;
+}
+
+std::uint32_t SequenceContainer::last() const {
+  CHECK(!empty());
+  if (!is_bitmap()) return runs_.back().last;
+  std::size_t index = kWords - 1;
+  while (words_[index] == 0) --index;
+  return static_cast<std::uint32_t>(index * 64 + 63) -
+         static_cast<std::uint32_t>(std::countl_zero(words_[index]));
+}
+
+void SequenceContainer::to_bitmap() {
+  std::vector<Run> runs;
+  runs.swap(runs_);
+  words_.assign(kWords, 0);
+  for (const Run run : runs) {
+    for (std::size_t i = run.first / 64U; i <= run.last / 64U; ++i) {
+      words_[i] |= mask_of(i, run.first, run.last);
+    }
+  }
+  bitmap_runs_ = static_cast<std::uint32_t>(runs.size());
+}
+
+std::vector<SequenceContainer::Run> SequenceContainer::list_runs() const {
+  if (!is_bitmap()) return runs_;
+  std::vector<Run> runs;
+  runs.reserve(bitmap_runs_);
+  std::uint32_t at = next_bit(0, true);
+  while (at < kSize) {
+    const std::uint32_t end = next_bit(at, false);
+    runs.push_back({narrow(at), narrow(end - 1)});
+    at = end < kSize ? next_bit(end, true) : kSize;
+  }
+  return runs;
+}
+
+void SequenceContainer::to_runs() {
+  runs_ = list_runs();
+  words_ = std::vector<std::uint64_t>();
+  bitmap_runs_ = 0;
+}
+
+std::size_t SequenceContainer::heap_bytes() const {
+  return runs_.capacity() * sizeof(Run) + words_.capacity() * sizeof(std::uint64_t);
+}
+
+void SequenceContainer::serialize(base::ByteWriter& out) const {
+  if (is_bitmap() && bitmap_runs_ > kRunsMax) {
+    out.u16(kBitmapMark);
+    for (const std::uint64_t word : words_) out.u64(word);
+    return;
+  }
+  // A bitmap that has few runs has not turned into a list yet, so as not to go to and fro.
+  const std::vector<Run> runs = list_runs();
+  out.u16(narrow(static_cast<std::uint32_t>(runs.size())));
+  for (const Run run : runs) {
+    out.u16(run.first);
+    out.u16(run.last);
+  }
+}
+
+bool SequenceContainer::deserialize(base::ByteReader& reader) {
+  CHECK(empty());
+  const std::uint32_t run_count = reader.u16();
+  if (run_count == kBitmapMark) {
+    if (reader.remaining() < kSize / 8) return false;
+    words_.resize(kWords);
+    for (std::uint64_t& word : words_) word = reader.u64();
+    count_ = count_in(0, kSize - 1);
+    bitmap_runs_ = runs_starting_in(0, kSize - 1);
+    return bitmap_runs_ > kRunsMax;
+  }
+  if (run_count == 0 || run_count > kRunsMax || reader.remaining() < run_count * sizeof(Run)) {
+    return false;
+  }
+  runs_.reserve(run_count);
+  for (std::uint32_t i = 0; i < run_count; ++i) {
+    const Run run{reader.u16(), reader.u16()};
+    const bool apart = runs_.empty() || run.first > std::uint32_t{runs_.back().last} + 1;
+    if (run.first > run.last || !apart) return false;
+    runs_.push_back(run);
+    count_ += length(run);
+  }
+  return !full();
+}
+
+bool operator==(const SequenceContainer& a, const SequenceContainer& b) {
+  if (a.count_ != b.count_) return false;
+  if (a.is_bitmap() && b.is_bitmap()) return a.words_ == b.words_;
+  return a.list_runs() == b.list_runs();
+}
+
+}  // namespace sluice::storage
