@@ -7,8 +7,8 @@ import unittest
 import rules
 import source
 
-TODO = "TO" + "DO"
-FIXME = "FIX" + "ME"
+LATER = "TO" + "DO"
+MEND = "FIX" + "ME"
 
 
 def found(rule, texts):
@@ -106,10 +106,10 @@ class RulesTest(unittest.TestCase):
         self.passes("using_namespace", "tests/a.cc", "using namespace std::chrono_literals;\n")
 
     def test_leftovers(self):
-        self.fails("leftovers", "lib/base/a.cc", f"// {TODO}: later\n")
-        self.fails("leftovers", "run.sh", f"# {FIXME}\n")
-        self.fails("leftovers", "lib/base/CMakeLists.txt", f"# {TODO}(somebody)\n")
-        self.passes("leftovers", "lib/base/a.cc", f"// {TODO}(#12): later\n")
+        self.fails("leftovers", "lib/base/a.cc", f"// {LATER}: later\n")
+        self.fails("leftovers", "run.sh", f"# {MEND}\n")
+        self.fails("leftovers", "lib/base/CMakeLists.txt", f"# {LATER}(somebody)\n")
+        self.passes("leftovers", "lib/base/a.cc", f"// {LATER}(#12): later\n")
 
     def test_columns(self):
         self.fails("columns", "lib/base/a.cc", "x" * 101 + "\n")

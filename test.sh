@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Installs, builds and runs every test there is, on one machine without preparation.
+set -euo pipefail
+cd "$(dirname "$0")"
+source scripts/common.sh
+
+usage() {
+  cat <<'END'
+Usage: ./test.sh [--quick | --help]
+
+Runs, in this order:
+  tidy      rules of the source tree, clang-format, shellcheck, headers alone, clang-tidy
+  release   all tests, as users run the code
+  dev       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan      the tests with threads under ThreadSanitizer
+
+  --quick   the inner loop: unit and golden tests of release, and the fast rules
+  --help    this text
+
+The last line says how many passed and failed. Logs: build/logs.
+END
+}
+
+quick=false
+case "${1-}" in
+  "") ;;
+  --quick) quick=true ;;
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  *)
+    usage >&2
+    fail "unknown option $1"
+    ;;
+esac
+
+passed=0
+failed=0
+skipped=0
+
+# step NAME COMMAND...: runs it into a log of that name; shows the end of the log when it fails.
+step() {
+  local name=$1 log=$LOGS/$1.log begin=$SECONDS
+  shift
+  printf '%-18s' "$name"
+  if "$@" >"$log" 2>&1; then
+    printf 'ok      %4d s\n' $((SECONDS - begin))
+    return 0
+  fi
+  printf 'FAILED  %4d s   %s\n' $((SECONDS - begin)) "$log"
+  return 1
+}
+
+# build PRESET CMAKE-BUILD-ARGUMENT...: a build that fails counts as one failed test.
+build() {
+  local preset=$1
+  shift
+  if step "$preset-configure" cmake --preset "$preset" -DSLUICE_TESTS=ON -DSLUICE_BENCH=ON \
+    -DSLUICE_ALLOW_PARTIAL=OFF; then
+    [[ $# -gt 0 ]] || return 0
+    step "$preset-build" cmake --build --preset "$preset" -j "$(nproc)" "$@" && return
+    grep -E -A 6 'error:|FAILED:|undefined reference' "$LOGS/$preset-build.log" | head -n 60
+  else
+    tail -n 20 "$LOGS/$preset-configure.log"
+  fi
+  failed=$((failed + 1))
+  return 1
+}
+
+# tests NAME COMMAND...: runs ctest and adds up what it says.
+tests() {
+  local name=$1 log=$LOGS/$1.log status=0 summary
+  step "$@" || status=$?
+  summary=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' \
+    "$log")
+  if [[ -z $summary ]]; then
+    tail -n 20 "$log"
+    failed=$((failed + 1))
+    return
+  fi
+  local bad=${summary% *} all=${summary#* } left_out
+  left_out=$(grep -c '\*\*\*Skipped' "$log" || true)
+  failed=$((failed + bad))
+  skipped=$((skipped + left_out))
+  passed=$((passed + all - bad - left_out))
+  if [[ $status -ne 0 ]]; then
+    # What the failed tests printed, then their names.
+    sed -n '/\*\*\*\(Failed\|Timeout\|Exception\|Not Run\)/,/^ *Start /p' "$log" | head -n 200
+    sed -n '/^The following tests FAILED/,/^Errors while/p' "$log"
+    # Failing without a failed test is a failure too.
+    [[ $bad -gt 0 ]] || failed=$((failed + 1))
+  fi
+}
+
+# ThreadSanitizer needs its shadow memory where some kernels' address randomization puts a library.
+without_randomization() {
+  if setarch "$(uname -m)" -R true 2>/dev/null; then
+    setarch "$(uname -m)" -R "$@"
+  else
+    "$@"
+  fi
+}
+
+quick_run() {
+  build release --target tests_unit tests_golden || return 0
+  tests release-quick ctest --test-dir build/release --output-on-failure --no-tests=error \
+    -j "$(nproc)" -L '^(unit|golden|tidy-light)$'
+}
+
+full_run() {
+  if build tidy; then tests tidy-tests ctest --preset tidy; fi
+  if build release --target all; then
+    tests release-tests ctest --preset release
+  fi
+  if build dev --target all; then tests dev-tests ctest --preset dev; fi
+  if build tsan --target tests_threads; then
+    tests tsan-tests without_randomization ctest --preset tsan
+  fi
+}
+
+mkdir -p "$LOGS"
+ensure_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+if $quick; then quick_run; else full_run; fi
+
+echo "Logs: $LOGS"
+line="$passed passed, $failed failed"
+[[ $skipped -eq 0 ]] || line+=", $skipped skipped"
+echo "$line"
+[[ $failed -eq 0 && $passed -gt 0 ]]
