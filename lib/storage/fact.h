@@ -184,6 +184,11 @@ struct ProducerFact {
   std::uint32_t epoch = 0;
 };
 
+// Segments whose files may go; storage's own, nothing above sees it.
+struct SegmentsDroppedFact {
+  std::vector<std::uint64_t> segments;  // rising
+};
+
 }  // namespace sluice::storage
 
 template <>

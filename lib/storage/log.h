@@ -11,7 +11,7 @@
 
 namespace sluice::storage {
 
-// A record larger than this is never written; readers refuse one.
+// A record with more payload (head and tail) is never written; readers refuse one.
 inline constexpr std::size_t kRecordBytesMax = 256 * 1024;
 
 // Where a record lies: [begin, end) in log positions.
@@ -35,6 +35,9 @@ struct RecordView {
   base::Lsn end;
   RecordType type = RecordType::kPadding;
   base::ByteView payload;
+  // kMessages only: a block of the entries fails its CRC (the head is good). Nobody may walk the
+  // entries; MessageStore::slice() tells which messages are damaged.
+  bool damaged = false;
 };
 
 // The shared append-only log under one broker, as everything above storage sees it (a replicated
@@ -46,14 +49,15 @@ class Log {
   // Adds one record whose payload is `head` followed by `tail`, copied before this returns. It is
   // neither written nor durable yet: positions() tells. `needs_sync`: the group in which the
   // record is written is followed by an fdatasync; otherwise only the interval's sync covers it.
-  // REQUIRES: head.size() + tail.size() fits kRecordBytesMax with the record's header.
+  // REQUIRES: head.size() + tail.size() <= kRecordBytesMax.
   virtual Appended append(RecordType type, base::ByteView head, base::ByteView tail,
                           bool needs_sync) = 0;
 
   virtual LogPositions positions() const = 0;
 
   // Any record that was appended and not deleted, committed or not. Checks CRCs; a damaged block
-  // is Corruption, naming LSN and file. `buffer` is grown as needed and reused by the caller.
+  // is Corruption, naming LSN and file; a record that was deleted is NotFound. `buffer` is grown
+  // as needed and reused by the caller.
   virtual base::Result<RecordView> read(base::Lsn begin, std::vector<std::byte>& buffer) = 0;
 
   // Bytes that were appended and are not yet written; the caller stops taking publishes when this

@@ -33,6 +33,8 @@ enum class RecordType : std::uint8_t {
   kGroup = 21,
   kFence = 22,
   kDamaged = 23,
+  // Written by storage itself and never seen above it.
+  kSegmentsDropped = 24,
 };
 
 }  // namespace sluice::storage

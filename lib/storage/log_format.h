@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/message.h"
+#include "storage/log.h"
+
+// The constants of docs/log-format.md. A change here is a change of the format: its rules stand
+// under "Versions" there.
+namespace sluice::storage {
+
+inline constexpr std::uint32_t kFormatVersion = 1;
+// The highest feature level that this version reads.
+inline constexpr std::uint32_t kFeatureLevelSupported = 1;
+
+inline constexpr std::size_t kBlockBytes = 4096;
+inline constexpr std::size_t kRecordAlignment = 8;
+
+// A segment begins with one block that holds its header twice.
+inline constexpr std::size_t kSegmentHeaderBytes = 128;
+inline constexpr std::size_t kSegmentHeaderCopyOffset = 2048;
+inline constexpr std::size_t kSegmentDataOffset = kBlockBytes;
+
+inline constexpr std::uint8_t kRecordMagic = 0xD5;
+inline constexpr std::size_t kRecordHeaderBytes = 32;
+inline constexpr std::size_t kBlockEntryBytes = 8;
+inline constexpr std::size_t kRecordHeadBytesMax = 65'535;
+inline constexpr std::size_t kBlocksMax = kRecordBytesMax / kBlockBytes;
+// Header, table and payload; kRecordBytesMax of payload is a multiple of the alignment.
+inline constexpr std::size_t kRecordTotalBytesMax =
+    kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kRecordBytesMax;
+
+// Head of a kMessages record; the entries follow.
+inline constexpr std::size_t kMessagesHeadBytes = 80;
+
+inline constexpr std::size_t kSnapshotHeaderBytes = 128;
+inline constexpr std::size_t kSnapshotSectionBytes = 32;
+inline constexpr std::uint32_t kSnapshotSectionsMax = 64;
+
+inline constexpr std::size_t kErrorTextBytesMax = 4096;
+inline constexpr std::size_t kTextBytesMax = 1024;
+
+static_assert(base::kBatchEntriesBytesMax + kMessagesHeadBytes <= kRecordBytesMax,
+              "a full batch must fit one record");
+static_assert(kRecordBytesMax % kBlockBytes == 0);
+static_assert(kRecordTotalBytesMax == 262'688, "docs/log-format.md, Limits");
+
+}  // namespace sluice::storage
