@@ -3,6 +3,7 @@
 import functools
 import pathlib
 import re
+import shutil
 import subprocess
 
 CPP = (".h", ".cc")
@@ -75,11 +76,12 @@ class Tree:
 
 
 def list_files(root):
-    """What git tracks; without git (a source archive), what lies there."""
-    git = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True,
-                         check=False)
-    if git.returncode == 0:
-        return [p for p in git.stdout.split("\0") if p]
+    """What git tracks; where git says nothing (a source archive), what lies there."""
+    if shutil.which("git"):
+        git = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True,
+                             text=True, check=False)
+        if git.returncode == 0:
+            return [p for p in git.stdout.split("\0") if p]
     skip = {"build", "sluice-data", ".git"}
     return [str(p.relative_to(root)) for p in pathlib.Path(root).rglob("*")
             if p.is_file() and p.relative_to(root).parts[0] not in skip]
