@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "broker/stats.h"
+
+// Everything that one broker process tells about itself, as one immutable value. The loop thread
+// fills it (at most about once a second) and publishes a shared_ptr<const ProcessStats>; the HTTP
+// thread turns the last one into metrics and JSON and touches nothing else of the process.
+// Counters count since the start of the process; docs/metrics.md names each as people see it.
+namespace sluice::frontend::http {
+
+struct StorageStats {
+  std::uint64_t segments = 0;
+  std::uint64_t log_bytes = 0;        // files of the data folder, recycled segments included
+  std::uint64_t log_bytes_limit = 0;  // 0 = the disk alone
+  std::uint64_t disk_free_bytes = 0;  // of the file system under the data folder
+  bool disk_low = false;              // publishes are refused with DiskLow
+  std::optional<double> snapshot_age_seconds;  // none: no snapshot yet
+  std::uint64_t snapshots = 0;                 // counter: written
+  std::uint64_t appended_bytes = 0;            // counter: records, without padding
+  std::uint64_t fsyncs = 0;                    // counter: fdatasync of segments
+  broker::HistogramStats fsync_seconds;
+  double recovery_seconds = 0;          // of this start; 0 until recovered
+  std::uint64_t recovered_records = 0;  // read by this start
+  std::uint64_t corrupt_ranges = 0;     // gauge: ranges of the log that are in quarantine
+};
+
+struct TransportStats {
+  std::uint32_t connections = 0;         // gauge; sessions are in BrokerStats
+  std::uint64_t connections_opened = 0;  // counters
+  std::uint64_t connections_closed = 0;
+  std::uint64_t frames_received = 0;
+  std::uint64_t frames_sent = 0;
+  std::map<std::uint16_t, std::uint64_t> frames_refused_by_code;  // RefusalCode
+  // A short closed set of words, as ZeroMQ's monitor tells them: "auth", "protocol", "no_detail".
+  std::map<std::string, std::uint64_t> handshake_failures_by_reason;
+};
+
+// What the operating system says of this process; read_resource_stats() (resource_stats.h) reads
+// it.
+struct ResourceStats {
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+  double cpu_seconds = 0;    // counter: user and system
+  double start_seconds = 0;  // since 1970-01-01 UTC
+};
+
+struct BuildInfo {
+  std::string version;   // "0.1.0"
+  std::string revision;  // of the source, or empty
+};
+
+struct ProcessStats {
+  base::WallTime taken_at;
+  broker::BrokerStats broker;
+  StorageStats storage;
+  TransportStats transport;
+  ResourceStats resources;
+  BuildInfo build;
+};
+
+// The last snapshot; null until there is one. Called on the HTTP thread, so it must be safe there.
+using StatsSource = std::function<std::shared_ptr<const ProcessStats>()>;
+
+}  // namespace sluice::frontend::http
