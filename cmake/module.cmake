@@ -73,7 +73,8 @@ function(sluice_check_headers name)
     add_custom_target(check_headers COMMENT "Every header compiles alone")
     if(SLUICE_TESTS)
       add_test(NAME tidy.check_headers
-               COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target check_headers -j 2)
+               COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target check_headers -j 2
+                       -- -k 0)
       set_tests_properties(tidy.check_headers PROPERTIES LABELS tidy TIMEOUT 1200)
     endif()
   endif()
