@@ -1,0 +1,46 @@
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "storage/fact.h"
+#include "storage/fact_codec.h"
+
+namespace sluice::storage {
+namespace {
+
+constexpr std::array<std::string_view, 25> kNames = {
+    "Padding",    "Incarnation", "FeatureLevel", "QueueConfigured", "QueueDeleted",
+    "Messages",   "Leased",      "Settled",      "Released",        "Failed",
+    "Stalled",    "Dead",        "Redriven",     "Removed",         "Session",
+    "Task",       "Producer",    "MessageChunk", "ExtentSwap",      "DedupIds",
+    "Schedule",   "Group",       "Fence",        "Damaged",         "SegmentsDropped"};
+
+}  // namespace
+
+std::string to_string(RecordType type) {
+  const auto number = static_cast<std::size_t>(type);
+  if (number < kNames.size()) return std::string(kNames[number]);
+  return "type " + std::to_string(number);
+}
+
+bool is_known(RecordType type) {
+  return type <= RecordType::kProducer || type == RecordType::kSegmentsDropped;
+}
+
+std::string_view to_string(DeadReason reason) {
+  switch (reason) {
+    case DeadReason::kRejected:
+      return "Rejected";
+    case DeadReason::kAttemptsExceeded:
+      return "AttemptsExceeded";
+    case DeadReason::kStallsExceeded:
+      return "StallsExceeded";
+    case DeadReason::kExpired:
+      return "Expired";
+    case DeadReason::kOverflow:
+      return "Overflow";
+  }
+  return "Unknown";
+}
+
+}  // namespace sluice::storage
