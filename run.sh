@@ -67,8 +67,8 @@ cat <<END
 [3/3] Sluice starts, with the queues of examples/orders.yaml. In another terminal, try:
 
   cd $PWD
-  $BIN/sluice pub orders "hello"
-  $BIN/sluice sub orders
+  echo hello | $BIN/sluice pub orders --lines
+  $BIN/sluice sub orders --max 1
   $BIN/sluice stat
 
 Ctrl-C here stops it.
