@@ -16,11 +16,11 @@ namespace sluice::base {
 
 // For what only a bug can cause; always on. What a peer, a disk or an API server can cause is a
 // Result, never a CHECK.
-#define CHECK(condition)                                                 \
-  do {                                                                   \
-    if (!(condition)) [[unlikely]] {                                     \
-      ::sluice::base::check_failed(#condition, __FILE__, __LINE__);      \
-    }                                                                    \
+#define CHECK(condition)                                            \
+  do {                                                              \
+    if (!(condition)) [[unlikely]] {                                \
+      ::sluice::base::check_failed(#condition, __FILE__, __LINE__); \
+    }                                                               \
   } while (false)
 
 // For validation that is too slow to leave on in a release build.

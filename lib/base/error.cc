@@ -1,7 +1,7 @@
 #include "base/error.h"
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 namespace sluice::base {
 
@@ -43,8 +43,9 @@ Error io_error(std::string_view what, int errno_value) {
   const ErrorCode code = (errno_value == ENOSPC || errno_value == EDQUOT)
                              ? ErrorCode::kResourceExhausted
                          : errno_value == ENOENT ? ErrorCode::kNotFound
+                         : errno_value == EEXIST ? ErrorCode::kAlreadyExists
                                                  : ErrorCode::kIo;
-  return Error(code, std::string(what) + ": " + std::strerror(errno_value));
+  return Error(code, std::string(what) + ": " + std::generic_category().message(errno_value));
 }
 
 }  // namespace sluice::base

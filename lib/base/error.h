@@ -12,7 +12,7 @@ namespace sluice::base {
 enum class ErrorCode : std::uint8_t {
   kInvalidArgument,     // a flag, field or frame that can never be right
   kNotFound,            // the named thing does not exist
-  kAlreadyExists,       // the named thing exists with other content
+  kAlreadyExists,       // the named thing exists, where a new one was asked for
   kFailedPrecondition,  // right in itself, but not now (locked folder, newer format)
   kResourceExhausted,   // a limit or the disk is full
   kCorruption,          // bytes that should be good are not
@@ -62,7 +62,8 @@ inline Error resource_exhausted(std::string message) {
   return Error(ErrorCode::kResourceExhausted, std::move(message));
 }
 
-// A failed system call: `what` says what was tried and on which path.
+// A failed system call: `what` says what was tried and on which path. Only a full disk, a missing
+// name and a name that is taken have codes of their own; all others are kIo.
 Error io_error(std::string_view what, int errno_value);
 
 }  // namespace sluice::base

@@ -92,10 +92,10 @@ Message to_message(const MessageView& view);
 // What a broker has to know of a whole batch before it accepts it.
 struct BatchSummary {
   std::uint32_t count = 0;
-  std::uint64_t body_bytes = 0;      // without attributes and entry headers
+  std::uint64_t body_bytes = 0;  // without attributes and entry headers
   std::uint32_t largest_body = 0;
-  bool has_attributes = false;       // any entry with attributes or a priority
-  bool has_timing = false;           // any deliver-at or expires-at
+  bool has_attributes = false;  // any entry with attributes or a priority
+  bool has_timing = false;      // any deliver-at or expires-at
 };
 
 // Walks a batch that came from a peer: every length is checked before it is used, every attribute

@@ -16,8 +16,8 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -90,12 +90,12 @@ using Status = Result<void>;
 #define SLUICE_CONCAT(a, b) SLUICE_CONCAT_INNER(a, b)
 
 // Leaves the function with the error of `expression`, if it has one.
-#define RETURN_IF_ERROR(expression)                                \
-  do {                                                             \
-    auto sluice_status = (expression);                             \
-    if (!sluice_status.has_value()) [[unlikely]] {                 \
-      return std::move(sluice_status).error();                     \
-    }                                                              \
+#define RETURN_IF_ERROR(expression)                \
+  do {                                             \
+    auto sluice_status = (expression);             \
+    if (!sluice_status.has_value()) [[unlikely]] { \
+      return std::move(sluice_status).error();     \
+    }                                              \
   } while (false)
 
 // Declares or assigns `target` from the value of `expression`, or leaves with its error.
