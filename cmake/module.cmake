@@ -150,6 +150,7 @@ function(sluice_executable)
   endif()
   sluice_compile_as_ours(${arg_NAME})
   sluice_link(${arg_NAME} PRIVATE DEPS ${arg_DEPS} THIRD_PARTY ${arg_THIRD_PARTY})
+  target_compile_definitions(${arg_NAME} PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
   install(TARGETS ${arg_NAME} RUNTIME)
 endfunction()
 
