@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/message.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "client/connection.h"
+
+namespace sluice::client {
+
+struct QueueInfo {
+  base::QueueId id;
+  std::uint16_t shards = 0;
+  std::uint32_t map_version = 0;
+  std::uint32_t message_bytes_max = 0;
+  std::vector<std::string> subscriptions;
+};
+
+// Numbers as in docs/protocol.md, "Dead letter reasons".
+enum class DeadReason : std::uint8_t {
+  kRejected = 1,
+  kAttemptsExceeded = 2,
+  kStallsExceeded = 3,
+  kExpired = 4,
+  kOverflow = 5,
+};
+// "AttemptsExceeded".
+std::string_view to_string(DeadReason reason);
+// Nothing for any other text.
+std::optional<DeadReason> dead_reason_from(std::string_view name);
+
+// Which messages a redrive or purge is about; all conditions must hold. Empty = all.
+struct Selector {
+  std::optional<DeadReason> reason;
+  std::optional<base::SequenceRange> sequences;
+  std::optional<std::pair<std::string, std::string>> header;  // name and value
+  base::WallTime dead_before;                                 // 0 = any
+};
+
+struct PeekOptions {
+  base::QueueId queue;
+  std::string subscription;  // empty = `default`
+  bool dead_letters = false;
+  base::ShardIndex shard;
+  base::Sequence from;
+  std::uint32_t messages_max = 10;
+};
+struct PeekedMessage {
+  base::Sequence sequence;
+  base::WallTime accepted_at;
+  std::uint16_t attempts = 0;
+  std::uint16_t stalls = 0;
+  base::Message message;
+  // Dead letters only.
+  bool dead = false;
+  DeadReason reason = DeadReason::kRejected;
+  base::WallTime first_failed;
+  base::WallTime died_at;
+  std::string error;
+  std::string consumer;
+};
+struct PeekPage {
+  std::vector<PeekedMessage> messages;
+  base::Sequence next;  // where to go on; 0 = that was all
+};
+
+enum class TaskState : std::uint8_t { kRunning = 1, kCompleted = 2, kCancelled = 3, kFailed = 4 };
+// "Running".
+std::string_view to_string(TaskState state);
+struct TaskStatus {
+  base::TaskId task;
+  TaskState state = TaskState::kRunning;
+  std::uint64_t matched = 0;
+  std::uint64_t done = 0;
+};
+
+struct RedriveOptions {
+  base::QueueId queue;
+  std::string subscription;  // empty = `default`
+  Selector selector;
+  bool dry_run = false;
+  std::uint32_t rate_per_second_max = 0;  // 0 = as fast as it goes
+};
+struct PurgeOptions {
+  base::QueueId queue;
+  std::string subscription;  // empty = all of the queue's
+  bool dead_letters = false;
+  Selector selector;
+};
+
+// Looks into queues and repairs them, on the client port. Blocking calls, each bounded by
+// ConnectionOptions::request_timeout or its own limit.
+//
+// Thread: the connection's owner. The connection must outlive it.
+class Admin {
+ public:
+  explicit Admin(Connection& connection) : connection_(connection) {}
+
+  // NotFound when there is no such queue.
+  base::Result<QueueInfo> resolve(std::string_view queue);
+  // The JSON document of GET /api/v1/queues[/NAME]; empty = all queues.
+  base::Result<std::string> stat(std::string_view queue = {});
+  base::Result<PeekPage> peek(const PeekOptions& options);
+
+  // Start a task; it runs in the broker and survives restarts. They return when it has ended, or
+  // with its state (kRunning) when `wait` is over; `wait` 0 = as soon as it is accepted.
+  base::Result<TaskStatus> redrive(const RedriveOptions& options, base::Millis wait);
+  base::Result<TaskStatus> purge(const PurgeOptions& options, base::Millis wait);
+  base::Result<TaskStatus> cancel_task(const base::TaskId& task);
+
+  base::Status delete_queue(const base::QueueId& queue);
+
+ private:
+  base::Result<TaskStatus> run_task(const wire::Body& body, base::Millis wait);
+
+  Connection& connection_;
+};
+
+// The control port: for the operator and for `sluice`
+// on the broker's own machine. The connection must be to that port.
+class Control {
+ public:
+  explicit Control(Connection& connection) : connection_(connection) {}
+
+  struct Observed {
+    std::uint64_t revision = 0;
+    std::string json;
+  };
+  // What the broker sees of itself, once.
+  base::Result<Observed> observe();
+  // Creates or changes the queue of a manifest (YAML or JSON text). InvalidArgument names the
+  // field. `leader_epoch`: the broker refuses a lower one than it has seen.
+  base::Result<base::QueueId> configure(std::uint64_t leader_epoch, std::string_view manifest);
+  // Stops deliveries to a consumer that is about to be removed; renew before `lease` is over.
+  // Returns how many messages it still holds.
+  base::Result<std::uint64_t> cordon(std::uint64_t leader_epoch, std::string_view consumer,
+                                     base::Millis lease);
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace sluice::client
