@@ -1,0 +1,25 @@
+#include "storage/log_options.h"
+
+#include "storage/log_format.h"
+
+namespace sluice::storage {
+
+base::Status validate(const LogOptions& options) {
+  constexpr std::uint64_t kSegmentBytesMin = 2 * kBlockBytes;
+  constexpr std::uint64_t kSegmentBytesMax = 1ULL << 32;  // a padding record must span it
+  const std::uint64_t bytes = options.segment_bytes;
+  if (bytes < kSegmentBytesMin || bytes > kSegmentBytesMax || bytes % kBlockBytes != 0) {
+    return base::invalid_argument("segment_bytes must be a multiple of 4096 up to 4 GiB, not " +
+                                  std::to_string(bytes));
+  }
+  if (options.snapshot_every_segments == 0) {
+    return base::invalid_argument("snapshot_every_segments must be at least 1");
+  }
+  if (options.open_files_max == 0) {
+    return base::invalid_argument("open_files_max must be at least 1");
+  }
+  if (!options.random_id) return base::invalid_argument("random_id is missing");
+  return {};
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace sluice::storage {
+
+struct LogOptions {
+  // Of a new log; an existing one keeps its own. A multiple of 4,096; every record must fit, so
+  // 512 KiB at least unless all records are known to be small (tests).
+  std::uint64_t segment_bytes = 64ULL << 20;
+  // Files kept for reuse; dead segments beyond are deleted.
+  std::uint32_t pool_files_max = 2;
+  std::uint32_t snapshot_every_segments = 4;
+  // Written records that stay readable in memory, besides those not yet written.
+  std::uint64_t tail_bytes_max = 16ULL << 20;
+  std::uint32_t open_files_max = 64;
+  // Low space begins below max(5 %, 2 segments) of the disk, but never asks for more than this.
+  std::uint64_t low_space_bytes_max = 1ULL << 30;
+  // For the lock file: pid, host and since when; shown to whoever finds the folder locked.
+  std::string owner;
+  // Draws 128 random bits: for the log's id and for every segment's. REQUIRED.
+  std::function<base::Id128()> random_id;
+};
+
+// InvalidArgument, naming the option, where a value cannot work.
+base::Status validate(const LogOptions& options);
+
+}  // namespace sluice::storage

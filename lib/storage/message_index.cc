@@ -1,0 +1,147 @@
+#include "storage/message_index.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace sluice::storage {
+
+using base::Lsn;
+using base::Sequence;
+
+namespace {
+
+constexpr std::uint64_t kGroupBytes = 64 * 1024;
+constexpr std::size_t kGroupRecordsMax = 64;
+
+}  // namespace
+
+std::optional<MessageIndex::Expanded> MessageIndex::add(const StreamId& id,
+                                                        const BatchLocation& batch,
+                                                        std::uint64_t record_bytes) {
+  Stream& stream = streams_[id];
+  if (batch.first <= stream.last) return std::nullopt;
+  std::optional<Expanded> closed;
+  const std::uint64_t segment = segment_of(batch.lsn);
+  if (!stream.open.empty() && segment_of(stream.open.back().lsn) != segment) {
+    closed = close_group(stream);
+  }
+  note_range(id, stream, batch);
+  stream.open.push_back(batch);
+  stream.open_bytes += record_bytes;
+  stream.last_record = batch.lsn;
+  stream.last = batch.last();
+  const bool full = stream.open_bytes >= kGroupBytes || stream.open.size() >= kGroupRecordsMax;
+  return full ? close_group(stream) : closed;
+}
+
+std::optional<MessageIndex::Expanded> MessageIndex::close_group(Stream& stream) {
+  Expanded expanded;
+  expanded.group = {stream.open.front().first, stream.open.back().lsn};
+  expanded.batches = std::move(stream.open);
+  stream.closed.push_back(expanded.group);
+  stream.open = {};
+  stream.open_bytes = 0;
+  return expanded;
+}
+
+void MessageIndex::note_range(const StreamId& id, Stream& stream, const BatchLocation& batch) {
+  const std::uint64_t segment = segment_of(batch.lsn);
+  std::vector<SegmentRange>& ranges = segments_[segment];
+  if (stream.range_segment != segment) {
+    stream.range_segment = segment;
+    stream.range_index = ranges.size();
+    ranges.push_back({id, {batch.first, batch.last()}});
+    return;
+  }
+  ranges[stream.range_index].range.last = batch.last();
+}
+
+Lsn MessageIndex::last_record(const StreamId& stream) const {
+  const auto found = streams_.find(stream);
+  return found == streams_.end() ? Lsn() : found->second.last_record;
+}
+
+std::optional<MessageIndex::Position> MessageIndex::find(const StreamId& id,
+                                                         Sequence sequence) const {
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return std::nullopt;
+  const Stream& stream = found->second;
+  if (sequence > stream.last || (stream.closed.empty() && stream.open.empty())) {
+    return std::nullopt;
+  }
+  if (!stream.open.empty() && sequence >= stream.open.front().first) {
+    return Position{stream.closed.size()};
+  }
+  const auto after = std::upper_bound(
+      stream.closed.begin(), stream.closed.end(), sequence,
+      [](Sequence wanted, const Group& group) { return wanted < group.first; });
+  const auto before = after == stream.closed.begin() ? after : std::prev(after);
+  return Position{static_cast<std::size_t>(before - stream.closed.begin())};
+}
+
+std::size_t MessageIndex::groups_count(const StreamId& id) const {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? 0 : found->second.closed.size();
+}
+
+MessageIndex::Group MessageIndex::group(const StreamId& id, std::size_t group) const {
+  const auto found = streams_.find(id);
+  CHECK(found != streams_.end() && group < found->second.closed.size());
+  return found->second.closed[group];
+}
+
+const std::vector<BatchLocation>& MessageIndex::open_batches(const StreamId& id) const {
+  static const std::vector<BatchLocation> kNone;
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? kNone : found->second.open;
+}
+
+std::vector<std::uint64_t> MessageIndex::segments() const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, ranges] : segments_) numbers.push_back(number);
+  return numbers;
+}
+
+const std::vector<MessageIndex::SegmentRange>& MessageIndex::ranges(std::uint64_t segment) const {
+  static const std::vector<SegmentRange> kNone;
+  const auto found = segments_.find(segment);
+  return found == segments_.end() ? kNone : found->second;
+}
+
+void MessageIndex::drop_segment(std::uint64_t number) {
+  const auto segment = segments_.find(number);
+  if (segment == segments_.end()) return;
+  const Lsn begin(number * segment_bytes_);
+  const Lsn end = begin + segment_bytes_;
+  for (const SegmentRange& range : segment->second) {
+    const auto found = streams_.find(range.stream);
+    if (found == streams_.end()) continue;
+    Stream& stream = found->second;
+    const auto below = [](const Group& group, Lsn lsn) { return group.last_record < lsn; };
+    const auto from = std::lower_bound(stream.closed.begin(), stream.closed.end(), begin, below);
+    const auto to = std::lower_bound(from, stream.closed.end(), end, below);
+    stream.closed.erase(from, to);
+    if (!stream.open.empty() && segment_of(stream.open.back().lsn) == number) {
+      stream.open = {};
+      stream.open_bytes = 0;
+    }
+    if (stream.closed.empty() && stream.open.empty()) streams_.erase(found);
+  }
+  segments_.erase(segment);
+}
+
+std::size_t MessageIndex::memory_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [id, stream] : streams_) {
+    bytes += sizeof(Stream) + sizeof(StreamId) + 2 * sizeof(void*);
+    bytes += stream.closed.capacity() * sizeof(Group);
+    bytes += stream.open.capacity() * sizeof(BatchLocation);
+  }
+  for (const auto& [number, ranges] : segments_) {
+    bytes += ranges.capacity() * sizeof(SegmentRange) + 8 * sizeof(void*);
+  }
+  return bytes;
+}
+
+}  // namespace sluice::storage

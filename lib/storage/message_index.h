@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "storage/fact.h"
+#include "storage/message_store.h"
+
+namespace sluice::storage {
+
+// Where messages lie, sparsely: 16 bytes for a row of a stream's records (a group: 64 KiB, 64
+// records or the segment's end, whichever comes first). Inside a closed group the records are found
+// by walking back from its last one through MessagesFact::previous; the newest group of a stream is
+// kept whole. Also knows which streams have messages in which segment, so that dead segments are
+// found without reading them. Pure; loop thread.
+class MessageIndex {
+ public:
+  struct Group {
+    base::Sequence first;
+    base::Lsn last_record;
+  };
+  struct SegmentRange {
+    StreamId stream;
+    base::SequenceRange range;
+  };
+  // A group with all its batches, ordered.
+  struct Expanded {
+    Group group;
+    std::vector<BatchLocation> batches;
+  };
+
+  explicit MessageIndex(std::uint64_t segment_bytes) : segment_bytes_(segment_bytes) {}
+
+  // A segment exists, perhaps without messages. Doing it twice is fine.
+  void add_segment(std::uint64_t number) { segments_[number]; }
+
+  // The next record of a stream, `record_bytes` long. Records that the index knows already are
+  // ignored, so that replaying twice changes nothing. Returns the group that this closed.
+  std::optional<Expanded> add(const StreamId& stream, const BatchLocation& batch,
+                              std::uint64_t record_bytes);
+
+  // LSN of the stream's last record, 0 = none.
+  base::Lsn last_record(const StreamId& stream) const;
+
+  // Where the search for `sequence` begins: the last group that begins at or before it, else the
+  // first one of all. A group's number stays valid until the index changes.
+  struct Position {
+    std::size_t group = 0;  // groups_count() = the open group
+  };
+  std::optional<Position> find(const StreamId& stream, base::Sequence sequence) const;
+  std::size_t groups_count(const StreamId& stream) const;
+  // REQUIRES: group < groups_count().
+  Group group(const StreamId& stream, std::size_t group) const;
+  // Empty where the stream's last group is closed.
+  const std::vector<BatchLocation>& open_batches(const StreamId& stream) const;
+
+  std::vector<std::uint64_t> segments() const;
+  bool has_segment(std::uint64_t number) const { return segments_.contains(number); }
+  // Which messages lie in a segment; empty where it is unknown.
+  const std::vector<SegmentRange>& ranges(std::uint64_t segment) const;
+  // The segment is gone: so is everything in it.
+  void drop_segment(std::uint64_t number);
+
+  // The snapshot's index section (docs/log-format.md, "Snapshot").
+  void encode(std::vector<std::byte>& out) const;
+  static base::Result<MessageIndex> decode(base::ByteView bytes, std::uint64_t segment_bytes);
+
+  // Heap memory, about.
+  std::size_t memory_bytes() const;
+
+ private:
+  struct Stream {
+    base::Lsn last_record;
+    base::Sequence last;
+    std::vector<Group> closed;
+    std::vector<BatchLocation> open;
+    std::uint64_t open_bytes = 0;
+    // Where the stream's range of its newest segment stands.
+    std::uint64_t range_segment = 0;
+    std::size_t range_index = 0;
+  };
+
+  std::uint64_t segment_of(base::Lsn lsn) const { return lsn.value() / segment_bytes_; }
+  static std::optional<Expanded> close_group(Stream& stream);
+  void note_range(const StreamId& id, Stream& stream, const BatchLocation& batch);
+  std::vector<std::pair<StreamId, const Stream*>> sorted_streams() const;
+
+  std::uint64_t segment_bytes_;
+  std::unordered_map<StreamId, Stream> streams_;
+  std::map<std::uint64_t, std::vector<SegmentRange>> segments_;
+};
+
+}  // namespace sluice::storage
