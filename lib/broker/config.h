@@ -52,6 +52,8 @@ struct SubscriptionConfig {
   DeadLetterConfig dead_letter;
 };
 
+inline constexpr std::uint16_t kShardsMax = 64;
+
 // One queue as its broker runs it. Values are already validated (operator/api does that for
 // manifests). Times of `retention` and `ttl`: 0 = none.
 struct QueueConfig {

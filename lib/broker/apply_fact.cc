@@ -1,0 +1,270 @@
+#include "broker/apply_fact.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "broker/config_codec.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using base::Lsn;
+using base::SequenceRange;
+using base::Status;
+
+base::Error contradiction(Lsn record, const std::string& what) {
+  return base::corruption("record at " + std::to_string(record.value()) + ": " + what);
+}
+
+// Ranges that are possible at all.
+Status check_ranges(const Ranges& ranges, Lsn record) {
+  for (const SequenceRange& range : ranges) {
+    constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max() / 2;
+    if (range.first == base::Sequence() || range.last < range.first ||
+        range.last.value() > kLast) {
+      return contradiction(record, "impossible sequences");
+    }
+  }
+  return {};
+}
+
+// The subscription that a fact is about, with its stream long enough for `ranges`.
+base::Result<Subscription*> find(State& state, const storage::SubscriptionKey& key,
+                                 const Ranges& ranges, Lsn record) {
+  RETURN_IF_ERROR(check_ranges(ranges, record));
+  Subscription* subscription = state.subscription(key);
+  if (subscription == nullptr) {
+    return contradiction(record, "queue " + key.stream.queue.to_hex() + ", shard " +
+                                     std::to_string(key.stream.shard.value()) + " has no " +
+                                     "subscription " + std::to_string(key.subscription.value()));
+  }
+  // A batch whose record is damaged: the messages exist all the same.
+  for (const SequenceRange& range : ranges) subscription->stream().expect(range.last);
+  return subscription;
+}
+
+template <typename Entry>
+Ranges ranges_of(const std::vector<Entry>& entries) {
+  Ranges ranges;
+  for (const Entry& entry : entries) {
+    const bool follows = !ranges.empty() && ranges.back().last + 1 == entry.sequence;
+    if (follows) {
+      ranges.back().last = entry.sequence;
+    } else {
+      ranges.push_back({entry.sequence, entry.sequence});
+    }
+  }
+  return ranges;
+}
+
+// New counters after a failed delivery or a stall.
+Status retry(State& state, const storage::SubscriptionKey& key,
+             const std::vector<storage::RetryEntry>& entries, base::WallTime at, Lsn record,
+             bool has_text) {
+  const Ranges ranges = ranges_of(entries);
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, key, ranges, record));
+  for (const SequenceRange& range : ranges) state.leases.leave(*subscription, range);
+  for (const storage::RetryEntry& entry : entries) {
+    if (subscription->gone().contains(entry.sequence)) continue;
+    MessageState next;
+    next.attempts = entry.attempts;
+    next.stalls = entry.stalls;
+    next.due = entry.due;
+    next.first_failed = at;
+    next.text = record;
+    if (const MessageState* before = subscription->retries().find(entry.sequence)) {
+      next.first_failed = before->first_failed;
+      if (!has_text) next.text = before->text;
+    }
+    subscription->retry(entry.sequence, next);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status apply_fact(State& state, const storage::IncarnationFact& fact, Lsn record) {
+  if (fact.incarnation <= state.incarnation) {
+    return contradiction(record, "incarnation " + std::to_string(fact.incarnation) + " again");
+  }
+  state.incarnation = fact.incarnation;
+  state.log_id = fact.log_id;
+  for (const auto& [id, queue] : state.queues) {
+    for (const auto& stream : queue->streams()) stream->jump(fact.sequence_jump);
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::QueueConfiguredFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(StoredConfig stored, decode_config(fact.config));
+  Queue* queue = state.queue(fact.queue);
+  if (queue == nullptr) {
+    auto created =
+        std::make_unique<Queue>(fact.queue, fact.revision, std::move(stored), state.numbers);
+    state.queues.emplace(fact.queue, std::move(created));
+    return {};
+  }
+  if (stored.config.shards != queue->config().shards) {
+    return contradiction(record, "queue " + queue->name() + " with another number of shards");
+  }
+  for (const base::SubscriptionId id : queue->stored().ids) {
+    if (std::find(stored.ids.begin(), stored.ids.end(), id) != stored.ids.end()) continue;
+    for (const auto& stream : queue->streams()) state.leases.leave_all(*stream->find(id));
+  }
+  queue->configure(fact.revision, std::move(stored), state.numbers);
+  return {};
+}
+
+Status apply_fact(State& state, const storage::QueueDeletedFact& fact, Lsn record) {
+  Queue* queue = state.queue(fact.queue);
+  if (queue == nullptr) {
+    return contradiction(record, "no queue " + fact.queue.to_hex() + " to delete");
+  }
+  for (const auto& stream : queue->streams()) {
+    for (const auto& subscription : stream->subscriptions()) {
+      state.leases.leave_all(*subscription);
+    }
+  }
+  state.producers.forget_queue(fact.queue);
+  std::erase_if(state.tasks,
+                [&](const auto& task) { return task.second.key.stream.queue == fact.queue; });
+  state.queues.erase(fact.queue);
+  return {};
+}
+
+Status apply_fact(State& state, const storage::LeasedFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  if (state.leases.find(fact.epoch) != nullptr) {
+    return contradiction(record, "epoch " + std::to_string(fact.epoch.value()) + " again");
+  }
+  Lease lease;
+  lease.epoch = fact.epoch;
+  lease.subscription = subscription;
+  lease.session = fact.session;
+  lease.lease_ms = fact.lease_ms;
+  for (const SequenceRange& range : fact.ranges) {
+    for (const SequenceRange& part : subscription->idle_in(range)) lease.ranges.push_back(part);
+  }
+  if (!lease.ranges.empty()) state.leases.begin(std::move(lease));
+  return {};
+}
+
+Status apply_fact(State& state, const storage::SettledFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  for (const SequenceRange& range : fact.ranges) {
+    state.leases.leave(*subscription, range);
+    subscription->stream().remove(*subscription, range);
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::ReleasedFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  for (const SequenceRange& range : fact.ranges) {
+    Ranges held;
+    state.leases.leave(*subscription, range, &held);
+    for (const SequenceRange& part : held) subscription->release(part);
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::FailedFact& fact, Lsn record) {
+  return retry(state, fact.key, fact.entries, fact.at, record, true);
+}
+
+Status apply_fact(State& state, const storage::StalledFact& fact, Lsn record) {
+  return retry(state, fact.key, fact.entries, fact.at, record, false);
+}
+
+Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
+  const Ranges ranges = ranges_of(fact.entries);
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, ranges, record));
+  for (const SequenceRange& range : ranges) state.leases.leave(*subscription, range);
+  for (const storage::DeadEntry& entry : fact.entries) {
+    if (subscription->gone().contains(entry.sequence)) continue;
+    DeadLetter letter;
+    letter.reason = fact.reason;
+    letter.attempts = entry.attempts;
+    letter.stalls = entry.stalls;
+    letter.first_failed = entry.first_failed == base::WallTime() ? fact.at : entry.first_failed;
+    letter.died_at = fact.at;
+    letter.record = record;
+    letter.text = record;
+    if (const MessageState* before = subscription->retries().find(entry.sequence)) {
+      if (fact.error.empty() && before->text != Lsn()) letter.text = before->text;
+    }
+    subscription->stream().bury(*subscription, entry.sequence, letter);
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::RedrivenFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  for (const SequenceRange& range : fact.ranges) {
+    const DeadLetters::BySequence& dead = subscription->dead().by_sequence();
+    for (auto at = dead.lower_bound(range.first); at != dead.end() && at->first <= range.last;) {
+      const base::Sequence sequence = at->first;
+      ++at;
+      subscription->stream().revive(*subscription, sequence);
+    }
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::RemovedFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  const bool of_dead = fact.cause == storage::RemoveCause::kDeadExpired ||
+                       fact.cause == storage::RemoveCause::kDeadDiscarded;
+  for (const SequenceRange& range : fact.ranges) {
+    if (!of_dead) {
+      state.leases.leave(*subscription, range);
+      subscription->stream().remove(*subscription, range);
+      continue;
+    }
+    const DeadLetters::BySequence& dead = subscription->dead().by_sequence();
+    for (auto at = dead.lower_bound(range.first); at != dead.end() && at->first <= range.last;) {
+      const base::Sequence sequence = at->first;
+      ++at;
+      subscription->discard(sequence);
+    }
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::SessionFact& fact, Lsn) {
+  if (fact.event == storage::SessionEvent::kClosed) {
+    state.sessions.erase(fact.session);
+  } else {
+    state.sessions[fact.session] = KnownSession{fact.epoch, fact.client};
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::TaskFact& fact, Lsn record) {
+  if (fact.state != storage::TaskState::kRunning) {
+    state.tasks.erase(fact.task);
+    return {};
+  }
+  ASSIGN_OR_RETURN(TaskPlan plan, decode_plan(fact.selector));
+  const auto [at, is_new] = state.tasks.try_emplace(fact.task);
+  Task& task = at->second;
+  if (is_new) task.started = record;
+  task.id = fact.task;
+  task.kind = fact.kind;
+  task.key = fact.key;
+  task.position = fact.position;
+  task.matched = fact.matched;
+  task.done = fact.done;
+  task.plan = std::move(plan);
+  return {};
+}
+
+Status apply_fact(State& state, const storage::ProducerFact& fact, Lsn record) {
+  state.producers.take_epoch(fact.producer, fact.epoch, record);
+  return {};
+}
+
+}  // namespace sluice::broker

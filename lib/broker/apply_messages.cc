@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "base/message.h"
+#include "broker/apply_fact.h"
+#include "storage/fact_codec.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using base::Sequence;
+using base::SequenceRange;
+using base::Status;
+using base::WallTime;
+
+// The earlier of two times where 0 is none.
+WallTime earlier(WallTime a, WallTime b) {
+  if (a == WallTime()) return b;
+  if (b == WallTime()) return a;
+  return std::min(a, b);
+}
+
+// Joins neighbours with the same time and hands out whole runs.
+template <typename Fn>
+class RunBuilder {
+ public:
+  explicit RunBuilder(Fn fn) : fn_(std::move(fn)) {}
+  void add(Sequence sequence, WallTime time) {
+    if (count_ > 0 && time == time_) {
+      ++count_;
+      return;
+    }
+    flush();
+    first_ = sequence;
+    time_ = time;
+    count_ = 1;
+  }
+  void flush() {
+    if (count_ > 0 && time_ != WallTime()) fn_(SequenceRange{first_, first_ + (count_ - 1)}, time_);
+    count_ = 0;
+  }
+
+ private:
+  Fn fn_;
+  Sequence first_;
+  WallTime time_;
+  std::uint64_t count_ = 0;
+};
+
+WallTime queue_expiry(const Queue& queue, WallTime accepted_at) {
+  const std::int64_t ttl_ms = queue.config().ttl.count();
+  return ttl_ms > 0 ? accepted_at + ttl_ms : WallTime();
+}
+
+// Deliver-at and expires-at of single messages. Entries that cannot be read (a damaged record) have
+// none.
+void apply_timing(Stream& stream, const storage::MessagesFact& fact, base::ByteView entries) {
+  const WallTime by_queue = queue_expiry(stream.queue(), fact.accepted_at);
+  RunBuilder delays([&](SequenceRange range, WallTime due) {
+    for (const auto& subscription : stream.subscriptions()) subscription->delay(range, due);
+  });
+  RunBuilder expiry([&](SequenceRange range, WallTime at) { stream.expire(range, at); });
+  for (std::uint32_t i = 0; i < fact.count && !entries.empty(); ++i) {
+    const base::MessageView view = base::take_entry(entries);
+    WallTime due;
+    WallTime expires = by_queue;
+    if (!view.attributes.empty()) {
+      const auto attributes = base::decode_attributes(view.attributes);
+      if (attributes) {
+        if (attributes->deliver_at > fact.accepted_at) due = attributes->deliver_at;
+        // A time in the past (or nonsense below 0) is due at once, as 0 would mean none.
+        if (attributes->expires_at != WallTime()) {
+          expires = earlier(std::max(attributes->expires_at, WallTime(1)), by_queue);
+        }
+      }
+    }
+    const Sequence sequence = fact.first + i;
+    delays.add(sequence, due);
+    expiry.add(sequence, expires);
+  }
+  delays.flush();
+  expiry.flush();
+}
+
+}  // namespace
+
+Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteView entries,
+                  bool uniform, base::Lsn record) {
+  Stream* stream = state.stream(fact.stream);
+  const auto refuse = [&](const std::string& what) {
+    return base::corruption("messages at " + std::to_string(record.value()) + ": " + what);
+  };
+  if (stream == nullptr) {
+    return refuse("no queue " + fact.stream.queue.to_hex() + " with shard " +
+                  std::to_string(fact.stream.shard.value()));
+  }
+  constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max() / 2;
+  if (fact.count == 0 || fact.first < stream->next() || fact.first.value() > kLast) {
+    return refuse("sequence " + std::to_string(fact.first.value()) + ", but the next is " +
+                  std::to_string(stream->next().value()));
+  }
+  // A record between the last one and this one is damaged.
+  stream->expect(fact.first - 1);
+  const SequenceRange range{fact.first, fact.first + (fact.count - 1)};
+  stream->extend(range, fact.body_bytes, uniform);
+  state.producers.accept(fact, record);
+  if ((fact.flags & storage::kMessagesHaveTiming) != 0) {
+    apply_timing(*stream, fact, entries);
+  } else if (const WallTime at = queue_expiry(stream->queue(), fact.accepted_at);
+             at != WallTime()) {
+    stream->expire(range, at);
+  }
+  return {};
+}
+
+namespace {
+
+Status apply_messages(State& state, const storage::RecordView& view) {
+  ASSIGN_OR_RETURN(const storage::DecodedMessages decoded,
+                   storage::decode_messages(view.payload));
+  const auto summary = base::summarize_batch(decoded.entries);
+  if (!summary || summary->count != decoded.fact.count) {
+    // The head was good, the entries are not: the messages exist and are damaged.
+    return apply_fact(state, decoded.fact, {}, false, view.begin);
+  }
+  const bool uniform = std::uint64_t{summary->largest_body} * summary->count ==
+                       summary->body_bytes;
+  return apply_fact(state, decoded.fact, decoded.entries, uniform, view.begin);
+}
+
+template <typename Fact>
+Status apply_decoded(State& state, base::Result<Fact> fact, base::Lsn record) {
+  if (!fact) return std::move(fact).error();
+  return apply_fact(state, *fact, record);
+}
+
+}  // namespace
+
+Status apply_record(State& state, const storage::RecordView& view) {
+  using storage::RecordType;
+  const base::ByteView payload = view.payload;
+  switch (view.type) {
+    case RecordType::kIncarnation:
+      return apply_decoded(state, storage::decode_incarnation(payload), view.begin);
+    case RecordType::kQueueConfigured:
+      return apply_decoded(state, storage::decode_queue_configured(payload), view.begin);
+    case RecordType::kQueueDeleted:
+      return apply_decoded(state, storage::decode_queue_deleted(payload), view.begin);
+    case RecordType::kMessages:
+      return apply_messages(state, view);
+    case RecordType::kLeased:
+      return apply_decoded(state, storage::decode_leased(payload), view.begin);
+    case RecordType::kSettled:
+      return apply_decoded(state, storage::decode_settled(payload), view.begin);
+    case RecordType::kReleased:
+      return apply_decoded(state, storage::decode_released(payload), view.begin);
+    case RecordType::kFailed:
+      return apply_decoded(state, storage::decode_failed(payload), view.begin);
+    case RecordType::kStalled:
+      return apply_decoded(state, storage::decode_stalled(payload), view.begin);
+    case RecordType::kDead:
+      return apply_decoded(state, storage::decode_dead(payload), view.begin);
+    case RecordType::kRedriven:
+      return apply_decoded(state, storage::decode_redriven(payload), view.begin);
+    case RecordType::kRemoved:
+      return apply_decoded(state, storage::decode_removed(payload), view.begin);
+    case RecordType::kSession:
+      return apply_decoded(state, storage::decode_session(payload), view.begin);
+    case RecordType::kTask:
+      return apply_decoded(state, storage::decode_task(payload), view.begin);
+    case RecordType::kProducer:
+      return apply_decoded(state, storage::decode_producer(payload), view.begin);
+    default:
+      return {};  // padding and records of other readers
+  }
+}
+
+}  // namespace sluice::broker

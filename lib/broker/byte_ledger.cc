@@ -1,0 +1,110 @@
+#include "broker/byte_ledger.h"
+
+#include <iterator>
+
+#include "base/check.h"
+#include "broker/sequence_runs.h"
+
+namespace sluice::broker {
+
+namespace {
+
+// A body's size in a uniform run, the mean size in a mixed one.
+std::uint64_t each(const ByteLedger::Run& run) {
+  const std::uint64_t count = run.uniform ? run.live : run.total;
+  return count == 0 ? 0 : run.bytes / count;
+}
+
+}  // namespace
+
+void ByteLedger::add(base::SequenceRange range, std::uint64_t bytes, bool uniform) {
+  messages_ += range.count();
+  bytes_ += bytes;
+  if (!runs_.empty()) {
+    Run& before = std::prev(runs_.end())->second;
+    CHECK(before.last < range.first);
+    const bool same_size = before.uniform && uniform && each(before) == bytes / range.count();
+    if (same_size && before.last + 1 == range.first) {
+      before.last = range.last;
+      before.live += range.count();
+      before.bytes += bytes;
+      return;
+    }
+  }
+  const std::uint64_t total = uniform ? 0 : range.count();
+  runs_.emplace_hint(runs_.end(), range.first,
+                     Run{range.last, range.count(), bytes, uniform, total});
+  if (runs_.size() > kRunsMax) join_neighbours();
+}
+
+void ByteLedger::remove(base::SequenceRange range) {
+  auto at = find(range.first);
+  if (at == runs_.end()) at = runs_.lower_bound(range.first);
+  while (at != runs_.end() && at->first <= range.last) {
+    Run& run = at->second;
+    const std::uint64_t left = intersection({at->first, run.last}, range).count();
+    CHECK(left <= run.live);
+    const std::uint64_t bytes =
+        left == run.live ? run.bytes : (run.uniform ? each(run) * left : 0);
+    run.live -= left;
+    run.bytes -= bytes;
+    messages_ -= left;
+    bytes_ -= bytes;
+    at = run.live == 0 ? runs_.erase(at) : std::next(at);
+  }
+}
+
+void ByteLedger::put_back(base::Sequence sequence, std::uint64_t bytes) {
+  messages_ += 1;
+  const auto found = find(sequence);
+  if (found != runs_.end()) {
+    // A mixed run still counts the body that had left.
+    Run& run = found->second;
+    const std::uint64_t added = run.uniform ? each(run) : 0;
+    run.live += 1;
+    run.bytes += added;
+    bytes_ += added;
+    return;
+  }
+  bytes_ += bytes;
+  runs_.emplace(sequence, Run{sequence, 1, bytes, true, 0});
+  if (runs_.size() > kRunsMax) join_neighbours();
+}
+
+std::uint64_t ByteLedger::size_of(base::Sequence sequence) const {
+  auto at = runs_.upper_bound(sequence);
+  if (at == runs_.begin()) return 0;
+  --at;
+  return sequence <= at->second.last ? each(at->second) : 0;
+}
+
+void ByteLedger::restore(base::Sequence first, const Run& run) {
+  CHECK(runs_.empty() || std::prev(runs_.end())->second.last < first);
+  runs_.emplace_hint(runs_.end(), first, run);
+  messages_ += run.live;
+  bytes_ += run.bytes;
+}
+
+ByteLedger::Runs::iterator ByteLedger::find(base::Sequence sequence) {
+  auto at = runs_.upper_bound(sequence);
+  if (at == runs_.begin()) return runs_.end();
+  --at;
+  return sequence <= at->second.last ? at : runs_.end();
+}
+
+void ByteLedger::join_neighbours() {
+  for (auto at = runs_.begin(); at != runs_.end() && std::next(at) != runs_.end(); ++at) {
+    const auto next = std::next(at);
+    Run& run = at->second;
+    const bool uniform = run.uniform && next->second.uniform && each(run) == each(next->second);
+    const auto messages = [](const Run& of) { return of.uniform ? of.live : of.total; };
+    run.total = uniform ? 0 : messages(run) + messages(next->second);
+    run.uniform = uniform;
+    run.last = next->second.last;
+    run.live += next->second.live;
+    run.bytes += next->second.bytes;
+    runs_.erase(next);
+  }
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,96 @@
+#include "broker/lease_book.h"
+
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "broker/subscription.h"
+
+namespace sluice::broker {
+
+namespace {
+
+constexpr base::MonoTime kNoDeadline{std::numeric_limits<std::int64_t>::max()};
+
+}  // namespace
+
+Lease& LeaseBook::begin(Lease lease) {
+  CHECK(lease.subscription != nullptr && !lease.ranges.empty());
+  lease.messages = count_messages(lease.ranges);
+  lease.deadline = kNoDeadline;
+  for (const base::SequenceRange& range : lease.ranges) {
+    lease.suspect = lease.subscription->hold(lease.epoch, range) || lease.suspect;
+  }
+  by_session_[lease.session].insert(lease.epoch);
+  const auto [at, is_new] = leases_.emplace(lease.epoch, std::move(lease));
+  CHECK(is_new);
+  return at->second;
+}
+
+void LeaseBook::leave(Subscription& subscription, base::SequenceRange range, Ranges* parts) {
+  subscription.let_go(range, [&](base::Epoch epoch, base::SequenceRange part) {
+    cut(epoch, part);
+    if (parts != nullptr) append_range(*parts, part);
+  });
+}
+
+void LeaseBook::leave_all(Subscription& subscription) {
+  while (!subscription.held().empty()) {
+    const auto first = subscription.held().begin();
+    leave(subscription, {first->first, first->second.last});
+  }
+}
+
+Lease* LeaseBook::find(base::Epoch epoch) {
+  const auto found = leases_.find(epoch);
+  return found == leases_.end() ? nullptr : &found->second;
+}
+
+const std::set<base::Epoch>* LeaseBook::of_session(const base::SessionId& session) const {
+  const auto found = by_session_.find(session);
+  return found == by_session_.end() ? nullptr : &found->second;
+}
+
+void LeaseBook::set_deadline(Lease& lease, base::MonoTime deadline) {
+  clear_deadline(lease);
+  lease.deadline = deadline;
+  deadlines_.emplace(deadline, lease.epoch);
+}
+
+void LeaseBook::clear_deadline(Lease& lease) {
+  if (lease.deadline == kNoDeadline) return;
+  deadlines_.erase({lease.deadline, lease.epoch});
+  lease.deadline = kNoDeadline;
+}
+
+std::optional<base::MonoTime> LeaseBook::earliest_deadline() const {
+  if (deadlines_.empty()) return std::nullopt;
+  return deadlines_.begin()->first;
+}
+
+Lease* LeaseBook::pop_expired(base::MonoTime now) {
+  if (deadlines_.empty() || now < deadlines_.begin()->first) return nullptr;
+  Lease* lease = find(deadlines_.begin()->second);
+  CHECK(lease != nullptr);
+  clear_deadline(*lease);
+  return lease;
+}
+
+void LeaseBook::cut(base::Epoch epoch, base::SequenceRange range) {
+  const auto at = leases_.find(epoch);
+  CHECK(at != leases_.end());
+  Lease& lease = at->second;
+  const std::uint64_t left = cut_range(lease.ranges, range);
+  CHECK(left == range.count());
+  lease.messages -= left;
+  if (watcher_ != nullptr) watcher_->on_left(lease, left);
+  if (lease.messages > 0) return;
+  clear_deadline(lease);
+  const auto session = by_session_.find(lease.session);
+  CHECK(session != by_session_.end());
+  session->second.erase(epoch);
+  if (session->second.empty()) by_session_.erase(session);
+  leases_.erase(at);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "broker/command.h"
+#include "broker/sequence_runs.h"
+
+namespace sluice::broker {
+
+class Subscription;
+
+// What one delivery batch still holds.
+struct Lease {
+  base::Epoch epoch;
+  Subscription* subscription = nullptr;
+  base::SessionId session;
+  std::uint32_t lease_ms = 0;
+  Ranges ranges;               // not settled yet, ascending
+  std::uint64_t messages = 0;  // in `ranges`
+  bool suspect = false;        // its one message had a stall when it was delivered
+  // Not in the log:
+  AttachmentHandle attachment;  // 0 = recovered and not claimed yet
+  base::MonoTime delivered_at;
+  base::MonoTime deadline;
+};
+
+// Hears of every message that leaves a lease, whatever the reason.
+class LeaseWatcher {
+ public:
+  virtual ~LeaseWatcher() = default;
+  // `messages` have left; the lease is over when lease.messages is 0 (it is gone after the call).
+  virtual void on_left(const Lease& lease, std::uint64_t messages) = 0;
+};
+
+// All leases of the broker, by epoch, by session and by deadline. The messages themselves are also
+// marked in their subscription (Subscription::held).
+class LeaseBook {
+ public:
+  // May be set after recovery; not owned.
+  void watch(LeaseWatcher* watcher) { watcher_ = watcher; }
+
+  // REQUIRES: a new epoch; non-empty ranges that nobody holds.
+  Lease& begin(Lease lease);
+  // Takes `range` of `subscription` out of the leases that hold parts of it; those parts are
+  // appended to `parts`, ascending.
+  void leave(Subscription& subscription, base::SequenceRange range, Ranges* parts = nullptr);
+  void leave_all(Subscription& subscription);
+  // nullptr = over or never known. Valid until the lease changes.
+  Lease* find(base::Epoch epoch);
+  const std::map<base::Epoch, Lease>& leases() const { return leases_; }
+  // The session's leases, oldest first.
+  const std::set<base::Epoch>* of_session(const base::SessionId& session) const;
+
+  // Only leases with a deadline expire; recovered ones have none until they are claimed.
+  void set_deadline(Lease& lease, base::MonoTime deadline);
+  void clear_deadline(Lease& lease);
+  std::optional<base::MonoTime> earliest_deadline() const;
+  // The lease that is over first at `now`; its deadline is cleared.
+  Lease* pop_expired(base::MonoTime now);
+
+ private:
+  void cut(base::Epoch epoch, base::SequenceRange range);
+
+  LeaseWatcher* watcher_ = nullptr;
+  std::map<base::Epoch, Lease> leases_;
+  std::map<base::SessionId, std::set<base::Epoch>> by_session_;
+  std::set<std::pair<base::MonoTime, base::Epoch>> deadlines_;
+};
+
+}  // namespace sluice::broker

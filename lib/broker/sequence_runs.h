@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+
+// Small helpers for lists of sequence ranges.
+namespace sluice::broker {
+
+using Ranges = std::vector<base::SequenceRange>;
+
+// Appends `range`, joined with the last one where they touch. REQUIRES: `range` lies behind it.
+void append_range(Ranges& ranges, base::SequenceRange range);
+
+// Sorts, and joins what touches or overlaps.
+void normalise(Ranges& ranges);
+
+// Messages in all ranges. REQUIRES: disjoint.
+std::uint64_t count_messages(const Ranges& ranges);
+
+// Takes `out` away from ascending, disjoint `ranges`. Returns how many messages that were.
+std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out);
+
+// The part of both; REQUIRES: overlaps(a, b).
+base::SequenceRange intersection(base::SequenceRange a, base::SequenceRange b);
+inline bool overlaps(base::SequenceRange a, base::SequenceRange b) {
+  return a.first <= b.last && b.first <= a.last;
+}
+
+}  // namespace sluice::broker

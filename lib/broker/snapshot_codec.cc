@@ -1,0 +1,291 @@
+#include "broker/snapshot_codec.h"
+
+#include <string>
+#include <utility>
+
+#include "broker/config_codec.h"
+#include "broker/snapshot_stream.h"
+#include "broker/tlv.h"
+
+namespace sluice::broker {
+
+namespace {
+
+enum class Section : std::uint16_t {
+  kBroker = 1,
+  kQueue = 2,     // one a queue, by id
+  kLeases = 3,
+  kProducers = 4,
+  kSessions = 5,
+  kTasks = 6,
+};
+constexpr std::uint16_t tag(Section value) { return static_cast<std::uint16_t>(value); }
+
+using base::ByteReader;
+using base::ByteWriter;
+
+// The smallest bytes of one element: no count is believed that the rest could not hold.
+constexpr std::size_t kLeaseBytesMin = 60;
+constexpr std::size_t kProducerBytesMin = 32;
+constexpr std::size_t kSessionBytesMin = 22;
+constexpr std::size_t kTaskBytesMin = 90;
+
+bool count_fits(ByteReader& in, std::uint64_t count, std::size_t bytes_min) {
+  if (count <= in.remaining() / bytes_min) return true;
+  in.fail();
+  return false;
+}
+
+void put_key(ByteWriter& out, const storage::SubscriptionKey& key) {
+  out.array(key.stream.queue.bytes);
+  out.u16(key.stream.shard.value());
+  out.u16(key.subscription.value());
+}
+storage::SubscriptionKey get_key(ByteReader& in) {
+  storage::SubscriptionKey key;
+  key.stream.queue.bytes = in.array<16>();
+  key.stream.shard = base::ShardIndex(in.u16());
+  key.subscription = base::SubscriptionId(in.u16());
+  return key;
+}
+
+void put_queue(const Queue& queue, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.array(queue.id().bytes);
+  out.u64(queue.revision());
+  out.bytes32(encode_config(queue.stored()));
+  for (const auto& stream : queue.streams()) put_stream(*stream, bytes);
+}
+bool get_queue(ByteReader& in, State& state) {
+  base::QueueId id;
+  id.bytes = in.array<16>();
+  const std::uint64_t revision = in.u64();
+  auto stored = decode_config(in.bytes32());
+  if (!in.ok() || !stored || state.queues.contains(id)) return false;
+  auto queue = std::make_unique<Queue>(id, revision, *std::move(stored), state.numbers);
+  for (const auto& stream : queue->streams()) {
+    if (!get_stream(in, *stream)) return false;
+  }
+  state.queues.emplace(id, std::move(queue));
+  return true;
+}
+
+void put_leases(const State& state, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(state.leases.leases().size());
+  for (const auto& [epoch, lease] : state.leases.leases()) {
+    out.u64(epoch.value());
+    put_key(out, lease.subscription->key());
+    out.array(lease.session.bytes);
+    out.u32(lease.lease_ms);
+    out.u32(static_cast<std::uint32_t>(lease.ranges.size()));
+    for (const base::SequenceRange& range : lease.ranges) {
+      out.u64(range.first.value());
+      out.u64(range.last.value());
+    }
+  }
+}
+bool get_lease(ByteReader& in, State& state) {
+  Lease lease;
+  lease.epoch = base::Epoch(in.u64());
+  lease.subscription = state.subscription(get_key(in));
+  lease.session.bytes = in.array<16>();
+  lease.lease_ms = in.u32();
+  const std::uint32_t ranges = in.u32();
+  if (!count_fits(in, ranges, 16) || ranges == 0 || lease.subscription == nullptr) return false;
+  for (std::uint32_t i = 0; i < ranges; ++i) {
+    const base::Sequence first(in.u64());
+    const base::SequenceRange range{first, base::Sequence(in.u64())};
+    const bool in_order = lease.ranges.empty() || lease.ranges.back().last < range.first;
+    const bool exists = range.first <= range.last &&
+                        range.last < lease.subscription->stream().next();
+    if (!in_order || !exists || lease.subscription->idle_in(range) != Ranges{range}) return false;
+    lease.ranges.push_back(range);
+  }
+  if (state.leases.find(lease.epoch) != nullptr) return false;
+  state.leases.begin(std::move(lease));
+  return true;
+}
+
+void put_producers(const ProducerTable& producers, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u32(producers.forgotten_epoch());
+  out.u64(producers.size());
+  for (const auto& [used, id] : producers.by_use()) {
+    const Producer& producer = *producers.find(id);
+    out.array(id.bytes);
+    out.u64(used.value());
+    out.u32(producer.epoch);
+    out.u32(static_cast<std::uint32_t>(producer.streams.size()));
+    for (const ProducerStream& stream : producer.streams) {
+      out.array(stream.stream.queue.bytes);
+      out.u16(stream.stream.shard.value());
+      out.u64(stream.last);
+      out.u32(static_cast<std::uint32_t>(stream.runs.size()));
+      for (const AcceptedRun& run : stream.runs) {
+        out.u64(run.producer_sequence);
+        out.u64(run.first.value());
+        out.u64(run.count);
+      }
+    }
+  }
+}
+bool get_producer(ByteReader& in, ProducerTable& producers) {
+  base::ProducerId id;
+  id.bytes = in.array<16>();
+  Producer producer;
+  producer.used = base::Lsn(in.u64());
+  producer.epoch = in.u32();
+  const std::uint32_t streams = in.u32();
+  if (!count_fits(in, streams, 30)) return false;
+  for (std::uint32_t i = 0; i < streams; ++i) {
+    ProducerStream stream;
+    stream.stream.queue.bytes = in.array<16>();
+    stream.stream.shard = base::ShardIndex(in.u16());
+    stream.last = in.u64();
+    const std::uint32_t runs = in.u32();
+    if (!count_fits(in, runs, 24)) return false;
+    for (std::uint32_t r = 0; r < runs; ++r) {
+      const std::uint64_t producer_sequence = in.u64();
+      const base::Sequence first(in.u64());
+      stream.runs.push_back({producer_sequence, first, in.u64()});
+    }
+    producer.streams.push_back(std::move(stream));
+  }
+  const auto& by_use = producers.by_use();
+  const bool in_order = by_use.empty() || by_use.rbegin()->first < producer.used;
+  if (!in.ok() || !in_order || producers.find(id) != nullptr) return false;
+  producers.restore(id, std::move(producer));
+  return true;
+}
+
+void put_sessions(const State& state, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(state.sessions.size());
+  for (const auto& [id, session] : state.sessions) {
+    out.array(id.bytes);
+    out.u32(session.epoch);
+    out.text16(session.client);
+  }
+}
+bool get_session(ByteReader& in, State& state) {
+  base::SessionId id;
+  id.bytes = in.array<16>();
+  KnownSession session;
+  session.epoch = in.u32();
+  session.client = in.text16();
+  return in.ok() && state.sessions.emplace(id, std::move(session)).second;
+}
+
+void put_tasks(const State& state, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(state.tasks.size());
+  for (const auto& [id, task] : state.tasks) {
+    out.array(id.bytes);
+    out.u8(static_cast<std::uint8_t>(task.kind));
+    put_key(out, task.key);
+    out.u64(task.position.value());
+    out.u64(task.matched);
+    out.u64(task.done);
+    out.u64(task.started.value());
+    out.bytes32(encode_plan(task.plan));
+  }
+}
+bool get_task(ByteReader& in, State& state) {
+  Task task;
+  task.id.bytes = in.array<16>();
+  const std::uint8_t kind = in.u8();
+  task.kind = static_cast<storage::TaskKind>(kind);
+  task.key = get_key(in);
+  task.position = base::Sequence(in.u64());
+  task.matched = in.u64();
+  task.done = in.u64();
+  task.started = base::Lsn(in.u64());
+  auto plan = decode_plan(in.bytes32());
+  const bool known = kind == static_cast<std::uint8_t>(storage::TaskKind::kRedrive) ||
+                     kind == static_cast<std::uint8_t>(storage::TaskKind::kPurge);
+  if (!in.ok() || !known || !plan) return false;
+  task.plan = *std::move(plan);
+  const base::TaskId id = task.id;
+  return state.tasks.emplace(id, std::move(task)).second;
+}
+
+// A u64 count, then that many elements.
+template <typename Fn>
+bool get_list(ByteReader& in, std::size_t bytes_min, Fn&& fn) {
+  const std::uint64_t count = in.u64();
+  if (!count_fits(in, count, bytes_min)) return false;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (!fn()) return false;
+  }
+  return in.ok();
+}
+
+bool get_section(Section section, ByteReader& in, State& state) {
+  switch (section) {
+    case Section::kBroker:
+      state.incarnation = in.u32();
+      state.log_id.bytes = in.array<16>();
+      return true;
+    case Section::kQueue:
+      return get_queue(in, state);
+    case Section::kLeases:
+      return get_list(in, kLeaseBytesMin, [&] { return get_lease(in, state); });
+    case Section::kProducers:
+      state.producers.restore_forgotten_epoch(in.u32());
+      return get_list(in, kProducerBytesMin, [&] { return get_producer(in, state.producers); });
+    case Section::kSessions:
+      return get_list(in, kSessionBytesMin, [&] { return get_session(in, state); });
+    case Section::kTasks:
+      return get_list(in, kTaskBytesMin, [&] { return get_task(in, state); });
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_state(const State& state) {
+  std::vector<std::byte> out;
+  ByteWriter(out).u32(kSnapshotVersion);
+  {
+    TlvField field(out, tag(Section::kBroker));
+    field->u32(state.incarnation);
+    field->array(state.log_id.bytes);
+  }
+  for (const auto& [id, queue] : state.queues) {
+    TlvField field(out, tag(Section::kQueue));
+    put_queue(*queue, out);
+  }
+  const auto put = [&](Section section, const auto& write) {
+    TlvField field(out, tag(section));
+    write();
+  };
+  put(Section::kLeases, [&] { put_leases(state, out); });
+  put(Section::kProducers, [&] { put_producers(state.producers, out); });
+  put(Section::kSessions, [&] { put_sessions(state, out); });
+  put(Section::kTasks, [&] { put_tasks(state, out); });
+  return out;
+}
+
+base::Status decode_state(base::ByteView data, State& state) {
+  ByteReader head(data);
+  const std::uint32_t version = head.u32();
+  if (!head.ok()) return base::corruption("broker snapshot: empty");
+  if (version != kSnapshotVersion) {
+    return base::failed_precondition("broker snapshot: version " + std::to_string(version) +
+                                     ", this program reads " + std::to_string(kSnapshotVersion));
+  }
+  std::uint16_t last = 0;
+  const bool good = for_each_field(head.rest(), [&](std::uint16_t section, ByteReader& in) {
+    const bool repeats = section == last && section != tag(Section::kQueue);
+    if (section < last || repeats) return false;
+    last = section;
+    return get_section(static_cast<Section>(section), in, state);
+  });
+  if (!good || last != tag(Section::kTasks)) {
+    return base::corruption("broker snapshot: malformed in section " + std::to_string(last));
+  }
+  return {};
+}
+
+}  // namespace sluice::broker

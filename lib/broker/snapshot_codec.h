@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "broker/state.h"
+
+// The state as bytes: the `broker state` section of a snapshot file. u32 version, then sections of
+// { u16 tag, u32 length, content } in a fixed order. Equal states give equal bytes: every list is
+// sorted, derived values (what is ready, timers, counters since the start) are left out.
+namespace sluice::broker {
+
+inline constexpr std::uint32_t kSnapshotVersion = 1;
+
+std::vector<std::byte> encode_state(const State& state);
+// REQUIRES: an empty state. Corruption for anything encode_state() cannot have written; the state
+// is then of no use.
+base::Status decode_state(base::ByteView data, State& state);
+
+}  // namespace sluice::broker

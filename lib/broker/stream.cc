@@ -1,0 +1,140 @@
+#include "broker/stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+
+void Stream::extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform) {
+  CHECK(range.first == next_);
+  next_ = range.last + 1;
+  ledger_.add(range, body_bytes, uniform);
+}
+
+void Stream::expect(base::Sequence last) {
+  if (last < next_) return;
+  // Nothing is known of them but that they exist; they are damaged for whoever wants to read them.
+  ledger_.add({next_, last}, 0, false);
+  next_ = last + 1;
+}
+
+void Stream::jump(std::uint64_t count) {
+  if (count == 0) return;
+  const base::SequenceRange skipped{next_, next_ + (count - 1)};
+  next_ = skipped.last + 1;
+  for (const auto& subscription : subscriptions_) subscription->remove(skipped);
+}
+
+void Stream::remove(Subscription& subscription, base::SequenceRange range) {
+  Ranges fresh;
+  subscription.gone().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
+    fresh.push_back(gap);
+    return true;
+  });
+  subscription.remove(range);
+  for (const base::SequenceRange& gap : fresh) {
+    for_each_gone_elsewhere(subscription, gap, 0, [this](base::SequenceRange part) {
+      ledger_.remove(part);
+      expiry_.cut(part);
+    });
+  }
+}
+
+void Stream::bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter) {
+  letter.bytes = ledger_.size_of(sequence);
+  remove(subscription, {sequence, sequence});
+  subscription.bury(sequence, letter);
+}
+
+void Stream::revive(Subscription& subscription, base::Sequence sequence) {
+  const DeadLetter* letter = subscription.dead().find(sequence);
+  CHECK(letter != nullptr);
+  for_each_gone_elsewhere(subscription, {sequence, sequence}, 0, [&](base::SequenceRange) {
+    ledger_.put_back(sequence, letter->bytes);
+  });
+  subscription.revive(sequence, expiry_.any_in({sequence, sequence}));
+}
+
+Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t number, bool all) {
+  storage::SequenceSet gone;
+  if (all && !subscriptions_.empty()) {
+    // Retained is what any other one has not left behind.
+    gone = subscriptions_.front()->gone();
+    for (std::size_t i = 1; i < subscriptions_.size(); ++i) {
+      Ranges here;
+      subscriptions_[i]->gone().for_each_gap(base::Sequence(0), next_, [&](base::SequenceRange r) {
+        here.push_back(r);
+        return true;
+      });
+      for (const base::SequenceRange& range : here) gone.erase(range);
+    }
+  } else {
+    gone.insert({base::Sequence(0), all ? base::Sequence(0) : next_ - 1});
+  }
+  Ranges known;
+  Subscription& added = restore_subscription(id, number);
+  added.begin(std::move(gone));
+  for (const auto& other : subscriptions_) {
+    if (other.get() == &added || !all) continue;
+    other->delays().for_each([&](base::SequenceRange range, base::WallTime due) {
+      for (const base::SequenceRange& part : added.idle_in(range)) {
+        Ranges fresh{part};
+        added.delays().for_each_in(part, [&](base::SequenceRange mine, base::WallTime) {
+          known.push_back(mine);
+        });
+        for (const base::SequenceRange& mine : known) cut_range(fresh, mine);
+        known.clear();
+        for (const base::SequenceRange& run : fresh) added.delay(run, due);
+      }
+    });
+  }
+  expiry_.rearm();
+  return added;
+}
+
+Subscription& Stream::restore_subscription(base::SubscriptionId id, std::uint64_t number) {
+  const auto at = std::find_if(subscriptions_.begin(), subscriptions_.end(),
+                               [&](const auto& other) { return id <= other->id(); });
+  CHECK(at == subscriptions_.end() || (*at)->id() != id);
+  return **subscriptions_.insert(at, std::make_unique<Subscription>(*this, id, number));
+}
+
+void Stream::remove_subscription(base::SubscriptionId id) {
+  std::erase_if(subscriptions_, [&](const auto& subscription) { return subscription->id() == id; });
+}
+
+Subscription* Stream::find(base::SubscriptionId id) const {
+  for (const auto& subscription : subscriptions_) {
+    if (subscription->id() == id) return subscription.get();
+  }
+  return nullptr;
+}
+
+bool Stream::any_live(base::SequenceRange range) const {
+  return std::any_of(subscriptions_.begin(), subscriptions_.end(), [&](const auto& subscription) {
+    return !subscription->gone().contains_all(range) || subscription->dead().any_in(range);
+  });
+}
+
+// Calls fn for the parts of `range` that are gone from all subscriptions but `but`.
+template <typename Fn>
+void Stream::for_each_gone_elsewhere(const Subscription& but, base::SequenceRange range,
+                                     std::size_t index, Fn&& fn) const {
+  if (index == subscriptions_.size()) {
+    fn(range);
+    return;
+  }
+  if (subscriptions_[index].get() == &but) {
+    for_each_gone_elsewhere(but, range, index + 1, fn);
+    return;
+  }
+  subscriptions_[index]->gone().for_each_range(
+      range.first, range.last, [&](base::SequenceRange part) {
+        for_each_gone_elsewhere(but, part, index + 1, fn);
+        return true;
+      });
+}
+
+}  // namespace sluice::broker

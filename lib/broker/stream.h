@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/ids.h"
+#include "broker/byte_ledger.h"
+#include "broker/subscription.h"
+#include "broker/timed_runs.h"
+#include "storage/fact.h"
+
+namespace sluice::broker {
+
+class Queue;
+
+// One ordered message sequence (a shard of a queue) and what its subscriptions make of it. Owned by
+// its Queue; loop thread only.
+class Stream {
+ public:
+  // `number` is unique in the process and rises; it breaks ties.
+  Stream(Queue& queue, const storage::StreamId& id, std::uint64_t number)
+      : queue_(queue), id_(id), number_(number) {}
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  Queue& queue() const { return queue_; }
+  const storage::StreamId& id() const { return id_; }
+  std::uint64_t number() const { return number_; }
+  // The sequence that the next message gets.
+  base::Sequence next() const { return next_; }
+
+  // New messages: every subscription has them ready. REQUIRES: first is next().
+  void extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform);
+  // Sequences up to `last` exist although their record was never seen: it is damaged.
+  void expect(base::Sequence last);
+  // Skips `count` sequences that never had a message.
+  void jump(std::uint64_t count);
+  void expire(base::SequenceRange range, base::WallTime at) { expiry_.add(range, at); }
+
+  // The messages are gone from `subscription` for good or dead there; leases were left before.
+  void remove(Subscription& subscription, base::SequenceRange range);
+  // As remove() of one message; fills in letter.bytes.
+  void bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter);
+  // REQUIRES: dead in `subscription`.
+  void revive(Subscription& subscription, base::Sequence sequence);
+
+  // A subscription with everything that is retained (`all`), or only with what comes from now on.
+  Subscription& add_subscription(base::SubscriptionId id, std::uint64_t number, bool all);
+  // For snapshots: no messages are given to it.
+  Subscription& restore_subscription(base::SubscriptionId id, std::uint64_t number);
+  void remove_subscription(base::SubscriptionId id);
+  // nullptr = none of that id.
+  Subscription* find(base::SubscriptionId id) const;
+  // In the order of their ids.
+  const std::vector<std::unique_ptr<Subscription>>& subscriptions() const {
+    return subscriptions_;
+  }
+
+  // True while any message of the range is waiting, leased or dead somewhere.
+  bool any_live(base::SequenceRange range) const;
+
+  const ByteLedger& ledger() const { return ledger_; }
+  const TimedRuns& expiry() const { return expiry_; }
+  TimedRuns& expiry() { return expiry_; }
+  void restore(base::Sequence next) { next_ = next; }
+  ByteLedger& ledger() { return ledger_; }
+
+  base::Lsn last_record_end;  // of the latest record about the stream; not in snapshots
+
+ private:
+  template <typename Fn>
+  void for_each_gone_elsewhere(const Subscription& but, base::SequenceRange range,
+                               std::size_t index, Fn&& fn) const;
+
+  Queue& queue_;
+  const storage::StreamId id_;
+  const std::uint64_t number_;
+  base::Sequence next_{1};
+  ByteLedger ledger_;
+  TimedRuns expiry_;
+  std::vector<std::unique_ptr<Subscription>> subscriptions_;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,159 @@
+#include "broker/subscription.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "broker/stream.h"
+
+namespace sluice::broker {
+
+Subscription::Subscription(Stream& stream, base::SubscriptionId id, std::uint64_t number)
+    : stream_(stream), id_(id), number_(number) {
+  gone_.insert(base::Sequence(0));
+  taken_.insert(base::Sequence(0));
+}
+
+storage::SubscriptionKey Subscription::key() const { return {stream_.id(), id_}; }
+
+void Subscription::delay(base::SequenceRange range, base::WallTime due) {
+  delays_.add(range, due);
+  taken_.insert(range);
+}
+
+bool Subscription::hold(base::Epoch epoch, base::SequenceRange range) {
+  taken_.insert(range);
+  if (!suspects_.empty()) suspects_.erase(range);
+  delays_.cut(range);
+  in_flight_ += range.count();
+  CHECK(held_.emplace(range.first, Held{range.last, epoch}).second);
+  if (retries_.empty()) return false;
+  retries_.leased(range);
+  return retries_.next_stalled(range.first, range.last).has_value();
+}
+
+void Subscription::remove(base::SequenceRange range) {
+  gone_.insert(range);
+  taken_.insert(range);
+  delays_.cut(range);
+  if (!retries_.empty()) retries_.forget(range);
+  if (!suspects_.empty()) suspects_.erase(range);
+  if (!damaged_.empty()) damaged_.erase(range);
+  if (!unexpiring_.empty()) unexpiring_.erase(range);
+}
+
+void Subscription::release(base::SequenceRange range) { make_ready(range); }
+
+void Subscription::retry(base::Sequence sequence, const MessageState& state) {
+  delays_.cut({sequence, sequence});
+  retries_.wait(sequence, state);
+  if (state.due == base::WallTime()) {
+    make_ready({sequence, sequence});
+  } else {
+    taken_.insert(sequence);
+  }
+}
+
+void Subscription::bury(base::Sequence sequence, const DeadLetter& letter) {
+  remove({sequence, sequence});
+  dead_.add(sequence, letter);
+}
+
+void Subscription::revive(base::Sequence sequence, bool expires) {
+  dead_.erase(sequence);
+  gone_.erase(sequence);
+  taken_.erase(sequence);
+  if (expires) unexpiring_.insert(sequence);
+}
+
+void Subscription::wake(base::SequenceRange range) { make_ready(range); }
+
+void Subscription::pass_over(base::SequenceRange range) {
+  taken_.insert(range);
+  if (!suspects_.empty()) suspects_.erase(range);
+  damaged_.insert(range);
+}
+
+std::optional<base::SequenceRange> Subscription::next_ready(base::Sequence from) const {
+  const base::Sequence first = taken_.next_not_in(std::max(from, taken_.floor()));
+  if (first >= stream_.next()) return std::nullopt;
+  const std::optional<base::Sequence> end = taken_.next_in(first);
+  return base::SequenceRange{first, (end ? std::min(*end, stream_.next()) : stream_.next()) - 1};
+}
+
+std::optional<base::Sequence> Subscription::lowest_suspect() const {
+  return suspects_.next_in(base::Sequence(0));
+}
+
+std::uint64_t Subscription::ready() const {
+  return stream_.next().value() - taken_.count() + suspects_.count();
+}
+
+bool Subscription::drained() const {
+  return gone_.count() == stream_.next().value() && dead_.count() == 0;
+}
+
+std::optional<base::Sequence> Subscription::oldest() const {
+  std::optional<base::Sequence> lowest = lowest_suspect();
+  const auto offer = [&](base::Sequence sequence) {
+    if (!lowest || sequence < *lowest) lowest = sequence;
+  };
+  if (const auto ready_run = next_ready(base::Sequence(1))) offer(ready_run->first);
+  if (!held_.empty()) offer(held_.begin()->first);
+  return lowest;
+}
+
+Ranges Subscription::idle_in(base::SequenceRange range) const {
+  Ranges idle;
+  gone_.for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
+    base::Sequence from = gap.first;
+    auto at = held_.upper_bound(from);
+    if (at != held_.begin() && from <= std::prev(at)->second.last) --at;
+    for (; at != held_.end() && at->first <= gap.last; ++at) {
+      if (from < at->first) append_range(idle, {from, at->first - 1});
+      from = at->second.last + 1;
+    }
+    if (from <= gap.last) append_range(idle, {from, gap.last});
+    return true;
+  });
+  return idle;
+}
+
+void Subscription::begin(storage::SequenceSet gone) {
+  gone_ = std::move(gone);
+  taken_ = gone_;
+}
+
+void Subscription::restore(storage::SequenceSet gone, storage::SequenceSet unexpiring) {
+  begin(std::move(gone));
+  unexpiring_ = std::move(unexpiring);
+}
+
+void Subscription::restore_state(base::Sequence sequence, const MessageState& state) {
+  retries_.wait(sequence, state);
+  if (state.due != base::WallTime()) {
+    taken_.insert(sequence);
+  } else if (state.stalls > 0) {
+    taken_.insert(sequence);
+    suspects_.insert(sequence);
+  }
+}
+
+void Subscription::restore_dead(base::Sequence sequence, const DeadLetter& letter) {
+  dead_.add(sequence, letter);
+}
+
+void Subscription::make_ready(base::SequenceRange range) {
+  base::Sequence from = range.first;
+  if (!retries_.empty()) {
+    while (const auto stalled = retries_.next_stalled(from, range.last)) {
+      if (from < *stalled) taken_.erase({from, *stalled - 1});
+      suspects_.insert(*stalled);
+      from = *stalled + 1;
+      if (range.last < from) return;
+    }
+  }
+  taken_.erase({from, range.last});
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,163 @@
+#pragma once
+
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "broker/dead_letters.h"
+#include "broker/retry_book.h"
+#include "broker/sequence_runs.h"
+#include "broker/timed_runs.h"
+#include "storage/fact.h"
+#include "storage/message_store.h"
+#include "storage/sequence_set.h"
+
+namespace sluice::broker {
+
+class Stream;
+
+// The part of a stream that one lease holds.
+struct Held {
+  base::Sequence last;
+  base::Epoch epoch;
+};
+
+// One subscription's state over one stream. Every sequence below the stream's next is exactly one
+// of: gone (settled, removed, or dead), held (leased), delayed (deliver-at), waiting (backoff),
+// damaged (cannot be read), ready as a suspect, or ready. Only `gone` and the exceptions are
+// written down; ready is what is left over, so a waiting message costs nothing by itself.
+//
+// Messages are delivered by sequence: lowest ready one first. What returns (released, due again)
+// therefore goes before what was never delivered.
+//
+// Knows no session and no clock. Owned by its Stream; loop thread only.
+class Subscription {
+ public:
+  // `number` is unique in the process and rises; it breaks ties.
+  Subscription(Stream& stream, base::SubscriptionId id, std::uint64_t number);
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+  base::SubscriptionId id() const { return id_; }
+  std::uint64_t number() const { return number_; }
+  Stream& stream() const { return stream_; }
+  storage::SubscriptionKey key() const;
+
+  // --- What facts do. None of them touches leases: LeaseBook::leave() comes first.
+
+  // A new message is not due yet. REQUIRES: ready.
+  void delay(base::SequenceRange range, base::WallTime due);
+  // Leased. Returns whether a message of it has a stall. REQUIRES: nobody holds any of it.
+  bool hold(base::Epoch epoch, base::SequenceRange range);
+  // No longer leased; calls fn(epoch, part) for each part that was. The next call says what becomes
+  // of the messages.
+  template <typename Fn>
+  void let_go(base::SequenceRange range, Fn&& fn);
+  // Settled or removed: never delivered again. Not for dead letters.
+  void remove(base::SequenceRange range);
+  // Ready again at once; counters stay.
+  void release(base::SequenceRange range);
+  // Not before state.due.
+  void retry(base::Sequence sequence, const MessageState& state);
+  // REQUIRES: not gone.
+  void bury(base::Sequence sequence, const DeadLetter& letter);
+  // A dead letter that nobody will look at again. REQUIRES: dead.
+  void discard(base::Sequence sequence) { dead_.erase(sequence); }
+  // A dead letter is a message again, with fresh counters, and no longer expires. REQUIRES: dead.
+  void revive(base::Sequence sequence, bool expires);
+
+  // --- What time and storage do; nothing of it is in the log.
+
+  // Deliver-at or backoff is over.
+  void wake(base::SequenceRange range);
+  void wake(base::Sequence sequence) { wake({sequence, sequence}); }
+  // Cannot be read: passed over until the next start.
+  void pass_over(base::SequenceRange range);
+  RetryBook& retries() { return retries_; }
+  TimedRuns& delays() { return delays_; }
+
+  // --- Queries.
+
+  // The lowest stretch of ready messages at or after `from`; nullopt = none. Suspects are not in
+  // it.
+  std::optional<base::SequenceRange> next_ready(base::Sequence from) const;
+  std::optional<base::Sequence> lowest_suspect() const;
+  bool has_ready() const { return ready() > 0; }
+
+  std::uint64_t ready() const;
+  std::uint64_t in_flight() const { return in_flight_; }
+  std::uint64_t delayed() const { return delays_.pending() + retries_.waiting(); }
+  std::uint64_t damaged() const { return damaged_.count(); }
+  // True when nothing waits, is in flight or is dead here.
+  bool drained() const;
+  // The lowest message that is ready or in flight.
+  std::optional<base::Sequence> oldest() const;
+
+  const storage::SequenceSet& gone() const { return gone_; }
+  const storage::SequenceSet& unexpiring() const { return unexpiring_; }
+  const DeadLetters& dead() const { return dead_; }
+  const RetryBook& retries() const { return retries_; }
+  const TimedRuns& delays() const { return delays_; }
+  const std::map<base::Sequence, Held>& held() const { return held_; }
+  // The parts of `range` that are not gone and not held, ascending.
+  Ranges idle_in(base::SequenceRange range) const;
+
+  // --- For snapshots and new subscriptions.
+
+  // Takes over what is known of a subscription that has delivered nothing yet.
+  void begin(storage::SequenceSet gone);
+  void restore(storage::SequenceSet gone, storage::SequenceSet unexpiring);
+  void restore_state(base::Sequence sequence, const MessageState& state);
+  void restore_dead(base::Sequence sequence, const DeadLetter& letter);
+
+  // Scratch of the delivery: where it read last, and the end of the latest record about this
+  // subscription.
+  std::optional<storage::BatchLocation> near;
+  base::Lsn last_record_end;
+
+ private:
+  void make_ready(base::SequenceRange range);
+
+  Stream& stream_;
+  const base::SubscriptionId id_;
+  const std::uint64_t number_;
+
+  storage::SequenceSet gone_;        // with 0, so that its floor rises
+  storage::SequenceSet unexpiring_;  // redriven
+  TimedRuns delays_;
+  RetryBook retries_;
+  DeadLetters dead_;
+  std::map<base::Sequence, Held> held_;
+
+  // Derived from the above.
+  storage::SequenceSet taken_;     // everything that is not ready, and the suspects
+  storage::SequenceSet suspects_;  // ready, with a stall: delivered one at a time
+  storage::SequenceSet damaged_;
+  std::uint64_t in_flight_ = 0;
+};
+
+template <typename Fn>
+void Subscription::let_go(base::SequenceRange range, Fn&& fn) {
+  if (held_.empty()) return;
+  auto at = held_.upper_bound(range.first);
+  if (at != held_.begin() && range.first <= std::prev(at)->second.last) --at;
+  while (at != held_.end() && at->first <= range.last) {
+    const base::SequenceRange whole{at->first, at->second.last};
+    const base::Epoch epoch = at->second.epoch;
+    const base::SequenceRange part = intersection(whole, range);
+    at = held_.erase(at);
+    if (whole.first < part.first) {
+      held_.emplace_hint(at, whole.first, Held{part.first - 1, epoch});
+    }
+    if (part.last < whole.last) {
+      at = held_.emplace_hint(at, part.last + 1, Held{whole.last, epoch});
+    }
+    in_flight_ -= part.count();
+    fn(epoch, part);
+  }
+}
+
+}  // namespace sluice::broker

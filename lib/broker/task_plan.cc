@@ -1,0 +1,98 @@
+#include "broker/task_plan.h"
+
+#include <string>
+#include <utility>
+
+#include "broker/tlv.h"
+
+namespace sluice::broker {
+
+namespace {
+
+enum class Tag : std::uint16_t {
+  kReason = 1,
+  kSequences = 2,
+  kHeader = 3,
+  kDeadBefore = 4,
+  kFlags = 5,  // 1 dead letters, 2 all subscriptions
+  kRate = 6,
+  kEnd = 7,    // repeated, one a shard
+};
+constexpr std::uint16_t tag(Tag value) { return static_cast<std::uint16_t>(value); }
+constexpr std::uint8_t kDeadLetters = 1;
+constexpr std::uint8_t kAllSubscriptions = 2;
+
+bool get_field(Tag field, base::ByteReader& value, TaskPlan& plan) {
+  switch (field) {
+    case Tag::kReason: {
+      const std::uint8_t reason = value.u8();
+      plan.selector.reason = static_cast<storage::DeadReason>(reason);
+      return reason >= static_cast<std::uint8_t>(storage::DeadReason::kRejected) &&
+             reason <= static_cast<std::uint8_t>(storage::DeadReason::kOverflow);
+    }
+    case Tag::kSequences: {
+      const base::Sequence first(value.u64());
+      plan.selector.sequences = base::SequenceRange{first, base::Sequence(value.u64())};
+      return true;
+    }
+    case Tag::kHeader: {
+      std::string name(value.text16());
+      plan.selector.header.emplace(std::move(name), std::string(base::as_text(value.rest())));
+      return true;
+    }
+    case Tag::kDeadBefore:
+      plan.selector.dead_before = base::WallTime(value.i64());
+      return true;
+    case Tag::kFlags: {
+      const std::uint8_t flags = value.u8();
+      plan.dead_letters = (flags & kDeadLetters) != 0;
+      plan.all_subscriptions = (flags & kAllSubscriptions) != 0;
+      return true;
+    }
+    case Tag::kRate:
+      plan.rate_per_second_max = value.u32();
+      return true;
+    case Tag::kEnd:
+      plan.ends.push_back(base::Sequence(value.u64()));
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_plan(const TaskPlan& plan) {
+  std::vector<std::byte> out;
+  const Selector& selector = plan.selector;
+  if (selector.reason) {
+    TlvField(out, tag(Tag::kReason))->u8(static_cast<std::uint8_t>(*selector.reason));
+  }
+  if (selector.sequences) {
+    TlvField field(out, tag(Tag::kSequences));
+    field->u64(selector.sequences->first.value());
+    field->u64(selector.sequences->last.value());
+  }
+  if (selector.header) {
+    TlvField field(out, tag(Tag::kHeader));
+    field->text16(selector.header->first);
+    field->bytes(base::as_bytes(selector.header->second));
+  }
+  TlvField(out, tag(Tag::kDeadBefore))->i64(selector.dead_before.value());
+  TlvField(out, tag(Tag::kFlags))
+      ->u8(static_cast<std::uint8_t>((plan.dead_letters ? kDeadLetters : 0) |
+                                     (plan.all_subscriptions ? kAllSubscriptions : 0)));
+  TlvField(out, tag(Tag::kRate))->u32(plan.rate_per_second_max);
+  for (const base::Sequence end : plan.ends) TlvField(out, tag(Tag::kEnd))->u64(end.value());
+  return out;
+}
+
+base::Result<TaskPlan> decode_plan(base::ByteView data) {
+  TaskPlan plan;
+  const bool good = for_each_field(data, [&](std::uint16_t field, base::ByteReader& value) {
+    return get_field(static_cast<Tag>(field), value, plan);
+  });
+  if (!good) return base::corruption("task: malformed selector, or written by a newer version");
+  return plan;
+}
+
+}  // namespace sluice::broker

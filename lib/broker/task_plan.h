@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "broker/command.h"
+#include "storage/fact.h"
+
+namespace sluice::broker {
+
+// What a redrive or purge was asked to do; TaskFact.selector holds it, so that it goes on after a
+// restart as it began.
+struct TaskPlan {
+  Selector selector;
+  bool dead_letters = false;
+  bool all_subscriptions = false;
+  std::uint32_t rate_per_second_max = 0;
+  // One a shard: messages from here on came after the command and are left alone.
+  std::vector<base::Sequence> ends;
+};
+
+// A task on its way.
+struct Task {
+  base::TaskId id;
+  storage::TaskKind kind = storage::TaskKind::kRedrive;
+  storage::SubscriptionKey key;  // what it looks at now
+  base::Sequence position;       // the next sequence there
+  std::uint64_t matched = 0;
+  std::uint64_t done = 0;
+  base::Lsn started;             // its first record; what died after that is left alone
+  TaskPlan plan;
+};
+
+std::vector<std::byte> encode_plan(const TaskPlan& plan);
+base::Result<TaskPlan> decode_plan(base::ByteView data);
+
+}  // namespace sluice::broker
