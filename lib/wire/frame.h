@@ -24,6 +24,8 @@ inline constexpr std::size_t kNameBytesMax = 253;
 inline constexpr std::size_t kErrorTextBytesMax = 4096;
 inline constexpr std::uint32_t kReceiptsMax = 4096;  // in one SETTLE or EXTEND
 inline constexpr std::uint16_t kSlots = 1024;
+inline constexpr std::uint16_t kShardsMax = 64;
+inline constexpr std::uint32_t kPeekMessagesMax = 1000;  // in one PEEKED
 
 // Even numbers answer the odd one before them where a pair exists. Numbers are never reused.
 enum class FrameType : std::uint8_t {

@@ -1,0 +1,137 @@
+#include "wire/decode_body.h"
+
+namespace sluice::wire {
+namespace {
+
+constexpr std::size_t kReceiptBytes = 24;
+constexpr std::uint8_t kSettleKindMax = 4;
+// One entry's header; base/message.h.
+constexpr std::uint64_t kEntryBytesMin = 8;
+constexpr std::size_t kDeliverEntriesBytesMax = 256 * 1024;
+
+std::vector<WireReceipt> decode_receipts(FieldReader& reader) {
+  const std::size_t count =
+      reader.count("receipts", reader.u32("receipts"), kReceiptsMax, kReceiptBytes);
+  std::vector<WireReceipt> receipts(count);
+  for (WireReceipt& receipt : receipts) {
+    receipt.epoch = reader.u64("receipt epoch");
+    receipt.first = reader.u64("receipt first");
+    receipt.last = reader.u64("receipt last");
+    if (receipt.last < receipt.first) reader.fail("receipt last", "is before first");
+  }
+  return receipts;
+}
+
+DeliverRun decode_run(FieldReader& reader) {
+  DeliverRun run;
+  run.first = reader.u64("run first");
+  run.count = reader.u32("run count");
+  run.attempts = reader.u16("run attempts");
+  run.stalls = reader.u16("run stalls");
+  run.accepted_at_ms = reader.i64("run accepted at");
+  run.entries_bytes = reader.u32("run entries bytes");
+  if (run.first == 0) reader.fail("run first", "is 0");
+  if (run.count == 0) reader.fail("run count", "is 0");
+  if (run.first + run.count < run.first) reader.fail("run count", "is out of range");
+  if (run.count * kEntryBytesMin > run.entries_bytes) {
+    reader.fail("run entries bytes", "are too few for the messages");
+  }
+  return run;
+}
+
+}  // namespace
+
+void decode_body(FieldReader& reader, Attach& body) {
+  body.queue = reader.id<base::QueueId>("queue");
+  body.shard = reader.u16("shard");
+  body.map_version = reader.u32("map version");
+  body.subscription = reader.text("subscription", kNameBytesMax);
+  body.messages_limit = reader.u64("messages limit");
+  body.bytes_limit = reader.u64("bytes limit");
+}
+
+void decode_body(FieldReader& reader, Attached& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+  body.attachment = reader.u32("attachment");
+  body.lease_ms = reader.u32("lease ms");
+}
+
+void decode_body(FieldReader& reader, Credit& body) {
+  body.attachment = reader.u32("attachment");
+  body.messages_limit = reader.u64("messages limit");
+  body.bytes_limit = reader.u64("bytes limit");
+}
+
+void decode_body(FieldReader& reader, Deliver& body) {
+  body.attachment = reader.u32("attachment");
+  body.lease_ms = reader.u32("lease ms");
+  body.epoch = reader.u64("epoch");
+  const std::size_t count =
+      reader.count("runs", reader.u32("runs"), kDeliverRunsMax, kDeliverRunBytes);
+  if (count == 0) reader.fail("runs", "are missing");
+  body.runs.reserve(count);
+  std::uint64_t entries_bytes = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    body.runs.push_back(decode_run(reader));
+    entries_bytes += body.runs.back().entries_bytes;
+  }
+  body.entries = reader.rest();
+  if (body.entries.size() > kDeliverEntriesBytesMax) reader.fail("entries", "are too long");
+  if (body.entries.size() != entries_bytes) {
+    reader.fail("entries", "are not as long as the runs say");
+  }
+}
+
+void decode_body(FieldReader& reader, Settle& body) {
+  body.attachment = reader.u32("attachment");
+  body.kind = reader.u8_upto("kind", kSettleKindMax);
+  if (body.kind == 0) reader.fail("kind", "is out of range");
+  body.has_delay = reader.boolean("has delay");
+  body.delay_ms = reader.u32("delay ms");
+  if (!body.has_delay && body.delay_ms != 0) reader.fail("delay ms", "is given without has delay");
+  body.error = reader.text("error", kErrorTextBytesMax);
+  body.receipts = decode_receipts(reader);
+  if (body.receipts.empty()) reader.fail("receipts", "are missing");
+}
+
+void decode_body(FieldReader& reader, Settled& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+  body.attachment = reader.u32("attachment");
+  body.settled = reader.u64("settled");
+  body.stale = reader.u64("stale");
+}
+
+void decode_body(FieldReader& reader, Extend& body) {
+  body.attachment = reader.u32("attachment");
+  body.all = reader.boolean("all");
+  body.duration_ms = reader.u32("duration ms");
+  body.receipts = decode_receipts(reader);
+  if (body.all != body.receipts.empty()) {
+    reader.fail("receipts", body.all ? "are given with all" : "are missing");
+  }
+}
+
+void decode_body(FieldReader& reader, Extended& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+  body.attachment = reader.u32("attachment");
+  body.extended = reader.u64("extended");
+  body.stale = reader.u64("stale");
+}
+
+void decode_body(FieldReader& reader, Detach& body) { body.attachment = reader.u32("attachment"); }
+
+void decode_body(FieldReader& reader, Detached& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+}
+
+void decode_body(FieldReader& reader, AttachmentClosed& body) {
+  body.attachment = reader.u32("attachment");
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+}
+
+}  // namespace sluice::wire
