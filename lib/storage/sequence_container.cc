@@ -117,6 +117,11 @@ std::uint32_t SequenceContainer::change_bits(std::uint32_t first, std::uint32_t 
     changed += ones(mask & (value ? ~words_[i] : words_[i]));
     words_[i] = value ? words_[i] | mask : words_[i] & ~mask;
   }
+  if (value) {
+    low_word_ = std::min(low_word_, first / 64);
+  } else {
+    while (low_word_ < kWords && words_[low_word_] == 0) ++low_word_;
+  }
   bitmap_runs_ = bitmap_runs_ - runs_before + (begins_run ? 1 : 0);
   if (bitmap_runs_ <= kRunsMax / 2) to_runs();
   return changed;
@@ -154,6 +159,8 @@ std::uint32_t SequenceContainer::count_in(std::uint32_t first, std::uint32_t las
 
 std::uint32_t SequenceContainer::next_bit(std::uint32_t from, bool value) const {
   const std::uint64_t flip = value ? 0 : ~std::uint64_t{0};
+  if (value) from = std::max(from, low_word_ * 64);
+  if (from >= kSize) return kSize;
   std::size_t index = from / 64;
   std::uint64_t word = (words_[index] ^ flip) & ~std::uint64_t{0} << (from % 64);
   while (word == 0) {
@@ -196,6 +203,7 @@ void SequenceContainer::to_bitmap() {
     }
   }
   bitmap_runs_ = static_cast<std::uint32_t>(runs.size());
+  low_word_ = runs.front().first / 64U;
 }
 
 std::vector<SequenceContainer::Run> SequenceContainer::list_runs() const {

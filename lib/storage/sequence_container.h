@@ -68,6 +68,7 @@ class SequenceContainer {
   std::vector<std::uint64_t> words_;  // kWords of them, or none
   std::uint32_t count_ = 0;
   std::uint32_t bitmap_runs_ = 0;  // runs in the bitmap, to know when a list is shorter again
+  std::uint32_t low_word_ = 0;     // words before it are 0, so that pops need not look at them
 };
 
 }  // namespace sluice::storage

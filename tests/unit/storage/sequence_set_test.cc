@@ -241,16 +241,16 @@ class Twin {
   void insert(Range span) {
     std::uint64_t added = 0;
     for (std::uint64_t i = span.first.value(); i <= span.last.value(); ++i) {
-      added += flags_[i] ? 0 : 1;
-      flags_[i] = true;
+      added += 1U - flags_[i];
+      flags_[i] = 1;
     }
     ASSERT_EQ(set_.insert(span), added);
   }
   void erase(Range span) {
     std::uint64_t removed = 0;
     for (std::uint64_t i = span.first.value(); i <= span.last.value(); ++i) {
-      removed += flags_[i] ? 1 : 0;
-      flags_[i] = false;
+      removed += flags_[i];
+      flags_[i] = 0;
     }
     ASSERT_EQ(set_.erase(span), removed);
   }
@@ -258,14 +258,14 @@ class Twin {
     std::vector<Range> expected;
     std::uint64_t taken = 0;
     for (std::uint64_t i = 0; i < flags_.size() && taken < count_max; ++i) {
-      if (!flags_[i]) continue;
+      if (flags_[i] == 0) continue;
       if (!expected.empty() && expected.back().last.value() + 1 == i) {
         ++expected.back().last;
       } else {
         if (expected.size() == runs_max) break;
         expected.push_back(range(i, i));
       }
-      flags_[i] = false;
+      flags_[i] = 0;
       ++taken;
     }
     std::vector<Range> runs;
@@ -275,13 +275,13 @@ class Twin {
   void look(Range span) const {
     const auto begin = flags_.begin() + static_cast<std::ptrdiff_t>(span.first.value());
     const auto end = flags_.begin() + static_cast<std::ptrdiff_t>(span.last.value()) + 1;
-    const auto count = static_cast<std::uint64_t>(std::count(begin, end, true));
+    const auto count = static_cast<std::uint64_t>(std::count(begin, end, 1));
     ASSERT_EQ(set_.count_in(span), count);
     ASSERT_EQ(set_.contains_all(span), count == span.count());
     ASSERT_EQ(set_.contains_any(span), count > 0);
-    ASSERT_EQ(set_.contains(span.first), *begin);
-    const auto next_in = std::find(begin, flags_.end(), true);
-    const auto next_not_in = std::find(begin, flags_.end(), false);
+    ASSERT_EQ(set_.contains(span.first), *begin == 1);
+    const auto next_in = std::find(begin, flags_.end(), 1);
+    const auto next_not_in = std::find(begin, flags_.end(), 0);
     const auto index = [this](auto it) {
       return Sequence(static_cast<std::uint64_t>(it - flags_.begin()));
     };
@@ -290,19 +290,19 @@ class Twin {
     compare_walk(span);
   }
   void compare_walk(Range span) const {
-    std::vector<bool> seen(flags_.size());
+    std::vector<std::uint8_t> seen(flags_.size());
     Range before{Sequence(0), Sequence(0)};
     set_.for_each_range(span.first, span.last, [&](Range run) {
       EXPECT_TRUE(before.last == Sequence(0) || run.first > before.last + 1);
       before = run;
-      for (std::uint64_t i = run.first.value(); i <= run.last.value(); ++i) seen[i] = true;
+      for (std::uint64_t i = run.first.value(); i <= run.last.value(); ++i) seen[i] = 1;
       return true;
     });
     set_.for_each_gap(span.first, span.last, [&](Range gap) {
       for (std::uint64_t i = gap.first.value(); i <= gap.last.value(); ++i) {
-        EXPECT_FALSE(seen[i]);
+        EXPECT_EQ(seen[i], 0);
         seen[i] = flags_[i];  // stays wrong if a gap holds an element
-        EXPECT_FALSE(seen[i]);
+        EXPECT_EQ(seen[i], 0);
       }
       return true;
     });
@@ -319,16 +319,16 @@ class Twin {
     ASSERT_EQ(bytes_of(rebuilt), bytes_of(set_));
     ASSERT_TRUE(rebuilt == set_);
     ASSERT_TRUE(round_trip(set_) == set_);
-    const auto count = static_cast<std::uint64_t>(std::count(flags_.begin(), flags_.end(), true));
+    const auto count = static_cast<std::uint64_t>(std::count(flags_.begin(), flags_.end(), 1));
     ASSERT_EQ(set_.count(), count);
-    const auto floor = std::find(flags_.begin(), flags_.end(), false) - flags_.begin();
+    const auto floor = std::find(flags_.begin(), flags_.end(), 0) - flags_.begin();
     ASSERT_EQ(set_.floor(), Sequence(static_cast<std::uint64_t>(floor)));
     ASSERT_EQ(set_.last(), runs.empty() ? std::nullopt : std::optional(runs.front().last));
   }
 
  private:
   SequenceSet set_;
-  std::vector<bool> flags_;
+  std::vector<std::uint8_t> flags_;
 };
 
 struct Mix {
@@ -343,15 +343,15 @@ class SequenceSetProperty : public testing::TestWithParam<Mix> {};
 
 TEST_P(SequenceSetProperty, it_equals_one_flag_per_number) {
   const Mix& mix = GetParam();
-  constexpr std::uint64_t kSize = 5 * kContainer + 77;
+  constexpr std::uint64_t kSize = 3 * kContainer + 77;
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(seed);
     Prng prng(seed, mix.name);
     Twin twin(kSize);
-    for (int step = 0; step < 3'000; ++step) {
+    for (int step = 0; step < 2'000; ++step) {
       const bool is_long = prng.chance(mix.long_ranges);
       const std::uint64_t first =
-          prng.chance(0.3) ? prng.below(5) * kContainer + prng.below(3) : prng.below(kSize - 2);
+          prng.chance(0.3) ? prng.below(4) * kContainer + prng.below(3) : prng.below(kSize - 2);
       const std::uint64_t length = prng.below(is_long ? kSize : mix.length_max) + 1;
       const Range span = range(first, std::min(first + length, kSize - 1) - 1);
       if (span.first > span.last) continue;
@@ -363,8 +363,12 @@ TEST_P(SequenceSetProperty, it_equals_one_flag_per_number) {
       } else {
         ASSERT_NO_FATAL_FAILURE(twin.erase(span));
       }
-      if (step % 50 == 0) ASSERT_NO_FATAL_FAILURE(twin.look(span));
-      if (step % 500 == 0) ASSERT_NO_FATAL_FAILURE(twin.compare_rebuilt());
+      if (step % 50 == 0) {
+        ASSERT_NO_FATAL_FAILURE(twin.look(span));
+      }
+      if (step % 500 == 0) {
+        ASSERT_NO_FATAL_FAILURE(twin.compare_rebuilt());
+      }
     }
     ASSERT_NO_FATAL_FAILURE(twin.compare_rebuilt());
   }
@@ -376,7 +380,7 @@ INSTANTIATE_TEST_SUITE_P(All, SequenceSetProperty,
                                          Mix{"long_runs", 5'000, 0.05, 0.5, 0.02},
                                          Mix{"nearly_full", 40, 0.03, 0.85, 0.0},
                                          Mix{"nearly_empty", 2, 0.005, 0.3, 0.1}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& mix) { return std::string(mix.param.name); });
 
 TEST(SequenceSetPropertyTest, one_busy_container_equals_a_std_set) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
