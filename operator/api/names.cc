@@ -1,0 +1,69 @@
+#include "operator/api/names.h"
+
+#include <algorithm>
+#include <array>
+
+namespace sluice::api {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || is_digit(c); }
+
+bool is_label_of(std::string_view name, std::size_t bytes_max) {
+  if (name.empty() || name.size() > bytes_max) return false;
+  if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back())) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-'; });
+}
+
+}  // namespace
+
+bool is_label(std::string_view name) { return is_label_of(name, kLabelBytesMax); }
+
+bool is_subdomain(std::string_view name) {
+  if (name.size() > kSubdomainBytesMax) return false;
+  for (;;) {
+    const std::size_t point = name.find('.');
+    if (!is_label_of(name.substr(0, point), kSubdomainBytesMax)) return false;
+    if (point == std::string_view::npos) return true;
+    name.remove_prefix(point + 1);
+  }
+}
+
+bool is_label_value(std::string_view value) {
+  if (value.empty()) return true;
+  const auto is_end = [](char c) { return is_alphanumeric(c) || (c >= 'A' && c <= 'Z'); };
+  if (value.size() > kLabelBytesMax || !is_end(value.front()) || !is_end(value.back())) {
+    return false;
+  }
+  return std::all_of(value.begin(), value.end(),
+                     [&](char c) { return is_end(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+bool is_qualified_name(std::string_view name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return !name.empty() && is_label_value(name);
+  const std::string_view last = name.substr(slash + 1);
+  return is_subdomain(name.substr(0, slash)) && !last.empty() && is_label_value(last);
+}
+
+bool is_resource_quantity(std::string_view text) {
+  static constexpr std::array<std::string_view, 14> kUnits = {
+      "", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+  constexpr std::size_t kDigitsMax = 18;
+  std::size_t digits = 0;
+  std::size_t points = 0;
+  std::size_t at = 0;
+  for (; at < text.size() && (is_digit(text[at]) || text[at] == '.'); ++at) {
+    if (text[at] == '.') {
+      ++points;
+    } else {
+      ++digits;
+    }
+  }
+  if (digits == 0 || digits > kDigitsMax || points > 1) return false;
+  if (text.front() == '.' || text[at - 1] == '.') return false;
+  return std::find(kUnits.begin(), kUnits.end(), text.substr(at)) != kUnits.end();
+}
+
+}  // namespace sluice::api

@@ -1,0 +1,27 @@
+#include "operator/api/queue.h"
+
+#include <algorithm>
+
+namespace sluice::api {
+namespace {
+
+constexpr std::uint64_t kGiB = 1ULL << 30;
+constexpr std::uint64_t kStorageDefault = 10 * kGiB;
+
+}  // namespace
+
+std::uint64_t storage_bytes_needed(const QueueSpec& spec) {
+  std::uint64_t filled = spec.limits.bytes;
+  for (const Subscription& one : spec.subscriptions) filled += one.dead_letter.bytes;
+  // The limits of the fields (a pebibyte each, 64 subscriptions) keep this far from overflow.
+  constexpr std::uint64_t kPercent = 100;
+  return (filled * kPercent + kStoragePercentMax - 1) / kStoragePercentMax;
+}
+
+std::uint64_t storage_bytes(const QueueSpec& spec) {
+  if (spec.broker.storage.size) return *spec.broker.storage.size;
+  const std::uint64_t needed = (storage_bytes_needed(spec) + kGiB - 1) / kGiB * kGiB;
+  return std::max(kStorageDefault, needed);
+}
+
+}  // namespace sluice::api
