@@ -92,10 +92,10 @@ struct FrameHeader {
 struct Hello {
   std::uint16_t version_min = kProtocolVersionMin;
   std::uint16_t version_max = kProtocolVersion;
-  base::SessionId session_id;        // zero = a new session
-  std::uint32_t session_epoch = 0;   // the last one that the client had
+  base::SessionId session_id;       // zero = a new session
+  std::uint32_t session_epoch = 0;  // the last one that the client had
   std::uint64_t features = 0;
-  std::string_view client;           // pod name and uid where known, else host name and pid
+  std::string_view client;  // pod name and uid where known, else host name and pid
   std::string_view software;
 };
 struct Welcome {
@@ -106,7 +106,7 @@ struct Welcome {
   std::uint32_t incarnation = 0;
   bool resumed = false;
   std::uint32_t leases_kept = 0;
-  std::uint32_t heartbeat_ms = 0;    // send something at least this often
+  std::uint32_t heartbeat_ms = 0;  // send something at least this often
   std::uint32_t session_ttl_ms = 0;
   std::uint32_t frame_bytes_max = 0;
   std::uint64_t features = 0;
@@ -378,10 +378,10 @@ struct Cordoned {
 using Body =
     std::variant<Hello, Welcome, Heartbeat, HeartbeatReply, Goodbye, GoodbyeReply, ErrorFrame,
                  Resolve, Resolved, OpenPublisher, PublisherOpened, Publish, Published,
-                 PublishCredit, Attach, Attached, Credit, Deliver, Settle, Settled, Extend, Extended,
-                 Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated, Redrive,
-                 Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation, Configure,
-                 Configured, Cordon, Cordoned>;
+                 PublishCredit, Attach, Attached, Credit, Deliver, Settle, Settled, Extend,
+                 Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
+                 Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
+                 Configure, Configured, Cordon, Cordoned>;
 
 struct Frame {
   FrameHeader header;
