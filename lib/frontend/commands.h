@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "broker/command.h"
+#include "broker/config.h"
+
+namespace sluice::frontend {
+
+// The broker as frames see it. Loop thread only.
+class Commands {
+ public:
+  virtual ~Commands() = default;
+  virtual void apply(base::Now now, const broker::OpenSession& command) = 0;
+  virtual void apply(base::Now now, const broker::SessionGone& command) = 0;
+  virtual void apply(base::Now now, const broker::OpenPublisher& command) = 0;
+  virtual void apply(base::Now now, const broker::Publish& command) = 0;
+  virtual void apply(base::Now now, const broker::Attach& command) = 0;
+  virtual void apply(base::Now now, const broker::Detach& command) = 0;
+  virtual void apply(base::Now now, const broker::Credit& command) = 0;
+  virtual void apply(base::Now now, const broker::Settle& command) = 0;
+  virtual void apply(base::Now now, const broker::Extend& command) = 0;
+  virtual void apply(base::Now now, const broker::DeleteQueue& command) = 0;
+  virtual void apply(base::Now now, const broker::Redrive& command) = 0;
+  virtual void apply(base::Now now, const broker::Purge& command) = 0;
+  virtual void apply(base::Now now, const broker::CancelTask& command) = 0;
+  virtual void apply(base::Now now, const broker::Peek& command) = 0;
+  virtual std::optional<base::QueueId> find_queue(std::string_view name) const = 0;
+  virtual const broker::QueueConfig* config(const base::QueueId& queue) const = 0;
+  // The end of the log: what was decided so far stands before it.
+  virtual base::Lsn appended() const = 0;
+};
+
+}  // namespace sluice::frontend

@@ -1,0 +1,336 @@
+#include "frontend/frame_dispatch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/log.h"
+#include "frontend/command_decoder.h"
+#include "frontend/effect_encoder.h"
+#include "wire/frame_codec.h"
+#include "wire/shard_map.h"
+
+namespace sluice::frontend {
+namespace {
+
+using broker::RefusalCode;
+
+// The only one there is while all shards live here and their number is fixed.
+constexpr std::uint32_t kShardMapVersion = 1;
+
+template <typename... T>
+struct TypeList {};
+using ControlOnly = TypeList<wire::Observe, wire::Configure, wire::Cordon>;
+using BothPorts = TypeList<wire::Hello, wire::Heartbeat, wire::Goodbye>;
+
+template <typename T, typename... U>
+constexpr bool contains(TypeList<U...>) {
+  return (std::is_same_v<T, U> || ...);
+}
+
+RefusalCode code_of(base::ErrorCode code) {
+  switch (code) {
+    case base::ErrorCode::kNotFound: return RefusalCode::kUnknownQueue;
+    case base::ErrorCode::kUnimplemented: return RefusalCode::kUnimplemented;
+    case base::ErrorCode::kResourceExhausted: return RefusalCode::kLimitReached;
+    default: return RefusalCode::kInvalidArgument;
+  }
+}
+
+std::string_view cut(std::string_view text) { return text.substr(0, wire::kErrorTextBytesMax); }
+
+}  // namespace
+
+FrameDispatch::FrameDispatch(Parts parts, DispatchHooks hooks, DispatchOptions options)
+    : parts_(parts), hooks_(std::move(hooks)), options_(std::move(options)) {}
+
+FrameOutput& FrameDispatch::output(Peer peer) {
+  return port_of(peer) == Port::kClient ? parts_.client : parts_.control;
+}
+
+void FrameDispatch::receive(base::Now now, Peer peer, base::ByteView bytes) {
+  ++counters_.frames_received;
+  const auto header = wire::decode_header(bytes);
+  if (!header.has_value()) {
+    count_refusal(RefusalCode::kMalformed);
+    return;
+  }
+  const bool is_hello = header->type == wire::FrameType::kHello;
+  SessionTable::Lookup lookup;
+  if (!is_hello) {
+    lookup = parts_.sessions.heard(now.mono, peer, *header);
+    if (lookup.code == RefusalCode::kNoSession) {
+      return refuse(peer, *header, lookup.code, "session: unknown or expired; say hello again");
+    }
+    if (lookup.code == RefusalCode::kSessionFenced) {
+      return refuse(peer, *header, lookup.code,
+                    "session epoch: a newer connection has taken this session over");
+    }
+  }
+  auto frame = wire::decode_frame(bytes);
+  if (!frame.has_value()) {
+    return refuse(peer, *header, RefusalCode::kMalformed, frame.error().message());
+  }
+  if (is_hello) return hello(now, peer, *header, std::get<wire::Hello>(frame->body));
+  dispatch({now, frame->header, peer, *lookup.session}, frame->body);
+}
+
+void FrameDispatch::receive_junk(std::optional<Peer> peer, std::string_view what) {
+  ++counters_.frames_received;
+  if (!peer) return count_refusal(RefusalCode::kMalformed);
+  refuse(*peer, {}, RefusalCode::kMalformed, what);
+}
+
+void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& header,
+                          const wire::Hello& frame) {
+  const SessionTable::Hello result =
+      parts_.sessions.hello(now.mono, peer, header.request, frame);
+  if (result.refusal.refused()) {
+    return refuse(peer, header, result.refusal.code, result.refusal.message);
+  }
+  Session& session = *result.session;
+  base::log_debug("session_opened", {{"session", session.id.to_hex()},
+                                     {"client", session.client},
+                                     {"software", frame.software},
+                                     {"epoch", session.epoch},
+                                     {"resumed", session.resumed}});
+  if (session.port == Port::kControl) {
+    welcome(session, 0);
+    return;
+  }
+  ++session.welcomes_due;
+  broker::OpenSession command;
+  command.session = session.handle;
+  command.id = session.id;
+  command.epoch = session.epoch;
+  command.client = session.client;
+  command.resumed = !frame.session_id.is_zero();
+  parts_.commands.apply(now, command);
+}
+
+void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
+  const base::Millis ttl = parts_.sessions.options().ttl;
+  wire::Welcome frame;
+  frame.session_id = session.id;
+  frame.session = session.number;
+  frame.session_epoch = session.epoch;
+  frame.incarnation = options_.incarnation;
+  frame.resumed = session.resumed || leases_kept > 0;
+  frame.leases_kept = leases_kept;
+  // Two may be lost before the session is.
+  frame.heartbeat_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(ttl.count() / 3, 1));
+  frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
+  frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
+  frame.software = options_.software;
+  scratch_.clear();
+  wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
+  output(session.peer).send_or_drop(session.peer, scratch_);
+}
+
+void FrameDispatch::dispatch(const Request& request, const wire::Body& body) {
+  std::visit(
+      [&](const auto& frame) {
+        using T = std::decay_t<decltype(frame)>;
+        const bool control = request.session.port == Port::kControl;
+        if (!contains<T>(BothPorts{}) && contains<T>(ControlOnly{}) != control) {
+          return refuse(request.peer, request.header, RefusalCode::kPermissionDenied,
+                        control ? "type: not on the control port"
+                                : "type: on the control port only");
+        }
+        on(request, frame);
+      },
+      body);
+}
+
+template <typename T>
+void FrameDispatch::on(const Request& request, const T& frame) {
+  if constexpr (requires { parts_.commands.apply(request.now, to_command(request.origin(), frame)); }) {
+    parts_.commands.apply(request.now, to_command(request.origin(), frame));
+  } else {
+    refuse(request.peer, request.header, RefusalCode::kMalformed,
+           "type: only the broker sends this");
+  }
+}
+
+void FrameDispatch::on(const Request& request, const wire::Heartbeat& frame) {
+  reply(request, wire::HeartbeatReply{frame.sent_ns});
+}
+
+void FrameDispatch::on(const Request& request, const wire::Goodbye& /*frame*/) {
+  Session& session = request.session;
+  PreparedFrame answer;
+  answer.session = session.handle;
+  answer.ends_session = true;
+  wire::encode_frame(header_of(session, request.header.request), wire::GoodbyeReply{},
+                     answer.bytes);
+  session.closing = true;
+  observers_.erase(session.handle);
+  if (session.port == Port::kClient) {
+    parts_.commands.apply(request.now,
+                          broker::SessionGone{session.handle, broker::SessionEnd::kClosed});
+  }
+  // Behind the answers to what came before it.
+  parts_.gate.hold({}, std::move(answer));
+}
+
+void FrameDispatch::on(const Request& request, const wire::Resolve& frame) {
+  wire::Resolved answer;
+  const auto id = parts_.commands.find_queue(frame.queue);
+  const broker::QueueConfig* config = id ? parts_.commands.config(*id) : nullptr;
+  if (config == nullptr) {
+    const std::string text = "queue: there is none named \"" + std::string(frame.queue) + "\"";
+    answer.code = static_cast<std::uint16_t>(RefusalCode::kUnknownQueue);
+    answer.message = text;
+    return reply(request, answer);
+  }
+  answer.queue = *id;
+  answer.message_bytes_max =
+      std::min(config->limits.message_bytes_max,
+               static_cast<std::uint32_t>(base::kBatchEntriesBytesMax - base::kEntryHeaderBytes));
+  answer.map = wire::even_shard_map(config->shards, kShardMapVersion);
+  answer.subscriptions.reserve(config->subscriptions.size());
+  for (const broker::SubscriptionConfig& subscription : config->subscriptions) {
+    answer.subscriptions.push_back(subscription.name);
+  }
+  reply(request, answer);
+}
+
+bool FrameDispatch::map_is_current(std::uint32_t version) const {
+  return version == kShardMapVersion;
+}
+
+void FrameDispatch::send_map(const Request& request, const base::QueueId& queue) {
+  const broker::QueueConfig* config = parts_.commands.config(queue);
+  if (config != nullptr) reply(request, wire::even_shard_map(config->shards, kShardMapVersion));
+}
+
+void FrameDispatch::on(const Request& request, const wire::OpenPublisher& frame) {
+  if (map_is_current(frame.map_version)) {
+    return parts_.commands.apply(request.now, to_command(request.origin(), frame));
+  }
+  wire::PublisherOpened answer;
+  answer.code = static_cast<std::uint16_t>(RefusalCode::kStaleShardMap);
+  count_refusal(RefusalCode::kStaleShardMap);
+  reply(request, answer);
+  send_map(request, frame.queue);
+}
+
+void FrameDispatch::on(const Request& request, const wire::Publish& frame) {
+  if (map_is_current(frame.map_version)) [[likely]] {
+    return parts_.commands.apply(request.now, to_command(request.origin(), frame));
+  }
+  wire::Published answer;
+  answer.code = static_cast<std::uint16_t>(RefusalCode::kStaleShardMap);
+  answer.publisher = frame.publisher;
+  answer.producer_sequence = frame.producer_sequence;
+  count_refusal(RefusalCode::kStaleShardMap);
+  reply(request, answer);
+}
+
+void FrameDispatch::on(const Request& request, const wire::Attach& frame) {
+  if (map_is_current(frame.map_version)) {
+    return parts_.commands.apply(request.now, to_command(request.origin(), frame));
+  }
+  wire::Attached answer;
+  answer.code = static_cast<std::uint16_t>(RefusalCode::kStaleShardMap);
+  count_refusal(RefusalCode::kStaleShardMap);
+  reply(request, answer);
+  send_map(request, frame.queue);
+}
+
+void FrameDispatch::on(const Request& request, const wire::Stat& frame) {
+  const base::Result<std::string> json = hooks_.stat(request.now, frame.queue);
+  wire::Stated answer;
+  if (!json.has_value()) {
+    answer.code = static_cast<std::uint16_t>(code_of(json.error().code()));
+    answer.message = cut(json.error().message());
+  } else if (json->size() > wire::kFrameBytesMax / 2) {
+    answer.code = static_cast<std::uint16_t>(RefusalCode::kLimitReached);
+    answer.message = "queue: the answer is too long for a frame; ask for one queue";
+  } else {
+    answer.json = *json;
+  }
+  reply(request, answer);
+}
+
+void FrameDispatch::on(const Request& request, const wire::Redrive& frame) {
+  parts_.commands.apply(
+      request.now, to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
+}
+
+void FrameDispatch::on(const Request& request, const wire::Purge& frame) {
+  parts_.commands.apply(
+      request.now, to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
+}
+
+void FrameDispatch::on(const Request& request, const wire::Configure& frame) {
+  wire::Configured answer;
+  std::string text;
+  if (!hooks_.configure) {
+    answer.code = static_cast<std::uint16_t>(RefusalCode::kUnimplemented);
+    text = "this broker is configured by its manifests only";
+  } else if (frame.leader_epoch < leader_epoch_) {
+    answer.code = static_cast<std::uint16_t>(RefusalCode::kInvalidArgument);
+    text = "leader epoch: " + std::to_string(frame.leader_epoch) + " is below " +
+           std::to_string(leader_epoch_) + ", which another leader has shown";
+  } else {
+    leader_epoch_ = frame.leader_epoch;
+    const auto queue = hooks_.configure(request.now, frame.manifest);
+    if (queue.has_value()) {
+      answer.queue = *queue;
+    } else {
+      answer.code = static_cast<std::uint16_t>(code_of(queue.error().code()));
+      text = queue.error().message();
+    }
+  }
+  answer.message = cut(text);
+  PreparedFrame prepared;
+  prepared.session = request.session.handle;
+  wire::encode_frame(header_of(request.session, request.header.request), answer, prepared.bytes);
+  parts_.gate.hold({parts_.commands.appended(), true}, std::move(prepared));
+}
+
+void FrameDispatch::on(const Request& request, const wire::Cordon& /*frame*/) {
+  wire::Cordoned answer;
+  answer.code = static_cast<std::uint16_t>(RefusalCode::kUnimplemented);
+  answer.message = "consumers cannot be cordoned in this version";
+  reply(request, answer);
+}
+
+void FrameDispatch::reply(const Request& request, const wire::Body& body) {
+  send(request.now, request.session, request.header.request, body);
+}
+
+void FrameDispatch::send(base::Now now, Session& session, std::uint64_t request,
+                         const wire::Body& body) {
+  scratch_.clear();
+  wire::encode_frame(header_of(session, request), body, scratch_);
+  sent(now, session.handle, output(session.peer).send(session.peer, scratch_));
+}
+
+void FrameDispatch::refuse(Peer peer, const wire::FrameHeader& header, RefusalCode code,
+                           std::string_view message) {
+  count_refusal(code);
+  wire::FrameHeader answer;
+  answer.session_epoch = header.session_epoch;
+  answer.session = header.session;
+  answer.request = header.request;
+  scratch_.clear();
+  wire::encode_frame(answer, wire::ErrorFrame{static_cast<std::uint16_t>(code), cut(message)},
+                     scratch_);
+  output(peer).send_or_drop(peer, scratch_);
+}
+
+void FrameDispatch::count_refusal(RefusalCode code) {
+  ++counters_.refused_by_code[static_cast<std::uint16_t>(code)];
+}
+
+wire::FrameHeader FrameDispatch::header_of(const Session& session, std::uint64_t request) const {
+  wire::FrameHeader header;
+  header.session_epoch = session.epoch;
+  header.session = session.number;
+  header.request = request;
+  return header;
+}
+
+}  // namespace sluice::frontend

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "broker/refusal.h"
+#include "frontend/commands.h"
+#include "frontend/effect_gate.h"
+#include "frontend/frame_output.h"
+#include "frontend/session_table.h"
+#include "storage/message_store.h"
+#include "wire/frame.h"
+
+namespace sluice::frontend {
+
+// What frames ask for that is not the broker's. Called on the loop thread.
+struct DispatchHooks {
+  // Draws 128 bits that nobody can guess.
+  std::function<base::Id128()> random_id;
+  // The document of GET /api/v1/queues (empty name) or /api/v1/queues/NAME.
+  std::function<base::Result<std::string>(base::Now, std::string_view queue)> stat;
+  // What the operator reads. `revision` rises with every change of the configuration.
+  struct Observation {
+    std::uint64_t revision = 0;
+    std::string json;
+  };
+  std::function<Observation(base::Now)> observe;
+  // Creates or changes the queue of a manifest. Empty = this broker is not configured from outside.
+  std::function<base::Result<base::QueueId>(base::Now, std::string_view manifest)> configure;
+};
+
+struct DispatchOptions {
+  std::uint32_t incarnation = 0;
+  std::string software;
+};
+
+// Frames that were refused, by code; and all that came.
+struct DispatchCounters {
+  std::uint64_t frames_received = 0;
+  std::map<std::uint16_t, std::uint64_t> refused_by_code;
+};
+
+// Between frames and the broker: checks the session of each frame, turns it into a command, and
+// turns released effects into frames. Bad frames are answered by ERROR with the field's name and
+// leave no state behind.
+//
+// Owned and called by the loop thread; no I/O of its own. Nothing here is done for each message.
+class FrameDispatch {
+ public:
+  // All must outlive this. `outputs` is indexed by Port.
+  struct Parts {
+    SessionTable& sessions;
+    Commands& commands;
+    EffectGate& gate;
+    storage::MessageStore& messages;
+    FrameOutput& client;
+    FrameOutput& control;
+  };
+  FrameDispatch(Parts parts, DispatchHooks hooks, DispatchOptions options);
+  FrameDispatch(const FrameDispatch&) = delete;
+  FrameDispatch& operator=(const FrameDispatch&) = delete;
+
+  // `frame` must stay as it is until this returns.
+  void receive(base::Now now, Peer peer, base::ByteView frame);
+  // Something else than one frame came; `peer` may be nobody.
+  void receive_junk(std::optional<Peer> peer, std::string_view what);
+
+  // An effect whose wait is over.
+  void pass(base::Now now, Effect&& effect);
+
+  // Sessions that were silent for too long, and observations that are due.
+  void tick(base::Now now);
+  std::optional<base::MonoTime> next_tick() const;
+
+  // The output found out that the connection is gone.
+  void disconnected(base::Now now, Peer peer);
+
+  const DispatchCounters& counters() const { return counters_; }
+
+ private:
+  using Session = SessionTable::Session;
+  struct Request {
+    base::Now now;
+    const wire::FrameHeader& header;
+    Peer peer;
+    Session& session;
+    broker::Origin origin() const {
+      return {session.handle, broker::RequestId(header.request)};
+    }
+  };
+  struct Observer {
+    base::Nanos interval{0};
+    std::uint64_t request = 0;
+    base::MonoTime due;
+    base::MonoTime repeat;  // sent again by then although nothing changed
+    std::string last;
+  };
+
+  FrameOutput& output(Peer peer);
+  void hello(base::Now now, Peer peer, const wire::FrameHeader& header, const wire::Hello& hello);
+  void welcome(Session& session, std::uint32_t leases_kept);
+  void dispatch(const Request& request, const wire::Body& body);
+
+  // One for each frame that a client may send; the rest is refused.
+  template <typename T>
+  void on(const Request& request, const T& frame);
+  void on(const Request& request, const wire::Heartbeat& frame);
+  void on(const Request& request, const wire::Goodbye& frame);
+  void on(const Request& request, const wire::Resolve& frame);
+  void on(const Request& request, const wire::OpenPublisher& frame);
+  void on(const Request& request, const wire::Publish& frame);
+  void on(const Request& request, const wire::Attach& frame);
+  void on(const Request& request, const wire::Stat& frame);
+  void on(const Request& request, const wire::Redrive& frame);
+  void on(const Request& request, const wire::Purge& frame);
+  void on(const Request& request, const wire::Observe& frame);
+  void on(const Request& request, const wire::Configure& frame);
+  void on(const Request& request, const wire::Cordon& frame);
+
+  void pass_one(base::Now now, broker::SessionOpened& effect);
+  void pass_one(base::Now now, broker::Deliver& effect);
+  void pass_one(base::Now now, PreparedFrame& effect);
+  template <typename T>
+  void pass_one(base::Now now, T& effect);
+
+  void give_back(base::Now now, const broker::Deliver& effect);
+  bool map_is_current(std::uint32_t version) const;
+  void send_map(const Request& request, const base::QueueId& queue);
+  void observe(base::Now now, Session& session, Observer& observer);
+
+  void send(base::Now now, Session& session, std::uint64_t request, const wire::Body& body);
+  void reply(const Request& request, const wire::Body& body);
+  void refuse(Peer peer, const wire::FrameHeader& header, broker::RefusalCode code,
+              std::string_view message);
+  void count_refusal(broker::RefusalCode code);
+  void sent(base::Now now, broker::SessionHandle session, SendResult result);
+  void lose(base::Now now, broker::SessionHandle session);
+  wire::FrameHeader header_of(const Session& session, std::uint64_t request) const;
+
+  Parts parts_;
+  const DispatchHooks hooks_;
+  const DispatchOptions options_;
+  DispatchCounters counters_;
+  std::vector<std::byte> scratch_;
+  std::map<broker::SessionHandle, Observer> observers_;
+  std::uint64_t leader_epoch_ = 0;
+};
+
+}  // namespace sluice::frontend

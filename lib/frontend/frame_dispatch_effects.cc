@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/log.h"
+#include "frontend/effect_encoder.h"
+#include "frontend/frame_dispatch.h"
+#include "wire/frame_codec.h"
+
+// The half of FrameDispatch that goes outwards: effects, observations, and sessions that end.
+namespace sluice::frontend {
+namespace {
+
+constexpr base::Nanos kObserveIntervalMin{200'000'000};
+// The operator takes an observation that is older than some of these for unknown.
+constexpr base::Nanos kObserveRepeat{2'000'000'000};
+
+}  // namespace
+
+void FrameDispatch::pass(base::Now now, Effect&& effect) {
+  std::visit([&](auto& value) { pass_one(now, value); }, effect);
+}
+
+template <typename T>
+void FrameDispatch::pass_one(base::Now now, T& effect) {
+  broker::SessionHandle handle;
+  std::uint64_t request = 0;
+  if constexpr (requires { effect.origin; }) {
+    handle = effect.origin.session;
+    request = effect.origin.request.value();
+  } else {
+    handle = effect.session;
+  }
+  if constexpr (requires { effect.refusal; }) {
+    if (effect.refusal.refused()) count_refusal(effect.refusal.code);
+  }
+  Session* session = parts_.sessions.find(handle);
+  // What is left of the connection before the last HELLO answers nobody.
+  if (session == nullptr || !session->connected || session->welcomes_due > 0) return;
+  send(now, *session, request, to_frame(effect));
+}
+
+void FrameDispatch::pass_one(base::Now /*now*/, broker::SessionOpened& effect) {
+  Session* session = parts_.sessions.find(effect.origin.session);
+  if (session == nullptr || session->welcomes_due == 0) return;
+  // Two HELLOs in a row: only the last one's numbers are good.
+  if (--session->welcomes_due == 0) welcome(*session, effect.leases_kept);
+}
+
+void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
+  Session* session = parts_.sessions.find(effect.session);
+  if (session == nullptr || session->welcomes_due > 0) return;
+  if (!session->connected) return give_back(now, effect);
+  const wire::Deliver frame = to_frame(effect);
+  const std::size_t prefix = wire::deliver_prefix_bytes(frame.runs.size());
+  const auto fill = [&](base::MutableByteView out) -> base::Status {
+    wire::encode_deliver_prefix(header_of(*session, 0), frame, out.first(prefix));
+    std::size_t at = prefix;
+    for (const broker::DeliveryRun& run : effect.runs) {
+      ASSIGN_OR_RETURN(const base::ByteView entries, parts_.messages.read(run.slice));
+      std::memcpy(out.data() + at, entries.data(), entries.size());
+      at += entries.size();
+    }
+    return {};
+  };
+  const SendResult result =
+      output(session->peer)
+          .send(session->peer, prefix + entries_bytes(effect), FrameOutput::Fill(std::ref(fill)));
+  if (result == SendResult::kFailed) {
+    // The broker looks at the records again when it delivers again, and finds what is damaged.
+    base::log_error("delivery_unreadable", {{"session", session->id.to_hex()}});
+    parts_.commands.apply(now, to_release(effect));
+    return;
+  }
+  // Before its session, and so its attachment, is dropped.
+  if (result == SendResult::kOverflow) give_back(now, effect);
+  sent(now, effect.session, result);
+  if (result == SendResult::kNoPeer) give_back(now, effect);
+}
+
+// Nobody received it, so it counts as nothing and others may have it. No more comes to an
+// attachment whose connection is gone: a new connection attaches anew.
+void FrameDispatch::give_back(base::Now now, const broker::Deliver& effect) {
+  parts_.commands.apply(now, broker::Credit{effect.session, effect.attachment, 0, 0});
+  parts_.commands.apply(now, to_release(effect));
+}
+
+void FrameDispatch::pass_one(base::Now now, PreparedFrame& effect) {
+  const broker::SessionHandle handle = effect.session;
+  Session* session = parts_.sessions.find(handle);
+  if (session == nullptr) return;
+  const SendResult result = output(session->peer).send(session->peer, effect.bytes);
+  if (effect.ends_session) {
+    parts_.sessions.remove(handle);
+    return;
+  }
+  sent(now, handle, result);
+}
+
+void FrameDispatch::sent(base::Now now, broker::SessionHandle session, SendResult result) {
+  if (result == SendResult::kNoPeer) parts_.sessions.disconnected(now.mono, session);
+  if (result == SendResult::kOverflow) {
+    base::log_warn("session_dropped", {{"reason", "does not read what it asked for"}});
+    lose(now, session);
+  }
+}
+
+void FrameDispatch::disconnected(base::Now now, Peer peer) {
+  const Session* session = parts_.sessions.find(peer);
+  if (session != nullptr) parts_.sessions.disconnected(now.mono, session->handle);
+}
+
+void FrameDispatch::lose(base::Now now, broker::SessionHandle handle) {
+  const Session* session = parts_.sessions.find(handle);
+  if (session == nullptr) return;
+  const Port port = session->port;
+  output(session->peer).forget(session->peer);
+  observers_.erase(handle);
+  parts_.sessions.remove(handle);
+  if (port == Port::kClient) {
+    parts_.commands.apply(now, broker::SessionGone{handle, broker::SessionEnd::kLost});
+  }
+}
+
+void FrameDispatch::tick(base::Now now) {
+  for (const SessionTable::Session& session : parts_.sessions.expire(now.mono)) {
+    base::log_info("session_lost", {{"session", session.id.to_hex()}, {"client", session.client}});
+    output(session.peer).forget(session.peer);
+    observers_.erase(session.handle);
+    if (session.port == Port::kClient) {
+      parts_.commands.apply(now,
+                            broker::SessionGone{session.handle, broker::SessionEnd::kLost});
+    }
+  }
+  for (auto at = observers_.begin(); at != observers_.end();) {
+    const auto next = std::next(at);  // sending may end the session, and with it the observer
+    Session* session = parts_.sessions.find(at->first);
+    if (session == nullptr) {
+      observers_.erase(at);
+    } else if (at->second.due <= now.mono) {
+      observe(now, *session, at->second);
+    }
+    at = next;
+  }
+}
+
+std::optional<base::MonoTime> FrameDispatch::next_tick() const {
+  std::optional<base::MonoTime> next = parts_.sessions.next_expiry();
+  for (const auto& [session, observer] : observers_) {
+    if (!next || observer.due < *next) next = observer.due;
+  }
+  return next;
+}
+
+void FrameDispatch::on(const Request& request, const wire::Observe& frame) {
+  Observer observer;
+  observer.request = request.header.request;
+  observer.interval = std::max(base::Nanos(base::Millis(frame.interval_ms)), kObserveIntervalMin);
+  if (frame.interval_ms == 0) {
+    observers_.erase(request.session.handle);
+    return observe(request.now, request.session, observer);
+  }
+  Observer& kept = observers_[request.session.handle] = observer;
+  observe(request.now, request.session, kept);
+}
+
+void FrameDispatch::observe(base::Now now, Session& session, Observer& observer) {
+  DispatchHooks::Observation observation = hooks_.observe(now);
+  observer.due = now.mono + observer.interval;
+  if (observation.json == observer.last && now.mono < observer.repeat) return;
+  observer.repeat = now.mono + kObserveRepeat;
+  observer.last = std::move(observation.json);
+  wire::Observation frame;
+  frame.revision = observation.revision;
+  frame.json = observer.last;
+  if (observer.last.size() > wire::kFrameBytesMax / 2) frame.json = {};
+  send(now, session, observer.request, frame);
+}
+
+}  // namespace sluice::frontend

@@ -1,0 +1,231 @@
+#include "frontend/zmq_router.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <unordered_map>
+#include <utility>
+#include <zmq.hpp>
+
+#include "base/check.h"
+#include "wire/frame.h"
+
+namespace sluice::frontend {
+namespace {
+
+constexpr int kReceiveFramesMax = 64;  // a connection; each may have kFrameBytesMax
+constexpr int kSendFramesMax = 1'000;  // a connection; a consumer's credit bounds the bytes
+constexpr int kBacklog = 1'024;
+constexpr int kHandshakeMs = 5'000;
+constexpr int kHeartbeatMs = 5'000;
+constexpr int kHeartbeatTimeoutMs = 15'000;
+
+base::Error zmq_error(const std::string& what, int code) {
+  const std::string text = what + ": " + zmq_strerror(code);
+  if (code == EINVAL || code == EPROTONOSUPPORT || code == ENODEV) {
+    return base::invalid_argument(text);
+  }
+  return base::unavailable(text);
+}
+
+}  // namespace
+
+class ZmqContext::Impl {
+ public:
+  Impl() : context(1) {}
+  zmq::context_t context;
+};
+
+ZmqContext::ZmqContext() : impl_(std::make_unique<Impl>()) {}
+ZmqContext::~ZmqContext() = default;
+
+class ZmqRouter::Impl {
+ public:
+  Impl(zmq::context_t& context, const RouterOptions& options)
+      : options_(options), socket_(context, zmq::socket_type::router) {
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::router_mandatory, true);
+    socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(wire::kFrameBytesMax));
+    socket_.set(zmq::sockopt::rcvhwm, kReceiveFramesMax);
+    socket_.set(zmq::sockopt::sndhwm, kSendFramesMax);
+    socket_.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
+    socket_.set(zmq::sockopt::backlog, kBacklog);
+    // For TCP connections that died without a word; ours are in the session table.
+    socket_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+    socket_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+    socket_.set(zmq::sockopt::heartbeat_ttl, kHeartbeatTimeoutMs);
+    socket_.bind(options.endpoint);
+    endpoint_ = socket_.get(zmq::sockopt::last_endpoint);
+  }
+
+  Inbound receive();
+  SendResult post(Peer peer, zmq::message_t message);
+  SendResult hand_over(Peer peer, zmq::message_t& message);
+  std::vector<Peer> flush();
+
+  struct Outbox {
+    std::deque<zmq::message_t> frames;
+    std::size_t bytes = 0;
+  };
+
+  const RouterOptions options_;
+  zmq::socket_t socket_;
+  std::string endpoint_;
+  zmq::message_t routing_id_;
+  zmq::message_t frame_;
+  std::unordered_map<Peer, Outbox> outboxes_;
+  std::uint64_t frames_sent_ = 0;
+
+ private:
+  void drop_parts();
+};
+
+Inbound ZmqRouter::Impl::receive() {
+  if (!socket_.recv(routing_id_, zmq::recv_flags::dontwait)) return {};
+  // Whole messages arrive: once the routing id is here, so is the rest.
+  if (!routing_id_.more() || !socket_.recv(frame_, zmq::recv_flags::dontwait)) return {};
+  const bool parts = frame_.more();
+  if (parts) drop_parts();
+  const auto* id = routing_id_.data<std::byte>();
+  // Generated ids begin with a zero byte; chosen ones must not.
+  if (routing_id_.size() != kRoutingIdBytes || id[0] != std::byte{0}) {
+    return {Inbound::Kind::kNobody, Peer{}, {}};
+  }
+  std::byte bytes[kRoutingIdBytes];
+  std::memcpy(bytes, id, kRoutingIdBytes);
+  const Peer peer = make_peer(options_.port, bytes);
+  if (parts) return {Inbound::Kind::kParts, peer, {}};
+  return {Inbound::Kind::kFrame, peer, {frame_.data<std::byte>(), frame_.size()}};
+}
+
+void ZmqRouter::Impl::drop_parts() {
+  while (frame_.more()) {
+    if (!socket_.recv(frame_, zmq::recv_flags::dontwait)) return;
+  }
+}
+
+// kOverflow here means: not now.
+SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
+  std::byte id[kRoutingIdBytes];
+  store_routing_id(peer, id);
+  zmq::message_t routing_id(id, kRoutingIdBytes);
+  const int flags = ZMQ_SNDMORE | ZMQ_DONTWAIT;
+  if (zmq_msg_send(routing_id.handle(), socket_.handle(), flags) < 0) {
+    return zmq_errno() == EAGAIN ? SendResult::kOverflow : SendResult::kNoPeer;
+  }
+  // The connection was checked with the routing id; the rest of the message always follows.
+  if (zmq_msg_send(message.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) {
+    return SendResult::kNoPeer;
+  }
+  ++frames_sent_;
+  return SendResult::kSent;
+}
+
+SendResult ZmqRouter::Impl::post(Peer peer, zmq::message_t message) {
+  const auto waiting = outboxes_.find(peer);
+  if (waiting == outboxes_.end()) {
+    const SendResult result = hand_over(peer, message);
+    if (result != SendResult::kOverflow) return result;
+  }
+  Outbox& outbox = waiting == outboxes_.end() ? outboxes_[peer] : waiting->second;
+  if (outbox.frames.size() >= options_.outbox_frames_max ||
+      outbox.bytes + message.size() > options_.outbox_bytes_max) {
+    return SendResult::kOverflow;
+  }
+  outbox.bytes += message.size();
+  outbox.frames.push_back(std::move(message));
+  return SendResult::kSent;
+}
+
+std::vector<Peer> ZmqRouter::Impl::flush() {
+  std::vector<Peer> gone;
+  for (auto at = outboxes_.begin(); at != outboxes_.end();) {
+    Outbox& outbox = at->second;
+    while (!outbox.frames.empty()) {
+      const std::size_t bytes = outbox.frames.front().size();
+      const SendResult result = hand_over(at->first, outbox.frames.front());
+      if (result == SendResult::kOverflow) break;
+      if (result == SendResult::kNoPeer) {
+        outbox.frames.clear();
+        gone.push_back(at->first);
+        break;
+      }
+      outbox.bytes -= bytes;
+      outbox.frames.pop_front();
+    }
+    at = outbox.frames.empty() ? outboxes_.erase(at) : std::next(at);
+  }
+  return gone;
+}
+
+base::Result<std::unique_ptr<ZmqRouter>> ZmqRouter::open(ZmqContext& context,
+                                                         const RouterOptions& options) {
+  try {
+    auto impl = std::make_unique<Impl>(context.impl().context, options);
+    return std::unique_ptr<ZmqRouter>(new ZmqRouter(std::move(impl)));
+  } catch (const zmq::error_t& error) {
+    return zmq_error("cannot listen on " + options.endpoint, error.num());
+  }
+}
+
+ZmqRouter::ZmqRouter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ZmqRouter::~ZmqRouter() = default;
+
+const std::string& ZmqRouter::endpoint() const { return impl_->endpoint_; }
+
+Inbound ZmqRouter::receive() {
+  try {
+    return impl_->receive();
+  } catch (const zmq::error_t& error) {
+    CHECK(error.num() == EINTR);
+    return {};
+  }
+}
+
+SendResult ZmqRouter::send(Peer peer, base::ByteView frame) {
+  return impl_->post(peer, zmq::message_t(frame.data(), frame.size()));
+}
+
+SendResult ZmqRouter::send(Peer peer, std::size_t bytes, const Fill& fill) {
+  zmq::message_t message(bytes);
+  const base::Status filled = fill({message.data<std::byte>(), message.size()});
+  if (!filled.has_value()) return SendResult::kFailed;
+  return impl_->post(peer, std::move(message));
+}
+
+void ZmqRouter::send_or_drop(Peer peer, base::ByteView frame) {
+  if (impl_->outboxes_.contains(peer)) return;
+  zmq::message_t message(frame.data(), frame.size());
+  impl_->hand_over(peer, message);
+}
+
+void ZmqRouter::forget(Peer peer) { impl_->outboxes_.erase(peer); }
+
+std::vector<Peer> ZmqRouter::flush() { return impl_->flush(); }
+bool ZmqRouter::has_waiting() const { return !impl_->outboxes_.empty(); }
+std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent_; }
+
+PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, int event_fd, long timeout_ms) {
+  zmq_pollitem_t items[3] = {{nullptr, event_fd, ZMQ_POLLIN, 0}};
+  int count = 1;
+  const int control_at = control != nullptr ? count++ : 0;
+  if (control != nullptr) {
+    items[control_at] = {control->impl().socket_.handle(), 0, ZMQ_POLLIN, 0};
+  }
+  const int client_at = client != nullptr ? count++ : 0;
+  if (client != nullptr) {
+    items[client_at] = {client->impl().socket_.handle(), 0, ZMQ_POLLIN, 0};
+  }
+  if (zmq_poll(items, count, timeout_ms) < 0) {
+    CHECK(zmq_errno() == EINTR);
+    return {};
+  }
+  PollResult result;
+  result.event = items[0].revents != 0;
+  result.control = control_at != 0 && items[control_at].revents != 0;
+  result.client = client_at != 0 && items[client_at].revents != 0;
+  return result;
+}
+
+}  // namespace sluice::frontend
