@@ -22,7 +22,8 @@ SegmentScanner::SegmentScanner(const runtime::File& file, SegmentExtent extent, 
 }
 
 std::optional<ScanItem> SegmentScanner::next() {
-  if (position_ >= extent_.segment_bytes) return std::nullopt;
+  // Less than a header is left over without padding.
+  if (position_ + kRecordHeaderBytes > extent_.segment_bytes) return std::nullopt;
   const std::optional<RecordHeader> header = header_at(position_);
   ScanItem item = header ? take_record(*header) : take_bad();
   position_ = item.end - extent_.base();

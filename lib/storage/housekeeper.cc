@@ -1,0 +1,223 @@
+#include "storage/housekeeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/fact_codec.h"
+#include "storage/segment_header.h"
+#include "storage/snapshot_store.h"
+
+namespace sluice::storage {
+
+using base::Lsn;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr std::size_t kSnapshotsKept = 2;
+constexpr std::uint64_t kLowSpaceSegments = 2;
+// A broker that writes little never needs a second file; one that writes has it in time.
+constexpr double kPoolFromFill = 0.25;
+constexpr std::uint32_t kPoolWanted = 1;
+
+}  // namespace
+
+// Tells the housekeeper that its one piece is back.
+class Housekeeper::Piece final : public LogWork {
+ public:
+  Piece(Housekeeper& keeper, std::shared_ptr<LogWork> work)
+      : keeper_(keeper), work_(std::move(work)) {}
+  Status run() override { return work_->run(); }
+  void finish(const Status& status) override {
+    keeper_.piece_out_ = false;
+    work_->finish(status);
+  }
+
+ private:
+  Housekeeper& keeper_;
+  std::shared_ptr<LogWork> work_;
+};
+
+// A dead segment's file joins the pool or is deleted.
+class Housekeeper::Removal final : public LogWork {
+ public:
+  Removal(Housekeeper& keeper, std::uint64_t number)
+      : fs_(keeper.fs_),
+        pool_(keeper.log_.pool()),
+        folder_(segments_folder(keeper.folder_)),
+        path_(folder_ + "/" + segment_name(number)),
+        pool_name_(pool_.reserve_name()) {}
+
+  Status run() override {
+    if (pool_name_) {
+      RETURN_IF_ERROR(fs_.rename(path_, folder_ + "/" + *pool_name_));
+    } else {
+      RETURN_IF_ERROR(fs_.remove(path_));
+    }
+    return fs_.sync_folder(folder_);
+  }
+  // A file that stays is found and removed at the next start.
+  void finish(const Status& status) override {
+    if (pool_name_) pool_.add(*pool_name_, status.has_value());
+  }
+
+ private:
+  runtime::FileSystem& fs_;
+  SegmentPool& pool_;
+  std::string folder_;
+  std::string path_;
+  std::optional<std::string> pool_name_;
+};
+
+Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
+                         const LogOptions& options, SegmentLog& log, IndexedMessageStore& messages,
+                         std::vector<Lsn> snapshots, std::vector<std::uint64_t> dropped)
+    : fs_(fs),
+      folder_(folder),
+      snapshot_every_bytes_(options.snapshot_every_segments * log.segment_bytes()),
+      low_space_bytes_max_(options.low_space_bytes_max),
+      log_(log),
+      messages_(messages),
+      snapshots_(std::move(snapshots)),
+      last_attempt_(newest_snapshot()) {
+  for (const std::uint64_t number : dropped) dead_.push_back({number, Lsn()});
+}
+
+Housekeeper::~Housekeeper() = default;
+
+bool Housekeeper::snapshot_due() const {
+  if (snapshot_under_way() || !log_.status()) return false;
+  const Lsn since = std::max(last_attempt_, Lsn(log_.segment_bytes()));
+  return log_.positions().appended >= since + snapshot_every_bytes_;
+}
+
+void Housekeeper::begin_snapshot(std::vector<std::byte> broker_state) {
+  take_snapshot(std::move(broker_state), false);
+}
+
+void Housekeeper::mark_clean(std::vector<std::byte> broker_state) {
+  take_snapshot(std::move(broker_state), true);
+}
+
+void Housekeeper::take_snapshot(std::vector<std::byte> broker_state, bool clean) {
+  CHECK(!snapshot_under_way());
+  MessageIndex& index = messages_.message_index();
+  for (const std::uint64_t number : log_.segments().numbers()) index.add_segment(number);
+  auto snapshot = std::make_unique<Snapshot>();
+  snapshot->feature_level = log_.feature_level();
+  snapshot->log_id = log_.log_id();
+  snapshot->segment_bytes = log_.segment_bytes();
+  snapshot->lsn = log_.positions().appended;
+  snapshot->clean = clean;
+  snapshot->broker = std::move(broker_state);
+  index.encode(snapshot->index);
+  last_attempt_ = snapshot->lsn;
+  snapshot_ = std::move(snapshot);
+  log_.request_sync();
+}
+
+std::shared_ptr<LogWork> Housekeeper::next_snapshot() {
+  if (!snapshot_ || snapshot_out_ || log_.positions().durable < snapshot_->lsn) return nullptr;
+  snapshot_->durable = log_.positions().durable;
+  std::vector<Lsn> remove;
+  // The new one may carry the name of the newest, then it replaces it.
+  std::erase(snapshots_, snapshot_->lsn);
+  while (snapshots_.size() >= kSnapshotsKept + remove.size()) {
+    remove.push_back(snapshots_[remove.size()]);
+  }
+  snapshot_out_ = true;
+  const std::unique_ptr<Snapshot> snapshot = std::move(snapshot_);
+  return std::make_shared<SnapshotWrite>(
+      fs_, folder_, std::move(*snapshot), std::move(remove),
+      [this](Lsn lsn, const Status& status) { snapshot_done(lsn, status); });
+}
+
+void Housekeeper::snapshot_done(Lsn lsn, const Status& status) {
+  snapshot_out_ = false;
+  snapshot_status_ = status;
+  if (!status) return;
+  snapshots_.push_back(lsn);
+  if (snapshots_.size() > kSnapshotsKept) {
+    snapshots_.erase(snapshots_.begin(), snapshots_.end() - kSnapshotsKept);
+  }
+}
+
+bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_live,
+                           const Pinned& pinned) const {
+  const Lsn begin(number * log_.segment_bytes());
+  const Lsn end = begin + log_.segment_bytes();
+  if (end > below || (pinned && pinned(begin, end))) return false;
+  const auto& ranges = messages_.message_index().ranges(number);
+  return std::none_of(ranges.begin(), ranges.end(), [&](const MessageIndex::SegmentRange& range) {
+    return any_live(range.stream, range.range);
+  });
+}
+
+std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinned& pinned) {
+  if (snapshots_.size() < kSnapshotsKept || !log_.status()) return 0;
+  const Lsn below = snapshots_[snapshots_.size() - kSnapshotsKept];
+  SegmentsDroppedFact fact;
+  for (const std::uint64_t number : log_.segments().numbers()) {
+    if (may_drop(number, below, any_live, pinned)) fact.segments.push_back(number);
+  }
+  if (fact.segments.empty()) return 0;
+  std::vector<std::byte> head;
+  encode(fact, head);
+  const Appended record = log_.append(RecordType::kSegmentsDropped, head, {}, true);
+  for (const std::uint64_t number : fact.segments) {
+    messages_.message_index().drop_segment(number);
+    log_.segments().remove(number);
+    dead_.push_back({number, record.end});
+  }
+  return fact.segments.size();
+}
+
+Result<Housekeeper::Space> Housekeeper::space() {
+  Space space;
+  ASSIGN_OR_RETURN(space.disk, fs_.space(folder_));
+  const std::uint64_t wanted =
+      std::max(space.disk.total_bytes / 20, kLowSpaceSegments * log_.segment_bytes());
+  space.mark_bytes = std::min(wanted, low_space_bytes_max_);
+  space.low = space.disk.available_bytes < space.mark_bytes;
+  return space;
+}
+
+std::shared_ptr<LogWork> Housekeeper::take_background() {
+  if (piece_out_ || !log_.status()) return nullptr;
+  std::shared_ptr<LogWork> work = next_piece();
+  if (!work) return nullptr;
+  piece_out_ = true;
+  return std::make_shared<Piece>(*this, std::move(work));
+}
+
+std::shared_ptr<LogWork> Housekeeper::next_piece() {
+  if (auto snapshot = next_snapshot()) return snapshot;
+  if (auto removal = next_removal()) return removal;
+  const bool writes = log_.active_fill() >= kPoolFromFill;
+  return writes ? log_.pool().next_slice(kPoolWanted) : nullptr;
+}
+
+std::shared_ptr<LogWork> Housekeeper::next_removal() {
+  const auto ready = std::find_if(dead_.begin(), dead_.end(), [this](const Dead& dead) {
+    return dead.after <= log_.positions().durable;
+  });
+  if (ready == dead_.end()) return nullptr;
+  const std::uint64_t number = ready->number;
+  dead_.erase(ready);
+  return std::make_shared<Removal>(*this, number);
+}
+
+bool Housekeeper::idle() const { return !piece_out_ && !snapshot_under_way() && dead_.empty(); }
+
+Status Housekeeper::run_inline() {
+  RETURN_IF_ERROR(log_.flush());
+  while (const std::shared_ptr<LogWork> work = take_background()) {
+    work->finish(work->run());
+    RETURN_IF_ERROR(log_.flush());
+  }
+  return log_.status();
+}
+
+}  // namespace sluice::storage

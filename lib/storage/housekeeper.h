@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "runtime/file_system.h"
+#include "storage/indexed_message_store.h"
+#include "storage/log_options.h"
+#include "storage/log_work.h"
+#include "storage/segment_log.h"
+#include "storage/snapshot_codec.h"
+
+namespace sluice::storage {
+
+// Keeps the log's folder small and quick to open: snapshots, deletion of dead segments, the pool of
+// prepared files, the low-space mark. All file work comes out of take_background() and may run on
+// any thread beside the log's groups. Loop thread.
+class Housekeeper {
+ public:
+  // `log`, `messages` and `fs` must outlive this. `snapshots`: the good ones that exist, rising.
+  // `dropped`: segments whose files are to go.
+  Housekeeper(runtime::FileSystem& fs, const std::string& folder, const LogOptions& options,
+              SegmentLog& log, IndexedMessageStore& messages, std::vector<base::Lsn> snapshots,
+              std::vector<std::uint64_t> dropped);
+  ~Housekeeper();
+  Housekeeper(const Housekeeper&) = delete;
+  Housekeeper& operator=(const Housekeeper&) = delete;
+
+  // --- Snapshots.
+  // True when enough was appended since the last one and none is under way.
+  bool snapshot_due() const;
+  // Takes the broker's state as of the last appended record. It is written once its LSN is durable
+  // (asks the log for a sync). REQUIRES: no snapshot is under way.
+  void begin_snapshot(std::vector<std::byte> broker_state);
+  // The last thing before an orderly stop: a snapshot that says so. Afterwards nothing may be
+  // appended; the caller goes on with groups and background work until idle().
+  void mark_clean(std::vector<std::byte> broker_state);
+  bool snapshot_under_way() const { return snapshot_ != nullptr || snapshot_out_; }
+  // Why the last snapshot failed; ok when it did not. A failed one is tried again when due.
+  const base::Status& snapshot_status() const { return snapshot_status_; }
+  // LSN of the newest good one, 0 = none.
+  base::Lsn newest_snapshot() const { return snapshots_.empty() ? base::Lsn() : snapshots_.back(); }
+
+  // --- Space.
+  // True while any message of the range is needed by anybody.
+  using AnyLive = std::function<bool(const StreamId&, base::SequenceRange)>;
+  // True while anything else in [begin, end) is needed: records that memory refers to by LSN.
+  using Pinned = std::function<bool(base::Lsn begin, base::Lsn end)>;
+  // Gives up the segments in which nothing lives and which the older kept snapshot does not need:
+  // their messages are gone at once, their files when the record that says so is durable. Returns
+  // how many.
+  std::size_t drop_dead_segments(const AnyLive& any_live, const Pinned& pinned = nullptr);
+
+  struct Space {
+    runtime::DiskSpace disk;
+    std::uint64_t mark_bytes = 0;  // below this much available the disk is low
+    bool low = false;
+  };
+  base::Result<Space> space();
+
+  // --- File work.
+  // The next piece, or nullptr. One piece is out at a time.
+  std::shared_ptr<LogWork> take_background();
+  // Nothing is out and nothing waits, whatever the pool would like.
+  bool idle() const;
+  // Runs and finishes pieces (and the log's groups) until there are none: tests, tools, stop.
+  base::Status run_inline();
+
+ private:
+  class Piece;
+  class Removal;
+  struct Dead {
+    std::uint64_t number = 0;
+    base::Lsn after;  // the file may go once this is durable
+  };
+
+  void take_snapshot(std::vector<std::byte> broker_state, bool clean);
+  std::shared_ptr<LogWork> next_piece();
+  std::shared_ptr<LogWork> next_snapshot();
+  std::shared_ptr<LogWork> next_removal();
+  void snapshot_done(base::Lsn lsn, const base::Status& status);
+  bool may_drop(std::uint64_t number, base::Lsn below, const AnyLive& any_live,
+                const Pinned& pinned) const;
+
+  runtime::FileSystem& fs_;
+  std::string folder_;
+  std::uint64_t snapshot_every_bytes_;
+  std::uint64_t low_space_bytes_max_;
+  SegmentLog& log_;
+  IndexedMessageStore& messages_;
+  std::vector<base::Lsn> snapshots_;  // good ones, rising
+  std::unique_ptr<Snapshot> snapshot_;  // waits for its LSN to be durable
+  bool snapshot_out_ = false;
+  base::Lsn last_attempt_;
+  base::Status snapshot_status_;
+  std::vector<Dead> dead_;
+  bool piece_out_ = false;
+};
+
+}  // namespace sluice::storage

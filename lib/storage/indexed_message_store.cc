@@ -1,0 +1,170 @@
+#include "storage/indexed_message_store.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/fact_codec.h"
+#include "storage/group_expander.h"
+#include "storage/slice_plan.h"
+
+namespace sluice::storage {
+
+using base::ByteView;
+using base::Lsn;
+using base::Result;
+using base::Sequence;
+
+namespace {
+
+constexpr std::size_t kCachedGroups = 64;
+
+// Records in memory are as they were made: nothing to verify.
+class TrustedBlocks final : public EntryBlocks {
+ public:
+  explicit TrustedBlocks(const SegmentLog::InMemory& found)
+      : table_(block_table(found.header, found.record)),
+        tail_(found.record.data() + found.header.tail_offset()) {}
+  const BlockTable& table() const override { return table_; }
+  const std::byte* tail() const override { return tail_; }
+  bool good(std::size_t) override { return true; }
+
+ private:
+  BlockTable table_;
+  const std::byte* tail_;
+};
+
+std::optional<BatchLocation> search(const std::vector<BatchLocation>& batches, Sequence sequence) {
+  const auto found =
+      std::partition_point(batches.begin(), batches.end(),
+                           [&](const BatchLocation& batch) { return batch.last() < sequence; });
+  if (found == batches.end()) return std::nullopt;
+  return *found;
+}
+
+}  // namespace
+
+IndexedMessageStore::IndexedMessageStore(SegmentLog& log, MessageIndex index)
+    : log_(log), index_(std::move(index)), records_(log) {}
+
+Appended IndexedMessageStore::append(MessagesFact fact, ByteView entries, bool needs_sync) {
+  fact.previous = index_.last_record(fact.stream);
+  std::array<std::byte, kMessagesHeadBytes> head;
+  encode(fact, std::span(head));
+  const Appended appended = log_.append(RecordType::kMessages, head, entries, needs_sync);
+  index(fact, appended.begin, head.size() + entries.size(), appended.end - appended.begin);
+  return appended;
+}
+
+void IndexedMessageStore::index(const MessagesFact& fact, Lsn lsn, std::size_t payload_bytes,
+                                std::uint64_t record_bytes) {
+  const BatchLocation batch = batch_location(fact, lsn, payload_bytes);
+  std::optional<MessageIndex::Expanded> closed = index_.add(fact.stream, batch, record_bytes);
+  if (closed) remember(std::move(*closed));
+}
+
+Result<std::optional<BatchLocation>> IndexedMessageStore::locate(const StreamId& stream,
+                                                                 Sequence sequence) {
+  if (!log_.status()) return log_.status().error();
+  const std::optional<MessageIndex::Position> position = index_.find(stream, sequence);
+  if (!position) return std::optional<BatchLocation>();
+  const std::size_t groups = index_.groups_count(stream);
+  // More than one turn only where what was wanted is damaged.
+  for (std::size_t group = position->group; group < groups; ++group) {
+    const MessageIndex::Expanded& expanded = expand(stream, group);
+    if (const auto found = search(expanded.batches, sequence)) return found;
+  }
+  return search(index_.open_batches(stream), sequence);
+}
+
+const MessageIndex::Expanded& IndexedMessageStore::expand(const StreamId& stream,
+                                                          std::size_t number) {
+  const MessageIndex::Group group = index_.group(stream, number);
+  for (CachedGroup& cached : groups_) {
+    if (cached.expanded.group.last_record != group.last_record) continue;
+    cached.used_at = ++uses_;
+    return cached.expanded;
+  }
+  // The groups of a stream follow each other, so its previous one bounds the search from below.
+  const std::uint64_t segment = log_.segments().number_of(group.last_record);
+  Lsn scan_from(segment * log_.segment_bytes() + kSegmentDataOffset);
+  if (number > 0) scan_from = std::max(scan_from, index_.group(stream, number - 1).last_record);
+  return remember(expand_group(log_, stream, group, scan_from));
+}
+
+const MessageIndex::Expanded& IndexedMessageStore::remember(MessageIndex::Expanded expanded) {
+  if (groups_.size() < kCachedGroups) {
+    groups_.push_back({std::move(expanded), ++uses_});
+    return groups_.back().expanded;
+  }
+  const auto oldest = std::min_element(
+      groups_.begin(), groups_.end(),
+      [](const CachedGroup& a, const CachedGroup& b) { return a.used_at < b.used_at; });
+  *oldest = {std::move(expanded), ++uses_};
+  return oldest->expanded;
+}
+
+Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequence first,
+                                              Sequence last, std::uint32_t bytes_max) {
+  CHECK(batch.first <= first && first <= last && last <= batch.last());
+  if (!log_.status()) return log_.status().error();
+  const SliceWish wish{static_cast<std::uint32_t>(first - batch.first),
+                       static_cast<std::uint32_t>(last - batch.first), bytes_max};
+  EntrySlice slice;
+  slice.lsn = batch.lsn;
+  slice.first = first;
+  slice.count = wish.last - wish.first + 1;
+  slice.damaged = true;  // all that was wanted, unless something better is known
+
+  Result<SlicePlan> plan = base::corruption("no plan yet");
+  if (const std::optional<SegmentLog::InMemory> found = log_.in_memory(batch.lsn)) {
+    TrustedBlocks blocks(*found);
+    plan = plan_slice(blocks, wish);
+  } else {
+    const Result<LoadedRecord*> record = records_.get(batch.lsn);
+    if (!record) {
+      if (record.error().code() == base::ErrorCode::kCorruption) return slice;
+      return record.error();
+    }
+    (*record)->load(blocks_for((*record)->table(), wish));
+    plan = plan_slice(**record, wish);
+  }
+  if (!plan) return slice;
+  slice.count = plan->count;
+  slice.offset = static_cast<std::uint32_t>(plan->offset);
+  slice.bytes = static_cast<std::uint32_t>(plan->bytes);
+  slice.damaged = plan->damaged;
+  return slice;
+}
+
+Result<ByteView> IndexedMessageStore::read(const EntrySlice& slice) {
+  if (!log_.status()) return log_.status().error();
+  const auto damaged = [&] {
+    return base::corruption("LSN " + std::to_string(slice.lsn.value()) + ": " +
+                            SegmentSet::describe(log_.segments().number_of(slice.lsn)) +
+                            ": damaged messages from sequence " +
+                            std::to_string(slice.first.value()) + " on");
+  };
+  if (slice.damaged || slice.bytes == 0) return damaged();
+  const std::size_t end = std::size_t{slice.offset} + slice.bytes;
+  if (const std::optional<SegmentLog::InMemory> found = log_.in_memory(slice.lsn)) {
+    CHECK(end <= found->header.tail_bytes());
+    return found->record.subspan(found->header.tail_offset() + slice.offset, slice.bytes);
+  }
+  ASSIGN_OR_RETURN(LoadedRecord * record, records_.get(slice.lsn));
+  if (end > record->header().tail_bytes()) return damaged();
+  const BlockRange range{slice.offset / kBlockBytes, (end - 1) / kBlockBytes};
+  record->load(range);
+  for (std::size_t block = range.first; block <= range.last; ++block) {
+    if (!record->good(block)) return damaged();
+  }
+  return ByteView(record->tail() + slice.offset, slice.bytes);
+}
+
+void IndexedMessageStore::trim_memory() {
+  records_.clear();
+  groups_ = {};
+}
+
+}  // namespace sluice::storage

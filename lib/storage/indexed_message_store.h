@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "storage/message_index.h"
+#include "storage/message_store.h"
+#include "storage/record_cache.h"
+#include "storage/segment_log.h"
+
+namespace sluice::storage {
+
+// Messages by (stream, sequence) over a SegmentLog. Loop thread.
+class IndexedMessageStore final : public MessageStore {
+ public:
+  // `log` must outlive the store.
+  IndexedMessageStore(SegmentLog& log, MessageIndex index);
+
+  Appended append(MessagesFact fact, base::ByteView entries, bool needs_sync) override;
+  base::Result<std::optional<BatchLocation>> locate(const StreamId& stream,
+                                                    base::Sequence sequence) override;
+  base::Result<EntrySlice> slice(const BatchLocation& batch, base::Sequence first,
+                                 base::Sequence last, std::uint32_t bytes_max) override;
+  base::Result<base::ByteView> read(const EntrySlice& slice) override;
+
+  // A kMessages record was replayed.
+  void index(const MessagesFact& fact, base::Lsn lsn, std::size_t payload_bytes,
+             std::uint64_t record_bytes);
+
+  MessageIndex& message_index() { return index_; }
+  const MessageIndex& message_index() const { return index_; }
+
+  // Gives memory back that only speeds up reading.
+  void trim_memory();
+
+ private:
+  struct CachedGroup {
+    MessageIndex::Expanded expanded;
+    std::uint64_t used_at = 0;
+  };
+
+  const MessageIndex::Expanded& expand(const StreamId& stream, std::size_t group);
+  const MessageIndex::Expanded& remember(MessageIndex::Expanded expanded);
+
+  SegmentLog& log_;
+  MessageIndex index_;
+  RecordCache records_;
+  std::vector<CachedGroup> groups_;  // expanded lately; found by their last record
+  std::uint64_t uses_ = 0;
+};
+
+}  // namespace sluice::storage

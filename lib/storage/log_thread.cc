@@ -1,0 +1,66 @@
+#include "storage/log_thread.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::storage {
+
+LogThread::LogThread(std::function<void()> wake) : wake_(std::move(wake)) {
+  groups_.thread = std::thread([this] { serve(groups_); });
+  background_.thread = std::thread([this] { serve(background_); });
+}
+
+LogThread::~LogThread() { stop(); }
+
+void LogThread::submit(Lane lane, std::shared_ptr<LogWork> work) {
+  Queue& to = queue(lane);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    CHECK(!stopping_);
+    to.work.push_back(std::move(work));
+  }
+  to.arrived.notify_one();
+}
+
+void LogThread::serve(Queue& from) {
+  for (;;) {
+    std::shared_ptr<LogWork> work;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      from.arrived.wait(lock, [&] { return stopping_ || !from.work.empty(); });
+      if (from.work.empty()) return;
+      work = std::move(from.work.front());
+      from.work.pop_front();
+    }
+    base::Status status = work->run();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      done_.push_back({std::move(work), std::move(status)});
+    }
+    wake_();
+  }
+}
+
+std::size_t LogThread::run_completions() {
+  std::deque<Done> done;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    done.swap(done_);
+  }
+  for (const Done& one : done) one.work->finish(one.status);
+  return done.size();
+}
+
+void LogThread::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  groups_.arrived.notify_one();
+  background_.arrived.notify_one();
+  if (groups_.thread.joinable()) groups_.thread.join();
+  if (background_.thread.joinable()) background_.thread.join();
+}
+
+}  // namespace sluice::storage

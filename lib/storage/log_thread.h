@@ -1,0 +1,60 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/result.h"
+#include "storage/log_work.h"
+
+namespace sluice::storage {
+
+// Carries out the log's file work on two threads: one writes groups and does nothing else, so that
+// no commit waits behind a snapshot; the other does everything in the background. Work is finished
+// on the loop thread, which is woken for it. The log has at most one group and one background piece
+// out at a time, so the queues hold no more.
+class LogThread {
+ public:
+  enum class Lane { kGroups, kBackground };
+
+  // `wake` is called from both threads whenever completions wait; it must be safe to call at any
+  // time until stop() returns (an eventfd write is).
+  explicit LogThread(std::function<void()> wake);
+  ~LogThread();  // stop()
+  LogThread(const LogThread&) = delete;
+  LogThread& operator=(const LogThread&) = delete;
+
+  // Loop thread. REQUIRES: not stopped.
+  void submit(Lane lane, std::shared_ptr<LogWork> work);
+  // Loop thread: finishes what is done. Returns how many pieces.
+  std::size_t run_completions();
+  // Loop thread: carries out what was submitted, then ends the threads. Completions can still be
+  // run afterwards.
+  void stop();
+
+ private:
+  struct Done {
+    std::shared_ptr<LogWork> work;
+    base::Status status;
+  };
+  struct Queue {
+    std::condition_variable arrived;
+    std::deque<std::shared_ptr<LogWork>> work;
+    std::thread thread;
+  };
+
+  void serve(Queue& queue);
+  Queue& queue(Lane lane) { return lane == Lane::kGroups ? groups_ : background_; }
+
+  std::function<void()> wake_;
+  std::mutex mutex_;  // guards both queues' work, done_ and stopping_
+  Queue groups_;
+  Queue background_;
+  std::deque<Done> done_;
+  bool stopping_ = false;
+};
+
+}  // namespace sluice::storage

@@ -1,0 +1,196 @@
+#include "storage/log_verify.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "storage/fact_codec.h"
+#include "storage/log_files.h"
+#include "storage/segment_file.h"
+#include "storage/snapshot_store.h"
+
+namespace sluice::storage {
+
+using base::Lsn;
+using base::Result;
+using base::Status;
+
+std::string_view to_string(SegmentState state) {
+  switch (state) {
+    case SegmentState::kSealed:
+      return "sealed";
+    case SegmentState::kOpen:
+      return "open";
+    case SegmentState::kEmpty:
+      return "empty";
+    case SegmentState::kDamaged:
+      return "damaged";
+    case SegmentState::kGone:
+      return "gone";
+  }
+  return "unknown";
+}
+
+namespace {
+
+class Verifier {
+ public:
+  Verifier(runtime::FileSystem& fs, const std::string& folder) : fs_(fs), folder_(folder) {}
+
+  Result<VerifyReport> run() {
+    ASSIGN_OR_RETURN(const LogFiles files, list_log_files(fs_, folder_));
+    if (files.segments.empty() && files.snapshots.empty()) {
+      return base::not_found(folder_ + ": no log here");
+    }
+    for (const Lsn lsn : files.snapshots) RETURN_IF_ERROR(verify_snapshot(lsn));
+    for (const std::uint64_t number : files.segments) RETURN_IF_ERROR(verify_segment(number));
+    for (SegmentVerdict& verdict : report_.segments) {
+      const bool newest = verdict.number == files.segments.back();
+      if (verdict.state == SegmentState::kSealed && newest) verdict.state = SegmentState::kOpen;
+    }
+    find_missing(files);
+    judge();
+    return std::move(report_);
+  }
+
+ private:
+
+  Status verify_snapshot(Lsn lsn);
+  Status verify_segment(std::uint64_t number);
+  void scan(const runtime::File& file, const SegmentExtent& extent, SegmentVerdict& verdict);
+  void note(const ScanItem& item, SegmentVerdict& verdict);
+  void find_missing(const LogFiles& files);
+  void judge();
+
+  runtime::FileSystem& fs_;
+  std::string folder_;
+  VerifyReport report_;
+  std::vector<CorruptRange> bad_;
+  std::set<std::uint64_t> listed_;   // segments of the newest valid snapshot
+  std::set<std::uint64_t> dropped_;  // named by a record
+  Lsn last_good_end_;
+};
+
+Status Verifier::verify_snapshot(Lsn lsn) {
+  ASSIGN_OR_RETURN(const LoadedSnapshots loaded, load_snapshots(fs_, folder_, {lsn}));
+  SnapshotVerdict verdict;
+  verdict.file = snapshot_name(lsn);
+  verdict.lsn = lsn;
+  verdict.valid = loaded.best.has_value();
+  if (loaded.best) {
+    const Snapshot& snapshot = loaded.best->snapshot;
+    verdict.clean = snapshot.clean;
+    verdict.broker_bytes = snapshot.broker.size();
+    report_.log_id = snapshot.log_id;
+    report_.segment_bytes = snapshot.segment_bytes;
+    report_.feature_level = std::max(report_.feature_level, snapshot.feature_level);
+    report_.proven = std::max(report_.proven, snapshot.durable);
+    const std::vector<std::uint64_t> numbers = loaded.best->index.segments();
+    listed_ = {numbers.begin(), numbers.end()};
+  } else {
+    verdict.reason = loaded.reasons.front();
+  }
+  report_.snapshots.push_back(std::move(verdict));
+  return {};
+}
+
+Status Verifier::verify_segment(std::uint64_t number) {
+  SegmentVerdict verdict;
+  verdict.number = number;
+  verdict.file = segment_name(number);
+  const auto file =
+      fs_.open(segments_folder(folder_) + "/" + verdict.file, runtime::OpenMode::kRead);
+  if (!file) {
+    if (file.error().code() != base::ErrorCode::kNotFound) return file.error();
+    verdict.state = SegmentState::kGone;
+    report_.segments.push_back(std::move(verdict));
+    return {};
+  }
+  ASSIGN_OR_RETURN(verdict.file_bytes, (*file)->size());
+  SegmentExtent extent{number, report_.segment_bytes, std::nullopt};
+  const Result<SegmentHeader> header = read_segment_header(**file);
+  if (header) {
+    if (report_.segment_bytes == 0) report_.segment_bytes = header->segment_bytes;
+    report_.log_id = header->log_id;
+    report_.feature_level = std::max(report_.feature_level, header->feature_level);
+    extent = {number, header->segment_bytes, header->uuid_prefix()};
+    report_.proven = std::max(report_.proven, extent.data_begin());
+  } else if (header.error().code() == base::ErrorCode::kFailedPrecondition) {
+    return header.error().with_prefix(verdict.file);
+  } else {
+    verdict.state = verdict.file_bytes == 0 ? SegmentState::kEmpty : SegmentState::kDamaged;
+    bad_.push_back({extent.base(), extent.data_begin(), verdict.file, header.error().message()});
+  }
+  if (extent.segment_bytes > 0 && verdict.file_bytes > 0) scan(**file, extent, verdict);
+  report_.segments.push_back(std::move(verdict));
+  return {};
+}
+
+void Verifier::scan(const runtime::File& file, const SegmentExtent& extent,
+                    SegmentVerdict& verdict) {
+  SegmentScanner scanner(file, extent, extent.data_begin());
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->kind != ScanItem::Kind::kBad) note(*item, verdict);
+    if (item->good()) continue;
+    std::string reason = "no valid record";
+    if (!item->bad_blocks.empty()) {
+      reason = to_string(item->header.type) + " record with " +
+               std::to_string(item->bad_blocks.size()) + " bad of " +
+               std::to_string(item->header.blocks()) + " blocks";
+    }
+    if (item->unreadable) reason += " (cannot be read)";
+    bad_.push_back({item->begin, item->end, verdict.file, std::move(reason)});
+  }
+}
+
+void Verifier::note(const ScanItem& item, SegmentVerdict& verdict) {
+  report_.proven = std::max(report_.proven, item.header.durable);
+  last_good_end_ = item.end;
+  if (item.kind == ScanItem::Kind::kPadding) return;
+  verdict.records += 1;
+  verdict.payload_bytes += item.header.payload_bytes;
+  if (verdict.first == Lsn()) verdict.first = item.begin;
+  verdict.last = item.begin;
+  verdict.end = item.end;
+  if (item.header.type != RecordType::kSegmentsDropped || !item.good()) return;
+  if (const auto fact = decode_segments_dropped(item.payload)) {
+    dropped_.insert(fact->segments.begin(), fact->segments.end());
+  }
+}
+
+void Verifier::find_missing(const LogFiles& files) {
+  for (const std::uint64_t number : listed_) {
+    const bool there =
+        std::binary_search(files.segments.begin(), files.segments.end(), number);
+    if (there || dropped_.contains(number)) continue;
+    const Lsn begin(number * report_.segment_bytes);
+    bad_.push_back({begin, begin + report_.segment_bytes, segment_name(number),
+                    "the file is missing"});
+  }
+}
+
+void Verifier::judge() {
+  report_.end = std::max(last_good_end_, report_.proven);
+  std::sort(bad_.begin(), bad_.end(),
+            [](const CorruptRange& a, const CorruptRange& b) { return a.begin < b.begin; });
+  for (CorruptRange& bad : bad_) {
+    if (bad.begin >= report_.proven) {
+      report_.end = std::min(report_.end, bad.begin);
+      continue;
+    }
+    if (bad.end > report_.proven) {
+      report_.end = std::min(report_.end, report_.proven);
+      bad.end = report_.proven;
+    }
+    report_.corrupt.push_back(std::move(bad));
+  }
+  report_.tail_bytes = last_good_end_ > report_.end ? last_good_end_ - report_.end : 0;
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_log(runtime::FileSystem& fs, const std::string& folder) {
+  return Verifier(fs, folder).run();
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,235 @@
+#include "storage/open_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/fact_codec.h"
+#include "storage/tail_rewrite.h"
+
+namespace sluice::storage {
+
+using base::Lsn;
+using base::Result;
+using base::Status;
+
+namespace {
+
+// Carries out what recovery decided. Every step can be repeated by the next start.
+class Opening {
+ public:
+  Opening(runtime::FileSystem& fs, const std::string& folder, const LogOptions& options,
+          RecoveryPlan& plan)
+      : fs_(fs),
+        folder_(folder),
+        segments_(segments_folder(folder)),
+        options_(options),
+        plan_(plan) {}
+
+  Result<LogState> run() {
+    RETURN_IF_ERROR(tidy());
+    if (plan_.segments.empty()) RETURN_IF_ERROR(create());
+    if (plan_.rewrite) RETURN_IF_ERROR(rewrite());
+    return state();
+  }
+
+ private:
+  Status tidy();
+  Status set_aside_snapshots();
+  Status create();
+  Status rewrite();
+  LogState state() const;
+
+  runtime::FileSystem& fs_;
+  std::string folder_;
+  std::string segments_;
+  const LogOptions& options_;
+  RecoveryPlan& plan_;
+};
+
+Status Opening::tidy() {
+  for (const std::string& path : plan_.files.leftovers) RETURN_IF_ERROR(fs_.remove(path));
+  for (const std::uint64_t number : plan_.empty) {
+    RETURN_IF_ERROR(fs_.remove(segments_ + "/" + segment_name(number)));
+  }
+  for (const std::uint64_t number : plan_.orphans) {
+    const std::string path = segments_ + "/" + segment_name(number);
+    RETURN_IF_ERROR(fs_.rename(path, path + std::string(kOrphanSuffix)));
+  }
+  RETURN_IF_ERROR(set_aside_snapshots());
+  // Also for names that an earlier process did not live to sync.
+  RETURN_IF_ERROR(fs_.sync_folder(segments_));
+  return fs_.sync_folder(snapshots_folder(folder_));
+}
+
+Status Opening::set_aside_snapshots() {
+  for (const Lsn lsn : plan_.snapshots.bad) {
+    const std::string path = snapshots_folder(folder_) + "/" + snapshot_name(lsn);
+    RETURN_IF_ERROR(fs_.rename(path, path + std::string(kBadSuffix)));
+  }
+  return {};
+}
+
+Status Opening::create() {
+  SegmentHeader header;
+  header.number = 1;
+  header.segment_bytes = options_.segment_bytes;
+  header.uuid = options_.random_id();
+  header.log_id = options_.random_id();
+  ASSIGN_OR_RETURN(const SegmentFile segment,
+                   create_segment(fs_, segments_, header, std::nullopt));
+  FoundSegment found;
+  found.extent = {header.number, header.segment_bytes, header.uuid_prefix()};
+  found.header = header;
+  found.file = segment.file;
+  plan_.segments.push_back(std::move(found));
+  plan_.segment_bytes = header.segment_bytes;
+  plan_.report.log_id = header.log_id;
+  plan_.report.end = header.data_begin();
+  plan_.report.proven = header.data_begin();
+  return {};
+}
+
+Status Opening::rewrite() {
+  FoundSegment& last = plan_.segments.back();
+  const std::uint64_t bytes =
+      std::min(plan_.report.end - last.extent.base(), plan_.segment_bytes);
+  const auto attempt = [&] {
+    return rewrite_segment(fs_, segments_, last.extent.number, *last.file, bytes);
+  };
+  auto file = attempt();
+  if (!file && file.error().code() == base::ErrorCode::kResourceExhausted) {
+    // Pool files hold nothing; without them there may be room.
+    RETURN_IF_ERROR(
+        fs_.remove(segments_ + "/" + segment_name(last.extent.number) + std::string(kTemporarySuffix)));
+    for (const std::string& name : plan_.files.pool) {
+      RETURN_IF_ERROR(fs_.remove(segments_ + "/" + name));
+    }
+    plan_.files.pool.clear();
+    file = attempt();
+  }
+  if (!file) return file.error().with_prefix("the end of the log could not be made durable");
+  last.file = std::move(file).value();
+  plan_.report.rewritten_bytes = bytes;
+  return {};
+}
+
+LogState Opening::state() const {
+  LogState state;
+  const FoundSegment& last = plan_.segments.back();
+  state.log_id = plan_.report.log_id;
+  state.feature_level = plan_.feature_level;
+  state.segment_bytes = plan_.segment_bytes;
+  state.end = plan_.report.end;
+  state.active.file = last.file;
+  state.active.header = last.header.value_or(SegmentHeader());
+  state.active.header.number = last.extent.number;
+  state.active.header.segment_bytes = plan_.segment_bytes;
+  state.active_uuid_prefix = last.extent.uuid_prefix.value_or(0);
+  for (const FoundSegment& segment : plan_.segments) state.segments.push_back(segment.extent);
+  state.pool_files = plan_.files.pool;
+  return state;
+}
+
+// Makes the folder and its missing parents, and their names durable.
+Status create_durable_folder(runtime::FileSystem& fs, const std::string& folder) {
+  if (fs.list(folder)) return {};
+  const std::size_t slash = folder.find_last_of('/');
+  const bool has_parent = slash != std::string::npos && slash > 0;
+  const std::string parent = has_parent ? folder.substr(0, slash) : slash == 0 ? "/" : ".";
+  if (has_parent) RETURN_IF_ERROR(create_durable_folder(fs, parent));
+  RETURN_IF_ERROR(fs.create_folder(folder));
+  return fs.sync_folder(parent);
+}
+
+}  // namespace
+
+OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs,
+                     std::string folder, const LogOptions& options, RecoveryPlan plan,
+                     LogState state)
+    : lock_(std::move(lock)),
+      report_(plan.report),
+      broker_state_(plan.snapshots.best ? std::move(plan.snapshots.best->snapshot.broker)
+                                        : std::vector<std::byte>()),
+      to_replay_(std::move(plan.segments)),
+      log_(fs, folder, options, std::move(state)),
+      messages_(log_, plan.snapshots.best ? std::move(plan.snapshots.best->index)
+                                          : MessageIndex(log_.segment_bytes())),
+      housekeeper_(fs, folder, options, log_, messages_, plan.snapshots.good,
+                   {plan.dropped.begin(), plan.dropped.end()}) {
+  const std::uint64_t first = report_.snapshot.value() / log_.segment_bytes();
+  std::erase_if(to_replay_,
+                [&](const FoundSegment& segment) { return segment.extent.number < first; });
+}
+
+Status OpenedLog::replay(const Replay& replay) {
+  const std::vector<FoundSegment> segments = std::exchange(to_replay_, {});
+  for (const FoundSegment& segment : segments) RETURN_IF_ERROR(replay_segment(segment, replay));
+  return {};
+}
+
+Status OpenedLog::replay_segment(const FoundSegment& segment, const Replay& replay) {
+  messages_.message_index().add_segment(segment.extent.number);
+  const Lsn from = std::max(report_.snapshot, segment.extent.data_begin());
+  if (from >= std::min(report_.end, segment.extent.end())) return {};
+  SegmentScanner scanner(*segment.file, segment.extent, from);
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->begin >= report_.end) return {};
+    if (item->kind == ScanItem::Kind::kRecord) RETURN_IF_ERROR(replay_record(*item, replay));
+  }
+  return {};
+}
+
+Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
+  const RecordType type = item.header.type;
+  const auto at = [&](const base::Error& error) {
+    return error.with_prefix("LSN " + std::to_string(item.begin.value()));
+  };
+  if (!is_known(type)) return {};
+  if (type == RecordType::kMessages) {
+    // The head lies under the header's checksum, so a bad block costs only its messages.
+    const auto decoded = decode_messages(item.payload.first(
+        std::min<std::size_t>(item.payload.size(), item.header.head_bytes)));
+    if (!decoded) return at(decoded.error());
+    messages_.index(decoded->fact, item.begin, item.header.payload_bytes, item.end - item.begin);
+  } else if (!item.bad_blocks.empty()) {
+    return {};
+  }
+  if (type == RecordType::kSegmentsDropped) {
+    const auto fact = decode_segments_dropped(item.payload);
+    if (!fact) return at(fact.error());
+    for (const std::uint64_t number : fact->segments) {
+      messages_.message_index().drop_segment(number);
+    }
+    return {};
+  }
+  if (type == RecordType::kFeatureLevel) {
+    const auto fact = decode_feature_level(item.payload);
+    if (!fact) return at(fact.error());
+    log_.set_feature_level(fact->level);
+  }
+  if (!replay) return {};
+  RecordView view{item.begin, item.end, type, item.payload};
+  view.damaged = !item.bad_blocks.empty();
+  return replay(view);
+}
+
+void OpenedLog::trim_memory() {
+  log_.trim_memory();
+  messages_.trim_memory();
+}
+
+Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs, const std::string& folder,
+                                            const LogOptions& options) {
+  RETURN_IF_ERROR(validate(options));
+  RETURN_IF_ERROR(create_durable_folder(fs, folder));
+  ASSIGN_OR_RETURN(auto lock, fs.lock(lock_path(folder), options.owner));
+  ASSIGN_OR_RETURN(RecoveryPlan plan, plan_recovery(fs, folder));
+  RETURN_IF_ERROR(create_durable_folder(fs, segments_folder(folder)));
+  RETURN_IF_ERROR(create_durable_folder(fs, snapshots_folder(folder)));
+  ASSIGN_OR_RETURN(LogState state, Opening(fs, folder, options, plan).run());
+  return std::make_unique<OpenedLog>(std::move(lock), fs, folder, options, std::move(plan),
+                                     std::move(state));
+}
+
+}  // namespace sluice::storage

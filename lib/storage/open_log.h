@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/file_system.h"
+#include "storage/housekeeper.h"
+#include "storage/indexed_message_store.h"
+#include "storage/log.h"
+#include "storage/log_options.h"
+#include "storage/recovery.h"
+#include "storage/segment_log.h"
+
+namespace sluice::storage {
+
+// A log that is open, and all that belongs to it. Owned by the loop thread; no LogWork may be out
+// when it is destroyed.
+class OpenedLog {
+ public:
+  OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs, std::string folder,
+            const LogOptions& options, RecoveryPlan plan, LogState state);
+  OpenedLog(const OpenedLog&) = delete;
+  OpenedLog& operator=(const OpenedLog&) = delete;
+
+  const RecoveryReport& report() const { return report_; }
+  // The broker's state at report().snapshot; empty where there is no snapshot.
+  const std::vector<std::byte>& broker_state() const { return broker_state_; }
+  // No longer needed; may be large.
+  void drop_broker_state() { broker_state_ = {}; }
+
+  // Called with every record from the snapshot to the end, in order; corrupt ones are left out
+  // (report() has them), but messages with some bad block come with `damaged` set. The view lives
+  // until the call returns. Must be called exactly once, before anything is appended: the message
+  // index is filled on the way.
+  using Replay = std::function<base::Status(const RecordView&)>;
+  base::Status replay(const Replay& replay);
+
+  SegmentLog& log() { return log_; }
+  IndexedMessageStore& messages() { return messages_; }
+  Housekeeper& housekeeper() { return housekeeper_; }
+
+  // For an idle broker: gives back what memory only speeds things up.
+  void trim_memory();
+
+ private:
+  base::Status replay_segment(const FoundSegment& segment, const Replay& replay);
+  base::Status replay_record(const ScanItem& item, const Replay& replay);
+
+  std::unique_ptr<runtime::FileLock> lock_;
+  RecoveryReport report_;
+  std::vector<std::byte> broker_state_;
+  std::vector<FoundSegment> to_replay_;
+  SegmentLog log_;
+  IndexedMessageStore messages_;
+  Housekeeper housekeeper_;
+};
+
+// Locks the folder, recovers what is there (or begins a new log) and makes all of it durable: once
+// this returns, whatever report().end covers survives a power loss. FailedPrecondition where
+// another broker holds the folder, naming it, and as plan_recovery() says; then nothing was
+// changed. Any other error may be tried again by the next start.
+base::Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs,
+                                                  const std::string& folder,
+                                                  const LogOptions& options);
+
+}  // namespace sluice::storage

@@ -1,0 +1,371 @@
+#include "storage/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/fact_codec.h"
+#include "storage/segment_file.h"
+
+namespace sluice::storage {
+
+using base::ByteView;
+using base::Lsn;
+using base::Result;
+using base::Status;
+
+namespace {
+
+// A range that does not verify, before it is known on which side of the proven mark it lies.
+struct BadRange {
+  Lsn begin;
+  Lsn end;
+  std::uint64_t segment = 0;
+  std::string reason;
+  bool unreadable = false;
+};
+
+bool has_record(const FoundSegment& segment) {
+  SegmentScanner scanner(*segment.file, segment.extent, segment.extent.data_begin());
+  scanner.skip_blocks();
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->kind != ScanItem::Kind::kBad) return true;
+  }
+  return false;
+}
+
+Result<bool> is_zeros(const runtime::File& file) {
+  std::vector<std::byte> piece(1U << 16);
+  for (std::uint64_t at = 0;; at += piece.size()) {
+    ASSIGN_OR_RETURN(const std::size_t got, file.read_at(at, piece));
+    const auto end = piece.begin() + static_cast<std::ptrdiff_t>(got);
+    if (std::any_of(piece.begin(), end, [](std::byte byte) { return byte != std::byte{0}; })) {
+      return false;
+    }
+    if (got < piece.size()) return true;
+  }
+}
+
+class Recovery {
+ public:
+  Recovery(runtime::FileSystem& fs, const std::string& folder) : fs_(fs), folder_(folder) {}
+
+  Result<RecoveryPlan> run() {
+    ASSIGN_OR_RETURN(plan_.files, list_log_files(fs_, folder_));
+    ASSIGN_OR_RETURN(plan_.snapshots, load_snapshots(fs_, folder_, plan_.files.snapshots));
+    plan_.report.bad_snapshots = plan_.snapshots.reasons;
+    RETURN_IF_ERROR(open_segments());
+    RETURN_IF_ERROR(drop_trailing_files());
+    if (plan_.segments.empty()) {
+      RETURN_IF_ERROR(check_nothing_lost());
+      plan_.report.created = true;
+      return std::move(plan_);
+    }
+    RETURN_IF_ERROR(check_start());
+    RETURN_IF_ERROR(scan());
+    RETURN_IF_ERROR(decide_end());
+    find_missing();
+    decide_clean();
+    return std::move(plan_);
+  }
+
+ private:
+  const Snapshot* snapshot() const {
+    return plan_.snapshots.best ? &plan_.snapshots.best->snapshot : nullptr;
+  }
+  std::string path(std::uint64_t number) const {
+    return segments_folder(folder_) + "/" + segment_name(number);
+  }
+  std::uint64_t segment_of(Lsn lsn) const { return lsn.value() / plan_.segment_bytes; }
+  Lsn segment_begin(std::uint64_t number) const { return Lsn(number * plan_.segment_bytes); }
+
+  Status open_segments();
+  Status adopt_header(std::uint64_t number, const SegmentHeader& header);
+  Status drop_trailing_files();
+  Status check_nothing_lost() const;
+  Status check_start();
+  Status scan();
+  Status scan_segment(FoundSegment& segment, Lsn from);
+  Status note_record(const ScanItem& item);
+  void note_bad(const FoundSegment& segment, const ScanItem& item);
+  Status decide_end();
+  void note_corrupt(const BadRange& bad, Lsn end);
+  void find_missing();
+  void decide_clean();
+
+  runtime::FileSystem& fs_;
+  std::string folder_;
+  RecoveryPlan plan_;
+  Lsn start_;   // of the replay
+  Lsn proven_;
+  std::vector<BadRange> bad_;
+  Lsn last_good_end_;  // of the last thing that verifies
+  std::vector<Lsn> record_begins_;
+};
+
+// Every segment's header is looked at, so that a log of a newer version is refused whole.
+Status Recovery::open_segments() {
+  if (const Snapshot* best = snapshot()) {
+    plan_.segment_bytes = best->segment_bytes;
+    plan_.report.log_id = best->log_id;
+    plan_.feature_level = best->feature_level;
+  }
+  for (const std::uint64_t number : plan_.files.segments) {
+    FoundSegment segment;
+    segment.extent.number = number;
+    const Snapshot* best = snapshot();
+    const bool old = best && number < (best->lsn.value() - 1) / best->segment_bytes;
+    const auto mode = old ? runtime::OpenMode::kRead : runtime::OpenMode::kReadWrite;
+    ASSIGN_OR_RETURN(segment.file, fs_.open(path(number), mode));
+    Result<SegmentHeader> header = read_segment_header(*segment.file);
+    if (header) {
+      RETURN_IF_ERROR(adopt_header(number, *header));
+      segment.extent.uuid_prefix = header->uuid_prefix();
+      segment.header = *header;
+    } else if (header.error().code() != base::ErrorCode::kCorruption) {
+      return header.error().with_prefix(segment_name(number));
+    }
+    if (old) segment.file.reset();  // only what will be scanned stays open; there may be thousands
+    plan_.segments.push_back(std::move(segment));
+  }
+  for (FoundSegment& segment : plan_.segments) segment.extent.segment_bytes = plan_.segment_bytes;
+  return {};
+}
+
+Status Recovery::adopt_header(std::uint64_t number, const SegmentHeader& header) {
+  if (plan_.segment_bytes == 0) {
+    plan_.segment_bytes = header.segment_bytes;
+    plan_.report.log_id = header.log_id;
+  }
+  const std::string name = segment_name(number);
+  if (header.number != number) {
+    return base::failed_precondition(name + ": its header says segment " +
+                                     std::to_string(header.number) + "; was it renamed?");
+  }
+  if (header.log_id != plan_.report.log_id || header.segment_bytes != plan_.segment_bytes) {
+    return base::failed_precondition(name + ": belongs to another log (" +
+                                     header.log_id.to_hex() + ", not " +
+                                     plan_.report.log_id.to_hex() + ")");
+  }
+  plan_.feature_level = std::max(plan_.feature_level, header.feature_level);
+  return {};
+}
+
+// A header is synced before its file gets its name. So a last file without header and records is
+// none of ours, or empty because the file system lost its bytes before anything was promised.
+Status Recovery::drop_trailing_files() {
+  while (!plan_.segments.empty()) {
+    const FoundSegment& last = plan_.segments.back();
+    if (last.header || !last.file || (plan_.segment_bytes > 0 && has_record(last))) return {};
+    const std::uint64_t number = last.extent.number;
+    ASSIGN_OR_RETURN(const bool zeros, is_zeros(*last.file));
+    (zeros ? plan_.empty : plan_.orphans).push_back(number);
+    if (!zeros && plan_.segment_bytes > 0) {
+      note_corrupt({segment_begin(number), segment_begin(number + 1), number,
+                    "no valid header and no record; the file was set aside", false},
+                   segment_begin(number + 1));
+    }
+    plan_.segments.pop_back();
+  }
+  return {};
+}
+
+Status Recovery::check_nothing_lost() const {
+  if (!plan_.orphans.empty()) {
+    return base::failed_precondition(
+        "segments/ holds files, but no segment with a valid header: nothing was changed; restore a "
+        "backup, or move the folder away to start empty");
+  }
+  if (!plan_.files.snapshots.empty()) {
+    return base::failed_precondition(
+        "snapshots/ holds snapshots, but segments/ no log: nothing was changed; restore the missing "
+        "files, or move the folder away to start empty");
+  }
+  return {};
+}
+
+// Without a snapshot the log itself must hold everything.
+Status Recovery::check_start() {
+  if (const Snapshot* best = snapshot()) {
+    start_ = best->lsn;
+    proven_ = best->durable;
+    plan_.report.snapshot = best->lsn;
+    // The log may have ended exactly with a segment.
+    const std::uint64_t holds_end = segment_of(best->durable - 1);
+    if (plan_.segments.back().extent.number < holds_end) {
+      return base::failed_precondition("the newest snapshot needs " + segment_name(holds_end) +
+                                       ", which is missing with all that follow: nothing was "
+                                       "changed; restore the missing files");
+    }
+    return {};
+  }
+  std::uint64_t expected = 1;
+  for (const FoundSegment& segment : plan_.segments) {
+    if (segment.extent.number != expected) {
+      const std::string why =
+          plan_.files.snapshots.empty() ? "there is no snapshot" : "no snapshot is intact";
+      return base::failed_precondition(
+          why + " and " + segment_name(expected) +
+          " is missing, so that the state cannot be known: nothing was changed; restore the "
+          "missing files or a backup");
+    }
+    ++expected;
+  }
+  start_ = segment_begin(1) + kSegmentDataOffset;
+  return {};
+}
+
+Status Recovery::scan() {
+  last_good_end_ = start_;
+  std::uint64_t expected = segment_of(start_);
+  for (FoundSegment& segment : plan_.segments) {
+    const std::uint64_t number = segment.extent.number;
+    if (number < expected) continue;
+    for (; expected < number; ++expected) {
+      bad_.push_back({segment_begin(expected), segment_begin(expected + 1), expected,
+                      "the file is missing", false});
+    }
+    ++expected;
+    // A header is synced behind all that is before it and ahead of all that follows it; where it is
+    // damaged, its records tell that it was there.
+    proven_ = std::max(proven_, segment.extent.data_begin());
+    if (!segment.header) {
+      bad_.push_back({segment.extent.base(), segment.extent.data_begin(), number,
+                      "no valid segment header", false});
+    }
+    RETURN_IF_ERROR(scan_segment(segment, std::max(start_, segment.extent.data_begin())));
+  }
+  return {};
+}
+
+Status Recovery::scan_segment(FoundSegment& segment, Lsn from) {
+  SegmentScanner scanner(*segment.file, segment.extent, from);
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->kind == ScanItem::Kind::kBad || !item->bad_blocks.empty()) note_bad(segment, *item);
+    if (item->kind == ScanItem::Kind::kBad) continue;
+    proven_ = std::max(proven_, item->header.durable);
+    last_good_end_ = item->end;
+    if (item->kind == ScanItem::Kind::kPadding) continue;
+    record_begins_.push_back(item->begin);
+    RETURN_IF_ERROR(note_record(*item));
+  }
+  segment.extent.uuid_prefix = scanner.uuid_prefix();
+  return {};
+}
+
+Status Recovery::note_record(const ScanItem& item) {
+  const RecordType type = item.header.type;
+  const std::string where = "LSN " + std::to_string(item.begin.value());
+  if (!is_known(type) && static_cast<std::uint8_t>(type) < kSkippableTypesBegin) {
+    return base::failed_precondition(where + " holds a record of " + to_string(type) +
+                                     ", written by a newer version of Sluice; this version leaves "
+                                     "the folder as it is");
+  }
+  if (!item.good()) return {};
+  if (type == RecordType::kFeatureLevel) {
+    ASSIGN_OR_RETURN(const FeatureLevelFact fact, decode_feature_level(item.payload));
+    if (fact.level > kFeatureLevelSupported) {
+      return base::failed_precondition(
+          where + " raises the feature level to " + std::to_string(fact.level) +
+          "; this version of Sluice reads up to " + std::to_string(kFeatureLevelSupported));
+    }
+    plan_.feature_level = std::max(plan_.feature_level, fact.level);
+  }
+  if (type == RecordType::kSegmentsDropped) {
+    ASSIGN_OR_RETURN(const SegmentsDroppedFact fact, decode_segments_dropped(item.payload));
+    plan_.dropped.insert(fact.segments.begin(), fact.segments.end());
+  }
+  return {};
+}
+
+void Recovery::note_bad(const FoundSegment& segment, const ScanItem& item) {
+  BadRange bad{item.begin, item.end, segment.extent.number, "no valid record", item.unreadable};
+  if (item.kind == ScanItem::Kind::kRecord) {
+    bad.reason = to_string(item.header.type) + " record with " +
+                 std::to_string(item.bad_blocks.size()) + " bad of " +
+                 std::to_string(item.header.blocks()) + " blocks";
+  }
+  if (item.unreadable) bad.reason += " (cannot be read)";
+  bad_.push_back(std::move(bad));
+}
+
+// What is bad below the proven mark is corruption; the first bad range at or above it is where the
+// log ends.
+Status Recovery::decide_end() {
+  Lsn end = std::max(last_good_end_, proven_);
+  for (const BadRange& bad : bad_) {
+    if (bad.end <= proven_) {
+      note_corrupt(bad, bad.end);
+      continue;
+    }
+    if (bad.unreadable) {
+      return base::Error(base::ErrorCode::kIo,
+                         segment_name(bad.segment) + ": the end of the log cannot be read, at LSN " +
+                             std::to_string(bad.begin.value()) + "; nothing was changed");
+    }
+    if (bad.begin >= end) continue;
+    if (bad.begin < proven_) note_corrupt(bad, proven_);
+    end = std::min(end, std::max(bad.begin, proven_));
+  }
+  RecoveryReport& report = plan_.report;
+  report.proven = std::min(proven_, end);
+  report.end = end;
+  report.cut_bytes = last_good_end_ > end ? last_good_end_ - end : 0;
+  report.records = static_cast<std::uint64_t>(
+      std::lower_bound(record_begins_.begin(), record_begins_.end(), end) -
+      record_begins_.begin());
+  plan_.rewrite = end > proven_ || report.cut_bytes > 0;
+  return {};
+}
+
+void Recovery::note_corrupt(const BadRange& bad, Lsn end) {
+  plan_.report.corrupt.push_back({bad.begin, end, segment_name(bad.segment), bad.reason});
+}
+
+// Segments before the snapshot: what it lists must be there, unless it was dropped; what it does
+// not list was dropped before it.
+void Recovery::find_missing() {
+  std::set<std::uint64_t> found;
+  for (const FoundSegment& segment : plan_.segments) found.insert(segment.extent.number);
+  if (plan_.snapshots.best) {
+    MessageIndex& index = plan_.snapshots.best->index;
+    for (const std::uint64_t number : index.segments()) {
+      if (found.contains(number)) continue;
+      const bool told = number >= segment_of(start_) || plan_.dropped.contains(number);
+      index.drop_segment(number);
+      if (told) continue;
+      plan_.report.corrupt.push_back({segment_begin(number), segment_begin(number + 1),
+                                      segment_name(number), "the file is missing"});
+    }
+    for (const std::uint64_t number : found) {
+      const bool before = number < segment_of(start_ - 1);
+      if (before && !index.has_segment(number)) plan_.dropped.insert(number);
+    }
+  }
+  std::erase_if(plan_.segments, [&](const FoundSegment& segment) {
+    return plan_.dropped.contains(segment.extent.number);
+  });
+  std::erase_if(plan_.dropped, [&](std::uint64_t number) { return !found.contains(number); });
+  for (const FoundSegment& segment : plan_.segments) {
+    const bool before = segment.extent.number < segment_of(start_);
+    if (!before || segment.header) continue;
+    plan_.report.corrupt.push_back({segment.extent.base(), segment.extent.data_begin(),
+                                    segment_name(segment.extent.number),
+                                    "no valid segment header"});
+  }
+}
+
+void Recovery::decide_clean() {
+  RecoveryReport& report = plan_.report;
+  const Snapshot* best = snapshot();
+  const bool nothing_yet = best == nullptr && report.end == start_;
+  report.unclean = !nothing_yet && !(best && best->clean && best->lsn == report.end);
+}
+
+}  // namespace
+
+Result<RecoveryPlan> plan_recovery(runtime::FileSystem& fs, const std::string& folder) {
+  return Recovery(fs, folder).run();
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,136 @@
+#include "storage/slice_plan.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/message.h"
+
+namespace sluice::storage {
+
+namespace {
+
+// The block in which message `index` begins.
+std::size_t block_of(const BlockTable& table, std::uint32_t index) {
+  std::size_t found = 0;
+  for (std::size_t block = 0; block < table.blocks(); ++block) {
+    if (!table.has_entry(block)) continue;
+    if (table.entry_index(block) > index) break;
+    found = block;
+  }
+  return found;
+}
+
+// Number of the first message that begins behind `block`; nullopt: none does.
+std::optional<std::uint32_t> first_behind(const BlockTable& table, std::size_t block) {
+  for (++block; block < table.blocks(); ++block) {
+    if (table.has_entry(block)) return table.entry_index(block);
+  }
+  return std::nullopt;
+}
+
+class Planner {
+ public:
+  Planner(EntryBlocks& blocks, const SliceWish& wish)
+      : blocks_(blocks), table_(blocks.table()), wish_(wish) {}
+
+  base::Result<SlicePlan> run() {
+    const std::size_t block = block_of(table_, wish_.first);
+    if (table_.blocks() == 0 || !table_.has_entry(block)) return malformed();
+    if (!blocks_.good(block)) return damaged_in(block);
+
+    index_ = table_.entry_index(block);
+    position_ = table_.block_begin(block) + table_.entry_offset(block);
+    while (index_ < wish_.first) {
+      if (const Step step = walk(); step != Step::kDone) return refused(step);
+    }
+    const std::size_t begin = position_;
+    if (const Step step = walk(); step != Step::kDone) return refused(step);
+    limit_ = begin + std::max<std::size_t>(wish_.bytes_max, position_ - begin);
+    jump_over_blocks(block);
+    while (index_ <= wish_.last) {
+      const Step step = walk();
+      if (step == Step::kMalformed) return malformed();
+      if (step != Step::kDone) break;
+    }
+    return SlicePlan{wish_.first, index_ - wish_.first, begin, position_ - begin, false};
+  }
+
+ private:
+  enum class Step { kDone, kDamaged, kTooMuch, kMalformed };
+
+  // Over one message.
+  Step walk() {
+    const std::size_t size_end = position_ + sizeof(std::uint32_t);
+    if (size_end > table_.tail_bytes()) return Step::kMalformed;
+    if (!good_between(position_, size_end)) return Step::kDamaged;
+    const std::size_t bytes = base::load<std::uint32_t>(blocks_.tail() + position_);
+    const std::size_t end = position_ + bytes;
+    if (bytes < base::kEntryHeaderBytes || end > table_.tail_bytes()) return Step::kMalformed;
+    if (limit_ && end > *limit_) return Step::kTooMuch;
+    if (!good_between(position_, end)) return Step::kDamaged;
+    position_ = end;
+    ++index_;
+    return Step::kDone;
+  }
+
+  // As far as whole blocks of wanted messages go.
+  void jump_over_blocks(std::size_t block) {
+    for (++block; block < table_.blocks() && blocks_.good(block); ++block) {
+      if (!table_.has_entry(block)) continue;
+      const std::uint32_t index = table_.entry_index(block);
+      const std::size_t begin = table_.block_begin(block) + table_.entry_offset(block);
+      if (index <= index_) continue;
+      if (index > wish_.last + 1 || begin > *limit_) return;
+      index_ = index;
+      position_ = begin;
+    }
+  }
+
+  bool good_between(std::size_t begin, std::size_t end) {
+    for (std::size_t block = begin / kBlockBytes; block <= (end - 1) / kBlockBytes; ++block) {
+      if (!blocks_.good(block)) return false;
+    }
+    return true;
+  }
+
+  // Everything that begins in a bad block is damaged.
+  SlicePlan damaged_in(std::size_t block) const {
+    const std::uint32_t behind = first_behind(table_, block).value_or(wish_.last + 1);
+    const std::uint32_t last = std::min(wish_.last, std::max(behind, wish_.first + 1) - 1);
+    return {wish_.first, last - wish_.first + 1, 0, 0, true};
+  }
+
+  base::Result<SlicePlan> refused(Step step) const {
+    if (step == Step::kMalformed) return malformed();
+    return SlicePlan{wish_.first, 1, 0, 0, true};
+  }
+
+  static base::Error malformed() {
+    return base::corruption("the entries of a batch do not fit its block table");
+  }
+
+  EntryBlocks& blocks_;
+  const BlockTable& table_;
+  SliceWish wish_;
+  std::uint32_t index_ = 0;    // the next message
+  std::size_t position_ = 0;   // where it begins
+  std::optional<std::size_t> limit_;
+};
+
+}  // namespace
+
+base::Result<SlicePlan> plan_slice(EntryBlocks& blocks, const SliceWish& wish) {
+  return Planner(blocks, wish).run();
+}
+
+BlockRange blocks_for(const BlockTable& table, const SliceWish& wish) {
+  if (table.blocks() == 0) return {};
+  const std::size_t first = block_of(table, wish.first);
+  // The last wanted message ends in the block where its successor begins, at the latest.
+  std::size_t last = block_of(table, wish.last) + 1;
+  while (last < table.blocks() && !table.has_entry(last)) ++last;
+  const std::size_t enough = first + wish.bytes_max / kBlockBytes + 2;
+  return {first, std::min({last, enough, table.blocks() - 1})};
+}
+
+}  // namespace sluice::storage

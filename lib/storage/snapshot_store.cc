@@ -1,0 +1,90 @@
+#include "storage/snapshot_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/log_files.h"
+#include "storage/segment_header.h"
+
+namespace sluice::storage {
+
+using base::ByteView;
+using base::Lsn;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr std::uint64_t kSnapshotBytesMax = 8ULL << 30;
+constexpr std::size_t kKept = 2;
+
+Result<LoadedSnapshots::Best> load(runtime::FileSystem& fs, const std::string& path, Lsn lsn) {
+  ASSIGN_OR_RETURN(const std::vector<std::byte> file, read_file(fs, path, kSnapshotBytesMax));
+  ASSIGN_OR_RETURN(Snapshot snapshot, decode_snapshot(file));
+  if (snapshot.lsn != lsn) return base::corruption("snapshot: its LSN is not that of its name");
+  ASSIGN_OR_RETURN(MessageIndex index,
+                   MessageIndex::decode(snapshot.index, snapshot.segment_bytes));
+  snapshot.index = {};
+  return LoadedSnapshots::Best{std::move(snapshot), std::move(index)};
+}
+
+}  // namespace
+
+Result<LoadedSnapshots> load_snapshots(runtime::FileSystem& fs, const std::string& folder,
+                                       const std::vector<Lsn>& lsns) {
+  LoadedSnapshots loaded;
+  for (auto lsn = lsns.rbegin(); lsn != lsns.rend() && loaded.good.size() < kKept; ++lsn) {
+    const std::string name = snapshot_name(*lsn);
+    Result<LoadedSnapshots::Best> one = load(fs, snapshots_folder(folder) + "/" + name, *lsn);
+    if (one) {
+      if (!loaded.best) loaded.best = std::move(one).value();
+      loaded.good.push_back(*lsn);
+      continue;
+    }
+    const bool newer = one.error().code() == base::ErrorCode::kFailedPrecondition;
+    if (newer && !loaded.best) return one.error().with_prefix(name);
+    loaded.bad.push_back(*lsn);
+    loaded.reasons.push_back(one.error().with_prefix(name).message());
+  }
+  std::reverse(loaded.good.begin(), loaded.good.end());
+  return loaded;
+}
+
+SnapshotWrite::SnapshotWrite(runtime::FileSystem& fs, const std::string& folder, Snapshot snapshot,
+                             std::vector<Lsn> remove, Done done)
+    : fs_(fs),
+      folder_(snapshots_folder(folder)),
+      snapshot_(std::move(snapshot)),
+      remove_(std::move(remove)),
+      done_(std::move(done)) {}
+
+Status SnapshotWrite::run() {
+  const std::string path = folder_ + "/" + snapshot_name(snapshot_.lsn);
+  const std::string temporary = path + std::string(kTemporarySuffix);
+  if (Status written = write(temporary); !written) {
+    // Best effort: a leftover is removed at the next start.
+    if (const Status removed = fs_.remove(temporary); !removed) return written;
+    return written;
+  }
+  RETURN_IF_ERROR(fs_.rename(temporary, path));
+  RETURN_IF_ERROR(fs_.sync_folder(folder_));
+  for (const Lsn old : remove_) {
+    RETURN_IF_ERROR(fs_.remove(folder_ + "/" + snapshot_name(old)));
+  }
+  return {};
+}
+
+Status SnapshotWrite::write(const std::string& temporary) {
+  constexpr std::size_t kPieceBytes = 1U << 20;
+  const std::vector<std::byte> bytes = encode_snapshot(snapshot_);
+  snapshot_.broker = {};
+  snapshot_.index = {};
+  ASSIGN_OR_RETURN(const auto file, fs_.open(temporary, runtime::OpenMode::kCreate));
+  for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
+    const std::size_t piece = std::min(kPieceBytes, bytes.size() - at);
+    RETURN_IF_ERROR(file->write_at(at, ByteView(bytes).subspan(at, piece)));
+  }
+  return file->sync_data();
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "runtime/file_system.h"
+#include "storage/log_work.h"
+#include "storage/message_index.h"
+#include "storage/snapshot_codec.h"
+
+namespace sluice::storage {
+
+// The snapshot files of a log's folder.
+struct LoadedSnapshots {
+  struct Best {
+    Snapshot snapshot;
+    MessageIndex index;
+  };
+  std::optional<Best> best;      // the newest valid one
+  std::vector<base::Lsn> good;   // rising; at most the newest two are looked for
+  std::vector<base::Lsn> bad;
+  std::vector<std::string> reasons;  // one for each bad one
+};
+
+// Reads only. `lsns` rises. FailedPrecondition where a newer version wrote the newest intact one;
+// an I/O error makes a snapshot bad like a wrong checksum does.
+base::Result<LoadedSnapshots> load_snapshots(runtime::FileSystem& fs, const std::string& folder,
+                                             const std::vector<base::Lsn>& lsns);
+
+// Writes a snapshot file and then removes those it replaces: tmp, sync, rename, sync of the folder.
+class SnapshotWrite final : public LogWork {
+ public:
+  using Done = std::function<void(base::Lsn, const base::Status&)>;
+
+  // `remove`: snapshots that go once this one is durable. `done` is called by finish().
+  SnapshotWrite(runtime::FileSystem& fs, const std::string& folder, Snapshot snapshot,
+                std::vector<base::Lsn> remove, Done done);
+
+  base::Status run() override;
+  void finish(const base::Status& status) override { done_(snapshot_.lsn, status); }
+
+ private:
+  base::Status write(const std::string& temporary);
+
+  runtime::FileSystem& fs_;
+  std::string folder_;  // of the snapshots
+  Snapshot snapshot_;
+  std::vector<base::Lsn> remove_;
+  Done done_;
+};
+
+}  // namespace sluice::storage
