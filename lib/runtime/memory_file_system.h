@@ -18,7 +18,7 @@ struct MemoryFileSystemOptions {
   // Writes that need more fail with ENOSPC after the part that fits; 0 = no limit.
   std::uint64_t capacity_bytes = 0;
   // Exist from the start and survive any crash. The root "/" always does.
-  std::vector<std::string> folders;
+  std::vector<std::string> folders{};
 };
 
 // What can be counted and made to fail.
@@ -38,7 +38,7 @@ struct FileFault {
   FileOperation operation = FileOperation::kWrite;
   std::uint64_t nth = 1;
   int errno_value = EIO;
-  std::string path_part;            // counts only operations on paths that contain it
+  std::string path_part{};          // counts only operations on paths that contain it
   std::uint64_t bytes_written = 0;  // kWrite: what reaches the page cache all the same
 };
 
