@@ -1,0 +1,193 @@
+"""Real brokers and clients for torture runs: started, killed and read, never left behind."""
+
+import json
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+MANIFEST = """apiVersion: sluice.dev/v1alpha1
+kind: Queue
+metadata: {{name: {name}}}
+spec:
+  delivery: {{leaseDuration: {lease}, maxAttempts: {attempts}, maxStalls: {stalls},
+             backoff: {{initial: 50ms, max: 200ms}}}}
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class World:
+    """A folder, a broker on a port that stays the same over restarts, and its clients."""
+
+    def __init__(self, bin_dir, lease="2s", attempts=5, stalls=3, session_ttl="2s", queue_name="torture"):
+        self.bin = bin_dir
+        self.queue = queue_name
+        self.session_ttl = session_ttl
+        self.folder = tempfile.mkdtemp(prefix="sluice-torture-")
+        self.data = os.path.join(self.folder, "data")
+        self.manifest = os.path.join(self.folder, "queue.yaml")
+        with open(self.manifest, "w", encoding="utf-8") as out:
+            out.write(MANIFEST.format(name=queue_name, lease=lease, attempts=attempts, stalls=stalls))
+        self.port = free_port()
+        self.control = free_port()
+        self.http = free_port()
+        self.broker = None
+        self.children = []
+        self.starts = 0
+        self.log_path = os.path.join(self.folder, "broker.log")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for child in self.children + ([self.broker] if self.broker else []):
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def endpoint(self):
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def start_broker(self, wait=True):
+        log = open(self.log_path, "ab")
+        self.broker = subprocess.Popen(
+            [os.path.join(self.bin, "sluice-sidecar"), "broker", "--data", self.data,
+             "--listen", self.endpoint, "--control", f"tcp://127.0.0.1:{self.control}",
+             "--http", f"127.0.0.1:{self.http}", "--session-ttl", self.session_ttl,
+             "-f", self.manifest],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        log.close()
+        self.starts += 1
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.broker.poll() is not None:
+                raise RuntimeError(f"the broker ended with {self.broker.returncode}:\n{self.log_tail()}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.http), 1) as link:
+                    link.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    if link.recv(64).startswith(b"HTTP/1.1 200"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.01)
+        raise RuntimeError(f"the broker is not ready after {seconds} s:\n{self.log_tail()}")
+
+    def kill_broker(self):
+        self.broker.kill()
+        self.broker.wait()
+
+    def log_tail(self, count=4000):
+        with open(self.log_path, "rb") as log:
+            return log.read()[-count:].decode(errors="replace")
+
+    def client(self, *arguments, **options):
+        child = subprocess.Popen([os.path.join(self.bin, "sluice"), "--endpoint", self.endpoint,
+                                  *arguments], **options)
+        self.children.append(child)
+        return child
+
+    def run(self, *arguments, text_in=None, timeout=120):
+        return subprocess.run([os.path.join(self.bin, "sluice"), "--endpoint", self.endpoint,
+                               *arguments], input=text_in, capture_output=True, text=True,
+                              timeout=timeout, check=False)
+
+    def stat(self):
+        done = self.run("stat", self.queue, "--json")
+        if done.returncode != 0:
+            raise RuntimeError(f"stat failed: {done.stderr}")
+        document = json.loads(done.stdout)
+        return document["queues"][0] if "queues" in document else document
+
+
+class LineReader:
+    """Reads a child's stdout on a thread of its own, so that no pipe ever fills."""
+
+    def __init__(self, child, on_line):
+        self.thread = threading.Thread(target=self._read, args=(child, on_line), daemon=True)
+        self.thread.start()
+
+    @staticmethod
+    def _read(child, on_line):
+        for line in child.stdout:
+            on_line(line)
+
+    def join(self, seconds):
+        self.thread.join(seconds)
+        if self.thread.is_alive():
+            raise RuntimeError("a client did not end")
+
+
+class Producer:
+    """`sluice pub --lines --json`: what it prints is acknowledged, and nothing else is."""
+
+    def __init__(self, world, name):
+        self.name = name
+        self.sent = []
+        self.acknowledged = {}
+        self.child = world.client("pub", world.queue, "--lines", "--json", stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        self.reader = LineReader(self.child, self._on_line)
+        self.inbox = queue.Queue()
+        self.writer = threading.Thread(target=self._write, daemon=True)
+        self.writer.start()
+
+    def _on_line(self, line):
+        answer = json.loads(line)
+        body = self.sent[answer["line"] - 1]
+        if body in self.acknowledged:
+            raise RuntimeError(f"{body} was acknowledged twice")
+        self.acknowledged[body] = answer["sequence"]
+
+    def _write(self):
+        while (bodies := self.inbox.get()) is not None:
+            self.child.stdin.write("".join(body + "\n" for body in bodies))
+            self.child.stdin.flush()
+        self.child.stdin.close()
+
+    def send(self, bodies):
+        self.sent.extend(bodies)
+        self.inbox.put(bodies)
+
+    def finish(self, seconds):
+        self.inbox.put(None)
+        self.writer.join(seconds)
+        self.child.wait(seconds)
+        self.reader.join(seconds)
+        return self.child.returncode
+
+
+class Consumer:
+    """`sluice sub --json`: a line is a delivery."""
+
+    def __init__(self, world, *arguments):
+        self.received = []
+        self.child = world.client("sub", world.queue, "--json", *arguments,
+                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.reader = LineReader(self.child, self._on_line)
+
+    def _on_line(self, line):
+        try:
+            self.received.append(json.loads(line))
+        except json.JSONDecodeError:
+            pass  # the last line of a killed consumer
+
+    def stop(self, seconds=30):
+        if self.child.poll() is None:
+            self.child.terminate()
+        self.child.wait(seconds)
+        self.reader.join(seconds)
