@@ -26,23 +26,22 @@ void Problems::sort() {
                    [](const Problem& a, const Problem& b) { return a.line < b.line; });
 }
 
-std::string shown(std::string_view text) {
-  constexpr std::size_t kShownBytes = 60;
-  const bool cut = text.size() > kShownBytes;
-  std::string out = "\"";
-  for (const char c : text.substr(0, kShownBytes)) {
+std::string printable(std::string_view text, std::size_t bytes_max) {
+  std::string out;
+  for (const char c : text.substr(0, bytes_max)) {
     const auto byte = static_cast<unsigned char>(c);
     out += byte < 0x20 || byte == 0x7F || c == '"' ? '?' : c;
   }
+  if (text.size() <= bytes_max) return out;
   // A cut must not leave half a UTF-8 character behind.
-  if (cut) {
-    while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80U) {
-      out.pop_back();
-    }
-    if (static_cast<unsigned char>(out.back()) >= 0xC0U) out.pop_back();
-    out += "...";
-  }
-  return out + "\"";
+  while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0U) == 0x80U) out.pop_back();
+  if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xC0U) out.pop_back();
+  return out + "...";
+}
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t kShownBytes = 60;
+  return '"' + printable(text, kShownBytes) + '"';
 }
 
 std::string path_step(std::string_view key) {

@@ -35,8 +35,10 @@ class Problems {
   std::size_t left_out_ = 0;
 };
 
-// `text` in double quotes for a message: one line, at most 60 bytes of it, nothing that a terminal
-// would obey.
+// `text` for a message: one line, at most `bytes_max` bytes of it, nothing that a terminal would
+// obey.
+std::string printable(std::string_view text, std::size_t bytes_max);
+// The same in double quotes, at most 60 bytes of it.
 std::string shown(std::string_view text);
 
 // `key` as a step of a path: as it is where it could be a field's name, else as shown() has it.

@@ -18,6 +18,12 @@ struct Stop {};
 
 int line_of(const YAML::Mark& mark) { return mark.line + 1; }
 
+// yaml-cpp's words may quote the file.
+std::string no_yaml(std::string_view why) {
+  constexpr std::size_t kWhyBytes = 200;
+  return "this is no YAML: " + printable(why, kWhyBytes);
+}
+
 // Builds one document at a time from yaml-cpp's events. Its own tree is not used: it resolves
 // aliases silently, keeps the last of two equal keys and forgets who was quoted.
 class TreeBuilder final : public YAML::EventHandler {
@@ -190,9 +196,9 @@ std::vector<YamlNode> read_yaml(std::string_view text, Problems& problems) {
   } catch (const Stop&) {
     // Noted where it was thrown.
   } catch (const YAML::Exception& exception) {
-    problems.add(line_of(exception.mark), "", "this is no YAML: " + exception.msg);
+    problems.add(line_of(exception.mark), "", no_yaml(exception.msg));
   } catch (const std::exception& exception) {
-    problems.add(0, "", std::string("this is no YAML: ") + exception.what());
+    problems.add(0, "", no_yaml(exception.what()));
   }
   return documents;
 }
