@@ -40,6 +40,15 @@ class DeadLetters {
   // The one that died first; nullopt when there is none.
   std::optional<base::Sequence> oldest() const;
 
+  // Calls fn(sequence, letter) -> bool in the order of death, until it returns false. It must not
+  // change anything.
+  template <typename Fn>
+  void for_each_oldest(Fn&& fn) const {
+    for (const auto& [record, sequence] : order_) {
+      if (!fn(sequence, letters_.at(sequence))) return;
+    }
+  }
+
   std::uint64_t count() const { return letters_.size(); }
   std::uint64_t bytes() const { return bytes_; }
   const BySequence& by_sequence() const { return letters_; }

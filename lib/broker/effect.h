@@ -125,14 +125,16 @@ struct PeekedMessage {
   base::WallTime accepted_at;
   std::uint16_t attempts = 0;
   std::uint16_t stalls = 0;
-  std::vector<std::byte> entry;  // base/message.h layout
+  std::vector<std::byte> entry;  // base/message.h layout; empty = a dead letter that is damaged
+  base::WallTime due;            // deliver-at or end of the backoff; 0 = none
+  // Of its failures, empty where there was none.
+  base::WallTime first_failed;
+  std::string error;
+  std::string consumer;
   // Dead letters only.
   bool dead = false;
   storage::DeadReason reason = storage::DeadReason::kRejected;
-  base::WallTime first_failed;
   base::WallTime died_at;
-  std::string error;
-  std::string consumer;
 };
 struct PeekReply {
   Origin origin;

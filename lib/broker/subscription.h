@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <iterator>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "broker/command.h"
 #include "broker/dead_letters.h"
 #include "broker/retry_book.h"
 #include "broker/sequence_runs.h"
@@ -113,10 +116,14 @@ class Subscription {
   void restore_state(base::Sequence sequence, const MessageState& state);
   void restore_dead(base::Sequence sequence, const DeadLetter& letter);
 
-  // Scratch of the delivery: where it read last, and the end of the latest record about this
-  // subscription.
-  std::optional<storage::BatchLocation> near;
-  base::Lsn last_record_end;
+  // --- Of this process only; the delivery's and Core's.
+
+  std::deque<AttachmentHandle> ring;            // who has credit, next one first
+  std::optional<storage::BatchLocation> near;   // the batch that was read last
+  base::Lsn last_record_end;                    // of the latest record about this subscription
+  bool touched = false;                         // stands in Core's list
+  // The oldest message that statistics asked for, and when it was accepted.
+  std::optional<std::pair<base::Sequence, base::WallTime>> oldest_known;
 
  private:
   void make_ready(base::SequenceRange range);

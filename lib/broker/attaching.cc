@@ -1,0 +1,234 @@
+#include "broker/attaching.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "broker/returning.h"
+
+namespace sluice::broker {
+
+namespace {
+
+// The session's leases, as a copy: most uses change them.
+std::vector<base::Epoch> leases_of(const Core& core, const base::SessionId& id) {
+  const auto* epochs = core.state.leases.of_session(id);
+  if (epochs == nullptr) return {};
+  return {epochs->begin(), epochs->end()};
+}
+
+void close_handles(Core& core, Session& session) {
+  while (!session.attachments.empty()) {
+    core.sessions.detach(*core.sessions.attachment(*session.attachments.begin()));
+  }
+  while (!session.publishers.empty()) {
+    core.sessions.close_publisher(*core.sessions.publisher(*session.publishers.begin()));
+  }
+}
+
+// Every lease of the session goes back; how, the end of the session says.
+void end_leases(Core& core, const base::SessionId& id, SessionEnd end, const std::string& client) {
+  for (const base::Epoch epoch : leases_of(core, id)) {
+    Lease& lease = *core.state.leases.find(epoch);
+    if (lease.ending) continue;
+    core.state.leases.clear_deadline(lease);
+    lease.ending = true;
+    core.endings.push_back({epoch, end, client});
+  }
+}
+
+void write_session(Core& core, const base::SessionId& id, storage::SessionEvent event,
+                   std::uint32_t epoch, const std::string& client) {
+  storage::SessionFact fact;
+  fact.session = id;
+  fact.event = event;
+  fact.epoch = epoch;
+  fact.client = client;
+  core.record(fact, false);
+}
+
+// The leases that a session brought along from another connection, or from before a restart, live
+// on for one lease from now; it claims them when it attaches again.
+std::uint64_t keep_leases(Core& core, base::Now now, const base::SessionId& id) {
+  std::uint64_t kept = 0;
+  for (const base::Epoch epoch : leases_of(core, id)) {
+    Lease& lease = *core.state.leases.find(epoch);
+    if (lease.ending) continue;
+    lease.attachment = AttachmentHandle();
+    lease.delivered_at = now.mono;
+    core.state.leases.set_deadline(lease, now.mono + base::Nanos(base::Millis(lease.lease_ms)));
+    kept += lease.messages;
+  }
+  return kept;
+}
+
+void claim_leases(Core& core, Attachment& attachment, const base::SessionId& id) {
+  for (const base::Epoch epoch : leases_of(core, id)) {
+    Lease& lease = *core.state.leases.find(epoch);
+    const bool mine = lease.subscription == attachment.subscription && !lease.ending;
+    if (!mine || lease.attachment != AttachmentHandle()) continue;
+    lease.attachment = attachment.handle;
+    attachment.outstanding += lease.messages;
+  }
+}
+
+std::uint32_t suspects_of(const Core& core, const base::SessionId& id) {
+  std::uint32_t suspects = 0;
+  for (const base::Epoch epoch : leases_of(core, id)) {
+    const Lease& lease = core.state.leases.leases().at(epoch);
+    if (lease.suspect && !lease.ending) ++suspects;
+  }
+  return suspects;
+}
+
+}  // namespace
+
+void open_session(Core& core, base::Now now, const OpenSession& command) {
+  // A handle that was used before, or a session that comes on a new one: the old one is over.
+  Session* before = core.sessions.find(command.id);
+  Session* reused = core.sessions.find(command.session);
+  if (reused != nullptr && reused != before) {
+    session_gone(core, now, SessionGone{command.session, SessionEnd::kLost});
+  }
+  if (before != nullptr) {
+    const std::string client = before->client;
+    close_handles(core, *before);
+    core.sessions.close(*before);
+    if (!command.resumed) end_leases(core, command.id, SessionEnd::kLost, client);
+  } else if (!command.resumed) {
+    // From before a restart, and its owner does not know them any more.
+    end_leases(core, command.id, SessionEnd::kLost, command.client);
+  }
+  const auto event =
+      command.resumed ? storage::SessionEvent::kResumed : storage::SessionEvent::kOpened;
+  write_session(core, command.id, event, command.epoch, command.client);
+  Session& session = core.sessions.open(command);
+
+  SessionOpened effect;
+  effect.origin.session = command.session;
+  if (command.resumed) {
+    effect.leases_kept = static_cast<std::uint32_t>(keep_leases(core, now, command.id));
+    session.suspects = suspects_of(core, command.id);
+  }
+  core.effects.emit(Wait{}, effect);
+}
+
+void session_gone(Core& core, base::Now, const SessionGone& command) {
+  Session* session = core.sessions.find(command.session);
+  if (session == nullptr) return;
+  close_handles(core, *session);
+  const base::SessionId id = session->id;
+  const std::string client = session->client;
+  const std::uint32_t epoch = session->epoch;
+  core.sessions.close(*session);
+  end_leases(core, id, command.end, client);
+  write_session(core, id, storage::SessionEvent::kClosed, epoch, client);
+}
+
+void attach(Core& core, base::Now, const Attach& command) {
+  AttachReply reply;
+  reply.origin = command.origin;
+  const auto refuse = [&](RefusalCode code, std::string message) {
+    reply.refusal = {code, std::move(message)};
+    core.effects.emit(Wait{}, std::move(reply));
+  };
+  Session* session = core.sessions.find(command.origin.session);
+  if (session == nullptr) return refuse(RefusalCode::kNoSession, "no session: say hello first");
+  Queue* queue = core.state.queue(command.queue);
+  if (queue == nullptr) {
+    return refuse(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
+  }
+  Stream* stream = queue->stream(command.shard);
+  if (stream == nullptr) {
+    return refuse(RefusalCode::kUnknownShard,
+                  "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
+                      " shards, so there is no shard " + std::to_string(command.shard.value()));
+  }
+  const std::string name = command.subscription.empty() ? "default" : command.subscription;
+  const auto id = queue->find_subscription(name);
+  if (!id) {
+    return refuse(RefusalCode::kUnknownSubscription,
+                  "queue " + queue->name() + " has no subscription " + name + "; declared are: " +
+                      queue->subscription_names() + "; add it to `subscriptions` of the queue");
+  }
+  if (!SessionBook::has_room(*session)) {
+    return refuse(RefusalCode::kLimitReached,
+                  "this session has " + std::to_string(SessionBook::kHandlesMax) +
+                      " attachments and publishers: detach some, or open another session");
+  }
+  Attachment& attachment = core.sessions.attach(*session, *stream->find(*id));
+  attachment.messages_limit = command.messages_limit;
+  attachment.bytes_limit = command.bytes_limit;
+  claim_leases(core, attachment, session->id);
+  Core::offer(attachment);
+  core.touch(*attachment.subscription);
+
+  reply.attachment = attachment.handle;
+  reply.subscription = *id;
+  reply.lease_ms = static_cast<std::uint32_t>(queue->settings(*id).delivery.lease.count());
+  core.effects.emit(Wait{}, std::move(reply));
+}
+
+void detach(Core& core, base::Now now, const Detach& command) {
+  DetachReply reply;
+  reply.origin = command.origin;
+  Attachment* attachment = attachment_of(core, command.origin.session, command.attachment);
+  if (attachment == nullptr) {
+    reply.refusal = {RefusalCode::kUnknownHandle, "no such attachment: attach first"};
+    core.effects.emit(Wait{}, std::move(reply));
+    return;
+  }
+  Subscription& subscription = *attachment->subscription;
+  const base::SessionId id = core.sessions.find(attachment->session)->id;
+  Ranges held;
+  for (const base::Epoch epoch : leases_of(core, id)) {
+    const Lease& lease = *core.state.leases.find(epoch);
+    if (lease.attachment != command.attachment || lease.ending) continue;
+    held.insert(held.end(), lease.ranges.begin(), lease.ranges.end());
+  }
+  normalise(held);
+  core.sessions.detach(*attachment);
+  give_back(core, now, subscription, held, storage::ReleaseCause::kConsumer);
+  core.touch(subscription);
+  core.effects.emit(Core::wait_for(subscription), std::move(reply));
+}
+
+void give_credit(Core& core, const Credit& command) {
+  Attachment* attachment = attachment_of(core, command.session, command.attachment);
+  if (attachment == nullptr) return;  // closed meanwhile; no answer is expected
+  attachment->messages_limit = command.messages_limit;
+  attachment->bytes_limit = command.bytes_limit;
+  Core::offer(*attachment);
+  core.touch(*attachment->subscription);
+}
+
+void close_attachments(Core& core, const Subscription& subscription, const Refusal& reason) {
+  std::vector<AttachmentHandle> closing;
+  for (const auto& [handle, attachment] : core.sessions.attachments()) {
+    if (attachment->subscription == &subscription) closing.push_back(handle);
+  }
+  for (const AttachmentHandle handle : closing) {
+    Attachment& attachment = *core.sessions.attachment(handle);
+    AttachmentClosed effect;
+    effect.session = attachment.session;
+    effect.attachment = handle;
+    effect.reason = reason;
+    core.sessions.detach(attachment);
+    core.effects.emit(Wait{}, std::move(effect));
+  }
+}
+
+void close_publishers(Core& core, const Queue& queue) {
+  while (!queue.publishers.empty()) {
+    core.sessions.close_publisher(*core.sessions.publisher(*queue.publishers.begin()));
+  }
+}
+
+Attachment* attachment_of(Core& core, SessionHandle session, AttachmentHandle handle) {
+  Attachment* attachment = core.sessions.attachment(handle);
+  if (attachment == nullptr || attachment->session != session) return nullptr;
+  return attachment;
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,195 @@
+#include "broker/broker.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "broker/attaching.h"
+#include "broker/configuring.h"
+#include "broker/core.h"
+#include "broker/delivery.h"
+#include "broker/peeking.h"
+#include "broker/publish_credit.h"
+#include "broker/publishing.h"
+#include "broker/reporting.h"
+#include "broker/settling.h"
+#include "broker/snapshot_codec.h"
+#include "broker/task_runner.h"
+#include "broker/ticking.h"
+
+namespace sluice::broker {
+
+namespace {
+
+constexpr std::int64_t kMessagesPerTick = 4096;
+
+}  // namespace
+
+class Broker::Impl {
+ public:
+  Impl(BrokerOptions options, storage::Log& log, storage::MessageStore& messages,
+       EffectSink& effects)
+      : core(options, log, messages, effects) {}
+
+  // The end of every command: timers and deliveries of what it touched.
+  void settle_down(base::Now now) {
+    while (Subscription* subscription = core.take_touched()) {
+      subscription->touched = true;  // so that its own deliveries do not call for another round
+      if (deliver(core, now, *subscription)) {
+        core.unfinished.emplace(subscription->number(), subscription);
+      } else {
+        core.unfinished.erase(subscription->number());
+      }
+      subscription->touched = false;
+      core.schedule(now, *subscription);
+      return_credit(core, subscription->stream().queue());
+    }
+  }
+
+  Core core;
+  bool started = false;
+};
+
+Broker::Broker(BrokerOptions options, storage::Log& log, storage::MessageStore& messages,
+               EffectSink& effects)
+    : impl_(std::make_unique<Impl>(options, log, messages, effects)) {}
+
+Broker::~Broker() = default;
+
+base::Status Broker::restore(base::ByteView snapshot) {
+  CHECK(!impl_->started && impl_->core.state.queues.empty());
+  return decode_state(snapshot, impl_->core.state);
+}
+
+base::Status Broker::replay(const storage::RecordView& view) {
+  CHECK(!impl_->started);
+  return apply_record(impl_->core.state, view);
+}
+
+storage::Appended Broker::start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
+                                std::string_view software) {
+  CHECK(!impl_->started);
+  impl_->started = true;
+  const storage::Appended at = impl_->core.start(now, unclean, log_id_if_new, software);
+  impl_->settle_down(now);
+  return at;
+}
+
+void Broker::apply(base::Now now, const OpenSession& command) {
+  open_session(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const SessionGone& command) {
+  session_gone(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const OpenPublisher& command) {
+  open_publisher(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Publish& command) {
+  publish(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Attach& command) {
+  attach(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Detach& command) {
+  detach(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Credit& command) {
+  give_credit(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Settle& command) {
+  settle(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Extend& command) {
+  extend(impl_->core, now, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const DeleteQueue& command) {
+  delete_queue(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Redrive& command) {
+  start_redrive(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Purge& command) {
+  start_purge(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const CancelTask& command) {
+  cancel_task(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Peek& command) {
+  peek(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+base::Result<base::QueueId> Broker::configure(base::Now now, const Configure& command) {
+  auto result = broker::configure(impl_->core, command);
+  impl_->settle_down(now);
+  return result;
+}
+
+void Broker::set_disk_low(bool low) { impl_->core.disk_low = low; }
+
+std::optional<base::MonoTime> Broker::tick(base::Now now) {
+  Core& core = impl_->core;
+  Budget budget(kMessagesPerTick);
+  pass_time(core, now, budget);
+  run_tasks(core, now, budget);
+  for (const auto& [number, subscription] : core.unfinished) core.touch(*subscription);
+  impl_->settle_down(now);
+  std::optional<base::MonoTime> next = next_time(core, now);
+  const std::optional<base::MonoTime> task = next_slice(core, now);
+  if (task && (!next || *task < *next)) next = task;
+  return next;
+}
+
+std::optional<base::QueueId> Broker::find_queue(std::string_view name) const {
+  const Queue* queue = impl_->core.state.queue(name);
+  if (queue == nullptr) return std::nullopt;
+  return queue->id();
+}
+
+const QueueConfig* Broker::config(const base::QueueId& queue) const {
+  const Queue* found = impl_->core.state.queue(queue);
+  return found == nullptr ? nullptr : &found->config();
+}
+
+std::optional<base::SubscriptionId> Broker::find_subscription(const base::QueueId& queue,
+                                                              std::string_view name) const {
+  const Queue* found = impl_->core.state.queue(queue);
+  if (found == nullptr) return std::nullopt;
+  return found->find_subscription(name);
+}
+
+BrokerStats Broker::stats(base::Now now) const { return report(impl_->core, now); }
+
+std::vector<std::byte> Broker::snapshot() const { return encode_state(impl_->core.state); }
+
+bool Broker::any_live(const storage::StreamId& stream, base::SequenceRange range) const {
+  const Stream* found = impl_->core.state.stream(stream);
+  return found != nullptr && found->any_live(range);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,193 @@
+#include "broker/configuring.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/attaching.h"
+#include "broker/config_codec.h"
+#include "broker/task_runner.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using base::Status;
+
+constexpr std::size_t kNameBytesMax = 253;
+constexpr std::size_t kSubscriptionsMax = 100;
+constexpr base::Millis kLeaseMax{12LL * 3600 * 1000};
+
+base::Error unimplemented(const std::string& field, const std::string& value) {
+  return {base::ErrorCode::kUnimplemented, field + ": " + value + " is not in this version"};
+}
+
+Status check_subscription(const SubscriptionConfig& config) {
+  const std::string at = "subscriptions[" + config.name + "].";
+  if (config.name.empty() || config.name.size() > kNameBytesMax) {
+    return base::invalid_argument("subscriptions: a name of 1 to 253 bytes is needed");
+  }
+  if (config.start == StartPosition::kSequence) return unimplemented(at + "start", "Sequence");
+  if (config.start == StartPosition::kTime) return unimplemented(at + "start", "Time");
+  if (config.dead_letter.overflow == DeadOverflow::kBlock) {
+    return unimplemented(at + "deadLetter.overflow", "Block");
+  }
+  if (config.delivery.lease.count() < 0 || config.delivery.lease > kLeaseMax) {
+    return base::invalid_argument(at + "delivery.leaseDuration: must be 0 s to 12 h");
+  }
+  return {};
+}
+
+Status check_config(const QueueConfig& config) {
+  if (config.name.empty() || config.name.size() > kNameBytesMax) {
+    return base::invalid_argument("name: 1 to 253 bytes are needed");
+  }
+  if (config.shards == 0 || config.shards > kShardsMax) {
+    return base::invalid_argument("shards: must be 1 to 64");
+  }
+  if (config.ordering == Ordering::kGrouped) return unimplemented("ordering", "Grouped");
+  if (config.limits.overflow == Overflow::kDropOldest) {
+    return unimplemented("limits.overflow", "DropOldest");
+  }
+  if (config.limits.overflow == Overflow::kDeadLetterOldest) {
+    return unimplemented("limits.overflow", "DeadLetterOldest");
+  }
+  if (config.subscriptions.empty() || config.subscriptions.size() > kSubscriptionsMax) {
+    return base::invalid_argument("subscriptions: 1 to 100 are needed");
+  }
+  std::set<std::string> names;
+  for (const SubscriptionConfig& subscription : config.subscriptions) {
+    RETURN_IF_ERROR(check_subscription(subscription));
+    if (!names.insert(subscription.name).second) {
+      return base::invalid_argument("subscriptions: " + subscription.name + " is there twice");
+    }
+  }
+  return {};
+}
+
+// Gives every subscription its number: the one that it had, or a new one.
+base::Result<StoredConfig> number(const QueueConfig& config, const Queue* before) {
+  StoredConfig stored;
+  stored.config = config;
+  if (before != nullptr) stored.next_id = before->stored().next_id;
+  for (const SubscriptionConfig& subscription : config.subscriptions) {
+    const auto known = before == nullptr ? std::nullopt
+                                         : before->find_subscription(subscription.name);
+    if (known) {
+      stored.ids.push_back(*known);
+      continue;
+    }
+    if (stored.next_id.value() == std::numeric_limits<std::uint16_t>::max()) {
+      return base::resource_exhausted("subscriptions: the numbers of this queue are used up");
+    }
+    stored.ids.push_back(stored.next_id);
+    ++stored.next_id;
+  }
+  return stored;
+}
+
+// The subscriptions that `stored` no longer has; an error when one of them is still needed.
+base::Result<std::vector<Subscription*>> removed(const Queue& queue, const StoredConfig& stored) {
+  std::vector<Subscription*> gone;
+  for (const base::SubscriptionId id : queue.stored().ids) {
+    if (std::find(stored.ids.begin(), stored.ids.end(), id) != stored.ids.end()) continue;
+    std::uint64_t waiting = 0;
+    std::uint64_t dead = 0;
+    for (const auto& stream : queue.streams()) {
+      Subscription* subscription = stream->find(id);
+      waiting += stream->next().value() - subscription->gone().count();
+      dead += subscription->dead().count();
+      gone.push_back(subscription);
+    }
+    if (waiting + dead == 0) continue;
+    return base::failed_precondition(
+        "subscriptions: " + queue.settings(id).name + " still has " + std::to_string(waiting) +
+        " messages and " + std::to_string(dead) +
+        " dead letters: purge both before it is removed");
+  }
+  return gone;
+}
+
+Status check_change(const Core& core, const Configure& command, const Queue* before) {
+  if (before == nullptr) {
+    if (core.state.queues.size() >= core.options.queues_max) {
+      return base::resource_exhausted("this broker has " +
+                                      std::to_string(core.options.queues_max) +
+                                      " queues: delete one, or use another broker");
+    }
+    if (core.state.queue(command.id_if_new) != nullptr) {
+      return Status(base::Error(base::ErrorCode::kAlreadyExists, "the queue's id is taken"));
+    }
+    return {};
+  }
+  if (before->config().shards != command.config.shards) {
+    return base::failed_precondition(
+        "shards: is " + std::to_string(before->config().shards) + " and cannot become " +
+        std::to_string(command.config.shards) + "; create a queue of another name");
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<base::QueueId> configure(Core& core, const Configure& command) {
+  RETURN_IF_ERROR(check_config(command.config));
+  Queue* queue = core.state.queue(command.config.name);
+  RETURN_IF_ERROR(check_change(core, command, queue));
+  ASSIGN_OR_RETURN(const StoredConfig stored, number(command.config, queue));
+  storage::QueueConfiguredFact fact;
+  fact.queue = queue == nullptr ? command.id_if_new : queue->id();
+  fact.name = command.config.name;
+  fact.revision = queue == nullptr ? 1 : queue->revision() + 1;
+  fact.config = encode_config(stored);
+  const bool syncs = command.config.fsync == FsyncPolicy::kAlways;
+  if (queue == nullptr) {
+    core.record(fact, syncs);
+    return fact.queue;
+  }
+  if (fact.config == encode_config(queue->stored())) return queue->id();
+  ASSIGN_OR_RETURN(const std::vector<Subscription*> gone, removed(*queue, stored));
+  for (Subscription* subscription : gone) {
+    close_attachments(core, *subscription,
+                      {RefusalCode::kUnknownSubscription,
+                       "subscription " + queue->settings(subscription->id()).name +
+                           " was removed from queue " + queue->name()});
+    core.drop(*subscription);
+  }
+  core.record(fact, syncs);
+  // Whoever waits for credit may have other limits now.
+  queue->short_of_credit = queue->publishers;
+  core.touch(*queue);
+  return queue->id();
+}
+
+void delete_queue(Core& core, const DeleteQueue& command) {
+  DeleteReply reply;
+  reply.origin = command.origin;
+  Queue* queue = core.state.queue(command.queue);
+  if (queue == nullptr) {
+    reply.refusal = {RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()};
+    core.effects.emit(Wait{}, std::move(reply));
+    return;
+  }
+  const Refusal reason{RefusalCode::kUnknownQueue, "queue " + queue->name() + " was deleted"};
+  for (const auto& stream : queue->streams()) {
+    for (const auto& subscription : stream->subscriptions()) {
+      close_attachments(core, *subscription, reason);
+    }
+  }
+  close_publishers(core, *queue);
+  abandon_tasks(core, *queue);
+  const bool syncs = queue->syncs();
+  storage::QueueDeletedFact fact;
+  fact.queue = queue->id();
+  // Leases leave while the subscriptions still stand; only then do those go.
+  core.drop(*queue);
+  const base::Lsn end = core.record(fact, syncs);
+  core.effects.emit(Wait{end, syncs}, std::move(reply));
+}
+
+}  // namespace sluice::broker

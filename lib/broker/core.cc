@@ -1,0 +1,146 @@
+#include "broker/core.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+
+Core::Core(BrokerOptions broker_options, storage::Log& the_log,
+           storage::MessageStore& the_messages, EffectSink& the_effects)
+    : options(broker_options),
+      log(the_log),
+      messages(the_messages),
+      effects(the_effects),
+      state(broker_options.producers_max),
+      prng(broker_options.prng_seed, "broker") {}
+
+storage::Appended Core::start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
+                              std::string_view software) {
+  const bool is_new = state.incarnation == 0;
+  software_ = software;
+  storage::IncarnationFact fact;
+  fact.incarnation = state.incarnation + 1;
+  fact.unclean = unclean;
+  fact.at = now.wall;
+  fact.sequence_jump = unclean ? options.sequence_jump : 0;
+  fact.log_id = is_new ? log_id_if_new : state.log_id;
+  fact.software = software_;
+  const storage::Appended at = append(fact, true);
+  state.leases.watch(this);
+  for (const auto& [id, queue] : state.queues) touch(*queue);
+  if (!state.sessions.empty() || !state.leases.leases().empty()) {
+    recovery_ends = now.mono + base::Nanos(options.session_ttl);
+  }
+  return at;
+}
+
+base::Epoch Core::next_epoch(base::Now now) {
+  if (batches_ == std::numeric_limits<std::uint32_t>::max()) {
+    storage::IncarnationFact fact;
+    fact.incarnation = state.incarnation + 1;
+    fact.at = now.wall;
+    fact.log_id = state.log_id;
+    fact.software = software_;
+    record(fact, true);
+    batches_ = 0;
+  }
+  ++batches_;
+  return base::Epoch((std::uint64_t{state.incarnation} << 32) | batches_);
+}
+
+void Core::touch(Subscription& subscription) {
+  if (subscription.touched) return;
+  subscription.touched = true;
+  touched_.push_back(&subscription);
+}
+
+void Core::touch(Queue& queue) {
+  for (const auto& stream : queue.streams()) {
+    for (const auto& subscription : stream->subscriptions()) touch(*subscription);
+  }
+}
+
+Subscription* Core::take_touched() {
+  if (touched_.empty()) return nullptr;
+  Subscription* subscription = touched_.back();
+  touched_.pop_back();
+  subscription->touched = false;
+  return subscription;
+}
+
+void Core::schedule(base::Now now, Subscription& subscription) {
+  subscription.retries().arm(now);
+  backoffs.set(subscription, subscription.retries().earliest());
+  delays.set(subscription, subscription.delays().earliest());
+  Stream& stream = subscription.stream();
+  expiries.set(stream, stream.expiry().earliest());
+
+  std::optional<base::WallTime> dead_expires;
+  const base::Millis retention =
+      stream.queue().settings(subscription.id()).dead_letter.retention;
+  const std::optional<base::Sequence> oldest = subscription.dead().oldest();
+  if (oldest && retention.count() > 0) {
+    dead_expires = subscription.dead().find(*oldest)->died_at + retention.count();
+  }
+  dead_expiries.set(subscription, dead_expires);
+}
+
+void Core::drop(Subscription& subscription) {
+  backoffs.set(subscription, std::nullopt);
+  delays.set(subscription, std::nullopt);
+  dead_expiries.set(subscription, std::nullopt);
+  unfinished.erase(subscription.number());
+  std::erase(touched_, &subscription);
+}
+
+void Core::drop(Queue& queue) {
+  for (const auto& stream : queue.streams()) {
+    expiries.set(*stream, std::nullopt);
+    for (const auto& subscription : stream->subscriptions()) drop(*subscription);
+  }
+}
+
+void Core::offer(Attachment& attachment) {
+  if (attachment.in_ring || !attachment.has_credit()) return;
+  attachment.in_ring = true;
+  attachment.subscription->ring.push_back(attachment.handle);
+}
+
+void Core::on_left(const Lease& lease, std::uint64_t left) {
+  if (Attachment* attachment = sessions.attachment(lease.attachment)) {
+    CHECK(left <= attachment->outstanding);
+    attachment->outstanding -= left;
+    offer(*attachment);
+  }
+  // The session that an ending lease was counted for is gone.
+  if (lease.messages > 0 || !lease.suspect || lease.ending) return;
+  Session* session = sessions.find(lease.session);
+  if (session == nullptr || session->suspects == 0) return;
+  session->suspects -= 1;
+  // The session may have another suspect now, wherever it consumes.
+  for (const AttachmentHandle handle : session->attachments) {
+    Subscription& other = *sessions.attachment(handle)->subscription;
+    if (other.lowest_suspect()) touch(other);
+  }
+}
+
+std::string Core::consumer_of(const Lease& lease) const {
+  const auto known = state.sessions.find(lease.session);
+  return known == state.sessions.end() ? std::string() : known->second.client;
+}
+
+bool Core::is_unclaimed_recovered(const Lease& lease) const {
+  const std::uint64_t incarnation = lease.epoch.value() >> 32;
+  return lease.attachment == AttachmentHandle() && incarnation < state.incarnation;
+}
+
+void Core::note(Subscription& subscription, base::Lsn end) {
+  subscription.last_record_end = end;
+  subscription.stream().last_record_end = end;
+  touch(subscription);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/prng.h"
+#include "base/time.h"
+#include "broker/agenda.h"
+#include "broker/apply_fact.h"
+#include "broker/broker.h"
+#include "broker/session_book.h"
+#include "broker/state.h"
+#include "storage/fact_codec.h"
+
+namespace sluice::broker {
+
+// Leases of a session that is gone, on their way back.
+struct Ending {
+  base::Epoch epoch;
+  SessionEnd end = SessionEnd::kLost;
+  std::string consumer;
+};
+
+// A dry run: counted like a task, but nobody needs it after a restart.
+struct DryRun {
+  Task task;
+  Origin origin;
+};
+
+// What the commands work on: the state, the process's own books, and the way into the log. One a
+// broker; the files settle.cc, delivery.cc, ... hold the rules, each as functions on a Core.
+class Core final : public LeaseWatcher {
+ public:
+  Core(BrokerOptions broker_options, storage::Log& the_log, storage::MessageStore& the_messages,
+       EffectSink& the_effects);
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  const BrokerOptions options;
+  storage::Log& log;
+  storage::MessageStore& messages;
+  EffectSink& effects;
+  State state;
+  SessionBook sessions;
+  base::Prng prng;
+  bool disk_low = false;
+
+  // After replay: the incarnation record, timers, and the wait for recovered sessions.
+  storage::Appended start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
+                          std::string_view software);
+
+  // --- Into the log. A fact is appended and applied; the end of its record is returned.
+
+  template <typename Fact>
+  base::Lsn record(const Fact& fact, bool sync) {
+    return append(fact, sync).end;
+  }
+  // A fact about one subscription: synced as its queue wants it.
+  template <typename Fact>
+  base::Lsn record(Subscription& subscription, const Fact& fact);
+  // What an effect that shows the state up to `end` has to wait for.
+  static Wait wait_for(const Queue& queue, base::Lsn end) { return {end, queue.syncs()}; }
+  // One that shows what is known of the subscription.
+  static Wait wait_for(const Subscription& subscription) {
+    return wait_for(subscription.stream().queue(), subscription.last_record_end);
+  }
+
+  // Names the next delivery batch. Begins a new incarnation when the numbers of one are used up.
+  base::Epoch next_epoch(base::Now now);
+
+  // --- Bookkeeping at the end of every command (Core::settle_down in broker.cc).
+
+  // Something changed there: its timers and its deliveries are looked at.
+  void touch(Subscription& subscription);
+  void touch(Queue& queue);
+  Subscription* take_touched();
+  // The subscription's and its stream's entries in the agendas.
+  void schedule(base::Now now, Subscription& subscription);
+  // Forgets a subscription or queue that is about to go.
+  void drop(Subscription& subscription);
+  void drop(Queue& queue);
+  // Puts the attachment among those that are served, if it has credit.
+  static void offer(Attachment& attachment);
+
+  void on_left(const Lease& lease, std::uint64_t messages) override;
+
+  // The name that a lease's session gave in its hello.
+  std::string consumer_of(const Lease& lease) const;
+  // True for a lease from before a restart that its session has not claimed.
+  bool is_unclaimed_recovered(const Lease& lease) const;
+
+  Agenda<base::MonoTime, Subscription> backoffs;
+  Agenda<base::WallTime, Subscription> delays;
+  Agenda<base::WallTime, Stream> expiries;
+  Agenda<base::WallTime, Subscription> dead_expiries;
+  std::map<std::uint64_t, Subscription*> unfinished;  // deliveries that the next tick goes on with
+  std::deque<Ending> endings;
+  // Until then recovered leases are kept for their sessions; nullopt = that is over.
+  std::optional<base::MonoTime> recovery_ends;
+
+  std::map<base::TaskId, Origin> task_origins;  // of tasks that began in this process
+  std::map<base::TaskId, DryRun> dry_runs;
+  std::map<base::TaskId, base::MonoTime> task_turns;  // rate-limited ones: not before
+
+ private:
+  std::vector<Subscription*> touched_;
+  std::vector<std::byte> scratch_;
+  std::uint32_t batches_ = 0;  // delivery batches of this incarnation
+  std::string software_;
+
+  template <typename Fact>
+  storage::Appended append(const Fact& fact, bool sync);
+  void note(Subscription& subscription, base::Lsn end);
+};
+
+template <typename Fact>
+storage::Appended Core::append(const Fact& fact, bool sync) {
+  scratch_.clear();
+  storage::encode(fact, scratch_);
+  const storage::Appended at = log.append(storage::record_type(fact), scratch_, {}, sync);
+  // What was decided always fits the state that it was decided on.
+  CHECK(apply_fact(state, fact, at.begin).has_value());
+  return at;
+}
+
+template <typename Fact>
+base::Lsn Core::record(Subscription& subscription, const Fact& fact) {
+  const base::Lsn end = record(fact, subscription.stream().queue().syncs());
+  note(subscription, end);
+  return end;
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,266 @@
+#include "broker/delivery.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using base::Sequence;
+using base::SequenceRange;
+
+constexpr int kBatchesPerCall = 64;
+// Unreadable stretches that one call passes over.
+constexpr int kDamagePerCall = 256;
+
+// What one delivery batch may still take.
+struct Room {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;         // of credit
+  std::uint64_t frame_bytes = 0;   // of one frame; its first message may be larger
+  bool any_size = false;           // the first message needs no credit in bytes
+};
+
+struct Draft {
+  Ranges ranges;
+  std::vector<DeliveryRun> runs;
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+};
+
+class Delivery {
+ public:
+  Delivery(Core& core, base::Now now, Subscription& subscription)
+      : core_(core),
+        now_(now),
+        subscription_(subscription),
+        queue_(subscription.stream().queue()),
+        settings_(queue_.settings(subscription.id()).delivery) {}
+
+  bool run();
+
+ private:
+  bool serve(Attachment& attachment);
+  bool serve_suspect(Attachment& attachment, Session& session);
+  bool serve_batch(Attachment& attachment);
+  Room room_of(const Attachment& attachment) const;
+  void fill(const Room& room, Draft& draft);
+  // The batch that holds the first of `ready`; nullopt when that cannot be read.
+  std::optional<storage::BatchLocation> batch_at(SequenceRange ready);
+  std::optional<storage::EntrySlice> slice(const storage::BatchLocation& batch,
+                                           SequenceRange range, std::uint64_t bytes_max);
+  void add(const storage::BatchLocation& batch, const storage::EntrySlice& slice, Draft& draft);
+  void pass_over(SequenceRange range);
+  void send(Attachment& attachment, Draft draft);
+  void count(const Draft& draft);
+
+  Core& core_;
+  const base::Now now_;
+  Subscription& subscription_;
+  Queue& queue_;
+  const DeliveryConfig& settings_;
+  int damage_left_ = kDamagePerCall;
+};
+
+bool Delivery::run() {
+  if (queue_.config().paused) return false;
+  std::deque<AttachmentHandle>& ring = subscription_.ring;
+  int batches = 0;
+  for (std::size_t idle = 0; idle < ring.size() && subscription_.has_ready();) {
+    if (batches == kBatchesPerCall || damage_left_ <= 0) return true;
+    Attachment& attachment = *core_.sessions.attachment(ring.front());
+    ring.pop_front();
+    attachment.in_ring = false;
+    if (!attachment.has_credit()) continue;
+    const bool served = serve(attachment);
+    Core::offer(attachment);
+    idle = served ? 0 : idle + 1;
+    if (served) ++batches;
+  }
+  return false;
+}
+
+bool Delivery::serve(Attachment& attachment) {
+  Session* session = core_.sessions.find(attachment.session);
+  CHECK(session != nullptr);
+  bool served = serve_suspect(attachment, *session);
+  if (attachment.has_credit()) served = serve_batch(attachment) || served;
+  return served;
+}
+
+// One message that may have taken a consumer down, alone in its batch: if the session is lost while
+// it holds this one, only this one can be blamed for good.
+bool Delivery::serve_suspect(Attachment& attachment, Session& session) {
+  while (session.suspects == 0 && damage_left_ > 0) {
+    const std::optional<Sequence> suspect = subscription_.lowest_suspect();
+    if (!suspect) return false;
+    const auto batch = batch_at({*suspect, *suspect});
+    if (!batch) continue;
+    const Room room = room_of(attachment);
+    const auto entries = slice(*batch, {*suspect, *suspect}, room.frame_bytes);
+    if (!entries) continue;
+    if (entries->bytes > room.bytes && !room.any_size) return false;
+    Draft draft;
+    add(*batch, *entries, draft);
+    send(attachment, std::move(draft));
+    return true;
+  }
+  return false;
+}
+
+bool Delivery::serve_batch(Attachment& attachment) {
+  Draft draft;
+  fill(room_of(attachment), draft);
+  if (draft.messages == 0) return false;
+  send(attachment, std::move(draft));
+  return true;
+}
+
+Room Delivery::room_of(const Attachment& attachment) const {
+  Room room;
+  room.messages = attachment.messages_limit - attachment.messages;
+  room.bytes = attachment.bytes < attachment.bytes_limit
+                   ? attachment.bytes_limit - attachment.bytes
+                   : 0;
+  room.frame_bytes = core_.options.delivery_bytes_max;
+  room.any_size = attachment.outstanding == 0;
+  return room;
+}
+
+void Delivery::fill(const Room& room, Draft& draft) {
+  const std::uint64_t bytes_max = std::min(room.bytes, room.frame_bytes);
+  Sequence from(1);
+  while (draft.runs.size() < core_.options.delivery_runs_max && draft.messages < room.messages &&
+         damage_left_ > 0) {
+    const std::optional<SequenceRange> ready = subscription_.next_ready(from);
+    if (!ready) return;
+    const auto batch = batch_at(*ready);
+    if (!batch) continue;
+    SequenceRange range{ready->first, std::min(ready->last, batch->last())};
+    range.last = std::min(range.last, range.first + (room.messages - draft.messages - 1));
+    range.last = subscription_.retries().same_counters_until(range.first, range.last);
+    const std::uint64_t bytes_left = bytes_max - std::min(draft.bytes, bytes_max);
+    if (bytes_left == 0 && draft.messages > 0) return;
+    const auto entries = slice(*batch, range, bytes_left);
+    if (!entries) continue;
+    if (entries->bytes > bytes_left) {
+      // A message that is larger than what is left goes first or not at all.
+      const bool may = room.any_size || entries->bytes <= room.bytes;
+      if (draft.messages > 0 || !may) return;
+    }
+    add(*batch, *entries, draft);
+    from = entries->first + entries->count;
+  }
+}
+
+std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
+  std::optional<storage::BatchLocation>& near = subscription_.near;
+  if (near && near->first <= ready.first && ready.first <= near->last()) return near;
+  const auto found = core_.messages.locate(subscription_.stream().id(), ready.first);
+  if (!found) {
+    pass_over({ready.first, ready.first});
+    return std::nullopt;
+  }
+  if (!found->has_value()) {
+    pass_over(ready);
+    return std::nullopt;
+  }
+  const storage::BatchLocation& batch = **found;
+  if (ready.first < batch.first) {
+    pass_over({ready.first, std::min(ready.last, batch.first - 1)});
+    return std::nullopt;
+  }
+  near = batch;
+  return batch;
+}
+
+std::optional<storage::EntrySlice> Delivery::slice(const storage::BatchLocation& batch,
+                                                   SequenceRange range, std::uint64_t bytes_max) {
+  const auto entries = core_.messages.slice(batch, range.first, range.last,
+                                            static_cast<std::uint32_t>(bytes_max));
+  if (!entries) {
+    pass_over(range);
+    return std::nullopt;
+  }
+  if (entries->damaged) {
+    pass_over({entries->first, entries->first + (entries->count - 1)});
+    return std::nullopt;
+  }
+  return *entries;
+}
+
+void Delivery::add(const storage::BatchLocation& batch, const storage::EntrySlice& slice,
+                   Draft& draft) {
+  DeliveryRun run;
+  run.slice = slice;
+  run.accepted_at = batch.accepted_at;
+  if (const MessageState* state = subscription_.retries().find(slice.first)) {
+    run.attempts = state->attempts;
+    run.stalls = state->stalls;
+  }
+  append_range(draft.ranges, {slice.first, slice.first + (slice.count - 1)});
+  draft.runs.push_back(run);
+  draft.messages += slice.count;
+  draft.bytes += slice.bytes;
+}
+
+void Delivery::pass_over(SequenceRange range) {
+  subscription_.pass_over(range);
+  --damage_left_;
+}
+
+void Delivery::send(Attachment& attachment, Draft draft) {
+  count(draft);
+  Session& session = *core_.sessions.find(attachment.session);
+  storage::LeasedFact fact;
+  fact.key = subscription_.key();
+  fact.session = session.id;
+  fact.epoch = core_.next_epoch(now_);
+  fact.lease_ms = static_cast<std::uint32_t>(settings_.lease.count());
+  fact.ranges = std::move(draft.ranges);
+  const base::Lsn end = core_.record(subscription_, fact);
+
+  Lease* lease = core_.state.leases.find(fact.epoch);
+  CHECK(lease != nullptr && lease->messages == draft.messages);
+  lease->attachment = attachment.handle;
+  lease->delivered_at = now_.mono;
+  core_.state.leases.set_deadline(*lease, now_.mono + base::Nanos(settings_.lease));
+  if (lease->suspect) session.suspects += 1;
+  attachment.messages += draft.messages;
+  attachment.bytes += draft.bytes;
+  attachment.outstanding += draft.messages;
+
+  Deliver effect;
+  effect.session = attachment.session;
+  effect.attachment = attachment.handle;
+  effect.epoch = fact.epoch;
+  effect.lease_ms = fact.lease_ms;
+  effect.runs = std::move(draft.runs);
+  core_.effects.emit(Core::wait_for(queue_, end), std::move(effect));
+}
+
+void Delivery::count(const Draft& draft) {
+  SubscriptionTotals& totals = queue_.totals(subscription_.id());
+  totals.delivered += draft.messages;
+  for (const DeliveryRun& run : draft.runs) {
+    if (run.attempts > 0 || run.stalls > 0) {
+      totals.redelivered += run.slice.count;
+      continue;
+    }
+    const std::int64_t waited_ms = std::max<std::int64_t>(0, now_.wall - run.accepted_at);
+    totals.end_to_end_seconds.add(static_cast<double>(waited_ms) / 1000.0, run.slice.count);
+  }
+}
+
+}  // namespace
+
+bool deliver(Core& core, base::Now now, Subscription& subscription) {
+  if (subscription.ring.empty() || !subscription.has_ready()) return false;
+  return Delivery(core, now, subscription).run();
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,55 @@
+#include "broker/message_reader.h"
+
+#include <algorithm>
+
+#include "base/message.h"
+
+namespace sluice::broker {
+
+std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
+                                          base::Sequence sequence) {
+  const auto batch = core.messages.locate(stream.id(), sequence);
+  if (!batch || !batch->has_value()) return std::nullopt;
+  const storage::BatchLocation& location = **batch;
+  if (sequence < location.first || location.last() < sequence) return std::nullopt;
+  const auto slice = core.messages.slice(location, sequence, sequence, location.entries_bytes);
+  if (!slice || slice->damaged) return std::nullopt;
+  const auto bytes = core.messages.read(*slice);
+  if (!bytes) return std::nullopt;
+  return StoredMessage{location.accepted_at, *bytes};
+}
+
+bool has_header(Core& core, const Stream& stream, base::Sequence sequence,
+                const std::pair<std::string, std::string>& header) {
+  const auto message = read_message(core, stream, sequence);
+  if (!message) return false;
+  base::ByteView entries = message->entry;
+  const base::MessageView view = base::take_entry(entries);
+  const auto attributes = base::decode_attributes(view.attributes);
+  if (!attributes) return false;
+  return std::any_of(attributes->headers.begin(), attributes->headers.end(), [&](const auto& has) {
+    return has.first == header.first && has.second == header.second;
+  });
+}
+
+ErrorText read_error(Core& core, base::Lsn record) {
+  if (record == base::Lsn()) return {};
+  std::vector<std::byte> buffer;
+  const auto view = core.log.read(record, buffer);
+  if (!view) return {};
+  if (view->type == storage::RecordType::kDead) {
+    auto fact = storage::decode_dead(view->payload);
+    if (fact) return {std::move(fact->error), std::move(fact->consumer)};
+  }
+  if (view->type == storage::RecordType::kFailed) {
+    auto fact = storage::decode_failed(view->payload);
+    if (fact) return {std::move(fact->error), std::move(fact->consumer)};
+  }
+  if (view->type == storage::RecordType::kStalled) {
+    auto fact = storage::decode_stalled(view->payload);
+    if (fact) return {"", std::move(fact->consumer)};
+  }
+  return {};
+}
+
+}  // namespace sluice::broker

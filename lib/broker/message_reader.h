@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "broker/core.h"
+
+// Single messages and error texts read back from the log, for peeking and for selectors.
+namespace sluice::broker {
+
+struct StoredMessage {
+  base::WallTime accepted_at;
+  base::ByteView entry;  // base/message.h layout; valid until the next read
+};
+// nullopt = it cannot be read.
+std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
+                                          base::Sequence sequence);
+
+// True when the message has the header with that value.
+bool has_header(Core& core, const Stream& stream, base::Sequence sequence,
+                const std::pair<std::string, std::string>& header);
+
+struct ErrorText {
+  std::string error;
+  std::string consumer;
+};
+// What the record of a failure or death says. Empty when it is no longer in the log.
+ErrorText read_error(Core& core, base::Lsn record);
+
+}  // namespace sluice::broker

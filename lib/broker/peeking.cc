@@ -1,0 +1,154 @@
+#include "broker/peeking.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "broker/message_reader.h"
+
+namespace sluice::broker {
+
+namespace {
+
+constexpr std::uint32_t kMessagesMax = 1000;
+constexpr std::uint32_t kBytesMax = 1U << 20;
+// Messages that one peek looks at; what cannot be read is passed over.
+constexpr std::uint32_t kLooksMax = 2000;
+
+class Peeking {
+ public:
+  Peeking(Core& core, const Peek& command, const Subscription& subscription, PeekReply& reply)
+      : core_(core),
+        subscription_(subscription),
+        reply_(reply),
+        messages_left_(std::min(command.messages_max, kMessagesMax)),
+        bytes_left_(std::min(command.bytes_max, kBytesMax)) {}
+
+  void dead_letters(base::Sequence from) {
+    const DeadLetters::BySequence& dead = subscription_.dead().by_sequence();
+    for (auto at = dead.lower_bound(from); at != dead.end(); ++at) {
+      if (!add(at->first, &at->second)) return;
+    }
+  }
+
+  void waiting(base::Sequence from) {
+    const base::Sequence next = subscription_.stream().next();
+    from = std::max(from, base::Sequence(1));
+    while (from < next) {
+      const auto gap = subscription_.gone().next_gap({from, next - 1});
+      if (!gap) return;
+      // In pieces, so that a long backlog is not listed to show its first ten.
+      const base::SequenceRange piece{gap->first,
+                                      std::min(gap->last, gap->first + (kLooksMax - 1))};
+      for (const base::SequenceRange& range : subscription_.idle_in(piece)) {
+        for (base::Sequence at = range.first; at <= range.last; ++at) {
+          if (!add(at, nullptr)) return;
+        }
+      }
+      from = piece.last + 1;
+    }
+  }
+
+ private:
+  // False = full; the reply then says where to go on.
+  bool add(base::Sequence sequence, const DeadLetter* letter) {
+    if (messages_left_ == 0 || looks_left_ == 0) {
+      reply_.next = sequence;
+      return false;
+    }
+    --looks_left_;
+    const auto message = read_message(core_, subscription_.stream(), sequence);
+    if (!message && letter == nullptr) return true;
+    const std::size_t bytes = message ? message->entry.size() : 0;
+    if (bytes > bytes_left_ && !reply_.messages.empty()) {
+      reply_.next = sequence;
+      return false;
+    }
+    PeekedMessage peeked;
+    peeked.sequence = sequence;
+    if (message) {
+      peeked.accepted_at = message->accepted_at;
+      peeked.entry.assign(message->entry.begin(), message->entry.end());
+    }
+    if (letter != nullptr) describe(*letter, peeked);
+    else describe(sequence, peeked);
+    reply_.messages.push_back(std::move(peeked));
+    --messages_left_;
+    bytes_left_ -= std::min<std::size_t>(bytes, bytes_left_);
+    return true;
+  }
+
+  void describe(const DeadLetter& letter, PeekedMessage& peeked) {
+    peeked.dead = true;
+    peeked.attempts = letter.attempts;
+    peeked.stalls = letter.stalls;
+    peeked.reason = letter.reason;
+    peeked.first_failed = letter.first_failed;
+    peeked.died_at = letter.died_at;
+    ErrorText text = read_error(core_, letter.text);
+    peeked.error = std::move(text.error);
+    peeked.consumer = std::move(text.consumer);
+  }
+
+  void describe(base::Sequence sequence, PeekedMessage& peeked) {
+    subscription_.delays().for_each_in({sequence, sequence},
+                                       [&](base::SequenceRange, base::WallTime due) {
+                                         peeked.due = due;
+                                       });
+    const MessageState* state = subscription_.retries().find(sequence);
+    if (state == nullptr) return;
+    peeked.attempts = state->attempts;
+    peeked.stalls = state->stalls;
+    peeked.first_failed = state->first_failed;
+    peeked.due = state->due;
+    ErrorText text = read_error(core_, state->text);
+    peeked.error = std::move(text.error);
+    peeked.consumer = std::move(text.consumer);
+  }
+
+  Core& core_;
+  const Subscription& subscription_;
+  PeekReply& reply_;
+  std::uint32_t messages_left_;
+  std::size_t bytes_left_;
+  std::uint32_t looks_left_ = kLooksMax;
+};
+
+}  // namespace
+
+void peek(Core& core, const Peek& command) {
+  PeekReply reply;
+  reply.origin = command.origin;
+  const auto refuse = [&](RefusalCode code, std::string message) {
+    reply.refusal = {code, std::move(message)};
+    core.effects.emit(Wait{}, std::move(reply));
+  };
+  const Queue* queue = core.state.queue(command.queue);
+  if (queue == nullptr) {
+    return refuse(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
+  }
+  const Stream* stream = queue->stream(command.shard);
+  if (stream == nullptr) {
+    return refuse(RefusalCode::kUnknownShard,
+                  "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
+                      " shards, so there is no shard " + std::to_string(command.shard.value()));
+  }
+  const std::string name = command.subscription.empty() ? "default" : command.subscription;
+  const auto id = queue->find_subscription(name);
+  if (!id) {
+    return refuse(RefusalCode::kUnknownSubscription,
+                  "queue " + queue->name() + " has no subscription " + name +
+                      "; declared are: " + queue->subscription_names());
+  }
+  const Subscription& subscription = *stream->find(*id);
+  Peeking peeking(core, command, subscription, reply);
+  if (command.dead_letters) {
+    peeking.dead_letters(command.from);
+  } else {
+    peeking.waiting(command.from);
+  }
+  // Nobody sees what a power loss could take back.
+  core.effects.emit(Core::wait_for(*queue, stream->last_record_end), std::move(reply));
+}
+
+}  // namespace sluice::broker

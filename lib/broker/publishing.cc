@@ -1,0 +1,299 @@
+#include "broker/publishing.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/message.h"
+#include "broker/publish_credit.h"
+
+namespace sluice::broker {
+
+namespace {
+
+// One batch on its way in: what is known of it so far.
+class Publishing {
+ public:
+  Publishing(Core& core, base::Now now, const Publish& command)
+      : core_(core), now_(now), command_(command) {
+    reply_.origin = command.origin;
+    reply_.publisher = command.publisher;
+    reply_.producer_sequence = command.producer_sequence;
+    reply_.count = command.count;
+  }
+
+  void run() {
+    const Refusal refusal = decide();
+    if (!refusal.refused()) return;
+    if (queue_ != nullptr) {
+      queue_->totals().refused_by_code[static_cast<std::uint16_t>(refusal.code)] += 1;
+    }
+    reply_.refusal = refusal;
+    if (publisher_ != nullptr) reply(Wait{});
+    else core_.effects.emit(Wait{}, std::move(reply_));
+  }
+
+ private:
+  Refusal decide();
+  Refusal check_producer(bool& repeated);
+  Refusal check_batch();
+  Refusal check_limits();
+  void accept();
+  void count_sizes();
+  void reply(Wait wait);
+
+  Core& core_;
+  const base::Now now_;
+  const Publish& command_;
+  PublishReply reply_;
+  Publisher* publisher_ = nullptr;
+  Stream* stream_ = nullptr;
+  Queue* queue_ = nullptr;
+  base::BatchSummary summary_;
+};
+
+Refusal Publishing::decide() {
+  if (core_.sessions.find(command_.origin.session) == nullptr) {
+    return {RefusalCode::kNoSession, "no session: say hello first"};
+  }
+  Publisher* publisher = core_.sessions.publisher(command_.publisher);
+  if (publisher == nullptr || publisher->session != command_.origin.session) {
+    return {RefusalCode::kUnknownHandle, "no such publisher: open it first"};
+  }
+  publisher_ = publisher;
+  stream_ = publisher->stream;
+  queue_ = &stream_->queue();
+  bool repeated = false;
+  if (Refusal refusal = check_producer(repeated); refusal.refused()) return refusal;
+  if (repeated) {
+    queue_->totals().duplicates += command_.count;
+    reply(Core::wait_for(*queue_, stream_->last_record_end));
+    return {};
+  }
+  if (Refusal refusal = check_batch(); refusal.refused()) return refusal;
+  if (Refusal refusal = check_limits(); refusal.refused()) return refusal;
+  accept();
+  return {};
+}
+
+Refusal Publishing::check_producer(bool& repeated) {
+  if (command_.count == 0) return {RefusalCode::kMalformed, "a batch without messages"};
+  if (publisher_->producer.is_zero()) return {};
+  const Producer* producer = core_.state.producers.find(publisher_->producer);
+  if (producer == nullptr) {
+    return {RefusalCode::kUnknownProducer,
+            "this producer was forgotten: open the publisher again with epoch 0"};
+  }
+  if (publisher_->epoch < producer->epoch) {
+    return {RefusalCode::kProducerFenced, "a newer epoch of this producer exists: " +
+                                              std::to_string(producer->epoch) + " after " +
+                                              std::to_string(publisher_->epoch)};
+  }
+  const ProducerStream* mine = producer->find(stream_->id());
+  const std::uint64_t last = mine == nullptr ? 0 : mine->last;
+  const std::uint64_t first = command_.producer_sequence;
+  if (first == last + 1) return {};
+  if (first > 0 && first <= last && command_.count <= last - first + 1) {
+    repeated = true;
+    reply_.duplicate = true;
+    reply_.first = ProducerTable::stored_at(*mine, first);
+    return {};
+  }
+  reply_.expected_sequence = last + 1;
+  return {RefusalCode::kProducerGap, "producer sequence " + std::to_string(first) +
+                                         " does not follow " + std::to_string(last) +
+                                         ": resend from " + std::to_string(last + 1)};
+}
+
+Refusal Publishing::check_batch() {
+  if (command_.entries.size() > base::kBatchEntriesBytesMax) {
+    return {RefusalCode::kMessageTooLarge,
+            "a batch of " + std::to_string(command_.entries.size()) + " B: at most " +
+                std::to_string(base::kBatchEntriesBytesMax) + " B fit, split it"};
+  }
+  auto summary = base::summarize_batch(command_.entries);
+  if (!summary) return {RefusalCode::kMalformed, summary.error().message()};
+  summary_ = *summary;
+  if (summary_.count != command_.count || summary_.count > base::kBatchMessagesMax) {
+    return {RefusalCode::kMalformed, "the batch has " + std::to_string(summary_.count) +
+                                         " messages and says " + std::to_string(command_.count)};
+  }
+  const std::uint32_t largest = queue_->config().limits.message_bytes_max;
+  if (summary_.largest_body > largest) {
+    return {RefusalCode::kMessageTooLarge,
+            "a body of " + std::to_string(summary_.largest_body) + " B: queue " + queue_->name() +
+                " takes at most " + std::to_string(largest) + " B (limits.messageBytes)"};
+  }
+  return {};
+}
+
+Refusal Publishing::check_limits() {
+  if (core_.disk_low) {
+    return {RefusalCode::kDiskLow,
+            "the broker's disk is nearly full: settle or purge messages, or enlarge the volume"};
+  }
+  const std::uint64_t bytes = command_.entries.size();
+  if (publisher_->messages + command_.count > publisher_->messages_limit ||
+      publisher_->bytes + bytes > publisher_->bytes_limit) {
+    return {RefusalCode::kCreditExceeded,
+            "more than the credit of this publisher: wait for a higher limit"};
+  }
+  const LimitsConfig& limits = queue_->config().limits;
+  if (limits.overflow == Overflow::kBlock) return {};  // the credit above was the limit
+  const std::uint64_t messages = queue_->messages();
+  if (messages + command_.count > limits.messages_max) {
+    return {RefusalCode::kQueueFull,
+            "queue " + queue_->name() + " is full: " + std::to_string(messages) + " of " +
+                std::to_string(limits.messages_max) +
+                " messages wait (limits.messages): add consumers, purge, or raise the limit"};
+  }
+  const std::uint64_t waiting = queue_->bytes();
+  if (waiting + summary_.body_bytes > limits.bytes_max) {
+    return {RefusalCode::kQueueFull,
+            "queue " + queue_->name() + " is full: " + std::to_string(waiting) + " of " +
+                std::to_string(limits.bytes_max) +
+                " bytes wait (limits.bytes): add consumers, purge, or raise the limit"};
+  }
+  return {};
+}
+
+void Publishing::accept() {
+  storage::MessagesFact fact;
+  fact.stream = stream_->id();
+  fact.first = stream_->next();
+  fact.count = summary_.count;
+  fact.accepted_at = now_.wall;
+  fact.producer = publisher_->producer;
+  fact.producer_epoch = publisher_->epoch;
+  fact.producer_sequence = command_.producer_sequence;
+  fact.body_bytes = static_cast<std::uint32_t>(summary_.body_bytes);
+  fact.flags = static_cast<std::uint8_t>(
+      (summary_.has_attributes ? storage::kMessagesHaveAttributes : 0) |
+      (summary_.has_timing ? storage::kMessagesHaveTiming : 0));
+  const storage::Appended at = core_.messages.append(fact, command_.entries, queue_->syncs());
+  const bool uniform =
+      std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes;
+  CHECK(apply_fact(core_.state, fact, command_.entries, uniform, at.begin).has_value());
+  stream_->last_record_end = at.end;
+  for (const auto& subscription : stream_->subscriptions()) core_.touch(*subscription);
+
+  publisher_->messages += summary_.count;
+  publisher_->bytes += command_.entries.size();
+  queue_->totals().published += summary_.count;
+  queue_->totals().published_bytes += summary_.body_bytes;
+  count_sizes();
+  reply_.first = fact.first;
+  reply(Core::wait_for(*queue_, at.end));
+}
+
+void Publishing::count_sizes() {
+  Histogram& sizes = queue_->totals().message_bytes;
+  if (std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes) {
+    sizes.add(static_cast<double>(summary_.largest_body), summary_.count);
+    return;
+  }
+  base::ByteView entries = command_.entries;
+  while (!entries.empty()) {
+    sizes.add(static_cast<double>(base::take_entry(entries).body.size()));
+  }
+}
+
+void Publishing::reply(Wait wait) {
+  grant_credit(core_, *publisher_);
+  reply_.messages_limit = publisher_->messages_limit;
+  reply_.bytes_limit = publisher_->bytes_limit;
+  core_.effects.emit(wait, std::move(reply_));
+}
+
+// The epoch that the publisher gets, in `epoch`.
+Refusal take_epoch(Core& core, const OpenPublisher& command, Stream& stream,
+                   std::uint32_t& epoch) {
+  if (command.producer.is_zero()) return {};
+  const Producer* known = core.state.producers.find(command.producer);
+  if (command.producer_epoch == 0) {
+    storage::ProducerFact fact;
+    fact.producer = command.producer;
+    fact.epoch = core.state.producers.next_epoch(command.producer);
+    epoch = fact.epoch;
+    stream.last_record_end = core.record(fact, stream.queue().syncs());
+    return {};
+  }
+  if (known == nullptr || command.producer_epoch > known->epoch) {
+    return {RefusalCode::kUnknownProducer,
+            "this producer is not known: open the publisher with epoch 0"};
+  }
+  if (command.producer_epoch < known->epoch) {
+    return {RefusalCode::kProducerFenced, "a newer epoch of this producer exists: " +
+                                              std::to_string(known->epoch) + " after " +
+                                              std::to_string(command.producer_epoch)};
+  }
+  epoch = command.producer_epoch;
+  return {};
+}
+
+// A session that opens the same thing again means to go on with the new handle.
+void close_older(Core& core, const Session& session, const Stream& stream,
+                 const base::ProducerId& producer) {
+  std::vector<PublisherHandle> older;
+  for (const PublisherHandle handle : session.publishers) {
+    const Publisher& other = *core.sessions.publisher(handle);
+    if (other.stream == &stream && other.producer == producer) older.push_back(handle);
+  }
+  for (const PublisherHandle handle : older) {
+    core.sessions.close_publisher(*core.sessions.publisher(handle));
+  }
+}
+
+}  // namespace
+
+void publish(Core& core, base::Now now, const Publish& command) {
+  Publishing(core, now, command).run();
+}
+
+void open_publisher(Core& core, base::Now, const OpenPublisher& command) {
+  PublisherOpened reply;
+  reply.origin = command.origin;
+  const auto refuse = [&](Refusal refusal) {
+    reply.refusal = std::move(refusal);
+    core.effects.emit(Wait{}, std::move(reply));
+  };
+  Session* session = core.sessions.find(command.origin.session);
+  if (session == nullptr) return refuse({RefusalCode::kNoSession, "no session: say hello first"});
+  Queue* queue = core.state.queue(command.queue);
+  if (queue == nullptr) {
+    return refuse({RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()});
+  }
+  Stream* stream = queue->stream(command.shard);
+  if (stream == nullptr) {
+    return refuse({RefusalCode::kUnknownShard,
+                   "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
+                       " shards, so there is no shard " + std::to_string(command.shard.value())});
+  }
+  close_older(core, *session, *stream, command.producer);
+  if (!SessionBook::has_room(*session)) {
+    return refuse({RefusalCode::kLimitReached,
+                   "this session has " + std::to_string(SessionBook::kHandlesMax) +
+                       " attachments and publishers: open another session"});
+  }
+  std::uint32_t epoch = 0;
+  if (Refusal refusal = take_epoch(core, command, *stream, epoch); refusal.refused()) {
+    return refuse(std::move(refusal));
+  }
+  Publisher& publisher = core.sessions.open_publisher(*session, *stream);
+  publisher.producer = command.producer;
+  publisher.epoch = epoch;
+  grant_credit(core, publisher);
+  reply.publisher = publisher.handle;
+  reply.producer_epoch = epoch;
+  if (const Producer* producer = core.state.producers.find(command.producer)) {
+    const ProducerStream* mine = producer->find(stream->id());
+    reply.last_sequence = mine == nullptr ? 0 : mine->last;
+  }
+  reply.messages_limit = publisher.messages_limit;
+  reply.bytes_limit = publisher.bytes_limit;
+  reply.message_bytes_max = queue->config().limits.message_bytes_max;
+  core.effects.emit(Core::wait_for(*queue, stream->last_record_end), std::move(reply));
+}
+
+}  // namespace sluice::broker

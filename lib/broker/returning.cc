@@ -1,0 +1,255 @@
+#include "broker/returning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace sluice::broker {
+
+namespace {
+
+using base::Sequence;
+using base::SequenceRange;
+
+constexpr std::size_t kEntriesPerFact = 2000;
+constexpr std::uint16_t kCounterMax = std::numeric_limits<std::uint16_t>::max();
+// A due time stays far from the ends of the clock.
+constexpr std::int64_t kDelayMsMax = std::int64_t{100} * 365 * 24 * 3600 * 1000;
+
+std::uint16_t one_more(std::uint16_t counter) {
+  return counter == kCounterMax ? counter : static_cast<std::uint16_t>(counter + 1);
+}
+
+// Writes a fact that has `entries`, in as many records as that takes.
+template <typename Fact, typename Entry>
+void record_entries(Core& core, Subscription& subscription, Fact fact,
+                    const std::vector<Entry>& entries) {
+  for (std::size_t at = 0; at < entries.size(); at += kEntriesPerFact) {
+    const std::size_t end = std::min(entries.size(), at + kEntriesPerFact);
+    fact.entries.assign(entries.begin() + static_cast<std::ptrdiff_t>(at),
+                        entries.begin() + static_cast<std::ptrdiff_t>(end));
+    core.record(subscription, fact);
+  }
+}
+
+MessageState state_of(const Subscription& subscription, Sequence sequence) {
+  const MessageState* known = subscription.retries().find(sequence);
+  return known == nullptr ? MessageState{} : *known;
+}
+
+// Splits off what expired while it was leased.
+struct ByTime {
+  Ranges live;
+  Ranges expired;
+};
+ByTime by_time(base::Now now, const Subscription& subscription, const Ranges& ranges) {
+  const TimedRuns& expiry = subscription.stream().expiry();
+  if (expiry.empty()) return {ranges, {}};
+  ByTime split;
+  for (const SequenceRange& range : ranges) {
+    Ranges live{range};
+    expiry.for_each_in(range, [&](SequenceRange part, base::WallTime at) {
+      if (now.wall < at) return;
+      subscription.unexpiring().for_each_gap(part.first, part.last, [&](SequenceRange over) {
+        cut_range(live, over);
+        append_range(split.expired, over);
+        return true;
+      });
+    });
+    for (const SequenceRange& part : live) append_range(split.live, part);
+  }
+  return split;
+}
+
+base::WallTime due_after(base::Now now, base::Millis delay) {
+  const std::int64_t ms = std::clamp<std::int64_t>(delay.count(), 0, kDelayMsMax);
+  // 0 would mean that it is not waiting.
+  return std::max(base::WallTime(1), now.wall + ms);
+}
+
+storage::DeadEntry dead_entry(Sequence sequence, const MessageState& state) {
+  return {sequence, state.attempts, state.stalls, state.first_failed};
+}
+
+// One more failure or stall of each message: waits for its backoff, or is dead.
+class Verdict {
+ public:
+  Verdict(Core& core, base::Now now, Subscription& subscription)
+      : core_(core), now_(now), subscription_(subscription), queue_(subscription.stream().queue()) {}
+
+  // `judge(state)` counts, and returns how long to wait; nullopt = dead.
+  template <typename Judge>
+  void judge(const Ranges& ranges, Judge&& judge) {
+    for (const SequenceRange& range : ranges) {
+      for (Sequence at = range.first; at <= range.last; ++at) {
+        MessageState state = state_of(subscription_, at);
+        const std::optional<base::Millis> delay = judge(state);
+        if (delay) {
+          retries_.push_back({at, state.attempts, state.stalls, due_after(now_, *delay)});
+        } else {
+          dead_.push_back(dead_entry(at, state));
+        }
+      }
+    }
+  }
+
+  // Writes it down.
+  template <typename Fact>
+  void record(Fact retry, storage::DeadFact death) {
+    retry.key = subscription_.key();
+    retry.at = now_.wall;
+    record_entries(core_, subscription_, std::move(retry), retries_);
+    if (dead_.empty()) return;
+    death.key = subscription_.key();
+    death.at = now_.wall;
+    queue_.totals(subscription_.id()).dead_by_reason[death.reason] += dead_.size();
+    record_entries(core_, subscription_, std::move(death), dead_);
+    trim_dead_letters(core_, queue_, subscription_.id());
+  }
+
+ private:
+  Core& core_;
+  const base::Now now_;
+  Subscription& subscription_;
+  Queue& queue_;
+  std::vector<storage::RetryEntry> retries_;
+  std::vector<storage::DeadEntry> dead_;
+};
+
+}  // namespace
+
+void give_back(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
+               storage::ReleaseCause cause) {
+  ByTime split = by_time(now, subscription, ranges);
+  storage::ReleasedFact fact;
+  fact.key = subscription.key();
+  fact.cause = cause;
+  record_ranges(core, subscription, std::move(fact), split.live);
+  subscription.stream().queue().totals(subscription.id()).released += count_messages(split.live);
+  expire(core, now, subscription, split.expired);
+}
+
+void fail(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
+          const Failure& failure) {
+  Queue& queue = subscription.stream().queue();
+  const DeliveryConfig& settings = queue.settings(subscription.id()).delivery;
+  const ByTime split = by_time(now, subscription, ranges);
+  queue.totals(subscription.id()).failed += count_messages(split.live);
+  Verdict verdict(core, now, subscription);
+  verdict.judge(split.live, [&](MessageState& state) -> std::optional<base::Millis> {
+    state.attempts = one_more(state.attempts);
+    const bool over = settings.max_attempts != 0 && state.attempts >= settings.max_attempts;
+    if (over) return std::nullopt;
+    if (failure.delay) return failure.delay;
+    return backoff_delay(settings.backoff, state.attempts, core.prng);
+  });
+  storage::FailedFact failed;
+  failed.error = failure.error;
+  failed.consumer = failure.consumer;
+  storage::DeadFact dead;
+  dead.reason = storage::DeadReason::kAttemptsExceeded;
+  dead.error = failure.error;
+  dead.consumer = failure.consumer;
+  verdict.record(std::move(failed), std::move(dead));
+  expire(core, now, subscription, split.expired);
+}
+
+void stall(Core& core, base::Now now, const Lease& lease, const std::string& consumer) {
+  Subscription& subscription = *lease.subscription;
+  Queue& queue = subscription.stream().queue();
+  const DeliveryConfig& settings = queue.settings(subscription.id()).delivery;
+  const ByTime split = by_time(now, subscription, lease.ranges);
+  queue.totals(subscription.id()).stalled += count_messages(split.live);
+  Verdict verdict(core, now, subscription);
+  verdict.judge(split.live, [&](MessageState& state) -> std::optional<base::Millis> {
+    state.stalls = one_more(state.stalls);
+    const bool over = settings.max_stalls != 0 && state.stalls >= settings.max_stalls;
+    if (lease.suspect && over) return std::nullopt;
+    return backoff_delay(settings.backoff, state.stalls, core.prng);
+  });
+  storage::StalledFact stalled;
+  stalled.consumer = consumer;
+  storage::DeadFact dead;
+  dead.reason = storage::DeadReason::kStallsExceeded;
+  dead.consumer = consumer;
+  verdict.record(std::move(stalled), std::move(dead));  // the lease is over
+  expire(core, now, subscription, split.expired);
+}
+
+void kill(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
+          const Death& death) {
+  Queue& queue = subscription.stream().queue();
+  std::vector<storage::DeadEntry> entries;
+  for (const SequenceRange& range : ranges) {
+    for (Sequence at = range.first; at <= range.last; ++at) {
+      entries.push_back(dead_entry(at, state_of(subscription, at)));
+    }
+  }
+  if (entries.empty()) return;
+  storage::DeadFact fact;
+  fact.key = subscription.key();
+  fact.reason = death.reason;
+  fact.error = death.error;
+  fact.consumer = death.consumer;
+  fact.at = now.wall;
+  queue.totals(subscription.id()).dead_by_reason[death.reason] += entries.size();
+  record_entries(core, subscription, std::move(fact), entries);
+  trim_dead_letters(core, queue, subscription.id());
+}
+
+void expire(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges) {
+  if (ranges.empty()) return;
+  Queue& queue = subscription.stream().queue();
+  queue.totals(subscription.id()).expired += count_messages(ranges);
+  if (queue.config().expiry_action == ExpiryAction::kDeadLetter) {
+    kill(core, now, subscription, ranges, {storage::DeadReason::kExpired, "", ""});
+    return;
+  }
+  storage::RemovedFact fact;
+  fact.key = subscription.key();
+  fact.cause = storage::RemoveCause::kExpired;
+  record_ranges(core, subscription, std::move(fact), ranges);
+}
+
+void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
+  const std::uint64_t bytes_max = queue.settings(id).dead_letter.bytes_max;
+  if (bytes_max == 0) return;
+  std::uint64_t bytes = queue.dead_bytes(id);
+  while (bytes > bytes_max) {
+    // The oldest of all shards.
+    Subscription* from = nullptr;
+    Sequence oldest;
+    base::Lsn died;
+    for (const auto& stream : queue.streams()) {
+      Subscription* candidate = stream->find(id);
+      const auto first = candidate->dead().oldest();
+      if (!first) continue;
+      const base::Lsn record = candidate->dead().find(*first)->record;
+      if (from != nullptr && died <= record) continue;
+      from = candidate;
+      oldest = *first;
+      died = record;
+    }
+    if (from == nullptr) return;
+    bytes -= from->dead().find(oldest)->bytes;
+    storage::RemovedFact fact;
+    fact.key = from->key();
+    fact.cause = storage::RemoveCause::kDeadExpired;
+    fact.ranges = {{oldest, oldest}};
+    core.record(*from, fact);
+  }
+}
+
+base::Millis backoff_delay(const BackoffConfig& config, std::uint32_t count, base::Prng& prng) {
+  const double longest = static_cast<double>(std::max<std::int64_t>(0, config.max.count()));
+  const double first = static_cast<double>(std::max<std::int64_t>(0, config.initial.count()));
+  const double grown = first * std::pow(config.multiplier, static_cast<double>(count) - 1.0);
+  const double delay = std::isfinite(grown) ? std::clamp(grown, 0.0, longest) : longest;
+  const double jitter = std::clamp(config.jitter, 0.0, 1.0);
+  return base::Millis(static_cast<std::int64_t>(delay - delay * jitter * prng.unit()));
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/ids.h"
+#include "broker/command.h"
+#include "broker/subscription.h"
+
+namespace sluice::broker {
+
+// A session's link to one subscription of one stream. Limits and counts are absolute since then.
+struct Attachment {
+  AttachmentHandle handle;
+  SessionHandle session;
+  Subscription* subscription = nullptr;
+  std::uint64_t messages_limit = 0;
+  std::uint64_t bytes_limit = 0;
+  std::uint64_t messages = 0;  // delivered
+  std::uint64_t bytes = 0;
+  std::uint64_t outstanding = 0;  // delivered and not settled
+  bool in_ring = false;           // stands in Subscription::ring
+
+  // A message of any size may follow when nothing is outstanding.
+  bool has_credit() const {
+    return messages < messages_limit && (bytes < bytes_limit || outstanding == 0);
+  }
+};
+
+// A session's right to publish to one stream, as one producer.
+struct Publisher {
+  PublisherHandle handle;
+  SessionHandle session;
+  Stream* stream = nullptr;
+  base::ProducerId producer;
+  std::uint32_t epoch = 0;
+  // Accepted since it was opened, and the limits that the client was told.
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t messages_limit = 0;
+  std::uint64_t bytes_limit = 0;
+};
+
+// A client that is there.
+struct Session {
+  SessionHandle handle;
+  base::SessionId id;
+  std::uint32_t epoch = 0;
+  std::string client;
+  std::set<AttachmentHandle> attachments;
+  std::set<PublisherHandle> publishers;
+  std::uint32_t suspects = 0;  // leases that hold one
+};
+
+// Who is connected; nothing of it survives the process. Pointers stay valid until the thing is
+// closed.
+class SessionBook {
+ public:
+  // Attachments and publishers of one session together.
+  static constexpr std::size_t kHandlesMax = 4096;
+
+  Session* find(SessionHandle handle);
+  Session* find(const base::SessionId& id);
+  // REQUIRES: neither handle nor id is open.
+  Session& open(const OpenSession& command);
+  // REQUIRES: no attachments and publishers any more.
+  void close(Session& session);
+
+  Attachment* attachment(AttachmentHandle handle);
+  Attachment& attach(Session& session, Subscription& subscription);
+  void detach(Attachment& attachment);
+
+  Publisher* publisher(PublisherHandle handle);
+  Publisher& open_publisher(Session& session, Stream& stream);
+  void close_publisher(Publisher& publisher);
+
+  static bool has_room(const Session& session) {
+    return session.attachments.size() + session.publishers.size() < kHandlesMax;
+  }
+  std::size_t size() const { return sessions_.size(); }
+  const std::map<AttachmentHandle, std::unique_ptr<Attachment>>& attachments() const {
+    return attachments_;
+  }
+  const Session* find(SessionHandle handle) const;
+
+ private:
+  std::map<SessionHandle, std::unique_ptr<Session>> sessions_;
+  std::map<base::SessionId, Session*> by_id_;
+  std::map<AttachmentHandle, std::unique_ptr<Attachment>> attachments_;
+  std::map<PublisherHandle, std::unique_ptr<Publisher>> publishers_;
+  std::uint32_t attachments_made_ = 0;
+  std::uint32_t publishers_made_ = 0;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,216 @@
+#include "broker/settling.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "broker/attaching.h"
+#include "broker/returning.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using base::SequenceRange;
+
+constexpr std::size_t kErrorBytesMax = 4096;
+
+// Receipts against the leases that they claim to come from.
+struct Claims {
+  Ranges held;                  // proven, ascending
+  std::uint64_t messages = 0;   // in `held`
+  std::uint64_t acked = 0;      // acknowledged before: asking again is no mistake
+  std::uint64_t stale = 0;
+};
+
+bool is_possible(const Receipt& receipt) {
+  // No delivery batch has more.
+  constexpr std::uint64_t kMessagesMax = std::numeric_limits<std::uint32_t>::max();
+  const SequenceRange range = receipt.range;
+  return range.first != base::Sequence() && range.first <= range.last &&
+         range.last.value() < std::numeric_limits<std::uint64_t>::max() / 2 &&
+         range.count() <= kMessagesMax;
+}
+
+// The lease of a receipt, if it belongs to the attachment's session and subscription.
+Lease* lease_of(Core& core, const Attachment& attachment, const base::SessionId& session,
+                const Receipt& receipt) {
+  Lease* lease = core.state.leases.find(receipt.epoch);
+  if (lease == nullptr || lease->ending) return nullptr;
+  const bool mine = lease->subscription == attachment.subscription && lease->session == session;
+  return mine ? lease : nullptr;
+}
+
+std::uint64_t acked_in(const Subscription& subscription, SequenceRange range) {
+  return subscription.gone().count_in(range) - subscription.dead().count_in(range);
+}
+
+Claims check(Core& core, base::Now now, const Attachment& attachment, const Settle& command) {
+  Claims claims;
+  Subscription& subscription = *attachment.subscription;
+  const base::SessionId session = core.sessions.find(attachment.session)->id;
+  SubscriptionTotals& totals = subscription.stream().queue().totals(subscription.id());
+  const bool is_ack = command.kind == SettleKind::kAck;
+  std::uint64_t seen = 0;
+  for (const Receipt& receipt : command.receipts) {
+    std::uint64_t proven = 0;
+    if (const Lease* lease = lease_of(core, attachment, session, receipt)) {
+      for (const SequenceRange& range : lease->ranges) {
+        if (!overlaps(range, receipt.range)) continue;
+        claims.held.push_back(intersection(range, receipt.range));
+        proven += claims.held.back().count();
+      }
+      if (is_ack && proven > 0) {
+        const std::int64_t took_ns = std::max<std::int64_t>(0, now.mono - lease->delivered_at);
+        totals.processing_seconds.add(static_cast<double>(took_ns) / 1e9, proven);
+      }
+    }
+    seen += proven;
+    const std::uint64_t rest = receipt.range.count() - proven;
+    if (rest == 0) continue;
+    const std::uint64_t acked = is_ack ? acked_in(subscription, receipt.range) : 0;
+    claims.acked += acked;
+    claims.stale += rest - std::min(rest, acked);
+  }
+  normalise(claims.held);
+  claims.messages = count_messages(claims.held);
+  // Named twice in one command: the second one comes too late, which an ack does not mind.
+  (is_ack ? claims.acked : claims.stale) += seen - claims.messages;
+  return claims;
+}
+
+void carry_out(Core& core, base::Now now, Subscription& subscription, const Claims& claims,
+               const Settle& command, const std::string& consumer) {
+  SubscriptionTotals& totals = subscription.stream().queue().totals(subscription.id());
+  switch (command.kind) {
+    case SettleKind::kAck: {
+      storage::SettledFact fact;
+      fact.key = subscription.key();
+      totals.acked += claims.messages;
+      record_ranges(core, subscription, std::move(fact), claims.held);
+      return;
+    }
+    case SettleKind::kRelease:
+      return give_back(core, now, subscription, claims.held, storage::ReleaseCause::kConsumer);
+    case SettleKind::kFail:
+      return fail(core, now, subscription, claims.held,
+                  {command.error.substr(0, kErrorBytesMax), consumer, command.delay});
+    case SettleKind::kReject:
+      totals.rejected += claims.messages;
+      return kill(core, now, subscription, claims.held,
+                  {storage::DeadReason::kRejected, command.error.substr(0, kErrorBytesMax),
+                   consumer});
+  }
+}
+
+// What is wrong with the command itself.
+template <typename Command>
+Refusal check_command(Core& core, const Command& command, const Attachment* attachment) {
+  if (core.sessions.find(command.origin.session) == nullptr) {
+    return {RefusalCode::kNoSession, "no session: say hello first"};
+  }
+  if (attachment == nullptr) {
+    return {RefusalCode::kUnknownHandle, "no such attachment: attach first"};
+  }
+  if (!std::all_of(command.receipts.begin(), command.receipts.end(), is_possible)) {
+    return {RefusalCode::kInvalidArgument, "a receipt with an impossible range of sequences"};
+  }
+  return {};
+}
+
+constexpr const char* kStaleText =
+    "the lease is over, or another session's; the message was or will be delivered again";
+
+// The leases that an Extend is about; each once.
+std::set<base::Epoch> leases_to_extend(Core& core, const Attachment& attachment,
+                                       const Extend& command, std::uint64_t& stale) {
+  std::set<base::Epoch> epochs;
+  const base::SessionId session = core.sessions.find(attachment.session)->id;
+  if (command.all) {
+    const auto* mine = core.state.leases.of_session(session);
+    if (mine == nullptr) return epochs;
+    for (const base::Epoch epoch : *mine) {
+      const Lease& lease = *core.state.leases.find(epoch);
+      if (lease.attachment == attachment.handle && !lease.ending) epochs.insert(epoch);
+    }
+    return epochs;
+  }
+  for (const Receipt& receipt : command.receipts) {
+    const Lease* lease = lease_of(core, attachment, session, receipt);
+    const bool holds = lease != nullptr &&
+                       std::any_of(lease->ranges.begin(), lease->ranges.end(),
+                                   [&](SequenceRange r) { return overlaps(r, receipt.range); });
+    if (holds) {
+      epochs.insert(receipt.epoch);
+    } else {
+      stale += receipt.range.count();
+    }
+  }
+  return epochs;
+}
+
+}  // namespace
+
+void settle(Core& core, base::Now now, const Settle& command) {
+  SettleReply reply;
+  reply.origin = command.origin;
+  reply.attachment = command.attachment;
+  const Attachment* attachment = attachment_of(core, command.origin.session, command.attachment);
+  reply.refusal = check_command(core, command, attachment);
+  if (reply.refusal.refused()) {
+    if (command.wants_reply) core.effects.emit(Wait{}, std::move(reply));
+    return;
+  }
+  Subscription& subscription = *attachment->subscription;
+  const Claims claims = check(core, now, *attachment, command);
+  const std::string consumer = core.sessions.find(attachment->session)->client;
+  subscription.stream().queue().totals(subscription.id()).stale_receipts += claims.stale;
+  if (claims.messages > 0) carry_out(core, now, subscription, claims, command, consumer);
+  core.touch(subscription);
+  if (!command.wants_reply) return;
+  reply.settled = claims.messages + claims.acked;
+  reply.stale = claims.stale;
+  if (reply.settled == 0 && reply.stale > 0) {
+    reply.refusal = {RefusalCode::kStaleReceipt, kStaleText};
+    core.effects.emit(Wait{}, std::move(reply));
+    return;
+  }
+  core.effects.emit(Core::wait_for(subscription), std::move(reply));
+}
+
+void extend(Core& core, base::Now now, const Extend& command) {
+  ExtendReply reply;
+  reply.origin = command.origin;
+  reply.attachment = command.attachment;
+  const Attachment* attachment = attachment_of(core, command.origin.session, command.attachment);
+  reply.refusal = check_command(core, command, attachment);
+  if (reply.refusal.refused()) {
+    core.effects.emit(Wait{}, std::move(reply));
+    return;
+  }
+  Subscription& subscription = *attachment->subscription;
+  Queue& queue = subscription.stream().queue();
+  const DeliveryConfig& settings = queue.settings(subscription.id()).delivery;
+  // A longer one than a century would leave the clock.
+  constexpr base::Millis kDurationMax{std::int64_t{100} * 365 * 24 * 3600 * 1000};
+  base::Millis duration = command.duration.count() > 0 ? command.duration : settings.lease;
+  duration = std::min(duration, kDurationMax);
+  for (const base::Epoch epoch : leases_to_extend(core, *attachment, command, reply.stale)) {
+    Lease& lease = *core.state.leases.find(epoch);
+    base::MonoTime deadline = now.mono + base::Nanos(duration);
+    if (settings.max_lease.count() > 0) {
+      deadline = std::min(deadline, lease.delivered_at + base::Nanos(settings.max_lease));
+    }
+    core.state.leases.set_deadline(lease, deadline);
+    reply.extended += lease.messages;
+  }
+  queue.totals(subscription.id()).stale_receipts += reply.stale;
+  if (reply.extended == 0 && reply.stale > 0) {
+    reply.refusal = {RefusalCode::kStaleReceipt, kStaleText};
+  }
+  core.effects.emit(Wait{}, std::move(reply));
+}
+
+}  // namespace sluice::broker

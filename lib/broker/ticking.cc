@@ -1,0 +1,204 @@
+#include "broker/ticking.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "broker/returning.h"
+
+namespace sluice::broker {
+
+namespace {
+
+// Waking and dropping work on runs: a message of a run costs next to nothing.
+constexpr std::uint64_t kRunMax = 65'536;
+constexpr std::uint64_t kMessagesPerUnit = 64;
+
+// Between two looks at the wall clock, which may step forward at any time.
+constexpr base::Nanos kWallLookEvery = std::chrono::seconds(5);
+
+void take_run(Budget& budget, std::uint64_t messages) {
+  budget.take(1 + messages / kMessagesPerUnit);
+}
+
+// A lease whose owner let it run out, or is gone.
+void end_lease(Core& core, base::Now now, base::Epoch epoch, SessionEnd end,
+               const std::string& consumer, Budget& budget) {
+  Lease* lease = core.state.leases.find(epoch);
+  if (lease == nullptr) return;
+  core.state.leases.clear_deadline(*lease);
+  const Ranges ranges = lease->ranges;
+  budget.take(1 + lease->messages);
+  if (core.is_unclaimed_recovered(*lease)) {
+    // A restart is nobody's fault.
+    give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kRestart);
+  } else if (end == SessionEnd::kClosed) {
+    give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kSessionClosed);
+  } else {
+    stall(core, now, *lease, consumer);
+  }
+}
+
+void end_sessions(Core& core, base::Now now, Budget& budget) {
+  while (!core.endings.empty() && !budget.spent()) {
+    const Ending ending = std::move(core.endings.front());
+    core.endings.pop_front();
+    end_lease(core, now, ending.epoch, ending.end, ending.consumer, budget);
+  }
+}
+
+void expire_leases(Core& core, base::Now now, Budget& budget) {
+  while (!budget.spent()) {
+    const Lease* lease = core.state.leases.pop_expired(now.mono);
+    if (lease == nullptr) return;
+    const std::string consumer = core.consumer_of(*lease);
+    end_lease(core, now, lease->epoch, SessionEnd::kLost, consumer, budget);
+  }
+}
+
+// The time to live of recovered sessions is over: what nobody came back for is released.
+void end_recovery(Core& core, base::Now now, Budget& budget) {
+  if (!core.recovery_ends || now.mono < *core.recovery_ends) return;
+  std::vector<base::SessionId> absent;
+  for (const auto& [id, session] : core.state.sessions) {
+    if (core.sessions.find(id) == nullptr) absent.push_back(id);
+  }
+  std::vector<base::Epoch> left;
+  for (const auto& [epoch, lease] : core.state.leases.leases()) {
+    if (!lease.ending && core.sessions.find(lease.session) == nullptr) left.push_back(epoch);
+  }
+  for (const base::Epoch epoch : left) {
+    Lease& lease = *core.state.leases.find(epoch);
+    lease.ending = true;
+    core.endings.push_back({epoch, SessionEnd::kLost, core.consumer_of(lease)});
+  }
+  for (const base::SessionId& id : absent) {
+    storage::SessionFact fact;
+    fact.session = id;
+    fact.event = storage::SessionEvent::kClosed;
+    fact.epoch = core.state.sessions.at(id).epoch;
+    fact.client = core.state.sessions.at(id).client;
+    core.record(fact, false);
+  }
+  budget.take(absent.size());
+  core.recovery_ends.reset();
+  end_sessions(core, now, budget);
+}
+
+void wake(Core& core, base::Now now, Budget& budget) {
+  while (!budget.spent()) {
+    Subscription* subscription = core.backoffs.due(now.mono);
+    if (subscription == nullptr) break;
+    while (!budget.spent()) {
+      const auto sequence = subscription->retries().pop_due(now.mono);
+      if (!sequence) break;
+      subscription->wake(*sequence);
+      budget.take(1);
+    }
+    core.schedule(now, *subscription);
+    core.touch(*subscription);
+  }
+  while (!budget.spent()) {
+    Subscription* subscription = core.delays.due(now.wall);
+    if (subscription == nullptr) break;
+    while (!budget.spent()) {
+      const auto run = subscription->delays().pop_due(now.wall, kRunMax);
+      if (!run) break;
+      subscription->wake(*run);
+      take_run(budget, run->count());
+    }
+    core.schedule(now, *subscription);
+    core.touch(*subscription);
+  }
+}
+
+// The messages of `run` that nobody holds, as far as they may expire.
+Ranges expirable(const Subscription& subscription, base::SequenceRange run) {
+  Ranges expirable = subscription.idle_in(run);
+  if (subscription.unexpiring().empty()) return expirable;
+  subscription.unexpiring().for_each_range(run.first, run.last, [&](base::SequenceRange exempt) {
+    cut_range(expirable, exempt);
+    return true;
+  });
+  return expirable;
+}
+
+void expire_messages(Core& core, base::Now now, Budget& budget) {
+  while (!budget.spent()) {
+    Stream* stream = core.expiries.due(now.wall);
+    if (stream == nullptr) return;
+    const bool drops = stream->queue().config().expiry_action == ExpiryAction::kDrop;
+    while (!budget.spent()) {
+      const std::uint64_t run_max = drops ? kRunMax : budget.left();
+      const auto run = stream->expiry().pop_due(now.wall, run_max);
+      if (!run) break;
+      for (const auto& subscription : stream->subscriptions()) {
+        const Ranges over = expirable(*subscription, *run);
+        expire(core, now, *subscription, over);
+        drops ? take_run(budget, over.size() * kMessagesPerUnit)
+              : budget.take(1 + count_messages(over));
+      }
+    }
+    core.expiries.set(*stream, stream->expiry().earliest());
+  }
+}
+
+void expire_dead_letters(Core& core, base::Now now, Budget& budget) {
+  while (!budget.spent()) {
+    Subscription* subscription = core.dead_expiries.due(now.wall);
+    if (subscription == nullptr) return;
+    const base::Millis retention = subscription->stream()
+                                       .queue()
+                                       .settings(subscription->id())
+                                       .dead_letter.retention;
+    Ranges over;
+    subscription->dead().for_each_oldest([&](base::Sequence sequence, const DeadLetter& letter) {
+      const bool old = letter.died_at + retention.count() <= now.wall;
+      if (!old || budget.spent()) return false;
+      over.push_back({sequence, sequence});
+      budget.take(1);
+      return true;
+    });
+    normalise(over);
+    storage::RemovedFact fact;
+    fact.key = subscription->key();
+    fact.cause = storage::RemoveCause::kDeadExpired;
+    record_ranges(core, *subscription, std::move(fact), over);
+    core.schedule(now, *subscription);
+  }
+}
+
+}  // namespace
+
+void pass_time(Core& core, base::Now now, Budget& budget) {
+  end_sessions(core, now, budget);
+  if (!budget.spent()) end_recovery(core, now, budget);
+  expire_leases(core, now, budget);
+  wake(core, now, budget);
+  expire_messages(core, now, budget);
+  expire_dead_letters(core, now, budget);
+}
+
+std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
+  if (!core.endings.empty() || !core.unfinished.empty()) return now.mono;
+  std::optional<base::MonoTime> next;
+  const auto offer = [&](std::optional<base::MonoTime> time) {
+    if (time && (!next || *time < *next)) next = std::max(*time, now.mono);
+  };
+  const auto offer_wall = [&](std::optional<base::WallTime> time) {
+    if (!time) return;
+    const std::int64_t wait_ms = std::max<std::int64_t>(0, *time - now.wall);
+    const base::Nanos wait = std::min(kWallLookEvery, base::Nanos(base::Millis(
+                                          std::min<std::int64_t>(wait_ms, 10'000))));
+    offer(now.mono + wait);
+  };
+  offer(core.state.leases.earliest_deadline());
+  offer(core.recovery_ends);
+  offer(core.backoffs.earliest());
+  offer_wall(core.delays.earliest());
+  offer_wall(core.expiries.earliest());
+  offer_wall(core.dead_expiries.earliest());
+  return next;
+}
+
+}  // namespace sluice::broker
