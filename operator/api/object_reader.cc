@@ -300,6 +300,10 @@ void ObjectReader::finish() {
         std::binary_search(silent_.begin(), silent_.end(), key)) {
       continue;
     }
+    if (context_.problems.full()) {
+      context_.problems.add(value.line, "", "");
+      continue;
+    }
     const auto meant = nearest(key, known_);
     context_.problems.add(value.line, field_path(path_step(key)),
                           "unknown field" + (meant ? ", did you mean " + *meant + "?" : "") +

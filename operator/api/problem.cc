@@ -14,7 +14,7 @@ std::string Problem::to_string(std::string_view file) const {
 }
 
 void Problems::add(int line, std::string path, std::string text) {
-  if (list_.size() == kProblemsMax) {
+  if (full()) {
     ++left_out_;
     return;
   }

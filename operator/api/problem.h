@@ -24,6 +24,8 @@ class Problems {
   static constexpr std::size_t kProblemsMax = 100;
 
   void add(int line, std::string path, std::string text);
+  // Whoever would work hard for a good text need not any more.
+  bool full() const { return list_.size() == kProblemsMax; }
   bool empty() const { return list_.empty(); }
   const std::vector<Problem>& list() const { return list_; }
   std::size_t left_out() const { return left_out_; }
