@@ -33,8 +33,8 @@ CrashPlan CrashPlan::keep_prefix(std::uint64_t bytes) {
 
 CrashPlan CrashPlan::keep_sectors(std::vector<bool> mask) {
   CrashPlan plan;
-  plan.sector = [mask = std::move(mask)](const UnsyncedSector& sector) {
-    const bool kept = sector.ordinal < mask.size() && mask[sector.ordinal];
+  plan.sector = [mask = std::move(mask)](const UnsyncedSector& unsynced) {
+    const bool kept = unsynced.ordinal < mask.size() && mask[unsynced.ordinal];
     return kept ? SectorFate::kKept : SectorFate::kLost;
   };
   return plan;
