@@ -41,8 +41,7 @@ def rabbitmq_command(_, port):
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": distribution_port,
-        # Its idle schedulers would spin on cores that the load programs need: on a small machine it
-        # is faster, by up to a fifth, when they sleep.
+        # Its idle schedulers would spin on cores that the load programs need.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
             "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
         "ERL_EPMD_PORT": str(free_port()),
