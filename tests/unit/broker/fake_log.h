@@ -1,0 +1,180 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/message.h"
+#include "storage/fact_codec.h"
+#include "storage/log.h"
+#include "storage/message_store.h"
+
+namespace sluice::broker {
+
+// A log in memory: keeps every record, is durable when told, can be read again and cut.
+class FakeLog final : public storage::Log {
+ public:
+  struct Record {
+    storage::Appended at;
+    storage::RecordType type = storage::RecordType::kPadding;
+    std::vector<std::byte> payload;
+    bool needs_sync = false;
+
+    storage::RecordView view() const { return {at.begin, at.end, type, payload}; }
+  };
+
+  storage::Appended append(storage::RecordType type, base::ByteView head, base::ByteView tail,
+                           bool needs_sync) override {
+    Record record;
+    record.type = type;
+    record.payload.assign(head.begin(), head.end());
+    record.payload.insert(record.payload.end(), tail.begin(), tail.end());
+    CHECK(record.payload.size() <= storage::kRecordBytesMax);
+    record.needs_sync = needs_sync;
+    record.at.begin = positions_.appended;
+    record.at.end = record.at.begin + (32 + record.payload.size());
+    positions_.appended = record.at.end;
+    records_.push_back(std::move(record));
+    return records_.back().at;
+  }
+
+  storage::LogPositions positions() const override { return positions_; }
+
+  base::Result<storage::RecordView> read(base::Lsn begin, std::vector<std::byte>&) override {
+    const Record* record = find(begin);
+    if (record == nullptr) return base::not_found("no record there");
+    return record->view();
+  }
+
+  std::uint64_t unwritten_bytes() const override { return positions_.appended - positions_.written; }
+
+  void sync() { positions_.written = positions_.durable = positions_.appended; }
+
+  // Forgets everything from record number `count` on.
+  void cut(std::size_t count) {
+    while (records_.size() > count) {
+      positions_.appended = records_.back().at.begin;
+      records_.pop_back();
+    }
+    positions_.written = std::min(positions_.written, positions_.appended);
+    positions_.durable = std::min(positions_.durable, positions_.appended);
+  }
+  // A damaged record: nobody can read it any more.
+  void damage(std::size_t index) { records_.erase(records_.begin() + std::ptrdiff_t(index)); }
+
+  const std::vector<Record>& records() const { return records_; }
+  std::size_t count(storage::RecordType type) const {
+    return static_cast<std::size_t>(
+        std::count_if(records_.begin(), records_.end(),
+                      [&](const Record& record) { return record.type == type; }));
+  }
+
+  const Record* find(base::Lsn begin) const {
+    const auto at = std::lower_bound(
+        records_.begin(), records_.end(), begin,
+        [](const Record& record, base::Lsn lsn) { return record.at.begin < lsn; });
+    return at != records_.end() && at->at.begin == begin ? &*at : nullptr;
+  }
+
+ private:
+  std::vector<Record> records_;
+  storage::LogPositions positions_{base::Lsn(4096), base::Lsn(4096), base::Lsn(4096)};
+};
+
+// Messages by sequence over a FakeLog; single messages can be declared damaged.
+class FakeMessages final : public storage::MessageStore {
+ public:
+  explicit FakeMessages(FakeLog& log) : log_(log) {}
+
+  storage::Appended append(storage::MessagesFact fact, base::ByteView entries,
+                           bool needs_sync) override {
+    std::byte head[storage::kMessagesHeadBytes];
+    storage::encode(fact, head);
+    const auto at = log_.append(storage::RecordType::kMessages, head, entries, needs_sync);
+    index(fact, at.begin, entries.size());
+    return at;
+  }
+
+  // Reads the index back from the log's records.
+  void recover() {
+    streams_.clear();
+    for (const FakeLog::Record& record : log_.records()) {
+      if (record.type != storage::RecordType::kMessages) continue;
+      const auto decoded = storage::decode_messages(record.payload);
+      CHECK(decoded.has_value());
+      index(decoded->fact, record.at.begin, decoded->entries.size());
+    }
+  }
+
+  base::Result<std::optional<storage::BatchLocation>> locate(const storage::StreamId& stream,
+                                                             base::Sequence sequence) override {
+    ++locates;
+    const std::vector<storage::BatchLocation>& batches = streams_[stream];
+    const auto at = std::lower_bound(
+        batches.begin(), batches.end(), sequence,
+        [](const storage::BatchLocation& b, base::Sequence s) { return b.last() < s; });
+    if (at == batches.end()) return std::optional<storage::BatchLocation>();
+    return std::optional<storage::BatchLocation>(*at);
+  }
+
+  base::Result<storage::EntrySlice> slice(const storage::BatchLocation& batch,
+                                          base::Sequence first, base::Sequence last,
+                                          std::uint32_t bytes_max) override {
+    CHECK(batch.first <= first && first <= last && last <= batch.last());
+    storage::EntrySlice slice;
+    slice.lsn = batch.lsn;
+    slice.first = first;
+    slice.damaged = damaged.contains(first);
+    base::ByteView entries = entries_of(batch.lsn);
+    for (base::Sequence at = batch.first; at <= last; ++at) {
+      const std::size_t bytes = base::take_entry(entries).entry.size();
+      if (at < first) {
+        slice.offset += static_cast<std::uint32_t>(bytes);
+        continue;
+      }
+      if (at != first && (slice.bytes + bytes > bytes_max ||
+                          damaged.contains(at) != slice.damaged)) {
+        break;
+      }
+      slice.bytes += static_cast<std::uint32_t>(bytes);
+      slice.count += 1;
+    }
+    return slice;
+  }
+
+  base::Result<base::ByteView> read(const storage::EntrySlice& slice) override {
+    if (slice.damaged) return base::corruption("damaged");
+    return entries_of(slice.lsn).subspan(slice.offset, slice.bytes);
+  }
+
+  std::set<base::Sequence> damaged;
+  std::uint64_t locates = 0;
+
+ private:
+  void index(const storage::MessagesFact& fact, base::Lsn lsn, std::size_t bytes) {
+    storage::BatchLocation batch;
+    batch.lsn = lsn;
+    batch.first = fact.first;
+    batch.count = fact.count;
+    batch.entries_offset = storage::kMessagesHeadBytes;
+    batch.entries_bytes = static_cast<std::uint32_t>(bytes);
+    batch.body_bytes = fact.body_bytes;
+    batch.accepted_at = fact.accepted_at;
+    batch.flags = fact.flags;
+    streams_[fact.stream].push_back(batch);
+  }
+  base::ByteView entries_of(base::Lsn lsn) const {
+    const FakeLog::Record* record = log_.find(lsn);
+    CHECK(record != nullptr);
+    return base::ByteView(record->payload).subspan(storage::kMessagesHeadBytes);
+  }
+
+  FakeLog& log_;
+  std::map<storage::StreamId, std::vector<storage::BatchLocation>> streams_;
+};
+
+}  // namespace sluice::broker
