@@ -39,8 +39,8 @@ class ConnectionUser {
   // and attachments are void: open them again.
   virtual void on_session(bool resumed) = 0;
   virtual void on_session_lost() = 0;
-  // True = it was mine. Takes what it wants to keep out of `inbound`; views of `frame` point there.
-  virtual bool on_frame(const wire::Frame& frame, InboundFrame& inbound) = 0;
+  // True = it was mine. May take `frame` and `inbound` away; views of the one point into the other.
+  virtual bool on_frame(wire::Frame& frame, InboundFrame& inbound) = 0;
   // What is due now (resending, lingering batches), after every round of frames. Returns when it
   // wants to be called again at the latest.
   virtual std::optional<base::MonoTime> on_round(base::MonoTime now) = 0;
@@ -87,9 +87,11 @@ class Connection {
   // Unavailable, and whether the request was carried out is unknown.
   struct RequestOptions {
     bool repeat = false;
-    std::optional<base::Millis> timeout;
-    // True for an answer that another one follows (TASK): wait on.
-    std::function<bool(const wire::Frame&)> more;
+    std::optional<base::Millis> timeout = std::nullopt;
+    // True for an answer that another one follows (TASK): wait on for it, up to `more_timeout` from
+    // the first; then the last that came is the answer.
+    std::function<bool(const wire::Frame&)> more = nullptr;
+    base::Millis more_timeout{0};
   };
   struct Answer {
     InboundFrame inbound;

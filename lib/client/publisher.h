@@ -84,7 +84,8 @@ class Publisher {
   // The same for a bare body without key, group or dedup id: writes it straight into the frame.
   base::Status append(base::ByteView body) {
     const std::size_t bytes = base::kEntryHeaderBytes + body.size();
-    if (bytes > static_cast<std::size_t>(fast_.end - fast_.at)) [[unlikely]] {
+    if (bytes > static_cast<std::size_t>(fast_.end - fast_.at) || bytes > fast_.entry_bytes_max)
+        [[unlikely]] {
       return append_slow(body);
     }
     // entry_bytes, no attributes, priority unset: the layout of base/message.h in one store.
@@ -116,6 +117,9 @@ class Publisher {
   std::uint64_t outstanding_messages() const;
   std::size_t shards() const;
   const base::ProducerId& producer() const;
+  // The last of this producer's messages that is stored in the shard, also by a process before:
+  // where a named producer goes on.
+  std::uint64_t last_sequence(base::ShardIndex shard) const;
   const PublisherStats& stats() const;
 
  private:
@@ -124,6 +128,7 @@ class Publisher {
   struct FastPath {
     std::byte* at = nullptr;
     std::byte* end = nullptr;
+    std::size_t entry_bytes_max = 0;  // the queue's limit
     std::uint32_t count = 0;
   };
   static constexpr std::uint64_t kBareEntry = std::uint64_t{base::kPriorityUnset} << 48;

@@ -1,0 +1,194 @@
+#include "client/admin.h"
+
+#include <array>
+#include <utility>
+
+#include "client/refusal.h"
+#include "client/resolve.h"
+
+namespace sluice::client {
+namespace {
+
+constexpr std::size_t kManifestBytesMax = 256 * 1024;
+constexpr std::array<std::string_view, 6> kDeadReasons = {
+    "", "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired", "Overflow"};
+constexpr std::array<std::string_view, 5> kTaskStates = {"", "Running", "Completed", "Cancelled",
+                                                         "Failed"};
+
+// The answer's body as a T, with its refusal mapped.
+template <typename T>
+base::Result<const T*> expect(const Connection::Answer& answer) {
+  const auto* body = std::get_if<T>(&answer.frame.body);
+  if (body == nullptr) return base::unavailable("the broker answered with another frame");
+  if constexpr (requires { body->code; }) RETURN_IF_ERROR(to_status(body->code, body->message));
+  return body;
+}
+
+// Texts that a frame cannot carry are the caller's mistake.
+base::Status check_name(std::string_view what, std::string_view name) {
+  if (name.size() <= wire::kNameBytesMax) return {};
+  return base::invalid_argument(std::string(what) + " has at most 253 characters");
+}
+
+// Views point into `selector`.
+base::Result<wire::WireSelector> to_wire(const Selector& selector) {
+  wire::WireSelector wire;
+  if (selector.reason) wire.reason = static_cast<std::uint8_t>(*selector.reason);
+  if (selector.sequences) {
+    wire.first = selector.sequences->first.value();
+    wire.last = selector.sequences->last.value();
+    if (wire.last < wire.first) return base::invalid_argument("selector: last is before first");
+  }
+  if (selector.header) {
+    wire.header_name = selector.header->first;
+    wire.header_value = selector.header->second;
+    if (wire.header_name.size() > base::kHeaderNameBytesMax ||
+        wire.header_value.size() > base::kAttributesBytesMax) {
+      return base::invalid_argument("selector: the header is too long");
+    }
+  }
+  wire.dead_before_ms = selector.dead_before.value();
+  return wire;
+}
+
+base::Result<PeekedMessage> to_peeked(const wire::PeekedMessage& wire) {
+  ASSIGN_OR_RETURN(const base::BatchSummary summary, base::summarize_batch(wire.entry));
+  if (summary.count != 1) return base::unavailable("PEEKED: an entry is not one message");
+  base::ByteView entry = wire.entry;
+  PeekedMessage message;
+  message.sequence = base::Sequence(wire.sequence);
+  message.accepted_at = base::WallTime(wire.accepted_at_ms);
+  message.attempts = wire.attempts;
+  message.stalls = wire.stalls;
+  message.message = base::to_message(base::take_entry(entry));
+  message.dead = wire.dead;
+  if (wire.dead) message.reason = static_cast<DeadReason>(wire.reason);
+  message.first_failed = base::WallTime(wire.first_failed_ms);
+  message.died_at = base::WallTime(wire.died_at_ms);
+  message.error = wire.error;
+  message.consumer = wire.consumer;
+  return message;
+}
+
+bool is_running(const wire::Frame& frame) {
+  const auto* task = std::get_if<wire::Task>(&frame.body);
+  return task != nullptr && task->code == 0 &&
+         task->state == static_cast<std::uint8_t>(TaskState::kRunning);
+}
+
+}  // namespace
+
+std::string_view to_string(DeadReason reason) {
+  const auto number = static_cast<std::size_t>(reason);
+  return number < kDeadReasons.size() ? kDeadReasons[number] : "";
+}
+
+std::optional<DeadReason> dead_reason_from(std::string_view name) {
+  for (std::size_t number = 1; number < kDeadReasons.size(); ++number) {
+    if (kDeadReasons[number] == name) return static_cast<DeadReason>(number);
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(TaskState state) {
+  const auto number = static_cast<std::size_t>(state);
+  return number < kTaskStates.size() ? kTaskStates[number] : "";
+}
+
+base::Result<QueueInfo> Admin::resolve(std::string_view queue) {
+  ASSIGN_OR_RETURN(ResolvedQueue resolved, resolve_queue(connection_, queue));
+  return QueueInfo{resolved.id, resolved.slots.shards(), resolved.slots.version(),
+                   resolved.message_bytes_max, std::move(resolved.subscriptions)};
+}
+
+base::Result<std::string> Admin::stat(std::string_view queue) {
+  RETURN_IF_ERROR(check_name("a queue's name", queue));
+  ASSIGN_OR_RETURN(const Connection::Answer answer,
+                   connection_.request(wire::Stat{queue}, {.repeat = true}));
+  ASSIGN_OR_RETURN(const wire::Stated* stated, expect<wire::Stated>(answer));
+  return std::string(stated->json);
+}
+
+base::Result<PeekPage> Admin::peek(const PeekOptions& options) {
+  RETURN_IF_ERROR(check_name("a subscription's name", options.subscription));
+  if (options.messages_max < 1 || options.messages_max > wire::kPeekMessagesMax) {
+    return base::invalid_argument("one peek shows 1 to 1000 messages");
+  }
+  const wire::Peek peek{options.queue,         options.subscription, options.dead_letters,
+                        options.shard.value(), options.from.value(), options.messages_max};
+  ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(peek, {.repeat = true}));
+  ASSIGN_OR_RETURN(const wire::Peeked* peeked, expect<wire::Peeked>(answer));
+  PeekPage page;
+  page.next = base::Sequence(peeked->next);
+  for (const wire::PeekedMessage& wire : peeked->messages) {
+    ASSIGN_OR_RETURN(PeekedMessage message, to_peeked(wire));
+    page.messages.push_back(std::move(message));
+  }
+  return page;
+}
+
+base::Result<TaskStatus> Admin::redrive(const RedriveOptions& options, base::Millis wait) {
+  RETURN_IF_ERROR(check_name("a subscription's name", options.subscription));
+  ASSIGN_OR_RETURN(const wire::WireSelector selector, to_wire(options.selector));
+  return run_task(wire::Redrive{options.queue, options.subscription, options.dry_run,
+                                options.rate_per_second_max, selector},
+                  wait);
+}
+
+base::Result<TaskStatus> Admin::purge(const PurgeOptions& options, base::Millis wait) {
+  RETURN_IF_ERROR(check_name("a subscription's name", options.subscription));
+  ASSIGN_OR_RETURN(const wire::WireSelector selector, to_wire(options.selector));
+  return run_task(wire::Purge{options.queue, options.subscription, options.dead_letters, selector},
+                  wait);
+}
+
+base::Result<TaskStatus> Admin::cancel_task(const base::TaskId& task) {
+  return run_task(wire::CancelTask{task}, base::Millis(0));
+}
+
+base::Result<TaskStatus> Admin::run_task(const wire::Body& body, base::Millis wait) {
+  Connection::RequestOptions options;
+  if (wait > base::Millis(0)) {
+    options.more = is_running;
+    options.more_timeout = wait;
+  }
+  ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(body, std::move(options)));
+  ASSIGN_OR_RETURN(const wire::Task* task, expect<wire::Task>(answer));
+  return TaskStatus{task->task, static_cast<TaskState>(task->state), task->matched, task->done};
+}
+
+base::Status Admin::delete_queue(const base::QueueId& queue) {
+  ASSIGN_OR_RETURN(const Connection::Answer answer,
+                   connection_.request(wire::DeleteQueue{queue}, {}));
+  RETURN_IF_ERROR(expect<wire::QueueDeleted>(answer));
+  return {};
+}
+
+base::Result<Control::Observed> Control::observe() {
+  ASSIGN_OR_RETURN(const Connection::Answer answer,
+                   connection_.request(wire::Observe{0}, {.repeat = true}));
+  ASSIGN_OR_RETURN(const wire::Observation* observation, expect<wire::Observation>(answer));
+  return Observed{observation->revision, std::string(observation->json)};
+}
+
+base::Result<base::QueueId> Control::configure(std::uint64_t leader_epoch,
+                                               std::string_view manifest) {
+  if (manifest.size() > kManifestBytesMax) {
+    return base::invalid_argument("a manifest has at most 262144 bytes");
+  }
+  ASSIGN_OR_RETURN(const Connection::Answer answer,
+                   connection_.request(wire::Configure{leader_epoch, manifest}, {.repeat = true}));
+  ASSIGN_OR_RETURN(const wire::Configured* configured, expect<wire::Configured>(answer));
+  return configured->queue;
+}
+
+base::Result<std::uint64_t> Control::cordon(std::uint64_t leader_epoch, std::string_view consumer,
+                                            base::Millis lease) {
+  RETURN_IF_ERROR(check_name("a consumer's name", consumer));
+  const wire::Cordon cordon{leader_epoch, static_cast<std::uint32_t>(lease.count()), consumer};
+  ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(cordon, {.repeat = true}));
+  ASSIGN_OR_RETURN(const wire::Cordoned* cordoned, expect<wire::Cordoned>(answer));
+  return cordoned->in_flight;
+}
+
+}  // namespace sluice::client

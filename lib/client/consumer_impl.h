@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/connection.h"
+#include "client/consumer.h"
+#include "client/delivery_credit.h"
+#include "client/resolve.h"
+#include "client/settle_queue.h"
+
+namespace sluice::client {
+
+// One attachment a shard, what was delivered and not fetched, and the settles on their way.
+class Consumer::Impl final : public ConnectionUser {
+ public:
+  Impl(Connection& connection, ConsumerOptions options, ResolvedQueue queue);
+  ~Impl() override;
+
+  base::Status open();
+  base::Result<std::optional<DeliveredBatch>> poll(base::Millis timeout);
+  void settle(SettleKind kind, const Receipt& receipt, std::optional<base::Millis> delay,
+              std::string_view error);
+  void settle(SettleKind kind, const DeliveredBatch& batch);
+  base::Status extend(base::ShardIndex shard, std::vector<wire::WireReceipt> receipts,
+                      base::Millis duration);
+  base::Status extend_all(base::Millis duration);
+  base::Status flush_settles(base::Millis timeout);
+  std::uint64_t unconfirmed_messages() const;
+  std::uint64_t held_messages() const;
+  const ConsumerStats& stats() const { return stats_; }
+
+  void on_session(bool resumed) override;
+  void on_session_lost() override;
+  bool on_frame(wire::Frame& frame, InboundFrame& inbound) override;
+  std::optional<base::MonoTime> on_round(base::MonoTime now) override;
+
+ private:
+  struct Attachment {
+    explicit Attachment(DeliveryCredit window) : credit(std::move(window)) {}
+
+    enum class Phase { kClosed, kOpening, kOpen };
+    Phase phase = Phase::kClosed;
+    std::uint64_t open_request = 0;
+    std::uint32_t handle = 0;
+    std::optional<base::MonoTime> retry_at;
+    SettleQueue settles;
+    DeliveryCredit credit;
+  };
+
+  void attach(base::MonoTime now);
+  void pump(Attachment& attachment);
+  void forget_leases();
+  void reopen(Attachment& attachment);
+  Attachment* by_handle(std::uint32_t handle);
+  base::ShardIndex shard_of(const Attachment& attachment) const;
+  void on_attached(Attachment& attachment, const wire::Attached& attached);
+  bool on_error(std::uint64_t request, const wire::ErrorFrame& error);
+  bool on_settled(std::uint64_t request, std::uint16_t code, std::uint64_t stale);
+  void on_deliver(Attachment& attachment, wire::Deliver deliver, InboundFrame inbound);
+  void on_closed(const wire::AttachmentClosed& closed);
+  base::Status send_extend(Attachment& attachment, wire::Extend extend, base::Millis duration);
+
+  Connection& connection_;
+  ConsumerOptions options_;
+  ResolvedQueue queue_;
+  std::vector<Attachment> attachments_;
+  std::deque<DeliveredBatch> ready_;
+  std::set<std::uint64_t> extends_;  // requests whose answer says how many were stale
+  std::optional<base::Error> failure_;
+  ConsumerStats stats_;
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,204 @@
+#include "client/publish_lane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "client/refusal.h"
+#include "wire/frame_codec.h"
+
+namespace sluice::client {
+namespace {
+
+constexpr base::Millis kPatience{100};
+
+// Refusals after which no batch of this publisher can ever be taken.
+bool ends_publisher(wire::Code code) {
+  switch (code) {
+    case wire::Code::kUnknownQueue:
+    case wire::Code::kUnknownShard:
+    case wire::Code::kStaleShardMap:
+    case wire::Code::kProducerFenced:
+    case wire::Code::kUnknownProducer:
+    case wire::Code::kPermissionDenied:
+    case wire::Code::kUnimplemented:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The handle means nothing to the broker: open again.
+bool voids_handle(wire::Code code) {
+  return code == wire::Code::kUnknownHandle || code == wire::Code::kNoSession ||
+         code == wire::Code::kSessionFenced;
+}
+
+}  // namespace
+
+std::uint64_t PendingBatch::bytes() const { return frame->size() - wire::kPublishPrefixBytes; }
+
+void PublishLane::on_opening(std::uint64_t request) {
+  CHECK(phase_ == Phase::kClosed);
+  phase_ = Phase::kOpening;
+  retry_at_.reset();
+  open_request_ = request;
+}
+
+void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& opened) {
+  const auto code = static_cast<wire::Code>(opened.code);
+  if (code != wire::Code::kNone) {
+    if (!asks_for_patience(code) && !voids_handle(code)) return fail(code, opened.message);
+    close();
+    retry_at_ = now + kPatience;
+    return;
+  }
+  phase_ = Phase::kOpen;
+  retry_at_.reset();
+  publisher_ = opened.publisher;
+  producer_epoch_ = opened.producer_epoch;
+  sent_messages_ = 0;
+  sent_bytes_ = 0;
+  messages_limit_ = opened.messages_limit;
+  bytes_limit_ = opened.bytes_limit;
+  drop_stored(opened.last_sequence);
+  last_stored_ = opened.last_sequence;
+  next_sequence_ = opened.last_sequence + 1;
+}
+
+// What was sent over the old connection may have been stored, in whole batches and in order.
+void PublishLane::drop_stored(std::uint64_t last_sequence) {
+  while (!batches_.empty() && batches_.front().may_be_stored &&
+         batches_.front().last_sequence() <= last_sequence) {
+    finish_front(wire::Code::kNone, {}, base::Sequence(0), true);
+  }
+}
+
+void PublishLane::on_session_lost() {
+  if (phase_ != Phase::kFailed) close();
+}
+
+void PublishLane::close() {
+  phase_ = Phase::kClosed;
+  retry_at_.reset();
+  publisher_ = 0;
+  under_way_ = 0;
+  // Sequences stay: they say what last_sequence of the next on_opened() means for them.
+  for (PendingBatch& batch : batches_) batch.request = 0;
+}
+
+void PublishLane::add(PendingBatch batch) {
+  batches_.push_back(std::move(batch));
+  if (phase_ == Phase::kFailed) fail(failure_, std::string(failure_message_));
+}
+
+bool PublishLane::has_credit(const PendingBatch& batch) const {
+  if (sent_messages_ + batch.count <= messages_limit_ &&
+      sent_bytes_ + batch.bytes() <= bytes_limit_) {
+    return true;
+  }
+  return under_way_ == 0 && sent_messages_ < messages_limit_ && sent_bytes_ < bytes_limit_;
+}
+
+PendingBatch* PublishLane::next(base::MonoTime now) {
+  if (phase_ != Phase::kOpen) return nullptr;
+  if (retry_at_ && now < *retry_at_) return nullptr;
+  retry_at_.reset();
+  if (under_way_ == batches_.size() || (probing_ && under_way_ > 0)) return nullptr;
+  PendingBatch& batch = batches_[under_way_];
+  if (!has_credit(batch)) return nullptr;
+  batch.producer_sequence = next_sequence_;
+  return &batch;
+}
+
+void PublishLane::on_sent(std::uint64_t request) {
+  PendingBatch& batch = batches_[under_way_];
+  batch.request = request;
+  batch.may_be_stored = true;
+  ++batch.sends;
+  next_sequence_ += batch.count;
+  sent_messages_ += batch.count;
+  sent_bytes_ += batch.bytes();
+  ++under_way_;
+}
+
+void PublishLane::on_credit(std::uint64_t messages_limit, std::uint64_t bytes_limit) {
+  messages_limit_ = std::max(messages_limit_, messages_limit);
+  bytes_limit_ = std::max(bytes_limit_, bytes_limit);
+}
+
+bool PublishLane::on_published(base::MonoTime now, std::uint64_t request,
+                               const wire::Published& published) {
+  if (phase_ != Phase::kOpen) return false;
+  on_credit(published.messages_limit, published.bytes_limit);
+  if (request == 0 || under_way_ == 0) return false;
+  if (batches_.front().request != request) {
+    const auto end = batches_.begin() + static_cast<std::ptrdiff_t>(under_way_);
+    const bool overtaken = std::any_of(
+        batches_.begin(), end, [&](const PendingBatch& batch) { return batch.request == request; });
+    // Answers come in order, so one that overtakes another means that its batch is unaccounted for.
+    if (overtaken) fail(wire::Code::kMalformed, "the broker's answers are out of order");
+    return overtaken;
+  }
+  const auto code = static_cast<wire::Code>(published.code);
+  if (code != wire::Code::kNone) {
+    on_refused(now, code, published);
+    return true;
+  }
+  probing_ = false;
+  last_stored_ = batches_.front().last_sequence();
+  finish_front(code, {}, base::Sequence(published.first), published.duplicate);
+  return true;
+}
+
+void PublishLane::on_refused(base::MonoTime now, wire::Code code,
+                             const wire::Published& published) {
+  if (ends_publisher(code)) return fail(code, published.message);
+  if (voids_handle(code)) return close();
+  const std::uint64_t sequence = batches_.front().producer_sequence;
+  probing_ = true;
+  if (asks_for_patience(code)) {
+    retry_at_ = now + kPatience;
+  } else if (code == wire::Code::kProducerGap) {
+    if (published.expected_sequence == sequence) {
+      return fail(wire::Code::kMalformed, "the broker refused the sequence that it expects");
+    }
+    // Everything before was answered, so what it lacks is no longer ours to send again.
+    drop_stored(published.expected_sequence - 1);
+    rewind();
+    next_sequence_ = published.expected_sequence;
+    return;
+  } else if (code != wire::Code::kCreditExceeded) {
+    finish_front(code, published.message, base::Sequence(0), false);
+  }
+  rewind();
+  next_sequence_ = sequence;
+}
+
+void PublishLane::finish_front(wire::Code code, std::string_view message, base::Sequence first,
+                               bool duplicate) {
+  finished_.push_back({std::move(batches_.front()), first, duplicate, code, std::string(message)});
+  batches_.pop_front();
+  if (under_way_ > 0) --under_way_;
+}
+
+// What is under way behind a refused batch is refused for its gap, so it is certain not to be
+// stored, and its answers say nothing new: it is sent again, with new numbers.
+void PublishLane::rewind() {
+  for (PendingBatch& batch : batches_) {
+    batch.request = 0;
+    batch.may_be_stored = false;
+  }
+  under_way_ = 0;
+}
+
+void PublishLane::fail(wire::Code code, std::string_view message) {
+  phase_ = Phase::kFailed;
+  failure_ = code;
+  failure_message_ = message;
+  while (!batches_.empty()) finish_front(code, failure_message_, base::Sequence(0), false);
+}
+
+std::vector<FinishedBatch> PublishLane::take_finished() { return std::exchange(finished_, {}); }
+
+}  // namespace sluice::client

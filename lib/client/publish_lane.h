@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "client/frame_buffer.h"
+#include "wire/error_code.h"
+#include "wire/frame.h"
+
+namespace sluice::client {
+
+// A whole batch on its way: room for the PUBLISH prefix, then the entries.
+struct PendingBatch {
+  std::shared_ptr<OutboundBuffer> frame;
+  std::uint32_t count = 0;
+  // Given when it is sent, and anew when it is sent again.
+  std::uint64_t producer_sequence = 0;
+  std::uint64_t request = 0;  // 0 = not under way
+  std::uint32_t sends = 0;
+  // Sent over a connection that was lost before the answer. After a refusal that is known not to
+  // be.
+  bool may_be_stored = false;
+
+  std::uint64_t bytes() const;  // of entries, as credit counts
+  std::uint64_t last_sequence() const { return producer_sequence + count - 1; }
+};
+
+// A batch that is done with.
+struct FinishedBatch {
+  PendingBatch batch;
+  base::Sequence first;
+  bool duplicate = false;
+  wire::Code code = wire::Code::kNone;
+  std::string message;
+};
+
+// One producer's batches for one shard: numbers them, keeps within credit, and sends again what a
+// lost connection or a refusal left unanswered, so that each is stored once. Pure: the owner sends
+// what next() gives and tells what was answered. docs/protocol.md, "Idempotent publishing".
+class PublishLane {
+ public:
+  enum class Phase {
+    kClosed,   // an OPEN_PUBLISHER is to be sent
+    kOpening,  // and is on its way
+    kOpen,
+    kFailed,  // for good; see failure()
+  };
+
+  Phase phase() const { return phase_; }
+  wire::Code failure() const { return failure_; }
+  const std::string& failure_message() const { return failure_message_; }
+  std::uint32_t publisher() const { return publisher_; }
+  std::uint32_t producer_epoch() const { return producer_epoch_; }
+  // Of what is stored, as far as this side knows.
+  std::uint64_t last_sequence() const { return last_stored_; }
+
+  void on_opening(std::uint64_t request);
+  bool awaits_opening(std::uint64_t request) const {
+    return phase_ == Phase::kOpening && open_request_ == request;
+  }
+  void on_opened(base::MonoTime now, const wire::PublisherOpened& opened);
+  // The handle is void; everything unanswered will be sent again after the next on_opened().
+  void on_session_lost();
+
+  // REQUIRES: the frame has room for the prefix, and entries.
+  void add(PendingBatch batch);
+  // The next batch that may be sent now, numbered; nullptr = none, for want of credit or of an open
+  // publisher. The caller sends it, then says so with on_sent().
+  PendingBatch* next(base::MonoTime now);
+  void on_sent(std::uint64_t request);
+
+  // False = the answer is to a batch that was since sent again, or to none of ours.
+  bool on_published(base::MonoTime now, std::uint64_t request, const wire::Published& published);
+  void on_credit(std::uint64_t messages_limit, std::uint64_t bytes_limit);
+
+  // What is done with since the last call, in order.
+  std::vector<FinishedBatch> take_finished();
+  std::size_t pending() const { return batches_.size(); }
+  // Until when next() gives nothing because the broker asked for patience.
+  std::optional<base::MonoTime> retry_at() const { return retry_at_; }
+
+ private:
+  void on_refused(base::MonoTime now, wire::Code code, const wire::Published& published);
+  void finish_front(wire::Code code, std::string_view message, base::Sequence first,
+                    bool duplicate);
+  void rewind();
+  void close();
+  void fail(wire::Code code, std::string_view message);
+  void drop_stored(std::uint64_t last_sequence);
+  bool has_credit(const PendingBatch& batch) const;
+
+  Phase phase_ = Phase::kClosed;
+  wire::Code failure_ = wire::Code::kNone;
+  std::string failure_message_;
+  std::uint64_t open_request_ = 0;
+  std::uint32_t publisher_ = 0;
+  std::uint32_t producer_epoch_ = 0;
+  std::uint64_t last_stored_ = 0;
+
+  std::deque<PendingBatch> batches_;  // the first `under_way_` are sent and not answered
+  std::size_t under_way_ = 0;
+  std::uint64_t next_sequence_ = 1;
+  // After a refusal, until a batch is taken: one at a time, so that a full queue is not flooded
+  // with batches that can only be refused for their gap.
+  bool probing_ = false;
+  std::optional<base::MonoTime> retry_at_;
+
+  // Credit; all counted since PUBLISHER_OPENED.
+  std::uint64_t sent_messages_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  std::uint64_t messages_limit_ = 0;
+  std::uint64_t bytes_limit_ = 0;
+
+  std::vector<FinishedBatch> finished_;
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,54 @@
+#include "client/publisher.h"
+
+#include <random>
+#include <utility>
+
+#include "base/prng.h"
+#include "client/publisher_impl.h"
+
+namespace sluice::client {
+namespace {
+
+base::ProducerId draw_producer() {
+  std::random_device device;
+  base::ProducerId id;
+  while (id.is_zero()) {
+    for (std::uint8_t& byte : id.bytes) byte = static_cast<std::uint8_t>(device());
+  }
+  return id;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Publisher>> Publisher::open(Connection& connection,
+                                                         PublisherOptions options) {
+  ASSIGN_OR_RETURN(ResolvedQueue queue, resolve_queue(connection, options.queue));
+  if (options.producer.is_zero()) options.producer = draw_producer();
+  std::unique_ptr<Publisher> publisher(new Publisher());
+  publisher->impl_ =
+      std::make_unique<Impl>(connection, std::move(options), std::move(queue), publisher->fast_);
+  RETURN_IF_ERROR(publisher->impl_->open());
+  return publisher;
+}
+
+Publisher::Publisher() = default;
+Publisher::~Publisher() = default;
+
+base::Status Publisher::publish(const base::Message& message) { return impl_->publish(message); }
+base::Status Publisher::append_slow(base::ByteView body) { return impl_->append(body); }
+base::Status Publisher::send() { return impl_->send(); }
+base::Status Publisher::flush(base::Millis timeout) { return impl_->flush(timeout); }
+base::Result<Publisher::Stored> Publisher::publish_sync(const base::Message& message,
+                                                        base::Millis timeout) {
+  return impl_->publish_sync(message, timeout);
+}
+base::Status Publisher::poll(base::Millis timeout) { return impl_->poll(timeout); }
+std::uint64_t Publisher::outstanding_messages() const { return impl_->outstanding_messages(); }
+std::size_t Publisher::shards() const { return impl_->shards(); }
+const base::ProducerId& Publisher::producer() const { return impl_->producer(); }
+std::uint64_t Publisher::last_sequence(base::ShardIndex shard) const {
+  return impl_->last_sequence(shard);
+}
+const PublisherStats& Publisher::stats() const { return impl_->stats(); }
+
+}  // namespace sluice::client

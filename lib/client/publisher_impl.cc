@@ -1,0 +1,422 @@
+#include "client/publisher_impl.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "client/refusal.h"
+#include "wire/frame_codec.h"
+
+namespace sluice::client {
+namespace {
+
+constexpr std::size_t kSpareBuffersMax = 128;
+
+}  // namespace
+
+Publisher::Impl::Impl(Connection& connection, PublisherOptions options, ResolvedQueue queue,
+                      FastPath& fast)
+    : connection_(connection),
+      options_(std::move(options)),
+      queue_(std::move(queue)),
+      fast_(fast),
+      lanes_(queue_.slots.shards()) {
+  options_.batch_bytes =
+      std::clamp(options_.batch_bytes, base::kEntryHeaderBytes, base::kBatchEntriesBytesMax);
+  fast_.entry_bytes_max = base::kEntryHeaderBytes + queue_.message_bytes_max;
+  connection_.add_user(this);
+}
+
+Publisher::Impl::~Impl() { connection_.remove_user(this); }
+
+base::Status Publisher::Impl::open() {
+  base::Status failed;
+  const auto settled = [&] {
+    failed = failure();
+    return !failed.has_value() || std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+      return lane.state.phase() == PublishLane::Phase::kOpen;
+    });
+  };
+  RETURN_IF_ERROR(connection_.poll_until(settled, connection_.options().request_timeout));
+  return failed;
+}
+
+// --- The open batches.
+
+void Publisher::Impl::take_fast() {
+  if (!fast_lent_) return;
+  fast_lent_ = false;
+  OpenBatch& open = lanes_[round_robin_].open;
+  open.buffer->resize(static_cast<std::size_t>(fast_.at - open.buffer->data()));
+  open.count = fast_.count;
+  fast_.at = fast_.end = nullptr;
+}
+
+void Publisher::Impl::give_fast() {
+  const OpenBatch& open = lanes_[round_robin_].open;
+  if (open.buffer == nullptr) return;
+  const std::size_t end = wire::kPublishPrefixBytes + options_.batch_bytes;
+  if (end < open.buffer->size()) return;  // one message above the batch size: it is full
+  fast_lent_ = true;
+  fast_.at = open.buffer->data() + open.buffer->size();
+  fast_.end = open.buffer->data() + end;
+  fast_.count = open.count;
+}
+
+std::uint64_t Publisher::Impl::open_bytes(const Lane& lane) const {
+  return lane.open.buffer == nullptr ? 0 : lane.open.buffer->size() - wire::kPublishPrefixBytes;
+}
+
+base::Status Publisher::Impl::reserve(Lane& lane, std::size_t entry_bytes) {
+  const std::uint64_t filled = open_bytes(lane);
+  if (lane.open.buffer != nullptr && filled + entry_bytes > options_.batch_bytes) {
+    // Before anything is taken, so that a caller without room can try the same message again.
+    RETURN_IF_ERROR(wait_for_room(filled));
+    seal(lane);
+    pump(lane, connection_.now());
+    RETURN_IF_ERROR(connection_.keep_alive());
+    RETURN_IF_ERROR(failure());
+  }
+  if (lane.open.buffer == nullptr) {
+    lane.open.buffer = take_buffer(std::max(entry_bytes, options_.batch_bytes));
+    lane.open.count = 0;
+    lane.open.opened_at = connection_.now();
+  }
+  return {};
+}
+
+// The lane may be another one after reserve(), where batches go round robin; so it is an index.
+base::Result<std::size_t> Publisher::Impl::add_entry(std::size_t index, base::ByteView entry) {
+  const bool any_shard = index == lanes_.size();
+  if (!any_shard) {
+    RETURN_IF_ERROR(reserve(lanes_[index], entry.size()));
+  } else {
+    const std::size_t before = round_robin_;
+    RETURN_IF_ERROR(reserve(lanes_[before], entry.size()));
+    index = round_robin_;
+    if (index != before) {
+      // The batch was sealed, and the next one belongs to the next shard.
+      OpenBatch& fresh = lanes_[before].open;
+      if (fresh.count == 0) return_buffer(std::exchange(fresh, {}).buffer);
+      RETURN_IF_ERROR(reserve(lanes_[index], entry.size()));
+    }
+  }
+  OpenBatch& open = lanes_[index].open;
+  const std::size_t at = open.buffer->size();
+  open.buffer->resize(at + entry.size());
+  std::memcpy(open.buffer->data() + at, entry.data(), entry.size());
+  ++open.count;
+  return index;
+}
+
+void Publisher::Impl::seal(Lane& lane) {
+  OpenBatch open = std::exchange(lane.open, {});
+  if (open.buffer == nullptr || open.count == 0) return;
+  PendingBatch batch;
+  batch.frame = std::move(open.buffer);
+  batch.count = open.count;
+  sealed_bytes_ += batch.bytes();
+  sealed_messages_ += batch.count;
+  lane.state.add(std::move(batch));
+  if (lane_index(lane) == round_robin_) round_robin_ = (round_robin_ + 1) % lanes_.size();
+  collect(lane);  // a failed lane finishes it at once
+}
+
+void Publisher::Impl::seal_all() {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) seal(lanes_[i]);
+}
+
+base::Status Publisher::Impl::wait_for_room(std::uint64_t bytes) {
+  const auto room = [&] {
+    return sealed_bytes_ == 0 || sealed_bytes_ + bytes <= options_.in_flight_bytes_max;
+  };
+  if (room()) return {};
+  return connection_.poll_until(room, options_.send_timeout);
+}
+
+// --- What applications call.
+
+base::Result<std::size_t> Publisher::Impl::add_message(const base::Message& message) {
+  RETURN_IF_ERROR(failure());
+  if (message.body.size() > queue_.message_bytes_max) {
+    return base::invalid_argument("body is " + std::to_string(message.body.size()) +
+                                  " bytes, the queue takes " +
+                                  std::to_string(queue_.message_bytes_max));
+  }
+  scratch_.clear();
+  RETURN_IF_ERROR(base::append_entry(message, scratch_));
+  const std::string_view key = wire::slot_key(message);
+  return add_entry(key.empty() ? lanes_.size() : queue_.slots.shard_of(wire::slot_of(key)),
+                   scratch_);
+}
+
+base::Status Publisher::Impl::publish(const base::Message& message) {
+  take_fast();
+  const base::Result<std::size_t> lane = add_message(message);
+  if (lane.has_value()) on_round(connection_.now());  // lingering batches leave
+  give_fast();
+  if (!lane.has_value()) return lane.error();
+  return {};
+}
+
+base::Status Publisher::Impl::append(base::ByteView body) {
+  take_fast();
+  const auto add = [&]() -> base::Status {
+    RETURN_IF_ERROR(failure());
+    const std::size_t limit = std::min<std::size_t>(
+        queue_.message_bytes_max, base::kBatchEntriesBytesMax - base::kEntryHeaderBytes);
+    if (body.size() > limit) {
+      return base::invalid_argument("body is " + std::to_string(body.size()) +
+                                    " bytes, the queue takes " + std::to_string(limit));
+    }
+    scratch_.clear();
+    base::append_entry(body, scratch_);
+    RETURN_IF_ERROR(add_entry(lanes_.size(), scratch_));
+    return {};
+  };
+  base::Status status = add();
+  give_fast();
+  return status;
+}
+
+base::Status Publisher::Impl::send() {
+  take_fast();
+  seal_all();
+  pump(connection_.now());
+  return failure();
+}
+
+base::Status Publisher::Impl::flush(base::Millis timeout) {
+  RETURN_IF_ERROR(send());
+  return connection_.poll_until([this] { return sealed_messages_ == 0; }, timeout);
+}
+
+base::Status Publisher::Impl::poll(base::Millis timeout) {
+  take_fast();
+  base::Status status = connection_.poll(timeout);
+  give_fast();
+  RETURN_IF_ERROR(std::move(status));
+  return failure();
+}
+
+base::Result<Publisher::Stored> Publisher::Impl::publish_sync(const base::Message& message,
+                                                              base::Millis timeout) {
+  // What is open leaves first, so that the message's batch is its own.
+  RETURN_IF_ERROR(send());
+  ASSIGN_OR_RETURN(const std::size_t lane, add_message(message));
+  Watch watch;
+  watch.buffer = lanes_[lane].open.buffer.get();
+  watch_ = &watch;
+  base::Status status = send();
+  if (status.has_value()) {
+    status = connection_.poll_until([&watch] { return watch.outcome.has_value(); }, timeout);
+  }
+  watch_ = nullptr;
+  if (!watch.outcome) {
+    RETURN_IF_ERROR(std::move(status));
+    return base::unavailable("the batch has no outcome");
+  }
+  const BatchOutcome& outcome = *watch.outcome;
+  if (!outcome.stored()) return to_error(outcome.code, outcome.message);
+  return Stored{outcome.shard, outcome.first, outcome.duplicate};
+}
+
+std::uint64_t Publisher::Impl::outstanding_messages() {
+  std::uint64_t count = sealed_messages_;
+  for (const Lane& lane : lanes_) count += lane.open.count;
+  // The fast path knows better than the batch that it was lent.
+  if (fast_lent_) count += fast_.count - lanes_[round_robin_].open.count;
+  return count;
+}
+
+std::uint64_t Publisher::Impl::last_sequence(base::ShardIndex shard) const {
+  return shard.value() < lanes_.size() ? lanes_[shard.value()].state.last_sequence() : 0;
+}
+
+base::Status Publisher::Impl::failure() const {
+  for (const Lane& lane : lanes_) {
+    if (lane.state.phase() == PublishLane::Phase::kFailed) {
+      return to_error(lane.state.failure(), lane.state.failure_message());
+    }
+  }
+  return {};
+}
+
+// --- The connection.
+
+void Publisher::Impl::on_session(bool /*resumed*/) { open_lanes(); }
+
+void Publisher::Impl::on_session_lost() {
+  for (Lane& lane : lanes_) lane.state.on_session_lost();
+}
+
+// Shard after shard at first: the one that is opened first draws the epoch for all.
+void Publisher::Impl::open_lanes() {
+  const base::MonoTime now = connection_.now();
+  for (Lane& lane : lanes_) {
+    if (lane.state.phase() == PublishLane::Phase::kOpening && producer_epoch_ == 0) return;
+    if (lane.state.phase() != PublishLane::Phase::kClosed) continue;
+    if (lane.state.retry_at() && now < *lane.state.retry_at()) continue;
+    wire::OpenPublisher open;
+    open.queue = queue_.id;
+    open.shard = static_cast<std::uint16_t>(lane_index(lane));
+    open.map_version = queue_.slots.version();
+    open.producer = options_.producer;
+    open.producer_epoch = producer_epoch_;
+    const std::uint64_t request = connection_.next_request();
+    if (!connection_.send(open, request)) return;
+    lane.state.on_opening(request);
+    if (producer_epoch_ == 0) return;
+  }
+}
+
+bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
+  const base::MonoTime now = connection_.now();
+  const std::uint64_t request = frame.header.request;
+  if (auto* opened = std::get_if<wire::PublisherOpened>(&frame.body)) {
+    for (Lane& lane : lanes_) {
+      if (!lane.state.awaits_opening(request)) continue;
+      lane.state.on_opened(now, *opened);
+      if (opened->code == 0) producer_epoch_ = opened->producer_epoch;
+      collect(lane);
+      return true;
+    }
+    return false;
+  }
+  if (const auto* error = std::get_if<wire::ErrorFrame>(&frame.body)) {
+    for (Lane& lane : lanes_) {
+      if (lane.state.awaits_opening(request)) {
+        wire::PublisherOpened refused;
+        refused.code = error->code;
+        refused.message = error->message;
+        lane.state.on_opened(now, refused);
+        return true;
+      }
+      wire::Published refused;
+      refused.code = error->code;
+      refused.message = error->message;
+      if (!lane.state.on_published(now, request, refused)) continue;
+      collect(lane);
+      return true;
+    }
+    return false;
+  }
+  const auto* published = std::get_if<wire::Published>(&frame.body);
+  const auto* credit = std::get_if<wire::PublishCredit>(&frame.body);
+  if (published == nullptr && credit == nullptr) return false;
+  const std::uint32_t handle = published != nullptr ? published->publisher : credit->publisher;
+  for (Lane& lane : lanes_) {
+    if (lane.state.phase() != PublishLane::Phase::kOpen || lane.state.publisher() != handle) {
+      continue;
+    }
+    if (credit != nullptr) {
+      lane.state.on_credit(credit->messages_limit, credit->bytes_limit);
+    } else {
+      lane.state.on_published(now, request, *published);
+      collect(lane);
+    }
+    return true;
+  }
+  return false;
+}
+
+std::optional<base::MonoTime> Publisher::Impl::on_round(base::MonoTime now) {
+  const bool was_lent = fast_lent_;
+  take_fast();
+  std::optional<base::MonoTime> wake;
+  const auto wake_at = [&wake](base::MonoTime time) { wake = wake ? std::min(*wake, time) : time; };
+  for (Lane& lane : lanes_) {
+    if (lane.open.buffer == nullptr || lane.open.count == 0) continue;
+    const base::MonoTime due = lane.open.opened_at + options_.linger;
+    const bool room =
+        sealed_bytes_ == 0 || sealed_bytes_ + open_bytes(lane) <= options_.in_flight_bytes_max;
+    if (now >= due && room) {
+      seal(lane);
+    } else if (room) {
+      wake_at(due);
+    }
+  }
+  pump(now);
+  for (const Lane& lane : lanes_) {
+    if (lane.state.retry_at()) wake_at(*lane.state.retry_at());
+  }
+  if (was_lent) give_fast();
+  return wake;
+}
+
+void Publisher::Impl::pump(base::MonoTime now) {
+  open_lanes();
+  for (Lane& lane : lanes_) pump(lane, now);
+}
+
+void Publisher::Impl::pump(Lane& lane, base::MonoTime now) {
+  while (PendingBatch* batch = lane.state.next(now)) {
+    if (!send_batch(lane, *batch)) return;
+  }
+}
+
+bool Publisher::Impl::send_batch(Lane& lane, PendingBatch& batch) {
+  if (batch.frame->in_transport()) {
+    // The old socket may still read it, and its prefix is about to change.
+    auto copy = std::make_shared<OutboundBuffer>(batch.frame->capacity());
+    copy->resize(batch.frame->size());
+    std::memcpy(copy->data(), batch.frame->data(), batch.frame->size());
+    batch.frame = std::move(copy);
+  }
+  const std::uint64_t request = connection_.next_request();
+  wire::Publish publish;
+  publish.publisher = lane.state.publisher();
+  publish.map_version = queue_.slots.version();
+  publish.producer_sequence = batch.producer_sequence;
+  publish.count = batch.count;
+  wire::encode_publish_prefix(connection_.header(request), publish,
+                              batch.frame->writable().first(wire::kPublishPrefixBytes));
+  if (!connection_.send(batch.frame)) return false;
+  ++(batch.sends > 0 ? stats_.batches_resent : stats_.batches_sent);
+  lane.state.on_sent(request);
+  return true;
+}
+
+// --- Outcomes.
+
+void Publisher::Impl::collect(Lane& lane) {
+  for (FinishedBatch& finished : lane.state.take_finished()) report(lane, std::move(finished));
+}
+
+void Publisher::Impl::report(Lane& lane, FinishedBatch finished) {
+  sealed_bytes_ -= finished.batch.bytes();
+  sealed_messages_ -= finished.batch.count;
+  const bool stored = finished.code == wire::Code::kNone;
+  (stored ? stats_.messages_stored : stats_.messages_refused) += finished.batch.count;
+  BatchOutcome outcome;
+  outcome.shard = base::ShardIndex(static_cast<std::uint16_t>(lane_index(lane)));
+  outcome.producer_sequence = finished.batch.producer_sequence;
+  outcome.count = finished.batch.count;
+  outcome.first = finished.first;
+  outcome.duplicate = finished.duplicate;
+  outcome.code = finished.code;
+  outcome.message = std::move(finished.message);
+  if (watch_ != nullptr && watch_->buffer == finished.batch.frame.get()) watch_->outcome = outcome;
+  if (options_.on_outcome) options_.on_outcome(outcome);
+  return_buffer(std::move(finished.batch.frame));
+}
+
+std::shared_ptr<OutboundBuffer> Publisher::Impl::take_buffer(std::size_t entries_bytes) {
+  const std::size_t bytes = wire::kPublishPrefixBytes + entries_bytes;
+  std::shared_ptr<OutboundBuffer> buffer;
+  if (!spare_.empty() && spare_.back()->capacity() >= bytes && !spare_.back()->in_transport()) {
+    buffer = std::move(spare_.back());
+    spare_.pop_back();
+  } else {
+    buffer = std::make_shared<OutboundBuffer>(bytes);
+  }
+  buffer->resize(wire::kPublishPrefixBytes);
+  return buffer;
+}
+
+void Publisher::Impl::return_buffer(std::shared_ptr<OutboundBuffer> buffer) {
+  if (buffer != nullptr && spare_.size() < kSpareBuffersMax) spare_.push_back(std::move(buffer));
+}
+
+}  // namespace sluice::client

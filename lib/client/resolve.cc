@@ -1,0 +1,30 @@
+#include "client/resolve.h"
+
+#include <algorithm>
+
+#include "client/refusal.h"
+
+namespace sluice::client {
+
+base::Result<ResolvedQueue> resolve_queue(Connection& connection, std::string_view name) {
+  if (name.empty() || name.size() > wire::kNameBytesMax) {
+    return base::invalid_argument("a queue's name has 1 to 253 characters");
+  }
+  ASSIGN_OR_RETURN(const Connection::Answer answer,
+                   connection.request(wire::Resolve{name}, {.repeat = true}));
+  const auto* resolved = std::get_if<wire::Resolved>(&answer.frame.body);
+  if (resolved == nullptr) return base::unavailable("RESOLVE was not answered by RESOLVED");
+  RETURN_IF_ERROR(to_status(resolved->code, resolved->message));
+  const auto elsewhere = [](std::string_view endpoint) { return !endpoint.empty(); };
+  if (std::any_of(resolved->map.endpoints.begin(), resolved->map.endpoints.end(), elsewhere)) {
+    return base::Error(base::ErrorCode::kUnimplemented,
+                       "queue '" + std::string(name) + "' has shards on other brokers");
+  }
+  ASSIGN_OR_RETURN(wire::SlotTable slots, wire::SlotTable::from(resolved->map));
+  return ResolvedQueue{resolved->queue,
+                       resolved->message_bytes_max,
+                       slots,
+                       {resolved->subscriptions.begin(), resolved->subscriptions.end()}};
+}
+
+}  // namespace sluice::client

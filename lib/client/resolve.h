@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "client/connection.h"
+#include "wire/shard_map.h"
+
+namespace sluice::client {
+
+struct ResolvedQueue {
+  base::QueueId id;
+  std::uint32_t message_bytes_max = 0;
+  wire::SlotTable slots;
+  std::vector<std::string> subscriptions;
+};
+
+// Asks the broker what the queue of that name is. NotFound when there is none; Unimplemented when
+// some of its shards are on another broker.
+base::Result<ResolvedQueue> resolve_queue(Connection& connection, std::string_view name);
+
+}  // namespace sluice::client

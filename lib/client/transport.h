@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "client/frame_buffer.h"
+
+namespace sluice::client {
+
+// The network and the clock under a Connection: one connection to one endpoint, frames in order or
+// not at all. Used by the connection's thread only.
+class Transport {
+ public:
+  enum class Event {
+    kFrames,   // there may be something to receive
+    kTimeout,  // nothing happened
+    kLost,     // the connection is gone; what had arrived before can still be received
+  };
+
+  virtual ~Transport() = default;
+  // Of a clock that never goes back.
+  virtual base::MonoTime now() const = 0;
+  // Forgets the present connection with all that was under way, and begins a new one. Fails when
+  // the endpoint can never be one; that nobody answers there is an Event of later.
+  virtual base::Status connect() = 0;
+  // False = not taken: no connection, or full. Never blocks.
+  virtual bool send(base::ByteView frame) = 0;
+  // Without a copy: the buffer is read until OutboundBuffer::in_transport() is false.
+  virtual bool send(std::shared_ptr<OutboundBuffer> frame) = 0;
+  virtual std::optional<InboundFrame> receive() = 0;
+  virtual Event wait(base::Nanos timeout) = 0;
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,213 @@
+#include "client/zmq_transport.h"
+
+#include <unistd.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "wire/frame.h"
+
+namespace sluice::client {
+namespace {
+
+constexpr int kGoodbyeLingerMs = 500;
+constexpr int kConnectTimeoutMs = 5'000;
+constexpr int kHandshakeTimeoutMs = 5'000;
+// Below this a copy is cheaper than a callback on the I/O thread.
+constexpr std::size_t kZeroCopyBytesMin = 16 * 1024;
+
+void set_option(void* socket, int option, int value) {
+  CHECK(zmq_setsockopt(socket, option, &value, sizeof value) == 0);
+}
+
+// A received message; its address is stable, so views into small messages stay good too.
+class Received {
+ public:
+  Received() { zmq_msg_init(&message_); }
+  ~Received() { zmq_msg_close(&message_); }
+  Received(const Received&) = delete;
+  Received& operator=(const Received&) = delete;
+
+  zmq_msg_t* get() { return &message_; }
+  base::ByteView bytes() {
+    return {static_cast<const std::byte*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
+  }
+
+ private:
+  zmq_msg_t message_;
+};
+
+// Called by the I/O thread, or by us when the message was never sent.
+void give_back(void* /*data*/, void* hint) {
+  auto* frame = static_cast<std::shared_ptr<OutboundBuffer>*>(hint);
+  (*frame)->give_back();
+  delete frame;
+}
+
+class ZmqTransport final : public Transport {
+ public:
+  explicit ZmqTransport(std::string endpoint)
+      : endpoint_(std::move(endpoint)), context_(zmq_ctx_new()) {
+    CHECK(context_ != nullptr);
+  }
+
+  ~ZmqTransport() override {
+    close(connected_ ? kGoodbyeLingerMs : 0);
+    while (zmq_ctx_term(context_) != 0 && errno == EINTR) {
+    }
+  }
+
+  base::MonoTime now() const override {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return base::MonoTime(std::chrono::duration_cast<base::Nanos>(since).count());
+  }
+
+  base::Status connect() override {
+    close(0);
+    socket_ = zmq_socket(context_, ZMQ_DEALER);
+    if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
+    set_option(socket_, ZMQ_LINGER, 0);
+    // Credit is the limit, so that nothing is ever stuck or dropped in here.
+    set_option(socket_, ZMQ_SNDHWM, 0);
+    set_option(socket_, ZMQ_RCVHWM, 0);
+    // A lost connection is ours to repair: a socket that reconnects by itself would send what it
+    // had queued before our HELLO.
+    set_option(socket_, ZMQ_RECONNECT_IVL, -1);
+    set_option(socket_, ZMQ_CONNECT_TIMEOUT, kConnectTimeoutMs);
+    set_option(socket_, ZMQ_HANDSHAKE_IVL, kHandshakeTimeoutMs);
+    set_option(socket_, ZMQ_IPV6, 1);
+    set_option(socket_, ZMQ_TCP_KEEPALIVE, 1);
+    const auto frame_max = static_cast<std::int64_t>(wire::kFrameBytesMax);
+    CHECK(zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
+    watch();
+    if (zmq_connect(socket_, endpoint_.c_str()) != 0) {
+      const int reason = errno;
+      close(0);
+      return base::invalid_argument("endpoint '" + endpoint_ + "': " + zmq_strerror(reason));
+    }
+    return {};
+  }
+
+  bool send(base::ByteView frame) override {
+    return socket_ != nullptr && zmq_send(socket_, frame.data(), frame.size(), ZMQ_DONTWAIT) >= 0;
+  }
+
+  bool send(std::shared_ptr<OutboundBuffer> frame) override {
+    if (frame->size() < kZeroCopyBytesMin) return send(frame->view());
+    if (socket_ == nullptr) return false;
+    frame->lend();
+    std::byte* const data = frame->data();
+    const std::size_t size = frame->size();
+    auto* hint = new std::shared_ptr<OutboundBuffer>(std::move(frame));
+    zmq_msg_t message;
+    CHECK(zmq_msg_init_data(&message, data, size, give_back, hint) == 0);
+    if (zmq_msg_send(&message, socket_, ZMQ_DONTWAIT) >= 0) return true;
+    zmq_msg_close(&message);
+    return false;
+  }
+
+  std::optional<InboundFrame> receive() override {
+    while (socket_ != nullptr) {
+      if (spare_ == nullptr) spare_ = std::make_shared<Received>();
+      if (zmq_msg_recv(spare_->get(), socket_, ZMQ_DONTWAIT) < 0) return std::nullopt;
+      const bool more = zmq_msg_more(spare_->get()) != 0;
+      if (more || in_multipart_) {
+        // No frame of ours has parts; whoever sends some is no broker.
+        in_multipart_ = more;
+        continue;
+      }
+      const base::ByteView bytes = spare_->bytes();
+      return InboundFrame(std::exchange(spare_, nullptr), bytes);
+    }
+    return std::nullopt;
+  }
+
+  Event wait(base::Nanos timeout) override {
+    if (socket_ == nullptr) {
+      zmq_poll(nullptr, 0, to_poll_ms(timeout));
+      return Event::kTimeout;
+    }
+    std::array<zmq_pollitem_t, 2> items = {
+        {{socket_, 0, ZMQ_POLLIN, 0}, {monitor_, 0, ZMQ_POLLIN, 0}}};
+    const int count = zmq_poll(items.data(), static_cast<int>(items.size()), to_poll_ms(timeout));
+    if (count <= 0) return Event::kTimeout;
+    if ((items[1].revents & ZMQ_POLLIN) != 0 && read_monitor()) return Event::kLost;
+    return (items[0].revents & ZMQ_POLLIN) != 0 ? Event::kFrames : Event::kTimeout;
+  }
+
+ private:
+  static long to_poll_ms(base::Nanos timeout) {
+    constexpr std::int64_t kMax = 3'600'000;
+    const std::int64_t ms =
+        (std::max<std::int64_t>(timeout.count(), 0) + base::kNanosPerMilli - 1) /
+        base::kNanosPerMilli;
+    return static_cast<long>(std::min(ms, kMax));
+  }
+
+  void watch() {
+    const std::string address = "inproc://watch-" + std::to_string(++connects_);
+    constexpr int kEvents =
+        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
+    CHECK(zmq_socket_monitor(socket_, address.c_str(), kEvents) == 0);
+    monitor_ = zmq_socket(context_, ZMQ_PAIR);
+    CHECK(monitor_ != nullptr);
+    set_option(monitor_, ZMQ_LINGER, 0);
+    CHECK(zmq_connect(monitor_, address.c_str()) == 0);
+  }
+
+  // True = the connection is gone, or never came about.
+  bool read_monitor() {
+    bool lost = false;
+    std::array<std::byte, 8> event{};
+    while (zmq_recv(monitor_, event.data(), event.size(), ZMQ_DONTWAIT) >= 2) {
+      const auto number = base::load<std::uint16_t>(event.data());
+      connected_ = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+      lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
+      std::array<char, 256> address;  // the second part
+      zmq_recv(monitor_, address.data(), address.size(), ZMQ_DONTWAIT);
+    }
+    return lost;
+  }
+
+  void close(int linger_ms) {
+    if (socket_ == nullptr) return;
+    zmq_socket_monitor(socket_, nullptr, 0);
+    zmq_close(monitor_);
+    set_option(socket_, ZMQ_LINGER, linger_ms);
+    zmq_close(socket_);
+    socket_ = nullptr;
+    monitor_ = nullptr;
+    connected_ = false;
+    in_multipart_ = false;
+  }
+
+  std::string endpoint_;
+  void* context_;
+  void* socket_ = nullptr;
+  void* monitor_ = nullptr;
+  std::shared_ptr<Received> spare_;
+  std::uint64_t connects_ = 0;
+  bool connected_ = false;
+  bool in_multipart_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_zmq_transport(std::string endpoint) {
+  return std::make_unique<ZmqTransport>(std::move(endpoint));
+}
+
+std::string default_client_name() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  const std::string name = host[0] == '\0' ? "unknown" : host.data();
+  return name.substr(0, 200) + "/" + std::to_string(getpid());
+}
+
+}  // namespace sluice::client
