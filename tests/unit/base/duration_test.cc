@@ -10,10 +10,7 @@
 namespace sluice::base {
 namespace {
 
-using std::chrono_literals::operator""h;
-using std::chrono_literals::operator""min;
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 using test::HasCode;
 using test::IsOkAndHolds;
 

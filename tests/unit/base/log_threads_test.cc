@@ -19,6 +19,7 @@ TEST(LogThreadsTest, events_of_many_threads_stay_whole_lines) {
   constexpr int kThreads = 4;
   constexpr int kEvents = 200;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&logger, t] {
       for (int i = 0; i < kEvents; ++i) {

@@ -15,6 +15,7 @@ TEST(MemoryFileSystemThreadsTest, one_thread_writes_while_others_read_and_one_pu
   const auto file = *fs.open("f", OpenMode::kCreate);
   ASSERT_THAT(fs.sync_folder("/"), test::IsOk());
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int t = 0; t < 3; ++t) {
     readers.emplace_back([&file] {
       std::array<std::byte, 100> bytes;
