@@ -75,12 +75,13 @@ class Planner {
 
   // As far as whole blocks of wanted messages go.
   void jump_over_blocks(std::size_t block) {
-    for (++block; block < table_.blocks() && blocks_.good(block); ++block) {
+    for (++block; block < table_.blocks(); ++block) {
       if (!table_.has_entry(block)) continue;
       const std::uint32_t index = table_.entry_index(block);
       const std::size_t begin = table_.block_begin(block) + table_.entry_offset(block);
       if (index <= index_) continue;
-      if (index > wish_.last + 1 || begin > *limit_) return;
+      const bool wanted = index <= wish_.last + 1 && begin <= *limit_;
+      if (!wanted || !good_between(position_, begin)) return;
       index_ = index;
       position_ = begin;
     }
