@@ -1,0 +1,245 @@
+#include "client/consumer.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/status_matchers.h"
+#include "tests/unit/client/fake_transport.h"
+
+namespace sluice::client {
+namespace {
+
+using base::ErrorCode;
+using base::Millis;
+using test::HasCode;
+using test::IsOk;
+using wire::Code;
+
+class ConsumerTest : public testing::Test {
+ protected:
+  ~ConsumerTest() override { consumer_.reset(); }
+
+  base::Status open(ConsumerOptions options = {}) {
+    auto transport = std::make_unique<FakeTransport>(broker_);
+    transport_ = transport.get();
+    ASSIGN_OR_RETURN(connection_, Connection::open({}, std::move(transport)));
+    if (options.queue.empty()) options.queue = "orders";
+    ASSIGN_OR_RETURN(consumer_, Consumer::open(*connection_, std::move(options)));
+    return {};
+  }
+  // The next batch; there must be one.
+  DeliveredBatch fetch() {
+    base::Result<std::optional<DeliveredBatch>> batch = consumer_->poll(Millis(1'000));
+    CHECK(batch.has_value() && batch->has_value());
+    return std::move(**batch);
+  }
+  void reconnect() {
+    const std::uint64_t before = connection_->reconnects();
+    transport_->cut();
+    ASSERT_THAT(
+        connection_->poll_until([&] { return connection_->reconnects() > before; }, Millis(5'000)),
+        IsOk());
+  }
+
+  FakeBroker broker_;
+  FakeTransport* transport_ = nullptr;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Consumer> consumer_;
+};
+
+TEST_F(ConsumerTest, GivesTheFirstCreditWithTheAttachment) {
+  ConsumerOptions options;
+  options.messages_max = 100;
+  options.bytes_max = 10'000;
+  ASSERT_THAT(open(options), IsOk());
+  ASSERT_EQ(broker_.credits.size(), 1U);
+  EXPECT_EQ(broker_.credits[0].messages_limit, 100U);
+  EXPECT_EQ(broker_.credits[0].bytes_limit, 10'000U);
+}
+
+TEST_F(ConsumerTest, SharesTheCreditAmongTheShards) {
+  broker_.shards = 4;
+  ConsumerOptions options;
+  options.messages_max = 100;
+  ASSERT_THAT(open(options), IsOk());
+  ASSERT_EQ(broker_.credits.size(), 4U);
+  EXPECT_EQ(broker_.credits[3].messages_limit, 25U);
+}
+
+TEST_F(ConsumerTest, SaysThatASubscriptionDoesNotExist) {
+  broker_.attach_refusals = {Code::kUnknownSubscription};
+  EXPECT_THAT(open(), HasCode(ErrorCode::kNotFound));
+}
+
+TEST_F(ConsumerTest, WaitsWhileTheBrokerIsNotReady) {
+  broker_.attach_refusals = {Code::kNotReady, Code::kNotReady};
+  EXPECT_THAT(open(), IsOk());
+}
+
+TEST_F(ConsumerTest, ReturnsNothingWhenNothingComes) {
+  ASSERT_THAT(open(), IsOk());
+  const base::Result<std::optional<DeliveredBatch>> batch = consumer_->poll(Millis(100));
+  ASSERT_THAT(batch, IsOk());
+  EXPECT_FALSE(batch->has_value());
+}
+
+TEST_F(ConsumerTest, HandsOverWhatWasDelivered) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  broker_.deliver({"c"});
+  const DeliveredBatch first = fetch();
+  EXPECT_EQ(first.size(), 2U);
+  EXPECT_EQ(base::as_text(first.begin()->message.body), "a");
+  const DeliveredBatch second = fetch();
+  EXPECT_EQ(second.begin()->sequence, base::Sequence(3));
+  EXPECT_EQ(consumer_->held_messages(), 3U);
+  EXPECT_EQ(consumer_->stats().messages_delivered, 3U);
+}
+
+TEST_F(ConsumerTest, AcknowledgesABatchWithOneFrame) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b", "c"});
+  const DeliveredBatch batch = fetch();
+  for (const Delivery& delivery : batch) consumer_->ack(delivery.receipt());
+  EXPECT_TRUE(broker_.settlements.empty());
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  ASSERT_EQ(broker_.settlements.size(), 1U);
+  ASSERT_EQ(broker_.settlements[0].receipts.size(), 1U);
+  EXPECT_EQ(broker_.settlements[0].receipts[0].first, 1U);
+  EXPECT_EQ(broker_.settlements[0].receipts[0].last, 3U);
+  EXPECT_EQ(broker_.settlements[0].receipts[0].epoch, batch.epoch().value());
+  EXPECT_EQ(consumer_->stats().messages_settled, 3U);
+  EXPECT_EQ(consumer_->held_messages(), 0U);
+}
+
+TEST_F(ConsumerTest, SettlesLeaveWithTheNextPoll) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  consumer_->ack(fetch());
+  ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
+  EXPECT_EQ(broker_.settlements.size(), 1U);
+}
+
+TEST_F(ConsumerTest, SettlesInEveryWay) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b", "c", "d"});
+  const DeliveredBatch batch = fetch();
+  auto at = batch.begin();
+  consumer_->release(at->receipt());
+  consumer_->fail((++at)->receipt(), {.delay = Millis(1'500), .error = "away"});
+  consumer_->fail((++at)->receipt(), {});
+  consumer_->reject((++at)->receipt(), "bad");
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  ASSERT_EQ(broker_.settlements.size(), 4U);
+  EXPECT_EQ(broker_.settlements[0].kind, 2);
+  EXPECT_EQ(broker_.settlements[1].kind, 3);
+  EXPECT_EQ(broker_.settlements[1].delay_ms, 1'500U);
+  EXPECT_EQ(broker_.settlements[1].error, "away");
+  EXPECT_EQ(broker_.settlements[2].delay_ms, std::nullopt);
+  EXPECT_EQ(broker_.settlements[3].kind, 4);
+  EXPECT_EQ(broker_.settlements[3].error, "bad");
+}
+
+TEST_F(ConsumerTest, RaisesTheCreditWhenHalfIsSettled) {
+  ConsumerOptions options;
+  options.messages_max = 4;
+  ASSERT_THAT(open(options), IsOk());
+  broker_.deliver({"a", "b", "c", "d"});
+  const DeliveredBatch batch = fetch();
+  consumer_->ack(batch.begin()->receipt());
+  ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
+  EXPECT_EQ(broker_.credits.size(), 1U);
+  consumer_->ack(Receipt{batch.shard(), batch.epoch(), {base::Sequence(2), base::Sequence(2)}});
+  ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
+  ASSERT_EQ(broker_.credits.size(), 2U);
+  EXPECT_EQ(broker_.credits[1].messages_limit, 6U);
+}
+
+TEST_F(ConsumerTest, TellsWhenSettlesAreNotConfirmedInTime) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.answers_settles = false;
+  broker_.deliver({"a"});
+  consumer_->ack(fetch());
+  EXPECT_THAT(consumer_->flush_settles(Millis(100)), HasCode(ErrorCode::kDeadlineExceeded));
+  EXPECT_EQ(consumer_->unconfirmed_messages(), 1U);
+}
+
+TEST_F(ConsumerTest, NeedsNoConfirmationWhenNoneIsWanted) {
+  ConsumerOptions options;
+  options.confirm_settles = false;
+  ASSERT_THAT(open(options), IsOk());
+  broker_.deliver({"a"});
+  consumer_->ack(fetch());
+  ASSERT_THAT(consumer_->flush_settles(Millis(0)), IsOk());
+  EXPECT_EQ(broker_.settlements.size(), 1U);
+}
+
+TEST_F(ConsumerTest, SendsAnUnconfirmedSettleAgainAfterALostConnection) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  consumer_->ack(fetch());
+  broker_.cut_on_settle = true;
+  ASSERT_THAT(consumer_->flush_settles(Millis(5'000)), IsOk());
+  EXPECT_EQ(connection_->reconnects(), 1U);
+  ASSERT_EQ(broker_.settlements.size(), 2U);
+  EXPECT_EQ(broker_.settlements[0].receipts[0].epoch, broker_.settlements[1].receipts[0].epoch);
+}
+
+TEST_F(ConsumerTest, WhatIsInHandStaysValidWhenTheSessionIsResumed) {
+  ConsumerOptions options;
+  options.messages_max = 10;
+  ASSERT_THAT(open(options), IsOk());
+  broker_.deliver({"a", "b"});
+  const DeliveredBatch batch = fetch();
+  reconnect();
+  consumer_->ack(batch);
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  EXPECT_EQ(consumer_->stats().messages_settled, 2U);
+  EXPECT_EQ(broker_.credits.back().messages_limit, 8U);  // two were still in hand
+}
+
+TEST_F(ConsumerTest, WhatIsInHandIsStaleWhenTheSessionIsLost) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  broker_.deliver({"c"});
+  consumer_->ack(fetch());
+  broker_.forget_sessions();
+  reconnect();
+  EXPECT_EQ(consumer_->stats().messages_stale, 2U);
+  EXPECT_EQ(consumer_->held_messages(), 0U);
+  const base::Result<std::optional<DeliveredBatch>> next = consumer_->poll(Millis(0));
+  ASSERT_THAT(next, IsOk());
+  EXPECT_FALSE(next->has_value());
+}
+
+TEST_F(ConsumerTest, ExtendsLeases) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  const DeliveredBatch batch = fetch();
+  ASSERT_THAT(consumer_->extend(batch, Millis(60'000)), IsOk());
+  ASSERT_THAT(consumer_->extend_all(), IsOk());
+  ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
+  ASSERT_EQ(broker_.extends.size(), 2U);
+  EXPECT_EQ(broker_.extends[0].duration_ms, 60'000U);
+  EXPECT_EQ(broker_.extends[0].receipts.size(), 1U);
+  EXPECT_TRUE(broker_.extends[1].all);
+  EXPECT_EQ(consumer_->stats().messages_stale, 2U);  // the fake says 1 of each
+}
+
+TEST_F(ConsumerTest, EndsWhenTheQueueIsDeleted) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  broker_.close_attachments(Code::kUnknownQueue);
+  EXPECT_THAT(consumer_->poll(Millis(100)), HasCode(ErrorCode::kNotFound));
+}
+
+TEST_F(ConsumerTest, DetachesWhenItIsDestroyed) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  consumer_->ack(fetch());
+  consumer_.reset();
+  EXPECT_EQ(broker_.settlements.size(), 1U);
+  EXPECT_EQ(broker_.detaches, 1);
+}
+
+}  // namespace
+}  // namespace sluice::client

@@ -1,0 +1,84 @@
+#include "client/delivery_credit.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::client {
+namespace {
+
+using base::Epoch;
+
+TEST(DeliveryCredit, BeginsWithItsWindow) {
+  DeliveryCredit credit(100, 1'000);
+  const DeliveryCredit::Limits limits = credit.begin();
+  EXPECT_EQ(limits.messages, 100U);
+  EXPECT_EQ(limits.bytes, 1'000U);
+  EXPECT_FALSE(credit.due().has_value());
+}
+
+TEST(DeliveryCredit, IsDueWhenHalfOfTheMessagesWereSettled) {
+  DeliveryCredit credit(100, 1'000'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 100, 100);
+  credit.on_settled(Epoch(1), 49);
+  EXPECT_FALSE(credit.due().has_value());
+  credit.on_settled(Epoch(1), 1);
+  ASSERT_TRUE(credit.due().has_value());
+  EXPECT_EQ(credit.due()->messages, 150U);
+  credit.on_told(*credit.due());
+  EXPECT_FALSE(credit.due().has_value());
+}
+
+TEST(DeliveryCredit, IsDueWhenHalfOfTheBytesWereSettled) {
+  DeliveryCredit credit(1'000'000, 1'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 2, 1'000);
+  credit.on_settled(Epoch(1), 1);
+  ASSERT_TRUE(credit.due().has_value());
+  EXPECT_EQ(credit.due()->bytes, 1'500U);
+}
+
+TEST(DeliveryCredit, GivesBackAllBytesOfABatchHoweverItIsSettled) {
+  DeliveryCredit credit(10, 1'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 3, 100);
+  credit.on_delivered(Epoch(2), 1, 11);
+  for (int i = 0; i < 3; ++i) credit.on_settled(Epoch(1), 1);
+  EXPECT_EQ(credit.held_messages(), 1U);
+  EXPECT_EQ(credit.held_bytes(), 11U);
+}
+
+TEST(DeliveryCredit, NeverGivesBackMoreThanWasDelivered) {
+  DeliveryCredit credit(10, 1'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 3, 100);
+  credit.on_settled(Epoch(1), 50);
+  credit.on_settled(Epoch(1), 50);
+  credit.on_settled(Epoch(9), 50);
+  EXPECT_EQ(credit.held_messages(), 0U);
+  EXPECT_FALSE(credit.due().has_value());
+}
+
+TEST(DeliveryCredit, WhatIsHeldUsesUpTheWindowOfTheNextAttachment) {
+  DeliveryCredit credit(100, 1'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 80, 800);
+  const DeliveryCredit::Limits again = credit.begin();
+  EXPECT_EQ(again.messages, 20U);
+  EXPECT_EQ(again.bytes, 200U);
+  credit.on_settled(Epoch(1), 80);
+  ASSERT_TRUE(credit.due().has_value());
+  EXPECT_EQ(credit.due()->messages, 100U);
+  EXPECT_EQ(credit.due()->bytes, 1'000U);
+}
+
+TEST(DeliveryCredit, HoldsNothingWhenTheLeasesAreGone) {
+  DeliveryCredit credit(100, 1'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 80, 800);
+  credit.clear();
+  EXPECT_EQ(credit.held_messages(), 0U);
+  EXPECT_EQ(credit.begin().messages, 100U);
+}
+
+}  // namespace
+}  // namespace sluice::client

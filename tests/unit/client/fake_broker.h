@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "wire/error_code.h"
+#include "wire/frame.h"
+
+namespace sluice::client {
+
+// A broker in memory that speaks the real frames, for one queue `orders`. It keeps the rules of
+// docs/protocol.md that clients depend on, and breaks what a test tells it to break. Connections
+// are numbers; it does not matter what carries the frames.
+class FakeBroker {
+ public:
+  struct Sent {
+    std::uint64_t connection = 0;
+    std::vector<std::byte> frame;
+  };
+
+  // What becomes of the next PUBLISH; beyond the script all are stored.
+  enum class PublishAct { kStore, kStoreAndCut, kCut, kRefuse };
+  struct PublishStep {
+    PublishAct act = PublishAct::kStore;
+    wire::Code code = wire::Code::kNone;
+  };
+
+  struct Settlement {
+    std::uint8_t kind = 0;
+    std::optional<std::uint32_t> delay_ms;
+    std::string error;
+    std::vector<wire::WireReceipt> receipts;
+  };
+
+  // --- What a test sets.
+  std::uint16_t shards = 1;
+  std::uint32_t message_bytes_max = 1U << 20;
+  std::uint32_t heartbeat_ms = 1'000;
+  std::deque<PublishStep> publish_script;
+  std::deque<wire::Code> hello_refusals;
+  std::deque<wire::Code> attach_refusals;
+  // Credit given by PUBLISHER_OPENED and PUBLISHED, above what was handled.
+  std::uint64_t window_messages = 1'000'000;
+  std::uint64_t window_bytes = 64U << 20;
+  bool silent = false;  // nothing is answered
+  bool answers_settles = true;
+  bool cut_on_settle = false;  // once: the next SETTLE is carried out and its answer lost
+
+  void forget_sessions() { sessions_.clear(); }
+  // Sent to every open attachment and publisher of the present connection.
+  void deliver(std::vector<std::string> bodies, std::uint16_t shard = 0);
+  void close_attachments(wire::Code code);
+  void give_credit(std::uint64_t messages, std::uint64_t bytes);
+  void say(const wire::Body& body, std::uint64_t request);
+
+  // --- What a test looks at.
+  std::map<std::uint16_t, std::vector<std::string>> stored;  // bodies in order, by shard
+  std::vector<Settlement> settlements;
+  std::vector<wire::Credit> credits;
+  std::vector<wire::Extend> extends;
+  int hellos = 0;
+  int heartbeats = 0;
+  int publishes = 0;
+  int goodbyes = 0;
+  int detaches = 0;
+  std::string last_client;
+
+  // --- For what carries the frames.
+  void on_frame(std::uint64_t connection, base::ByteView bytes);
+  std::vector<Sent> take_sent();
+  // True once after a script cut the connection.
+  bool take_cut() { return std::exchange(cut_, false); }
+
+ private:
+  struct Session {
+    std::uint64_t number = 0;
+    std::uint32_t epoch = 0;
+  };
+  struct Publisher {
+    std::uint16_t shard = 0;
+    base::ProducerId producer;
+    std::uint64_t handled_messages = 0;
+    std::uint64_t handled_bytes = 0;
+  };
+
+  void on(const wire::FrameHeader& header, const wire::Hello& hello);
+  void on(const wire::FrameHeader& header, const wire::Resolve& resolve);
+  void on(const wire::FrameHeader& header, const wire::OpenPublisher& open);
+  void on(const wire::FrameHeader& header, const wire::Publish& publish);
+  void on(const wire::FrameHeader& header, const wire::Attach& attach);
+  void on(const wire::FrameHeader& header, const wire::Settle& settle);
+  void on(const wire::FrameHeader& header, const wire::Extend& extend);
+  void on_other(const wire::FrameHeader& header, const wire::Body& body);
+  void answer(const wire::FrameHeader& header, wire::Body body);
+  void cut();
+
+  std::map<base::SessionId, Session> sessions_;
+  base::SessionId current_;
+  std::uint64_t connection_ = 0;
+  std::uint64_t last_session_ = 0;
+  std::uint32_t last_handle_ = 0;
+  std::uint32_t last_batch_ = 0;
+  std::map<std::uint32_t, Publisher> publishers_;
+  std::map<std::uint32_t, std::uint16_t> attachments_;  // handle -> shard
+  std::map<std::pair<base::ProducerId, std::uint16_t>, std::uint64_t> last_sequences_;
+  std::map<base::ProducerId, std::uint32_t> producer_epochs_;
+  std::map<std::uint16_t, std::uint64_t> next_delivery_;
+  std::vector<Sent> sent_;
+  bool cut_ = false;
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,419 @@
+#include "client/publish_lane.h"
+
+#include <gtest/gtest.h>
+
+#include "base/message.h"
+#include "base/prng.h"
+#include "wire/frame_codec.h"
+
+namespace sluice::client {
+namespace {
+
+using wire::Code;
+
+constexpr base::MonoTime kNow{1'000'000'000};
+
+PendingBatch batch_of(std::uint32_t count) {
+  PendingBatch batch;
+  batch.count = count;
+  const std::size_t bytes = wire::kPublishPrefixBytes + count * base::kEntryHeaderBytes;
+  batch.frame = std::make_shared<OutboundBuffer>(bytes);
+  batch.frame->resize(bytes);
+  return batch;
+}
+
+wire::PublisherOpened opened(std::uint64_t last_sequence = 0, std::uint64_t messages = 1'000) {
+  wire::PublisherOpened opened;
+  opened.publisher = 4;
+  opened.producer_epoch = 2;
+  opened.last_sequence = last_sequence;
+  opened.messages_limit = messages;
+  opened.bytes_limit = messages * base::kEntryHeaderBytes;
+  return opened;
+}
+
+class PublishLaneTest : public testing::Test {
+ protected:
+  void open(const wire::PublisherOpened& answer = opened()) {
+    lane_.on_opening(++request_);
+    lane_.on_opened(kNow, answer);
+  }
+  // Sends all that may be sent; returns "first+count" of each batch.
+  std::vector<std::string> send_all() {
+    std::vector<std::string> sent;
+    while (const PendingBatch* batch = lane_.next(kNow)) {
+      sent.push_back(std::to_string(batch->producer_sequence) + "+" + std::to_string(batch->count));
+      lane_.on_sent(++request_);
+    }
+    return sent;
+  }
+  bool answer(std::uint64_t request, Code code = Code::kNone, std::uint64_t expected = 0) {
+    wire::Published published;
+    published.code = static_cast<std::uint16_t>(code);
+    published.expected_sequence = expected;
+    published.first = 100;
+    return lane_.on_published(kNow, request, published);
+  }
+  std::vector<Code> finished_codes() {
+    std::vector<Code> codes;
+    for (const FinishedBatch& finished : lane_.take_finished()) codes.push_back(finished.code);
+    return codes;
+  }
+
+  PublishLane lane_;
+  std::uint64_t request_ = 0;
+};
+
+using Sent = std::vector<std::string>;
+using Codes = std::vector<Code>;
+
+TEST_F(PublishLaneTest, SendsNothingBeforeItIsOpen) {
+  lane_.add(batch_of(3));
+  EXPECT_EQ(send_all(), Sent());
+  open();
+  EXPECT_EQ(send_all(), Sent({"1+3"}));
+}
+
+TEST_F(PublishLaneTest, NumbersMessagesWithoutGaps) {
+  open();
+  lane_.add(batch_of(3));
+  lane_.add(batch_of(5));
+  EXPECT_EQ(send_all(), Sent({"1+3", "4+5"}));
+  lane_.add(batch_of(1));
+  EXPECT_EQ(send_all(), Sent({"9+1"}));
+}
+
+TEST_F(PublishLaneTest, GoesOnWhereANamedProducerStood) {
+  open(opened(41));
+  EXPECT_EQ(lane_.last_sequence(), 41U);
+  lane_.add(batch_of(2));
+  EXPECT_EQ(send_all(), Sent({"42+2"}));
+}
+
+TEST_F(PublishLaneTest, ReportsWhereABatchWasStored) {
+  open();
+  lane_.add(batch_of(3));
+  send_all();
+  EXPECT_TRUE(answer(request_));
+  const std::vector<FinishedBatch> finished = lane_.take_finished();
+  ASSERT_EQ(finished.size(), 1U);
+  EXPECT_EQ(finished[0].code, Code::kNone);
+  EXPECT_EQ(finished[0].first, base::Sequence(100));
+  EXPECT_EQ(lane_.last_sequence(), 3U);
+  EXPECT_EQ(lane_.pending(), 0U);
+}
+
+TEST_F(PublishLaneTest, StaysWithinTheCreditOfMessages) {
+  open(opened(0, 10));
+  for (int i = 0; i < 4; ++i) lane_.add(batch_of(4));
+  EXPECT_EQ(send_all(), Sent({"1+4", "5+4"}));
+  lane_.on_credit(12, 1'000);
+  EXPECT_EQ(send_all(), Sent({"9+4"}));
+}
+
+TEST_F(PublishLaneTest, StaysWithinTheCreditOfBytes) {
+  wire::PublisherOpened answer = opened();
+  answer.bytes_limit = 5 * base::kEntryHeaderBytes;
+  open(answer);
+  lane_.add(batch_of(4));
+  lane_.add(batch_of(4));
+  EXPECT_EQ(send_all(), Sent({"1+4"}));
+}
+
+TEST_F(PublishLaneTest, ALateCreditTakesNothingBack) {
+  open(opened(0, 10));
+  lane_.on_credit(5, 5);
+  lane_.add(batch_of(10));
+  EXPECT_EQ(send_all(), Sent({"1+10"}));
+}
+
+TEST_F(PublishLaneTest, ABatchAboveTheWholeWindowGoesAlone) {
+  open(opened(0, 10));
+  lane_.add(batch_of(20));
+  lane_.add(batch_of(1));
+  EXPECT_EQ(send_all(), Sent({"1+20"}));
+  answer(request_);
+  EXPECT_EQ(send_all(), Sent());
+}
+
+TEST_F(PublishLaneTest, SendsWhatIsUnansweredAgainAfterALostConnection) {
+  open();
+  for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));
+  send_all();
+  answer(2);
+  lane_.on_session_lost();
+  EXPECT_EQ(send_all(), Sent());
+  open(opened(4));
+  EXPECT_EQ(send_all(), Sent({"5+4", "9+4"}));
+}
+
+TEST_F(PublishLaneTest, DoesNotSendAgainWhatTheBrokerHas) {
+  open();
+  for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  open(opened(8));
+  const std::vector<FinishedBatch> finished = lane_.take_finished();
+  ASSERT_EQ(finished.size(), 2U);
+  EXPECT_TRUE(finished[0].duplicate);
+  EXPECT_EQ(finished[1].code, Code::kNone);
+  EXPECT_EQ(send_all(), Sent({"9+4"}));
+}
+
+TEST_F(PublishLaneTest, WhatWasNeverSentIsNotTakenForStored) {
+  open(opened(0, 4));
+  lane_.add(batch_of(4));
+  lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  // Another process of the same named producer got further.
+  open(opened(20));
+  EXPECT_EQ(finished_codes(), Codes({Code::kNone}));
+  EXPECT_EQ(send_all(), Sent({"21+4"}));
+}
+
+TEST_F(PublishLaneTest, CountsCreditFromTheNewAnswer) {
+  open(opened(0, 8));
+  lane_.add(batch_of(4));
+  lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  open(opened(0, 8));
+  EXPECT_EQ(send_all(), Sent({"1+4", "5+4"}));
+}
+
+TEST_F(PublishLaneTest, TellsARefusalAndRenumbersWhatFollows) {
+  open();
+  for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));
+  send_all();  // requests 2, 3, 4
+  EXPECT_TRUE(answer(2, Code::kQueueFull));
+  EXPECT_EQ(finished_codes(), Codes({Code::kQueueFull}));
+  // One at a time until one is taken.
+  EXPECT_EQ(send_all(), Sent({"1+4"}));
+  EXPECT_FALSE(answer(3, Code::kProducerGap, 1));
+  EXPECT_FALSE(answer(4, Code::kProducerGap, 1));
+  EXPECT_EQ(send_all(), Sent());
+  EXPECT_TRUE(answer(5));
+  EXPECT_EQ(send_all(), Sent({"5+4"}));
+}
+
+TEST_F(PublishLaneTest, ARefusedBatchIsNotTakenForStoredLater) {
+  open();
+  for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));
+  send_all();
+  answer(2, Code::kQueueFull);
+  finished_codes();
+  // The second is sent as 1..4; the third keeps its stale numbers 9..12 and is not sent.
+  EXPECT_EQ(send_all(), Sent({"1+4"}));
+  lane_.on_session_lost();
+  open(opened(4));
+  EXPECT_EQ(finished_codes(), Codes({Code::kNone}));
+  EXPECT_EQ(send_all(), Sent({"5+4"}));
+}
+
+TEST_F(PublishLaneTest, ResendsFromTheSequenceThatTheBrokerExpects) {
+  open(opened(40));
+  lane_.add(batch_of(4));
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2, Code::kProducerGap, 31));
+  EXPECT_EQ(finished_codes(), Codes());
+  EXPECT_EQ(send_all(), Sent({"31+4"}));
+  EXPECT_TRUE(answer(4));
+  EXPECT_EQ(send_all(), Sent({"35+4"}));
+}
+
+TEST_F(PublishLaneTest, WaitsForCreditThatItThoughtItHad) {
+  open(opened(0, 10));
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2, Code::kCreditExceeded));
+  EXPECT_EQ(finished_codes(), Codes());
+  EXPECT_EQ(send_all(), Sent({"1+4"}));
+}
+
+TEST_F(PublishLaneTest, IsPatientWithABrokerThatIsNotReady) {
+  open();
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2, Code::kNotReady));
+  EXPECT_EQ(send_all(), Sent());
+  ASSERT_TRUE(lane_.retry_at().has_value());
+  EXPECT_NE(lane_.next(*lane_.retry_at()), nullptr);
+  EXPECT_FALSE(lane_.retry_at().has_value());
+}
+
+TEST_F(PublishLaneTest, OpensAgainWhenTheHandleIsUnknown) {
+  open();
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2, Code::kUnknownHandle));
+  EXPECT_EQ(lane_.phase(), PublishLane::Phase::kClosed);
+  open();
+  EXPECT_EQ(send_all(), Sent({"1+4"}));
+}
+
+TEST_F(PublishLaneTest, AFencedProducerEndsWithEverythingThatItHad) {
+  open();
+  lane_.add(batch_of(4));
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2, Code::kProducerFenced));
+  EXPECT_EQ(lane_.phase(), PublishLane::Phase::kFailed);
+  EXPECT_EQ(finished_codes(), Codes({Code::kProducerFenced, Code::kProducerFenced}));
+  lane_.add(batch_of(1));
+  EXPECT_EQ(finished_codes(), Codes({Code::kProducerFenced}));
+  lane_.on_session_lost();
+  EXPECT_EQ(lane_.phase(), PublishLane::Phase::kFailed);
+}
+
+TEST_F(PublishLaneTest, AForgottenProducerEndsWhenItIsOpenedAgain) {
+  open();
+  lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  wire::PublisherOpened refused;
+  refused.code = static_cast<std::uint16_t>(Code::kUnknownProducer);
+  open(refused);
+  EXPECT_EQ(finished_codes(), Codes({Code::kUnknownProducer}));
+}
+
+TEST_F(PublishLaneTest, AnswersOutOfOrderEndIt) {
+  open();
+  lane_.add(batch_of(4));
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(3));
+  EXPECT_EQ(lane_.failure(), Code::kMalformed);
+}
+
+TEST_F(PublishLaneTest, IgnoresAnswersOfAnEarlierConnection) {
+  open();
+  lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  EXPECT_FALSE(answer(2));
+  open();
+  send_all();
+  EXPECT_FALSE(answer(2));
+  EXPECT_EQ(lane_.pending(), 1U);
+}
+
+// A broker with the rules of docs/protocol.md, at the far end of a line that loses what is on it.
+class LaneAgainstModel {
+ public:
+  explicit LaneAgainstModel(std::uint64_t seed) : prng_(seed) {}
+
+  void run() {
+    for (int step = 0; step < 2'000; ++step) {
+      switch (prng_.below(8)) {
+        case 0:
+        case 1:
+          add();
+          break;
+        case 2:
+        case 3:
+          send();
+          break;
+        case 4:
+          if (prng_.below(10) == 0) lose();
+          break;
+        default:
+          answer();
+      }
+    }
+    calm_ = true;
+    while (lane_.pending() > 0) {
+      send();
+      answer();
+    }
+    collect();
+  }
+
+  void check() const {
+    // Every batch has one outcome, and exactly those told as stored are there, once, in order.
+    ASSERT_EQ(outcomes_.size(), added_);
+    std::vector<std::uint32_t> told;
+    for (const auto& [count, stored] : outcomes_) {
+      if (stored) told.push_back(count);
+    }
+    ASSERT_EQ(told, stored_);
+  }
+
+ private:
+  struct OnLine {
+    std::uint64_t request = 0;
+    std::uint64_t sequence = 0;
+    std::uint32_t count = 0;
+  };
+
+  // Counts are unique, so that they tell the batches apart.
+  void add() { lane_.add(batch_of(++added_)); }
+  void send() {
+    if (lane_.phase() == PublishLane::Phase::kClosed) {
+      lane_.on_opening(++request_);
+      lane_.on_opened(kNow, opened(last_, 1'000'000'000));
+      collect();
+    }
+    while (const PendingBatch* batch = lane_.next(kNow)) {
+      line_.push_back({++request_, batch->producer_sequence, batch->count});
+      lane_.on_sent(request_);
+      if (prng_.below(3) == 0) break;
+    }
+  }
+  void lose() {
+    // Some of what was on the line still arrives; no answer does.
+    for (std::uint64_t n = prng_.below(line_.size() + 1); n > 0; --n) take();
+    line_.clear();
+    lane_.on_session_lost();
+  }
+  wire::Published take() {
+    const OnLine frame = line_.front();
+    line_.pop_front();
+    wire::Published published;
+    if (frame.sequence != last_ + 1) {
+      published.code = static_cast<std::uint16_t>(Code::kProducerGap);
+      published.expected_sequence = last_ + 1;
+    } else if (!calm_ && prng_.below(5) == 0) {
+      published.code = static_cast<std::uint16_t>(Code::kQueueFull);
+    } else {
+      last_ += frame.count;
+      stored_.push_back(frame.count);
+    }
+    return published;
+  }
+  void answer() {
+    if (line_.empty()) return;
+    const std::uint64_t request = line_.front().request;
+    lane_.on_published(kNow, request, take());
+    collect();
+  }
+  void collect() {
+    for (const FinishedBatch& finished : lane_.take_finished()) {
+      outcomes_.emplace_back(finished.batch.count, finished.code == Code::kNone);
+    }
+  }
+
+  base::Prng prng_;
+  PublishLane lane_;
+  std::deque<OnLine> line_;
+  std::uint64_t request_ = 0;
+  std::uint32_t added_ = 0;
+  bool calm_ = false;
+  std::uint64_t last_ = 0;
+  std::vector<std::uint32_t> stored_;
+  std::vector<std::pair<std::uint32_t, bool>> outcomes_;
+};
+
+TEST(PublishLaneModel, StoresEveryBatchOnceWhateverIsLostAndRefused) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(seed);
+    LaneAgainstModel model(seed);
+    model.run();
+    model.check();
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::client

@@ -1,0 +1,221 @@
+#include <gtest/gtest.h>
+#include <zmq.h>
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <thread>
+
+#include "client/consumer.h"
+#include "client/publisher.h"
+#include "tests/support/status_matchers.h"
+#include "tests/unit/client/fake_broker.h"
+
+namespace sluice::client {
+namespace {
+
+using base::Millis;
+using test::HasCode;
+using test::IsOk;
+
+// A FakeBroker behind a ROUTER, in a thread of its own from start() to stop().
+class ServedBroker {
+ public:
+  ServedBroker() : context_(zmq_ctx_new()) {}
+  ~ServedBroker() {
+    stop();
+    zmq_ctx_term(context_);
+  }
+
+  // On any free port; the same one again after a stop.
+  void start() {
+    socket_ = zmq_socket(context_, ZMQ_ROUTER);
+    const int linger = 0;
+    const int one = 1;
+    zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(socket_, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
+    const int unlimited = 0;
+    zmq_setsockopt(socket_, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
+    zmq_setsockopt(socket_, ZMQ_RCVHWM, &unlimited, sizeof unlimited);
+    // The port of the socket before may take a moment to become free.
+    while (zmq_bind(socket_, endpoint_.c_str()) != 0) std::this_thread::yield();
+    std::array<char, 256> bound{};
+    std::size_t size = bound.size();
+    CHECK(zmq_getsockopt(socket_, ZMQ_LAST_ENDPOINT, bound.data(), &size) == 0);
+    endpoint_ = bound.data();
+    stopping_ = false;
+    thread_ = std::thread([this] { serve(); });
+  }
+  void stop() {
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    thread_.join();
+    zmq_close(socket_);
+    peers_.clear();
+    names_.clear();
+  }
+
+  const std::string& endpoint() const { return endpoint_; }
+  // To be touched while it is stopped, or before the first client.
+  FakeBroker broker;
+  // Bodies to deliver to whoever attaches.
+  std::atomic<int> deliveries{0};
+
+ private:
+  void serve() {
+    std::vector<std::byte> buffer(wire::kFrameBytesMax);
+    while (!stopping_) {
+      zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
+      zmq_poll(&item, 1, 1);
+      for (;;) {
+        std::array<char, 256> name{};
+        const int name_size = zmq_recv(socket_, name.data(), name.size(), ZMQ_DONTWAIT);
+        if (name_size < 0) break;
+        const int size = zmq_recv(socket_, buffer.data(), buffer.size(), 0);
+        CHECK(size >= 0);
+        const std::string peer(name.data(), static_cast<std::size_t>(name_size));
+        auto [at, fresh] = peers_.try_emplace(peer, peers_.size() + 1);
+        if (fresh) names_[at->second] = peer;
+        broker.on_frame(at->second, {buffer.data(), static_cast<std::size_t>(size)});
+        reply();
+      }
+      if (deliveries > 0) {
+        --deliveries;
+        broker.deliver({std::string(100'000, 'x'), "small"});
+        reply();
+      }
+    }
+  }
+  void reply() {
+    for (const FakeBroker::Sent& sent : broker.take_sent()) {
+      const std::string& peer = names_[sent.connection];
+      if (zmq_send(socket_, peer.data(), peer.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) continue;
+      zmq_send(socket_, sent.frame.data(), sent.frame.size(), ZMQ_DONTWAIT);
+    }
+  }
+
+  void* context_;
+  void* socket_ = nullptr;
+  std::string endpoint_ = "tcp://127.0.0.1:*";
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+  std::map<std::string, std::uint64_t> peers_;
+  std::map<std::uint64_t, std::string> names_;
+};
+
+class ZmqClientTest : public testing::Test {
+ protected:
+  ZmqClientTest() { served_.start(); }
+
+  base::Result<std::unique_ptr<Connection>> connect() {
+    ConnectionOptions options;
+    options.endpoint = served_.endpoint();
+    options.connect_timeout = Millis(20'000);
+    options.backoff_min = Millis(1);
+    return Connection::open(options);
+  }
+
+  ServedBroker served_;
+};
+
+TEST_F(ZmqClientTest, PublishesLargeBatchesInOrder) {
+  const base::Result<std::unique_ptr<Connection>> connection = connect();
+  ASSERT_THAT(connection, IsOk());
+  PublisherOptions options;
+  options.queue = "orders";
+  const base::Result<std::unique_ptr<Publisher>> publisher = Publisher::open(**connection, options);
+  ASSERT_THAT(publisher, IsOk());
+  std::string body(120, 'x');
+  for (int i = 0; i < 50'000; ++i) {
+    body.replace(0, 8, std::to_string(10'000'000 + i));
+    ASSERT_THAT((*publisher)->append(base::as_bytes(body)), IsOk());
+  }
+  ASSERT_THAT((*publisher)->flush(Millis(60'000)), IsOk());
+  served_.stop();
+  const std::vector<std::string>& stored = served_.broker.stored[0];
+  ASSERT_EQ(stored.size(), 50'000U);
+  for (int i = 0; i < 50'000; ++i) {
+    ASSERT_EQ(stored[static_cast<std::size_t>(i)].substr(0, 8), std::to_string(10'000'000 + i));
+  }
+}
+
+TEST_F(ZmqClientTest, GoesOnWhereItStoodWhenTheBrokerComesBack) {
+  const base::Result<std::unique_ptr<Connection>> connection = connect();
+  ASSERT_THAT(connection, IsOk());
+  PublisherOptions options;
+  options.queue = "orders";
+  options.batch_bytes = 20'000;
+  const base::Result<std::unique_ptr<Publisher>> publisher = Publisher::open(**connection, options);
+  ASSERT_THAT(publisher, IsOk());
+  const std::string body(100, 'x');
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 2'000; ++i) {
+      ASSERT_THAT((*publisher)->append(base::as_bytes(body)), IsOk());
+    }
+    ASSERT_THAT((*publisher)->send(), IsOk());
+    served_.stop();
+    served_.start();
+  }
+  ASSERT_THAT((*publisher)->flush(Millis(60'000)), IsOk());
+  served_.stop();
+  EXPECT_EQ(served_.broker.stored[0].size(), 6'000U);
+  EXPECT_GT((*connection)->reconnects(), 0U);
+}
+
+TEST_F(ZmqClientTest, ConsumesWithoutCopying) {
+  const base::Result<std::unique_ptr<Connection>> connection = connect();
+  ASSERT_THAT(connection, IsOk());
+  ConsumerOptions options;
+  options.queue = "orders";
+  const base::Result<std::unique_ptr<Consumer>> consumer = Consumer::open(**connection, options);
+  ASSERT_THAT(consumer, IsOk());
+  served_.deliveries = 10;
+  std::vector<DeliveredBatch> kept;
+  while (kept.size() < 10) {
+    base::Result<std::optional<DeliveredBatch>> batch = (*consumer)->poll(Millis(20'000));
+    ASSERT_THAT(batch, IsOk());
+    ASSERT_TRUE(batch->has_value());
+    kept.push_back(std::move(**batch));
+  }
+  for (const DeliveredBatch& batch : kept) {
+    EXPECT_EQ(batch.begin()->message.body.size(), 100'000U);
+    EXPECT_EQ(batch.begin()->message.body[99'999], std::byte{'x'});
+    (*consumer)->ack(batch);
+  }
+  ASSERT_THAT((*consumer)->flush_settles(Millis(20'000)), IsOk());
+  EXPECT_EQ((*consumer)->stats().messages_settled, 20U);
+}
+
+TEST_F(ZmqClientTest, ConnectsWhenTheBrokerComesLate) {
+  served_.stop();
+  std::thread late([this] { served_.start(); });
+  EXPECT_THAT(connect(), IsOk());
+  late.join();
+}
+
+TEST_F(ZmqClientTest, SaysThatNobodyListens) {
+  served_.stop();
+  ConnectionOptions options;
+  options.endpoint = served_.endpoint();
+  options.connect_timeout = Millis(50);
+  EXPECT_THAT(Connection::open(options), HasCode(base::ErrorCode::kDeadlineExceeded));
+}
+
+TEST_F(ZmqClientTest, RefusesAnEndpointThatIsNone) {
+  ConnectionOptions options;
+  options.endpoint = "127.0.0.1:7650";
+  EXPECT_THAT(Connection::open(options), HasCode(base::ErrorCode::kInvalidArgument));
+}
+
+TEST_F(ZmqClientTest, ItsGoodbyeLeaves) {
+  {
+    const base::Result<std::unique_ptr<Connection>> connection = connect();
+    ASSERT_THAT(connection, IsOk());
+    EXPECT_THAT((*connection)->close(Millis(20'000)), IsOk());
+  }
+  served_.stop();
+  EXPECT_EQ(served_.broker.goodbyes, 1);
+}
+
+}  // namespace
+}  // namespace sluice::client
