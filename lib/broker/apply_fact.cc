@@ -74,7 +74,7 @@ Status retry(State& state, const storage::SubscriptionKey& key,
     next.stalls = entry.stalls;
     next.due = entry.due;
     next.first_failed = at;
-    next.text = record;
+    if (has_text) next.text = record;
     if (const MessageState* before = subscription->retries().find(entry.sequence)) {
       next.first_failed = before->first_failed;
       if (!has_text) next.text = before->text;

@@ -31,10 +31,7 @@ void close_handles(Core& core, Session& session) {
 void end_leases(Core& core, const base::SessionId& id, SessionEnd end, const std::string& client) {
   for (const base::Epoch epoch : leases_of(core, id)) {
     Lease& lease = *core.state.leases.find(epoch);
-    if (lease.ending) continue;
-    core.state.leases.clear_deadline(lease);
-    lease.ending = true;
-    core.endings.push_back({epoch, end, client});
+    if (!lease.ending) core.end_lease(lease, end, client);
   }
 }
 

@@ -109,14 +109,24 @@ void Core::offer(Attachment& attachment) {
   attachment.subscription->ring.push_back(attachment.handle);
 }
 
+void Core::end_lease(Lease& lease, SessionEnd end, const std::string& consumer) {
+  state.leases.clear_deadline(lease);
+  if (lease.suspect) suspect_left(lease);
+  lease.ending = true;
+  endings.push_back({lease.epoch, end, consumer});
+}
+
 void Core::on_left(const Lease& lease, std::uint64_t left) {
   if (Attachment* attachment = sessions.attachment(lease.attachment)) {
     CHECK(left <= attachment->outstanding);
     attachment->outstanding -= left;
     offer(*attachment);
   }
-  // The session that an ending lease was counted for is gone.
-  if (lease.messages > 0 || !lease.suspect || lease.ending) return;
+  // An ending lease has been counted off already.
+  if (lease.messages == 0 && lease.suspect && !lease.ending) suspect_left(lease);
+}
+
+void Core::suspect_left(const Lease& lease) {
   Session* session = sessions.find(lease.session);
   if (session == nullptr || session->suspects == 0) return;
   session->suspects -= 1;

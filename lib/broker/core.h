@@ -89,6 +89,9 @@ class Core final : public LeaseWatcher {
   // Puts the attachment among those that are served, if it has credit.
   static void offer(Attachment& attachment);
 
+  // Takes the lease from its owner; the next ticks give it back.
+  void end_lease(Lease& lease, SessionEnd end, const std::string& consumer);
+
   void on_left(const Lease& lease, std::uint64_t messages) override;
 
   // The name that a lease's session gave in its hello.
@@ -118,6 +121,7 @@ class Core final : public LeaseWatcher {
   template <typename Fact>
   storage::Appended append(const Fact& fact, bool sync);
   void note(Subscription& subscription, base::Lsn end);
+  void suspect_left(const Lease& lease);
 };
 
 template <typename Fact>

@@ -20,7 +20,7 @@ struct DeadLetter {
   base::WallTime first_failed;
   base::WallTime died_at;
   base::Lsn record;           // of the death: gives the order of deaths
-  base::Lsn text;             // the record with the last error and its consumer; 0 = none
+  base::Lsn text;             // the record with the last error
   std::uint64_t bytes = 0;    // of the body, as ByteLedger knows it
 };
 

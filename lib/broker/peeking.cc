@@ -85,9 +85,10 @@ class Peeking {
     peeked.reason = letter.reason;
     peeked.first_failed = letter.first_failed;
     peeked.died_at = letter.died_at;
-    ErrorText text = read_error(core_, letter.text);
-    peeked.error = std::move(text.error);
-    peeked.consumer = std::move(text.consumer);
+    ErrorText death = read_error(core_, letter.record);
+    peeked.consumer = std::move(death.consumer);
+    peeked.error = letter.text == letter.record ? std::move(death.error)
+                                                : read_error(core_, letter.text).error;
   }
 
   void describe(base::Sequence sequence, PeekedMessage& peeked) {

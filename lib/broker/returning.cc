@@ -157,11 +157,12 @@ void fail(Core& core, base::Now now, Subscription& subscription, const Ranges& r
   expire(core, now, subscription, split.expired);
 }
 
-void stall(Core& core, base::Now now, const Lease& lease, const std::string& consumer) {
+void stall(Core& core, base::Now now, const Lease& lease, const Ranges& ranges,
+           const std::string& consumer) {
   Subscription& subscription = *lease.subscription;
   Queue& queue = subscription.stream().queue();
   const DeliveryConfig& settings = queue.settings(subscription.id()).delivery;
-  const ByTime split = by_time(now, subscription, lease.ranges);
+  const ByTime split = by_time(now, subscription, ranges);
   queue.totals(subscription.id()).stalled += count_messages(split.live);
   Verdict verdict(core, now, subscription);
   verdict.judge(split.live, [&](MessageState& state) -> std::optional<base::Millis> {
@@ -175,7 +176,7 @@ void stall(Core& core, base::Now now, const Lease& lease, const std::string& con
   storage::DeadFact dead;
   dead.reason = storage::DeadReason::kStallsExceeded;
   dead.consumer = consumer;
-  verdict.record(std::move(stalled), std::move(dead));  // the lease is over
+  verdict.record(std::move(stalled), std::move(dead));  // the lease may be over
   expire(core, now, subscription, split.expired);
 }
 

@@ -26,9 +26,10 @@ struct Failure {
 void fail(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
           const Failure& failure);
 
-// stalls + 1 for everything that the lease holds. Dead is only a message that was delivered as a
-// suspect, alone in its batch.
-void stall(Core& core, base::Now now, const Lease& lease, const std::string& consumer);
+// stalls + 1 for `ranges` of the lease. Dead is only a message that was delivered as a suspect, alone
+// in its batch.
+void stall(Core& core, base::Now now, const Lease& lease, const Ranges& ranges,
+           const std::string& consumer);
 
 // Dead letters, whatever the counters say.
 struct Death {

@@ -21,38 +21,50 @@ void take_run(Budget& budget, std::uint64_t messages) {
   budget.take(1 + messages / kMessagesPerUnit);
 }
 
-// A lease whose owner let it run out, or is gone.
-void end_lease(Core& core, base::Now now, base::Epoch epoch, SessionEnd end,
-               const std::string& consumer, Budget& budget) {
-  Lease* lease = core.state.leases.find(epoch);
-  if (lease == nullptr) return;
-  core.state.leases.clear_deadline(*lease);
-  const Ranges ranges = lease->ranges;
-  budget.take(1 + lease->messages);
+// The first `count` messages of `ranges`.
+Ranges front_of(const Ranges& ranges, std::uint64_t count) {
+  Ranges front;
+  for (const base::SequenceRange& range : ranges) {
+    if (count == 0) break;
+    const std::uint64_t part = std::min(count, range.count());
+    front.push_back({range.first, range.first + (part - 1)});
+    count -= part;
+  }
+  return front;
+}
+
+// Gives a lease back whose owner let it run out, or is gone; as much of it as the budget allows.
+// Returns false when some of it is left.
+bool end_lease(Core& core, base::Now now, const Ending& ending, Budget& budget) {
+  Lease* lease = core.state.leases.find(ending.epoch);
+  if (lease == nullptr) return true;
+  const Ranges ranges = front_of(lease->ranges, std::max<std::uint64_t>(1, budget.left()));
+  const std::uint64_t messages = count_messages(ranges);
+  const bool is_all = messages == lease->messages;
+  budget.take(1 + messages);
   if (core.is_unclaimed_recovered(*lease)) {
     // A restart is nobody's fault.
     give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kRestart);
-  } else if (end == SessionEnd::kClosed) {
+  } else if (ending.end == SessionEnd::kClosed) {
     give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kSessionClosed);
   } else {
-    stall(core, now, *lease, consumer);
+    stall(core, now, *lease, ranges, ending.consumer);
   }
+  return is_all;
 }
 
-void end_sessions(Core& core, base::Now now, Budget& budget) {
+void end_leases(Core& core, base::Now now, Budget& budget) {
   while (!core.endings.empty() && !budget.spent()) {
-    const Ending ending = std::move(core.endings.front());
-    core.endings.pop_front();
-    end_lease(core, now, ending.epoch, ending.end, ending.consumer, budget);
+    if (end_lease(core, now, core.endings.front(), budget)) core.endings.pop_front();
   }
 }
 
 void expire_leases(Core& core, base::Now now, Budget& budget) {
   while (!budget.spent()) {
-    const Lease* lease = core.state.leases.pop_expired(now.mono);
+    Lease* lease = core.state.leases.pop_expired(now.mono);
     if (lease == nullptr) return;
-    const std::string consumer = core.consumer_of(*lease);
-    end_lease(core, now, lease->epoch, SessionEnd::kLost, consumer, budget);
+    core.end_lease(*lease, SessionEnd::kLost, core.consumer_of(*lease));
+    end_leases(core, now, budget);
   }
 }
 
@@ -69,8 +81,7 @@ void end_recovery(Core& core, base::Now now, Budget& budget) {
   }
   for (const base::Epoch epoch : left) {
     Lease& lease = *core.state.leases.find(epoch);
-    lease.ending = true;
-    core.endings.push_back({epoch, SessionEnd::kLost, core.consumer_of(lease)});
+    core.end_lease(lease, SessionEnd::kLost, core.consumer_of(lease));
   }
   for (const base::SessionId& id : absent) {
     storage::SessionFact fact;
@@ -82,7 +93,7 @@ void end_recovery(Core& core, base::Now now, Budget& budget) {
   }
   budget.take(absent.size());
   core.recovery_ends.reset();
-  end_sessions(core, now, budget);
+  end_leases(core, now, budget);
 }
 
 void wake(Core& core, base::Now now, Budget& budget) {
@@ -171,8 +182,8 @@ void expire_dead_letters(Core& core, base::Now now, Budget& budget) {
 }  // namespace
 
 void pass_time(Core& core, base::Now now, Budget& budget) {
-  end_sessions(core, now, budget);
-  if (!budget.spent()) end_recovery(core, now, budget);
+  end_leases(core, now, budget);
+  end_recovery(core, now, budget);
   expire_leases(core, now, budget);
   wake(core, now, budget);
   expire_messages(core, now, budget);

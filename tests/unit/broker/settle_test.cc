@@ -1,0 +1,337 @@
+#include "broker/settling.h"
+
+#include "broker/returning.h"
+#include "tests/unit/broker/world.h"
+
+namespace sluice::broker {
+namespace {
+
+using testing::ElementsAre;
+using testing::SizeIs;
+
+class SettleTest : public testing::Test {
+ protected:
+  void begin(std::uint64_t messages, const QueueConfig& config = plain_queue()) {
+    queue = world.make(config);
+    world.fill(queue, messages);
+    session = world.open(1);
+    attachment = world.attach(session, queue).attachment;
+    got = world.take();
+  }
+  Receipt receipt(std::uint64_t first, std::uint64_t last) const {
+    return {got.front().epoch, {base::Sequence(first), base::Sequence(last)}};
+  }
+  SettleReply settle(SettleKind kind, std::vector<Receipt> receipts) {
+    return world.settle(kind, session, attachment, std::move(receipts));
+  }
+
+  World world;
+  base::QueueId queue;
+  SessionHandle session;
+  AttachmentHandle attachment;
+  std::vector<Got> got;
+};
+
+TEST_F(SettleTest, an_ack_is_answered_when_its_record_is_committed) {
+  begin(3);
+  const auto reply = settle(SettleKind::kAck, {receipt(1, 3)});
+  EXPECT_EQ(reply.settled, 3U);
+  EXPECT_EQ(reply.stale, 0U);
+  EXPECT_EQ(world.log.records().back().type, storage::RecordType::kSettled);
+  EXPECT_EQ(world.sink.settled.back().wait.lsn, world.log.records().back().at.end);
+  EXPECT_EQ(world.stats().acked, 3U);
+  EXPECT_EQ(world.stats().in_flight, 0U);
+  EXPECT_EQ(world.queue_stats().messages, 0U);
+}
+
+TEST_F(SettleTest, a_receipt_may_cover_a_part_of_its_batch) {
+  begin(10);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(3, 5)}).settled, 3U);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(8, 8), receipt(1, 1)}).settled, 2U);
+  EXPECT_EQ(world.stats().in_flight, 5U);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(1, 10)}).settled, 10U);
+  EXPECT_EQ(world.stats().acked, 10U);
+}
+
+TEST_F(SettleTest, an_ack_without_wish_for_a_reply_gets_none) {
+  begin(1);
+  Settle command;
+  command.origin = {session, RequestId(1)};
+  command.attachment = attachment;
+  command.receipts = {receipt(1, 1)};
+  command.wants_reply = false;
+  world.broker->apply(world.now, command);
+  EXPECT_THAT(world.sink.settled, SizeIs(0));
+  EXPECT_EQ(world.stats().acked, 1U);
+}
+
+TEST_F(SettleTest, a_repeated_ack_counts_as_settled) {
+  begin(2);
+  settle(SettleKind::kAck, {receipt(1, 2)});
+  const auto again = settle(SettleKind::kAck, {receipt(1, 2)});
+  EXPECT_FALSE(again.refusal.refused());
+  EXPECT_EQ(again.settled, 2U);
+  EXPECT_EQ(again.stale, 0U);
+  // It shows what the first one wrote, so it waits for that.
+  EXPECT_EQ(world.sink.settled.back().wait.lsn, world.log.records().back().at.end);
+}
+
+TEST_F(SettleTest, a_message_named_twice_in_one_ack_is_settled_once) {
+  begin(4);
+  const auto reply = settle(SettleKind::kAck, {receipt(1, 3), receipt(2, 4)});
+  EXPECT_EQ(reply.settled, 6U);
+  EXPECT_EQ(world.stats().acked, 4U);
+}
+
+TEST_F(SettleTest, a_stale_receipt_is_counted_and_changes_nothing) {
+  begin(2);
+  world.sleep(30s);  // the lease runs out
+  const auto late = settle(SettleKind::kAck, {receipt(1, 2)});
+  EXPECT_EQ(late.refusal.code, RefusalCode::kStaleReceipt);
+  EXPECT_EQ(late.stale, 2U);
+  EXPECT_EQ(world.stats().stale_receipts, 2U);
+  EXPECT_EQ(world.queue_stats().messages, 2U);
+}
+
+TEST_F(SettleTest, the_old_owner_cannot_settle_what_somebody_else_has_now) {
+  begin(1);
+  settle(SettleKind::kRelease, {receipt(1, 1)});
+  const auto second = world.take();
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(1, 1)}).refusal.code, RefusalCode::kStaleReceipt);
+  EXPECT_EQ(settle(SettleKind::kFail, {receipt(1, 1)}).refusal.code, RefusalCode::kStaleReceipt);
+  EXPECT_EQ(world.ack(second[0]).settled, 1U);
+}
+
+TEST_F(SettleTest, another_session_cannot_use_the_receipt) {
+  begin(1);
+  const auto thief = world.open(2);
+  const auto own = world.attach(thief, queue).attachment;
+  EXPECT_EQ(world.settle(SettleKind::kAck, thief, own, {receipt(1, 1)}).refusal.code,
+            RefusalCode::kStaleReceipt);
+  EXPECT_EQ(world.settle(SettleKind::kAck, thief, attachment, {receipt(1, 1)}).refusal.code,
+            RefusalCode::kUnknownHandle);
+}
+
+TEST_F(SettleTest, a_part_of_the_receipts_may_be_stale) {
+  begin(4);
+  settle(SettleKind::kRelease, {receipt(2, 2)});
+  const auto reply = settle(SettleKind::kAck, {receipt(1, 4)});
+  EXPECT_FALSE(reply.refusal.refused());
+  EXPECT_EQ(reply.settled, 3U);
+  EXPECT_EQ(reply.stale, 1U);
+}
+
+TEST_F(SettleTest, impossible_receipts_are_refused) {
+  begin(2);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(2, 1)}).refusal.code,
+            RefusalCode::kInvalidArgument);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(0, 1)}).refusal.code,
+            RefusalCode::kInvalidArgument);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(1, ~std::uint64_t{0})}).refusal.code,
+            RefusalCode::kInvalidArgument);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(500, 600)}).refusal.code,
+            RefusalCode::kStaleReceipt);
+}
+
+TEST_F(SettleTest, a_released_message_is_ready_at_once_and_not_counted) {
+  begin(2);
+  EXPECT_EQ(settle(SettleKind::kRelease, {receipt(1, 2)}).settled, 2U);
+  const auto again = world.take();
+  ASSERT_THAT(again, SizeIs(2));
+  EXPECT_EQ(again[0].attempts, 0);
+  EXPECT_EQ(again[0].stalls, 0);
+  EXPECT_EQ(world.stats().released, 2U);
+}
+
+TEST_F(SettleTest, a_failed_message_comes_back_after_its_backoff) {
+  begin(1);
+  settle(SettleKind::kFail, {receipt(1, 1)});
+  EXPECT_EQ(world.stats().delayed, 1U);
+  world.sleep(999ms);
+  EXPECT_THAT(world.take(), SizeIs(0));
+  world.sleep(1ms);
+  const auto again = world.take();
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].attempts, 1);
+  // Twice as long the second time.
+  world.settle(SettleKind::kFail, again[0]);
+  world.sleep(1999ms);
+  EXPECT_THAT(world.take(), SizeIs(0));
+  world.sleep(1ms);
+  EXPECT_EQ(world.take()[0].attempts, 2);
+}
+
+TEST_F(SettleTest, the_backoff_is_jittered_downwards_and_bounded) {
+  base::Prng prng(7, "test");
+  BackoffConfig config;
+  config.max = base::Millis(3000);
+  for (int i = 0; i < 1000; ++i) {
+    const auto first = backoff_delay(config, 1, prng);
+    EXPECT_GE(first, 800ms);
+    EXPECT_LE(first, 1000ms);
+    const auto late = backoff_delay(config, 60'000, prng);
+    EXPECT_GE(late, 2400ms);
+    EXPECT_LE(late, 3000ms);
+  }
+  config.jitter = 0;
+  EXPECT_EQ(backoff_delay(config, 2, prng), 2000ms);
+}
+
+TEST_F(SettleTest, an_explicit_delay_wins_over_the_backoff) {
+  begin(2);
+  world.settle(SettleKind::kFail, session, attachment, {receipt(1, 1)}, "", 0ms);
+  world.tick();
+  EXPECT_THAT(world.take(), SizeIs(1));
+  world.settle(SettleKind::kFail, session, attachment, {receipt(2, 2)}, "", 7s);
+  world.sleep(6999ms);
+  EXPECT_THAT(world.take(), SizeIs(0));
+  world.sleep(1ms);
+  EXPECT_THAT(world.take(), SizeIs(1));
+}
+
+TEST_F(SettleTest, a_step_of_the_wall_clock_neither_shortens_nor_stretches_a_backoff) {
+  begin(1);
+  settle(SettleKind::kFail, {receipt(1, 1)});
+  world.now.wall = world.now.wall + 3'600'000;
+  world.tick();
+  EXPECT_THAT(world.take(), SizeIs(0));
+  world.now.wall = world.now.wall - 7'200'000;
+  world.sleep(1000ms);
+  EXPECT_THAT(world.take(), SizeIs(1));
+}
+
+TEST_F(SettleTest, too_many_failures_make_a_dead_letter) {
+  QueueConfig config = plain_queue();
+  config.subscriptions[0].delivery.max_attempts = 3;
+  begin(1, config);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    ASSERT_THAT(got, SizeIs(1));
+    world.settle(SettleKind::kFail, got[0], "no " + std::to_string(attempt));
+    world.sleep(10s);
+    got = world.take();
+  }
+  EXPECT_THAT(got, SizeIs(0));
+  EXPECT_EQ(world.stats().dead_lettered, 1U);
+  EXPECT_EQ(world.stats().failed, 3U);
+  EXPECT_EQ(world.stats().dead_by_reason[storage::DeadReason::kAttemptsExceeded], 1U);
+  const auto dead = world.peek(queue, true).messages;
+  ASSERT_THAT(dead, SizeIs(1));
+  EXPECT_EQ(dead[0].attempts, 3);
+  EXPECT_EQ(dead[0].error, "no 3");
+  EXPECT_EQ(dead[0].consumer, "pod-1");
+}
+
+TEST_F(SettleTest, without_a_limit_a_message_may_fail_for_ever) {
+  QueueConfig config = plain_queue();
+  config.subscriptions[0].delivery.max_attempts = 0;
+  begin(1, config);
+  for (int attempt = 1; attempt <= 20; ++attempt) {
+    ASSERT_THAT(got, SizeIs(1));
+    world.settle(SettleKind::kFail, got[0], "", 0ms);
+    world.tick();
+    got = world.take();
+  }
+  EXPECT_EQ(got[0].attempts, 20);
+}
+
+TEST_F(SettleTest, a_rejected_message_is_dead_at_once) {
+  begin(2);
+  world.settle(SettleKind::kReject, got[0], "broken");
+  EXPECT_EQ(world.stats().dead_lettered, 1U);
+  EXPECT_EQ(world.stats().rejected, 1U);
+  const auto dead = world.peek(queue, true).messages;
+  ASSERT_THAT(dead, SizeIs(1));
+  EXPECT_EQ(dead[0].reason, storage::DeadReason::kRejected);
+  EXPECT_EQ(dead[0].error, "broken");
+  EXPECT_EQ(dead[0].died_at, world.now.wall);
+}
+
+TEST_F(SettleTest, an_error_text_is_cut_at_4_kib) {
+  begin(1);
+  world.settle(SettleKind::kReject, got[0], std::string(10'000, 'e'));
+  EXPECT_EQ(world.peek(queue, true).messages[0].error.size(), 4096U);
+}
+
+TEST_F(SettleTest, an_ack_of_a_dead_letter_is_stale) {
+  begin(1);
+  world.settle(SettleKind::kReject, got[0]);
+  EXPECT_EQ(world.ack(got[0]).refusal.code, RefusalCode::kStaleReceipt);
+}
+
+TEST_F(SettleTest, a_whole_batch_fails_in_many_records) {
+  begin(10'000);
+  std::vector<Receipt> receipts;
+  for (const Got& one : got) receipts.push_back(one.receipt());
+  EXPECT_EQ(settle(SettleKind::kFail, receipts).settled, 10'000U);
+  EXPECT_EQ(world.stats().delayed, 10'000U);
+  EXPECT_GT(world.log.count(storage::RecordType::kFailed), 1U);
+  world.sleep(1s);
+  EXPECT_THAT(world.take(), SizeIs(10'000));
+}
+
+TEST_F(SettleTest, extend_counts_from_now) {
+  begin(2);
+  world.sleep(20s);
+  EXPECT_EQ(world.extend(session, attachment, false, {receipt(1, 1)}, 30s).extended, 2U);
+  world.sleep(29s);
+  EXPECT_EQ(world.stats().in_flight, 2U);
+  world.sleep(1s);
+  EXPECT_EQ(world.stats().in_flight, 0U);
+}
+
+TEST_F(SettleTest, extend_all_takes_every_lease_of_the_attachment) {
+  begin(2);
+  world.fill(queue, 1);
+  world.sleep(20s);
+  EXPECT_EQ(world.extend(session, attachment, true, {}, 0ms).extended, 3U);
+  world.sleep(29s);
+  EXPECT_EQ(world.stats().in_flight, 3U);
+}
+
+TEST_F(SettleTest, no_lease_lasts_longer_than_the_longest) {
+  QueueConfig config = plain_queue();
+  config.subscriptions[0].delivery.max_lease = 60s;
+  begin(1, config);
+  for (int i = 0; i < 5; ++i) {
+    world.sleep(10s);
+    world.extend(session, attachment, true, {}, 30s);
+  }
+  world.sleep(9s);
+  EXPECT_EQ(world.stats().in_flight, 1U);
+  world.sleep(1s);
+  EXPECT_EQ(world.stats().in_flight, 0U);
+  EXPECT_EQ(world.extend(session, attachment, false, {receipt(1, 1)}, 30s).refusal.code,
+            RefusalCode::kStaleReceipt);
+}
+
+TEST_F(SettleTest, extend_needs_no_record) {
+  begin(1);
+  const std::size_t records = world.log.records().size();
+  world.extend(session, attachment, true, {}, 30s);
+  EXPECT_EQ(world.log.records().size(), records);
+  EXPECT_EQ(world.sink.extended.back().wait.lsn, base::Lsn(0));
+}
+
+TEST_F(SettleTest, detach_releases_uncounted) {
+  begin(3);
+  world.ack(got[0]);
+  EXPECT_FALSE(world.detach(session, attachment).refusal.refused());
+  world.attach(world.open(2), queue);
+  const auto again = world.take();
+  EXPECT_THAT(World::sequences(again), ElementsAre(2, 3));
+  EXPECT_EQ(again[0].stalls, 0);
+  EXPECT_EQ(world.ack(got[1]).refusal.code, RefusalCode::kUnknownHandle);
+}
+
+TEST_F(SettleTest, a_lease_of_0_seconds_is_over_at_the_next_tick) {
+  QueueConfig config = plain_queue();
+  config.subscriptions[0].delivery.lease = 0ms;
+  begin(1, config);
+  EXPECT_EQ(world.stats().in_flight, 1U);
+  EXPECT_EQ(world.broker->tick(world.now), world.now.mono + base::Nanos(1s));
+  EXPECT_EQ(world.stats().in_flight, 0U);
+}
+
+}  // namespace
+}  // namespace sluice::broker
