@@ -20,6 +20,8 @@ constexpr std::string_view kSoftware = "sluice-client/1";
 // Frames handled before heartbeats and resends get their turn.
 constexpr int kFramesARound = 256;
 constexpr base::Millis kPatience{100};
+// A socket that takes nothing is about to be lost.
+constexpr base::Millis kRefusedSendPause{10};
 constexpr base::Millis kTimeoutMax{24LL * 3600 * 1000};
 
 base::MonoTime after(base::MonoTime now, base::Millis timeout) {
@@ -84,8 +86,9 @@ class Connection::Impl {
         after(transport_->now(), options.timeout.value_or(options_.request_timeout));
     for (;;) {
       RETURN_IF_ERROR(run_until([this] { return state_.open(); }, until, "no session"));
-      ASSIGN_OR_RETURN(std::optional<Answer> answer, ask(body, options, until));
-      if (!answer && options.repeat) {
+      bool sent = false;
+      ASSIGN_OR_RETURN(std::optional<Answer> answer, ask(body, options, until, sent));
+      if (!answer && (options.repeat || !sent)) {
         RETURN_IF_ERROR(check_deadline(until, "no answer"));
         continue;
       }
@@ -145,18 +148,21 @@ class Connection::Impl {
  private:
   // Nothing = the connection broke before there was an answer.
   base::Result<std::optional<Answer>> ask(const wire::Body& body, const RequestOptions& options,
-                                          base::MonoTime until) {
+                                          base::MonoTime until, bool& sent) {
     awaited_ = ++last_request_;
     answer_.reset();
     const std::uint64_t session = sessions_;
     const auto broken = [&] { return sessions_ != session || !state_.open(); };
     base::Status status;
-    if (send(body, awaited_)) {
+    sent = send(body, awaited_);
+    if (sent) {
       status = run_until([&] { return answer_ || broken(); }, until, "the broker did not answer");
       const base::MonoTime more_until = after(transport_->now(), options.more_timeout);
       const auto last = [&] { return broken() || !options.more(answer_->frame); };
       // However this ends, the answer that is here counts.
       if (answer_ && options.more) (void)run_until(last, more_until, "no further answer");
+    } else {
+      status = round(std::min(until, after(transport_->now(), kRefusedSendPause)));
     }
     awaited_ = 0;
     if (!answer_ && !status.has_value()) return std::move(status).error();

@@ -124,8 +124,14 @@ TEST_F(ConnectionTest, AnswersRequests) {
 
 TEST_F(ConnectionTest, ARequestThatChangesThingsIsNotRepeated) {
   ASSERT_THAT(open(), IsOk());
-  transport_->cut();
+  broker_.cut_on_delete = true;
   EXPECT_THAT(Admin(*connection_).delete_queue({}), HasCode(ErrorCode::kUnavailable));
+}
+
+TEST_F(ConnectionTest, ARequestThatWasNeverSentIsSentOverTheNextConnection) {
+  ASSERT_THAT(open(), IsOk());
+  transport_->cut();
+  EXPECT_THAT(Admin(*connection_).delete_queue({}), IsOk());
 }
 
 TEST_F(ConnectionTest, ARequestThatOnlyAsksIsRepeated) {

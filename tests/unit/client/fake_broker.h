@@ -51,6 +51,7 @@ class FakeBroker {
   bool silent = false;  // nothing is answered
   bool answers_settles = true;
   bool cut_on_settle = false;  // once: the next SETTLE is carried out and its answer lost
+  bool cut_on_delete = false;  // the same for DELETE_QUEUE
 
   void forget_sessions() { sessions_.clear(); }
   // Sent to every open attachment and publisher of the present connection.
