@@ -25,8 +25,8 @@ wire::PeekedMessage to_frame(const broker::PeekedMessage& message) {
   frame.stalls = message.stalls;
   frame.dead = message.dead;
   frame.reason = message.dead ? static_cast<std::uint8_t>(message.reason) : std::uint8_t{0};
-  frame.first_failed_ms = message.first_failed.value();
-  frame.died_at_ms = message.died_at.value();
+  frame.first_failed_ms = message.dead ? message.first_failed.value() : 0;
+  frame.died_at_ms = message.dead ? message.died_at.value() : 0;
   frame.error = std::string_view(message.error).substr(0, wire::kErrorTextBytesMax);
   frame.consumer = std::string_view(message.consumer).substr(0, wire::kNameBytesMax);
   frame.entry = message.entry;

@@ -206,6 +206,16 @@ std::vector<Peer> ZmqRouter::flush() { return impl_->flush(); }
 bool ZmqRouter::has_waiting() const { return !impl_->outboxes_.empty(); }
 std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent_; }
 
+void ZmqRouter::close(int linger_ms) {
+  impl_->outboxes_.clear();
+  try {
+    impl_->socket_.set(zmq::sockopt::linger, linger_ms);
+  } catch (const zmq::error_t&) {
+    // Then nothing lingers.
+  }
+  impl_->socket_.close();
+}
+
 PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, int event_fd, long timeout_ms) {
   zmq_pollitem_t items[3] = {{nullptr, event_fd, ZMQ_POLLIN, 0}};
   int count = 1;

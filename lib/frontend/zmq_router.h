@@ -77,6 +77,9 @@ class ZmqRouter final : public FrameOutput {
   bool has_waiting() const;
   std::uint64_t frames_sent() const;
 
+  // Takes and sends nothing more; what was sent has so long to leave, while the context lives.
+  void close(int linger_ms);
+
   class Impl;
   Impl& impl() { return *impl_; }
 

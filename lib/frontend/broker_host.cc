@@ -1,0 +1,214 @@
+#include "frontend/broker_host.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "runtime/posix/random.h"
+#include "storage/segment_header.h"
+
+namespace sluice::frontend {
+namespace {
+
+using storage::LogThread;
+
+base::Error locked_or(const base::Error& error, bool locked) {
+  return locked ? error.with_prefix("the data folder is in use") : error;
+}
+
+}  // namespace
+
+std::unique_ptr<BrokerHost> BrokerHost::open(runtime::FileSystem& fs, const runtime::Clock& clock,
+                                             const HostOptions& options,
+                                             std::function<void()> wake,
+                                             std::optional<HostError>& error) {
+  const base::MonoTime begin = clock.mono_now();
+  auto opened = storage::open_log(fs, options.folder, options.log);
+  if (!opened.has_value()) {
+    const base::Error& why = opened.error();
+    OpenFailure kind = OpenFailure::kIo;
+    if (why.code() == base::ErrorCode::kFailedPrecondition) {
+      const auto lock = fs.lock(storage::lock_path(options.folder), options.log.owner);
+      kind = lock.has_value() ? OpenFailure::kData : OpenFailure::kLocked;
+    } else if (why.code() == base::ErrorCode::kCorruption) {
+      kind = OpenFailure::kData;
+    }
+    error = HostError{kind, locked_or(why, kind == OpenFailure::kLocked)};
+    return nullptr;
+  }
+  std::unique_ptr<BrokerHost> host(new BrokerHost(clock, options, std::move(*opened)));
+  const base::Status status = host->recover(clock.now());
+  if (!status.has_value()) {
+    const bool io = status.error().code() == base::ErrorCode::kIo ||
+                    status.error().code() == base::ErrorCode::kResourceExhausted;
+    error = HostError{io ? OpenFailure::kIo : OpenFailure::kData, status.error()};
+    return nullptr;
+  }
+  host->recovery_seconds_ = static_cast<double>(clock.mono_now() - begin) / 1e9;
+  host->threads_ = std::make_unique<LogThread>(std::move(wake));
+  return host;
+}
+
+BrokerHost::BrokerHost(const runtime::Clock& clock, const HostOptions& options,
+                       std::unique_ptr<storage::OpenedLog> opened)
+    : options_(options),
+      opened_(std::move(opened)),
+      broker_(std::make_unique<broker::Broker>(options.broker, opened_->log(),
+                                               opened_->messages(), gate_)),
+      timing_(clock) {}
+
+BrokerHost::~BrokerHost() {
+  if (threads_ == nullptr) return;
+  threads_->stop();
+  threads_->run_completions();
+}
+
+base::Status BrokerHost::recover(base::Now now) {
+  const storage::RecoveryReport& report = opened_->report();
+  for (const storage::CorruptRange& range : report.corrupt) {
+    base::log_error("log_corrupt", {{"file", range.file},
+                                    {"begin", range.begin.value()},
+                                    {"end", range.end.value()},
+                                    {"reason", range.reason}});
+  }
+  for (const std::string& reason : report.bad_snapshots) {
+    base::log_warn("snapshot_bad", {{"reason", reason}});
+  }
+  RETURN_IF_ERROR(replay());
+  const storage::Appended incarnation = broker_->start(
+      now, report.unclean, report.log_id, options_.software);
+  incarnation_ = broker_->stats(now).incarnation;
+  RETURN_IF_ERROR(flush());
+  CHECK(log().positions().durable >= incarnation.end);
+  find_fsync_interval(now);
+  house_due_ = now.mono;
+  snapshot_seen_ = opened_->housekeeper().newest_snapshot();
+  base::log_info("recovered", {{"created", report.created},
+                               {"unclean", report.unclean},
+                               {"incarnation", incarnation_},
+                               {"records", report.records},
+                               {"cut_bytes", report.cut_bytes},
+                               {"rewritten_bytes", report.rewritten_bytes}});
+  return {};
+}
+
+base::Status BrokerHost::replay() {
+  if (!opened_->broker_state().empty()) {
+    RETURN_IF_ERROR(broker_->restore(opened_->broker_state()));
+    opened_->drop_broker_state();
+  }
+  std::uint64_t left_out = 0;
+  RETURN_IF_ERROR(opened_->replay([&](const storage::RecordView& view) -> base::Status {
+    base::Status status = broker_->replay(view);
+    // Where records are known to be missing, others may make no sense without them: they are left
+    // out, and the broker stays up with the rest. In a whole log that would be a bug.
+    if (status.has_value() || opened_->report().corrupt.empty()) return status;
+    if (left_out++ < 10) {
+      base::log_error("record_left_out", {{"lsn", view.begin.value()},
+                                          {"reason", status.error().message()}});
+    }
+    return {};
+  }));
+  if (left_out > 0) base::log_error("records_left_out", {{"records", left_out}});
+  return {};
+}
+
+template <typename Command>
+void BrokerHost::forward(base::Now now, const Command& command) {
+  tick_wanted_ = true;
+  broker_->apply(now, command);
+}
+
+void BrokerHost::apply(base::Now now, const broker::OpenSession& command) {
+  forward(now, command);
+}
+void BrokerHost::apply(base::Now now, const broker::SessionGone& command) {
+  forward(now, command);
+}
+void BrokerHost::apply(base::Now now, const broker::OpenPublisher& command) {
+  forward(now, command);
+}
+void BrokerHost::apply(base::Now now, const broker::Publish& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Attach& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Detach& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Credit& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Settle& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Extend& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) {
+  forward(now, command);
+}
+void BrokerHost::apply(base::Now now, const broker::Redrive& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Purge& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::CancelTask& command) {
+  forward(now, command);
+}
+void BrokerHost::apply(base::Now now, const broker::Peek& command) { forward(now, command); }
+
+std::optional<base::QueueId> BrokerHost::find_queue(std::string_view name) const {
+  return broker_->find_queue(name);
+}
+
+const broker::QueueConfig* BrokerHost::config(const base::QueueId& queue) const {
+  return broker_->config(queue);
+}
+
+base::Result<base::QueueId> BrokerHost::configure(base::Now now,
+                                                  const broker::QueueConfig& config) {
+  tick_wanted_ = true;
+  const base::Lsn before = appended();
+  ASSIGN_OR_RETURN(const base::QueueId queue,
+                   broker_->configure(now, {config, base::QueueId(runtime::random_id128())}));
+  if (appended() != before) {
+    ++revision_;
+    find_fsync_interval(now);
+  }
+  return queue;
+}
+
+base::Status BrokerHost::collect() {
+  threads_->run_completions();
+  return log().status();
+}
+
+void BrokerHost::hand_over() {
+  if (auto group = log().take_group()) {
+    threads_->submit(LogThread::Lane::kGroups, timing_.measure(std::move(group)));
+  }
+}
+
+base::Status BrokerHost::flush() {
+  log().request_sync();
+  RETURN_IF_ERROR(log().flush());
+  // What was flushed may have been taken before the sync was asked for.
+  log().request_sync();
+  return log().flush();
+}
+
+base::Status BrokerHost::drain() {
+  threads_->stop();
+  threads_->run_completions();
+  RETURN_IF_ERROR(log().status());
+  return flush();
+}
+
+base::Status BrokerHost::close() {
+  storage::Housekeeper& keeper = opened_->housekeeper();
+  const auto finish = [&]() -> base::Status {
+    RETURN_IF_ERROR(log().flush());
+    while (!keeper.idle()) {
+      const auto work = keeper.take_background();
+      if (work == nullptr) break;
+      work->finish(work->run());
+      RETURN_IF_ERROR(log().flush());
+    }
+    return {};
+  };
+  RETURN_IF_ERROR(finish());
+  keeper.mark_clean(broker_->snapshot());
+  RETURN_IF_ERROR(finish());
+  return keeper.snapshot_status();
+}
+
+void BrokerHost::trim_memory() { opened_->trim_memory(); }
+
+}  // namespace sluice::frontend

@@ -1,0 +1,114 @@
+#include <algorithm>
+
+#include "base/log.h"
+#include "frontend/broker_host.h"
+
+// The half of BrokerHost that time drives: snapshots, space, syncs now and then.
+namespace sluice::frontend {
+namespace {
+
+constexpr base::Nanos kHouseInterval{1'000'000'000};
+
+template <typename T>
+void take_earlier(std::optional<T>& due, T other) {
+  if (!due || other < *due) due = other;
+}
+
+}  // namespace
+
+std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
+  if (tick_wanted_ || (broker_due_ && *broker_due_ <= now.mono)) {
+    tick_wanted_ = false;
+    broker_due_ = broker_->tick(now);
+  }
+  if (house_due_ <= now.mono) {
+    house_due_ = now.mono + kHouseInterval;
+    look_at_space();
+    drop_segments();
+  }
+  keep_house(now);
+  std::optional<base::MonoTime> due = broker_due_;
+  take_earlier(due, house_due_);
+  if (fsync_due_) take_earlier(due, *fsync_due_);
+  return due;
+}
+
+void BrokerHost::keep_house(base::Now now) {
+  storage::Housekeeper& keeper = opened_->housekeeper();
+  if (keeper.snapshot_due()) keeper.begin_snapshot(broker_->snapshot());
+  if (keeper.newest_snapshot() != snapshot_seen_) {
+    snapshot_seen_ = keeper.newest_snapshot();
+    snapshot_at_ = now.mono;
+    ++snapshots_;
+    drop_segments();
+  }
+  if (auto work = keeper.take_background()) {
+    threads_->submit(storage::LogThread::Lane::kBackground, std::move(work));
+  }
+  sync_now_and_then(now);
+}
+
+void BrokerHost::sync_now_and_then(base::Now now) {
+  const storage::LogPositions at = log().positions();
+  if (!fsync_interval_ || at.durable == at.appended) {
+    fsync_due_.reset();
+  } else if (!fsync_due_) {
+    fsync_due_ = now.mono + *fsync_interval_;
+  } else if (*fsync_due_ <= now.mono) {
+    fsync_due_.reset();
+    log().request_sync();
+  }
+}
+
+void BrokerHost::look_at_space() {
+  const auto space = opened_->housekeeper().space();
+  if (!space.has_value()) {
+    base::log_warn("disk_space_unknown", {{"reason", space.error().message()}});
+    return;
+  }
+  if (space->low != space_.low) {
+    base::log_warn(space->low ? "disk_low" : "disk_low_over",
+                   {{"available_bytes", space->disk.available_bytes},
+                    {"mark_bytes", space->mark_bytes}});
+    broker_->set_disk_low(space->low);
+  }
+  space_ = *space;
+}
+
+void BrokerHost::drop_segments() {
+  const std::size_t dropped = opened_->housekeeper().drop_dead_segments(
+      [this](const storage::StreamId& stream, base::SequenceRange range) {
+        return broker_->any_live(stream, range);
+      });
+  if (dropped > 0) base::log_debug("segments_dropped", {{"segments", dropped}});
+}
+
+void BrokerHost::find_fsync_interval(base::Now now) {
+  fsync_interval_.reset();
+  for (const broker::QueueStats& queue : broker_->stats(now).queues) {
+    if (queue.config.fsync != broker::FsyncPolicy::kInterval) continue;
+    take_earlier(fsync_interval_, base::Nanos(queue.config.fsync_interval));
+  }
+}
+
+http::StorageStats BrokerHost::storage_stats(base::Now now) const {
+  http::StorageStats stats;
+  storage::SegmentLog& log = opened_->log();
+  stats.segments = log.segments().numbers().size();
+  stats.log_bytes = (stats.segments + log.pool().ready()) * log.segment_bytes();
+  stats.disk_free_bytes = space_.disk.available_bytes;
+  stats.disk_low = space_.low;
+  if (snapshot_at_) {
+    stats.snapshot_age_seconds = static_cast<double>(now.mono - *snapshot_at_) / 1e9;
+  }
+  stats.snapshots = snapshots_;
+  stats.appended_bytes = log.positions().appended - report().end;
+  stats.fsyncs = timing_.fsyncs();
+  stats.fsync_seconds = timing_.seconds();
+  stats.recovery_seconds = recovery_seconds_;
+  stats.recovered_records = report().records;
+  stats.corrupt_ranges = report().corrupt.size();
+  return stats;
+}
+
+}  // namespace sluice::frontend

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "frontend/broker_host.h"
+#include "frontend/frame_dispatch.h"
+#include "frontend/http/process_stats.h"
+#include "frontend/post_queue.h"
+#include "frontend/session_table.h"
+#include "frontend/stats_board.h"
+#include "frontend/zmq_router.h"
+#include "runtime/clock.h"
+#include "runtime/posix/wakeup.h"
+
+namespace sluice::frontend {
+
+struct ServerOptions {
+  std::string client_endpoint = "tcp://127.0.0.1:7650";
+  std::string control_endpoint = "tcp://127.0.0.1:7651";
+  SessionOptions sessions;
+  std::string software;
+  http::BuildInfo build;
+};
+
+// Runs on the loop thread between two rounds.
+struct ServerHooks {
+  // The documents of the HTTP API, from the same statistics.
+  std::function<base::Result<std::string>(const http::ProcessStats&, std::string_view queue)> stat;
+  std::function<std::string(const http::ProcessStats&)> observe;
+  // A manifest from the control port; may be empty.
+  std::function<base::Result<base::QueueId>(BrokerHost&, base::Now, std::string_view)> configure;
+};
+
+// The loop: one thread that reads frames, applies them, hands the log's groups to its threads and
+// sends what is committed. Nothing in it waits but the poll.
+//
+// Made, run and destroyed by one thread, which is the loop thread. Only request_stop() and post() may
+// be called by others.
+class BrokerServer {
+ public:
+  // All must outlive the server. `wake` also wakes for the host; a picture of the process is put on
+  // `board` about once a second.
+  struct Parts {
+    BrokerHost& host;
+    runtime::Wakeup& wake;
+    const runtime::Clock& clock;
+    StatsBoard& board;
+  };
+  // Binds the ports.
+  static base::Result<std::unique_ptr<BrokerServer>> open(Parts parts,
+                                                          const ServerOptions& options,
+                                                          ServerHooks hooks);
+  ~BrokerServer();
+  BrokerServer(const BrokerServer&) = delete;
+  BrokerServer& operator=(const BrokerServer&) = delete;
+
+  // Until request_stop(), then stops in order: everything is written, answered as far as it was
+  // asked for, and marked clean. An error: the log failed; nothing that was not committed has been
+  // answered, and the process must end.
+  base::Status run();
+
+  // Any thread, also a signal handler.
+  void request_stop();
+  // Any thread: runs `task` on the loop thread. False = the loop is full or stopped.
+  bool post(PostQueue::Task task) { return posts_.post(std::move(task)); }
+  // Loop thread: takes a new picture now.
+  std::shared_ptr<const http::ProcessStats> refresh_stats(base::Now now);
+
+  const std::string& client_endpoint() const { return client_->endpoint(); }
+  const std::string& control_endpoint() const { return control_->endpoint(); }
+
+ private:
+  BrokerServer(Parts parts, const ServerOptions& options, ServerHooks hooks);
+
+  DispatchHooks dispatch_hooks();
+  base::Status round();
+  base::Status stop();
+  void drain(ZmqRouter& router);
+  void release(base::Now now);
+  void do_timed_work(base::Now now);
+  void flush_outboxes(base::Now now);
+  void rest_when_idle(base::Now now);
+  long timeout_ms() const;
+
+  BrokerHost& host_;
+  runtime::Wakeup& wake_;
+  const runtime::Clock& clock_;
+  StatsBoard& board_;
+  const ServerOptions options_;
+  const ServerHooks hooks_;
+  ZmqContext context_;
+  std::unique_ptr<ZmqRouter> client_;
+  std::unique_ptr<ZmqRouter> control_;
+  SessionTable sessions_;
+  std::unique_ptr<FrameDispatch> dispatch_;
+  PostQueue posts_;
+  std::atomic<bool> stopping_{false};
+
+  std::optional<base::MonoTime> host_due_;
+  base::MonoTime stats_due_;
+  // When the log grew last, and how far.
+  base::MonoTime busy_at_;
+  base::Lsn busy_end_;
+  bool rested_ = false;
+};
+
+}  // namespace sluice::frontend

@@ -1,0 +1,236 @@
+#include "sidecar/broker_app.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "frontend/broker_host.h"
+#include "frontend/broker_server.h"
+#include "frontend/http/queue_json.h"
+#include "frontend/http/server.h"
+#include "frontend/stats_board.h"
+#include "operator/api/manifest.h"
+#include "runtime/posix/posix_file_system.h"
+#include "runtime/posix/random.h"
+#include "runtime/posix/system_clock.h"
+#include "runtime/posix/wakeup.h"
+#include "sidecar/exit_code.h"
+#include "sidecar/http_side.h"
+#include "sidecar/manifest_files.h"
+#include "sidecar/queue_config.h"
+#include "sidecar/signal_thread.h"
+
+namespace sluice::sidecar {
+namespace {
+
+using frontend::BrokerHost;
+using frontend::BrokerServer;
+
+// Sessions are connections; the system's default of 1,024 descriptors is less than our limit.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string describe_owner(const runtime::Clock& clock) {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host = {};
+  return "process " + std::to_string(getpid()) + " on " + host.data() + " since " +
+         std::to_string(clock.wall_now().value() / 1000);
+}
+
+frontend::HostOptions host_options(const BrokerOptions& options, const runtime::Clock& clock) {
+  frontend::HostOptions host;
+  host.folder = options.data;
+  host.log.segment_bytes = options.segment_bytes;
+  host.log.snapshot_every_segments = options.snapshot_every_segments;
+  host.log.owner = describe_owner(clock);
+  host.log.random_id = [] { return runtime::random_id128(); };
+  host.broker.session_ttl = options.session_ttl;
+  host.broker.prng_seed = runtime::random_seed();
+  host.software = "sluice/" + options.version;
+  return host;
+}
+
+// The broker and everything around it, from the open folder to the orderly stop.
+class App {
+ public:
+  explicit App(const BrokerOptions& options) : options_(options) {}
+
+  int run();
+
+ private:
+  int fail(int code, std::string_view event, const base::Error& error) {
+    base::log_error(event, {{"error", error.message()}, {"exit_code", code}});
+    return code;
+  }
+  std::optional<int> start_http();
+  std::string http_url() const;
+  std::optional<int> open_host();
+  std::optional<int> open_server();
+  base::Status apply_manifests();
+  void reload();
+  frontend::ServerHooks hooks();
+
+  const BrokerOptions& options_;
+  runtime::SystemClock clock_;
+  runtime::PosixFileSystem fs_;
+  std::unique_ptr<runtime::Wakeup> wake_;
+  frontend::StatsBoard board_;
+  std::atomic<bool> ready_{false};
+  // In the order in which they start; they stop the other way round.
+  std::unique_ptr<frontend::http::Server> http_;
+  std::unique_ptr<BrokerHost> host_;
+  std::unique_ptr<BrokerServer> server_;
+};
+
+int App::run() {
+  auto wake = runtime::Wakeup::create();
+  if (!wake.has_value()) return fail(kExitIo, "start_failed", wake.error());
+  wake_ = std::move(*wake);
+  if (const auto code = start_http()) return *code;
+  if (const auto code = open_host()) return *code;
+  if (const base::Status status = apply_manifests(); !status.has_value()) {
+    return fail(kExitData, "manifest_refused", status.error());
+  }
+  if (const base::Status status = host_->flush(); !status.has_value()) {
+    return fail(kExitIo, "log_failed", status.error());
+  }
+  if (const auto code = open_server()) return *code;
+  ready_.store(true);
+  base::log_info("ready", {{"endpoint", server_->client_endpoint()},
+                           {"control", server_->control_endpoint()},
+                           {"http", http_url()},
+                           {"data", options_.data}});
+  base::Status status;
+  {
+    const SignalThread signals([this](int signal) {
+      if (signal == SIGHUP) {
+        server_->post([this] { reload(); });
+        return;
+      }
+      base::log_info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+      server_->request_stop();
+    });
+    status = server_->run();
+  }
+  ready_.store(false);
+  if (!status.has_value()) return fail(kExitIo, "log_failed", status.error());
+  base::log_info("stopped");
+  return kExitOk;
+}
+
+std::optional<int> App::start_http() {
+  if (options_.http.empty()) return std::nullopt;
+  auto server = serve_http(options_.http, board_, ready_, clock_);
+  if (!server.has_value()) {
+    const bool flags = server.error().code() == base::ErrorCode::kInvalidArgument;
+    return fail(flags ? kExitUsage : kExitTemporary, "listen_failed", server.error());
+  }
+  http_ = std::move(*server);
+  return std::nullopt;
+}
+
+std::string App::http_url() const {
+  if (http_ == nullptr) return "";
+  const std::string host = options_.http.substr(0, options_.http.rfind(':'));
+  return "http://" + host + ":" + std::to_string(http_->port());
+}
+
+std::optional<int> App::open_host() {
+  std::optional<frontend::HostError> error;
+  host_ = BrokerHost::open(fs_, clock_, host_options(options_, clock_),
+                           [this] { wake_->notify(); }, error);
+  if (host_ != nullptr) return std::nullopt;
+  switch (error->kind) {
+    case frontend::OpenFailure::kLocked: return fail(kExitTemporary, "locked", error->error);
+    case frontend::OpenFailure::kData: return fail(kExitData, "recovery_failed", error->error);
+    case frontend::OpenFailure::kIo: break;
+  }
+  return fail(kExitIo, "recovery_failed", error->error);
+}
+
+std::optional<int> App::open_server() {
+  frontend::ServerOptions options;
+  options.client_endpoint = options_.listen;
+  options.control_endpoint = options_.control;
+  options.sessions.ttl = options_.session_ttl;
+  options.sessions.sessions_max = options_.sessions_max;
+  options.software = "sluice/" + options_.version;
+  options.build.version = options_.version;
+  auto server = BrokerServer::open({*host_, *wake_, clock_, board_}, options, hooks());
+  if (!server.has_value()) {
+    const bool flags = server.error().code() == base::ErrorCode::kInvalidArgument;
+    return fail(flags ? kExitUsage : kExitTemporary, "listen_failed", server.error());
+  }
+  server_ = std::move(*server);
+  return std::nullopt;
+}
+
+base::Status App::apply_manifests() {
+  ASSIGN_OR_RETURN(const std::vector<LoadedQueue> queues, load_manifests(options_.files));
+  for (const LoadedQueue& loaded : queues) {
+    const auto queue = host_->configure(clock_.now(), to_queue_config(loaded.queue));
+    if (!queue.has_value()) return queue.error().with_prefix(loaded.place());
+    base::log_debug("queue_configured",
+                    {{"queue", loaded.queue.metadata.name}, {"id", queue->to_hex()}});
+  }
+  return {};
+}
+
+// On the loop thread. What cannot be applied leaves the broker as it is.
+void App::reload() {
+  const base::Status status = apply_manifests();
+  if (status.has_value()) {
+    base::log_info("manifests_applied");
+  } else {
+    base::log_error("manifest_refused", {{"error", status.error().message()}});
+  }
+}
+
+frontend::ServerHooks App::hooks() {
+  frontend::ServerHooks hooks;
+  hooks.stat = [](const frontend::http::ProcessStats& stats,
+                  std::string_view queue) -> base::Result<std::string> {
+    if (queue.empty()) return frontend::http::queues_json(stats);
+    auto json = frontend::http::queue_json(stats, queue);
+    if (json) return std::move(*json);
+    return base::not_found("queue: there is none named \"" + std::string(queue) + "\"");
+  };
+  hooks.observe = [](const frontend::http::ProcessStats& stats) {
+    return frontend::http::queues_json(stats);
+  };
+  hooks.configure = [](BrokerHost& host, base::Now now,
+                       std::string_view text) -> base::Result<base::QueueId> {
+    ASSIGN_OR_RETURN(const std::vector<api::Queue> queues, api::parse_queues("manifest", text));
+    if (queues.size() != 1) return base::invalid_argument("manifest: one Queue is expected");
+    return host.configure(now, to_queue_config(queues.front()));
+  };
+  return hooks;
+}
+
+}  // namespace
+
+int run_broker(const BrokerOptions& options) {
+  base::LogOptions log;
+  log.level = options.log_level;
+  log.format = options.log_format;
+  const runtime::SystemClock clock;
+  log.clock = [clock] { return clock.wall_now(); };
+  base::process_logger().configure(std::move(log));
+  SignalThread::block();
+  raise_descriptor_limit();
+  return App(options).run();
+}
+
+}  // namespace sluice::sidecar

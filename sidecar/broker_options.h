@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/time.h"
+
+namespace sluice::sidecar {
+
+// What `sluice-sidecar broker` is started with. Plain values.
+struct BrokerOptions {
+  std::string data = "./sluice-data";
+  std::string listen = "tcp://127.0.0.1:7650";
+  std::string control = "tcp://127.0.0.1:7651";
+  std::string http = "127.0.0.1:7652";  // empty = none
+  std::vector<std::string> files;
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  base::LogFormat log_format = base::LogFormat::kHuman;
+  base::Millis session_ttl{10'000};
+  std::uint32_t sessions_max = 10'000;
+  std::uint64_t segment_bytes = 64ULL << 20;
+  std::uint32_t snapshot_every_segments = 4;
+  std::string version = "0.0.0";
+};
+
+}  // namespace sluice::sidecar

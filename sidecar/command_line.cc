@@ -1,0 +1,132 @@
+#include "sidecar/command_line.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "base/duration.h"
+#include "sidecar/exit_code.h"
+
+namespace sluice::sidecar {
+namespace {
+
+struct Texts {
+  std::string log_level = "info";
+  std::string log_format = "auto";
+  std::string session_ttl = "10s";
+  std::string segment_bytes = "64Mi";
+};
+
+CLI::Validator checked(const char* type, std::string (*problem)(const std::string&)) {
+  return CLI::Validator([problem](std::string& text) { return problem(text); }, type);
+}
+
+std::string duration_problem(const std::string& text) {
+  const auto duration = base::parse_duration(text);
+  if (!duration.has_value()) return duration.error().message();
+  if (*duration < base::Millis(100)) return "at least 100ms";
+  return "";
+}
+
+std::string bytes_problem(const std::string& text) {
+  const auto bytes = base::parse_bytes(text);
+  if (!bytes.has_value()) return bytes.error().message();
+  if (*bytes < 512U * 1024 || *bytes > (4ULL << 30) || *bytes % 4096 != 0) {
+    return "512Ki to 4Gi, a multiple of 4Ki";
+  }
+  return "";
+}
+
+void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
+  command.add_option("--data", options.data, "Folder of the log; created if missing")
+      ->envname("SLUICE_DATA")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command
+      .add_option("-f,--file", options.files,
+                  "Queue manifest, or a folder of *.yaml; may repeat. Read again on SIGHUP")
+      ->envname("SLUICE_FILES")
+      ->type_name("FILE|DIR");
+  command.add_option("--listen", options.listen, "Where clients connect; port 0 takes a free one")
+      ->envname("SLUICE_LISTEN")
+      ->type_name("tcp://HOST:PORT")
+      ->capture_default_str();
+  command.add_option("--control", options.control, "Where the operator connects")
+      ->envname("SLUICE_CONTROL")
+      ->type_name("tcp://HOST:PORT")
+      ->capture_default_str();
+  command
+      .add_option("--http", options.http,
+                  "Where /healthz, /readyz, /metrics and /api/v1 are; empty = nowhere")
+      ->envname("SLUICE_HTTP")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  command.add_option("--session-ttl", texts.session_ttl, "A silent session is lost after this")
+      ->envname("SLUICE_SESSION_TTL")
+      ->check(checked("DURATION", duration_problem))
+      ->capture_default_str();
+  command.add_option("--sessions-max", options.sessions_max, "Sessions at a time")
+      ->envname("SLUICE_SESSIONS_MAX")
+      ->check(CLI::Range(1, 65'535))
+      ->capture_default_str();
+  command.add_option("--segment-bytes", texts.segment_bytes, "Of a new log's segments")
+      ->envname("SLUICE_SEGMENT_BYTES")
+      ->check(checked("BYTES", bytes_problem))
+      ->capture_default_str();
+  command
+      .add_option("--snapshot-every", options.snapshot_every_segments,
+                  "Segments between two snapshots")
+      ->envname("SLUICE_SNAPSHOT_EVERY")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command.add_option("--log-level", texts.log_level, "How much to tell on standard error")
+      ->envname("SLUICE_LOG_LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  command.add_option("--log-format", texts.log_format, "auto = human on a terminal, else json")
+      ->envname("SLUICE_LOG_FORMAT")
+      ->check(CLI::IsMember({"auto", "human", "json"}))
+      ->capture_default_str();
+  command.footer(
+      "Examples:\n"
+      "  sluice-sidecar broker --data ./sluice-data -f examples/orders.yaml\n"
+      "  sluice-sidecar broker --data /data --listen tcp://0.0.0.0:7650 -f /etc/sluice/queues\n"
+      "\n"
+      "SIGTERM and SIGINT stop it in order, SIGHUP reads the manifests again.\n"
+      "Exit codes: 0 stopped in order, 2 wrong flags, 65 wrong manifest or data, 74 the disk\n"
+      "failed, 75 the folder or an address is in use.");
+}
+
+// REQUIRES: the texts passed their checks.
+void take(const Texts& texts, BrokerOptions& options) {
+  options.log_level = *base::parse_log_level(texts.log_level);
+  const bool human =
+      texts.log_format == "human" || (texts.log_format == "auto" && isatty(STDERR_FILENO) == 1);
+  options.log_format = human ? base::LogFormat::kHuman : base::LogFormat::kJson;
+  options.session_ttl = *base::parse_duration(texts.session_ttl);
+  options.segment_bytes = *base::parse_bytes(texts.segment_bytes);
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv, std::string_view version) {
+  CLI::App app{"The program that runs Sluice's queues, in pods and on laptops.", "sluice-sidecar"};
+  app.set_version_flag("--version", "sluice-sidecar " + std::string(version));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  BrokerOptions options;
+  options.version = std::string(version);
+  Texts texts;
+  CLI::App* broker = app.add_subcommand("broker", "Run the queues of some manifests on one log");
+  add_flags(*broker, options, texts);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return {std::nullopt, app.exit(error) == 0 ? kExitOk : kExitUsage};
+  }
+  take(texts, options);
+  return {std::move(options), kExitOk};
+}
+
+}  // namespace sluice::sidecar

@@ -1,0 +1,13 @@
+#include <malloc.h>
+
+#include "sidecar/broker_app.h"
+#include "sidecar/command_line.h"
+
+int main(int argc, char** argv) {
+  // Two heaps are enough for these threads; one a core would cost memory for nothing.
+  mallopt(M_ARENA_MAX, 2);
+  const sluice::sidecar::CommandLine line =
+      sluice::sidecar::parse_command_line(argc, argv, SLUICE_VERSION);
+  if (!line.broker) return line.exit_code;
+  return sluice::sidecar::run_broker(*line.broker);
+}

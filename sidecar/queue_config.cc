@@ -1,0 +1,113 @@
+#include "sidecar/queue_config.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/check.h"
+
+namespace sluice::sidecar {
+namespace {
+
+broker::FsyncPolicy to_fsync(api::Fsync fsync) {
+  switch (fsync) {
+    case api::Fsync::kAlways: return broker::FsyncPolicy::kAlways;
+    case api::Fsync::kInterval: return broker::FsyncPolicy::kInterval;
+    case api::Fsync::kNever: return broker::FsyncPolicy::kNever;
+  }
+  CHECK(false);
+}
+
+broker::Ordering to_ordering(api::Ordering ordering) {
+  switch (ordering) {
+    case api::Ordering::kUnordered: return broker::Ordering::kUnordered;
+    case api::Ordering::kGrouped: return broker::Ordering::kGrouped;
+  }
+  CHECK(false);
+}
+
+broker::Overflow to_overflow(api::Overflow overflow) {
+  switch (overflow) {
+    case api::Overflow::kReject: return broker::Overflow::kReject;
+    case api::Overflow::kBlock: return broker::Overflow::kBlock;
+    case api::Overflow::kDropOldest: return broker::Overflow::kDropOldest;
+    case api::Overflow::kDeadLetterOldest: return broker::Overflow::kDeadLetterOldest;
+  }
+  CHECK(false);
+}
+
+broker::DeadOverflow to_dead_overflow(api::DeadOverflow overflow) {
+  switch (overflow) {
+    case api::DeadOverflow::kDropOldestDead: return broker::DeadOverflow::kDropOldestDead;
+    case api::DeadOverflow::kBlock: return broker::DeadOverflow::kBlock;
+  }
+  CHECK(false);
+}
+
+broker::StartPosition to_start(api::StartPosition start) {
+  switch (start) {
+    case api::StartPosition::kAll: return broker::StartPosition::kAll;
+    case api::StartPosition::kNew: return broker::StartPosition::kNew;
+    case api::StartPosition::kSequence: return broker::StartPosition::kSequence;
+    case api::StartPosition::kTime: return broker::StartPosition::kTime;
+  }
+  CHECK(false);
+}
+
+broker::ExpiryAction to_expiry(api::ExpiryAction action) {
+  switch (action) {
+    case api::ExpiryAction::kDrop: return broker::ExpiryAction::kDrop;
+    case api::ExpiryAction::kDeadLetter: return broker::ExpiryAction::kDeadLetter;
+  }
+  CHECK(false);
+}
+
+broker::DeliveryConfig to_delivery(const api::Delivery& delivery) {
+  broker::DeliveryConfig config;
+  config.lease = delivery.lease_duration;
+  config.max_lease = delivery.max_lease;
+  config.max_attempts = delivery.max_attempts;
+  config.max_stalls = delivery.max_stalls;
+  config.backoff.initial = delivery.backoff.initial;
+  config.backoff.max = delivery.backoff.max;
+  config.backoff.multiplier = delivery.backoff.multiplier;
+  config.backoff.jitter = delivery.backoff.jitter;
+  return config;
+}
+
+broker::SubscriptionConfig to_subscription(const api::Subscription& subscription) {
+  broker::SubscriptionConfig config;
+  config.name = subscription.name;
+  config.start = to_start(subscription.start);
+  config.delivery = to_delivery(subscription.delivery);
+  config.dead_letter.retention = subscription.dead_letter.retention;
+  config.dead_letter.bytes_max = subscription.dead_letter.bytes;
+  config.dead_letter.overflow = to_dead_overflow(subscription.dead_letter.overflow);
+  return config;
+}
+
+}  // namespace
+
+broker::QueueConfig to_queue_config(const api::Queue& queue) {
+  const api::QueueSpec& spec = queue.spec;
+  broker::QueueConfig config;
+  config.name = queue.metadata.name;
+  config.shards = spec.shards;
+  config.fsync = to_fsync(spec.durability.fsync);
+  config.fsync_interval = spec.durability.interval;
+  config.ordering = to_ordering(spec.ordering);
+  config.ttl = spec.ttl;
+  config.expiry_action = to_expiry(spec.on_expiry);
+  config.limits.messages_max = spec.limits.messages;
+  config.limits.bytes_max = spec.limits.bytes;
+  config.limits.message_bytes_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+      spec.limits.message_bytes, std::numeric_limits<std::uint32_t>::max()));
+  config.limits.overflow = to_overflow(spec.limits.overflow);
+  config.subscriptions.reserve(spec.subscriptions.size());
+  for (const api::Subscription& subscription : spec.subscriptions) {
+    config.subscriptions.push_back(to_subscription(subscription));
+  }
+  config.paused = spec.paused;
+  return config;
+}
+
+}  // namespace sluice::sidecar
