@@ -1,0 +1,99 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+
+namespace sluice::cli {
+namespace {
+
+// Without option groups, which are commands to the library, and without hidden ones.
+std::vector<const CLI::App*> visible_commands(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* command) {
+    return !command->get_name().empty() && !command->get_group().empty();
+  });
+}
+
+// "--a --b -f sub1 sub2": what may follow the command `app` stands for.
+std::string words_of(const CLI::App& app) {
+  std::string words;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
+    for (const std::string& name : option->get_snames()) words += "-" + name + " ";
+  }
+  for (const CLI::App* command : visible_commands(app)) words += command->get_name() + " ";
+  return words;
+}
+
+void append_case(const CLI::App& app, const std::string& path, std::string& cases) {
+  cases += "    '" + path + "') words='" + words_of(app) + "' ;;\n";
+  for (const CLI::App* command : visible_commands(app)) {
+    append_case(*command, path.empty() ? command->get_name() : path + " " + command->get_name(),
+                cases);
+  }
+}
+
+// `flags` of the commands are walked rather than listed, so that the script is never behind them.
+std::string bash_script(const CLI::App& root) {
+  std::string cases;
+  append_case(root, "", cases);
+  std::string commands;
+  for (const CLI::App* command : visible_commands(root)) {
+    commands += (commands.empty() ? "" : "|") + command->get_name();
+    for (const CLI::App* inner : visible_commands(*command)) {
+      commands += "|" + inner->get_name();
+    }
+  }
+  return "_sluice() {\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} path='' words='' word\n"
+         "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+         "    case $word in " + commands + ") path=\"${path:+$path }$word\" ;; esac\n"
+         "  done\n"
+         "  case $path in\n" + cases + "  esac\n"
+         "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
+         "  [[ ${#COMPREPLY[@]} -eq 0 ]] && mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
+         "}\n"
+         "complete -o filenames -F _sluice sluice\n";
+}
+
+void append_fish(const CLI::App& app, const std::string& condition, std::string& script) {
+  for (const CLI::Option* option : app.get_options()) {
+    script += "complete -c sluice -n '" + condition + "'";
+    for (const std::string& name : option->get_lnames()) script += " -l " + name;
+    for (const std::string& name : option->get_snames()) script += " -s " + name;
+    script += "\n";
+  }
+  for (const CLI::App* command : visible_commands(app)) {
+    script += "complete -c sluice -n '" + condition + "' -a " + command->get_name() + "\n";
+    append_fish(*command, "__fish_seen_subcommand_from " + command->get_name(), script);
+  }
+}
+
+std::string script_for(const std::string& shell, const CLI::App& root) {
+  if (shell == "bash") return bash_script(root);
+  if (shell == "zsh") {
+    return "autoload -U +X bashcompinit && bashcompinit\n" + bash_script(root);
+  }
+  std::string script = "complete -c sluice -e\n";
+  append_fish(root, "__fish_use_subcommand", script);
+  return script;
+}
+
+}  // namespace
+
+void add_completion_command(CLI::App& app, Context& /*context*/, int& /*exit_code*/) {
+  auto shell = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("completion", "Print a completion script for a shell");
+  command->add_option("shell", *shell, "Which shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command->footer(
+      "Examples:\n"
+      "  sluice completion bash > /etc/bash_completion.d/sluice\n"
+      "  source <(sluice completion bash)");
+  command->callback([shell, &app] { std::fputs(script_for(*shell, app).c_str(), stdout); });
+}
+
+}  // namespace sluice::cli

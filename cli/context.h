@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace sluice::cli {
+
+// The global flags. One thread.
+struct Context {
+  std::string endpoint = "tcp://127.0.0.1:7650";
+  double timeout_seconds = 5;
+
+  base::Millis timeout() const {
+    return base::Millis(static_cast<std::int64_t>(timeout_seconds * 1'000));
+  }
+};
+
+// "sluice: message" on stderr, red only on a terminal.
+void print_error(const base::Error& error);
+void print_error(const std::string& message);
+void print_note(const std::string& text);
+
+// The exit code that an error calls for.
+int exit_code_of(const base::Error& error);
+
+// Prints the error, returns its exit code.
+int fail(const base::Error& error);
+
+}  // namespace sluice::cli

@@ -1,0 +1,149 @@
+#include "cli/fact_json.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/wall_text.h"
+#include "storage/fact_codec.h"
+
+namespace sluice::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using storage::RecordType;
+
+Json ranges_json(const std::vector<base::SequenceRange>& ranges) {
+  Json json = Json::array();
+  for (const base::SequenceRange& range : ranges) {
+    json.push_back({range.first.value(), range.last.value()});
+  }
+  return json;
+}
+
+Json stream_json(const storage::StreamId& stream) {
+  return {{"queue", stream.queue.to_hex()}, {"shard", stream.shard.value()}};
+}
+
+Json key_json(const storage::SubscriptionKey& key) {
+  Json json = stream_json(key.stream);
+  json["subscription"] = key.subscription.value();
+  return json;
+}
+
+template <typename Entries>
+Json entries_json(const Entries& entries) {
+  Json json = Json::array();
+  for (const auto& entry : entries) {
+    json.push_back({{"sequence", entry.sequence.value()},
+                    {"attempts", entry.attempts},
+                    {"stalls", entry.stalls}});
+  }
+  return json;
+}
+
+Json describe(const storage::IncarnationFact& fact) {
+  return {{"incarnation", fact.incarnation},
+          {"unclean", fact.unclean},
+          {"at", format_wall(fact.at)},
+          {"sequenceJump", fact.sequence_jump},
+          {"log", fact.log_id.to_hex()},
+          {"software", fact.software}};
+}
+Json describe(const storage::FeatureLevelFact& fact) { return {{"level", fact.level}}; }
+Json describe(const storage::QueueConfiguredFact& fact) {
+  return {{"queue", fact.queue.to_hex()}, {"name", fact.name}, {"revision", fact.revision}};
+}
+Json describe(const storage::QueueDeletedFact& fact) { return {{"queue", fact.queue.to_hex()}}; }
+Json describe(const storage::DecodedMessages& decoded) {
+  const storage::MessagesFact& fact = decoded.fact;
+  Json json = stream_json(fact.stream);
+  json["first"] = fact.first.value();
+  json["count"] = fact.count;
+  json["acceptedAt"] = format_wall(fact.accepted_at);
+  json["producer"] = fact.producer.to_hex();
+  json["producerSequence"] = fact.producer_sequence;
+  json["bodyBytes"] = fact.body_bytes;
+  return json;
+}
+Json describe(const storage::LeasedFact& fact) {
+  Json json = key_json(fact.key);
+  json["session"] = fact.session.to_hex();
+  json["epoch"] = fact.epoch.value();
+  json["leaseMs"] = fact.lease_ms;
+  json["ranges"] = ranges_json(fact.ranges);
+  return json;
+}
+// Settled, Released, Redriven and Removed say the same of their messages: these ranges.
+template <typename Fact>
+Json describe_ranges(const Fact& fact) {
+  Json json = key_json(fact.key);
+  json["ranges"] = ranges_json(fact.ranges);
+  return json;
+}
+Json describe(const storage::SettledFact& fact) { return describe_ranges(fact); }
+Json describe(const storage::ReleasedFact& fact) { return describe_ranges(fact); }
+Json describe(const storage::RedrivenFact& fact) { return describe_ranges(fact); }
+Json describe(const storage::RemovedFact& fact) { return describe_ranges(fact); }
+template <typename Fact>
+Json describe_counters(const Fact& fact) {
+  Json json = key_json(fact.key);
+  json["at"] = format_wall(fact.at);
+  json["consumer"] = fact.consumer;
+  json["messages"] = entries_json(fact.entries);
+  return json;
+}
+Json describe(const storage::StalledFact& fact) { return describe_counters(fact); }
+Json describe(const storage::FailedFact& fact) {
+  Json json = describe_counters(fact);
+  json["error"] = fact.error;
+  return json;
+}
+Json describe(const storage::DeadFact& fact) {
+  Json json = describe_counters(fact);
+  json["reason"] = storage::to_string(fact.reason);
+  json["error"] = fact.error;
+  return json;
+}
+
+template <typename Fact>
+Json or_undecodable(const base::Result<Fact>& fact) {
+  if (fact) return describe(*fact);
+  return {{"undecodable", fact.error().message()}};
+}
+
+}  // namespace
+
+Json fact_json(RecordType type, base::ByteView payload) {
+  switch (type) {
+    case RecordType::kIncarnation:
+      return or_undecodable(storage::decode_incarnation(payload));
+    case RecordType::kFeatureLevel:
+      return or_undecodable(storage::decode_feature_level(payload));
+    case RecordType::kQueueConfigured:
+      return or_undecodable(storage::decode_queue_configured(payload));
+    case RecordType::kQueueDeleted:
+      return or_undecodable(storage::decode_queue_deleted(payload));
+    case RecordType::kMessages:
+      return or_undecodable(storage::decode_messages(payload));
+    case RecordType::kLeased:
+      return or_undecodable(storage::decode_leased(payload));
+    case RecordType::kSettled:
+      return or_undecodable(storage::decode_settled(payload));
+    case RecordType::kReleased:
+      return or_undecodable(storage::decode_released(payload));
+    case RecordType::kFailed:
+      return or_undecodable(storage::decode_failed(payload));
+    case RecordType::kStalled:
+      return or_undecodable(storage::decode_stalled(payload));
+    case RecordType::kDead:
+      return or_undecodable(storage::decode_dead(payload));
+    case RecordType::kRedriven:
+      return or_undecodable(storage::decode_redriven(payload));
+    case RecordType::kRemoved:
+      return or_undecodable(storage::decode_removed(payload));
+    default:
+      return Json::object();
+  }
+}
+
+}  // namespace sluice::cli

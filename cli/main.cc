@@ -1,0 +1,71 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/exit_code.h"
+
+namespace sluice::cli {
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app{"Durable message queues, for people.", "sluice"};
+  app.set_version_flag("--version", std::string("sluice ") + SLUICE_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  app.footer(
+      "First steps:\n"
+      "  sluice up -f examples/orders.yaml --data ./sluice-data\n"
+      "  echo hello | sluice pub orders --lines\n"
+      "  sluice sub orders --max 1\n"
+      "\n"
+      "`sluice COMMAND --help` shows each command's flags and examples.\n"
+      "Exit codes: 0 done, 1 the answer is no, 2 wrong flags, 65 wrong input, 69 no broker there,\n"
+      "75 refused for now.");
+
+  Context context;
+  app.add_option("--endpoint", context.endpoint, "The broker's client port")
+      ->envname("SLUICE_ENDPOINT")
+      ->capture_default_str();
+  app.add_option("--timeout", context.timeout_seconds, "Seconds to wait for the broker's answers")
+      ->envname("SLUICE_TIMEOUT")
+      ->check(CLI::Range(0.01, 3600.0))
+      ->capture_default_str();
+  app.fallthrough();
+
+  int exit_code = kExitOk;
+  add_up_command(app, context, exit_code);
+  add_pub_command(app, context, exit_code);
+  add_sub_command(app, context, exit_code);
+  add_peek_command(app, context, exit_code);
+  add_stat_command(app, context, exit_code);
+  add_queue_commands(app, context, exit_code);
+  add_redrive_command(app, context, exit_code);
+  add_purge_command(app, context, exit_code);
+  add_log_commands(app, context, exit_code);
+  add_bench_command(app, context, exit_code);
+  add_completion_command(app, context, exit_code);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kExitOk : kExitUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sluice: %s\n", error.what());
+    return kExitFailure;
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace sluice::cli
+
+int main(int argc, char** argv) {
+  // A reader that has gone is an error of write(), which each command ends by.
+  std::signal(SIGPIPE, SIG_IGN);
+  return sluice::cli::run(argc, argv);
+}

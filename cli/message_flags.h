@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/message.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace sluice::cli {
+
+// The flags of `pub` that shape each message.
+struct MessageFlags {
+  std::string key;
+  std::vector<std::string> headers;  // NAME=VALUE
+  std::string delay;                 // 30s; empty = none
+  std::string ttl;
+};
+
+// A message that lacks its body.
+struct MessagePattern {
+  base::Message message;
+  base::Millis delay{0};
+  base::Millis ttl{0};  // 0 = none
+
+  // Nothing but a body: the publisher's fast path will do.
+  bool is_bare() const;
+  // Delay and time to live count from the publishing of each message, not from the first one.
+  void set_times(base::WallTime now);
+};
+
+// InvalidArgument names the flag.
+base::Result<MessagePattern> message_pattern(const MessageFlags& flags);
+
+// Splits NAME=VALUE at the first '='. InvalidArgument when there is no name.
+base::Result<std::pair<std::string, std::string>> split_header(const std::string& text);
+
+}  // namespace sluice::cli

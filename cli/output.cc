@@ -1,0 +1,55 @@
+#include "cli/output.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "cli/stop_signal.h"
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::size_t kLargeBytes = 64 * 1024;
+constexpr int kWaitMillis = 1'000;
+
+}  // namespace
+
+Output::~Output() { static_cast<void>(flush()); }
+
+void Output::wait_for_room() {
+  pollfd item{STDOUT_FILENO, POLLOUT, 0};
+  while (poll(&item, 1, kWaitMillis) == 0) while_waiting_();
+}
+
+base::Status Output::flush() {
+  if (closed_) return base::io_error("writing to standard output", EPIPE);
+  std::string_view left = text_;
+  while (!left.empty()) {
+    std::size_t bytes = left.size();
+    if (while_waiting_) {
+      wait_for_room();
+      bytes = std::min<std::size_t>(bytes, PIPE_BUF);  // so much never blocks where there is room
+    }
+    const ssize_t written = write(STDOUT_FILENO, left.data(), bytes);
+    if (written >= 0) {
+      left.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    if (errno == EAGAIN || (errno == EINTR && !stop_requested())) continue;
+    closed_ = true;
+    text_.clear();
+    return base::io_error("writing to standard output", errno);
+  }
+  text_.clear();
+  return {};
+}
+
+base::Status Output::flush_if_large() {
+  if (text_.size() < kLargeBytes) return {};
+  return flush();
+}
+
+}  // namespace sluice::cli

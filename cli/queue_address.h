@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice::cli {
+
+// "orders", or "orders/dlq" for its dead letters.
+struct QueueAddress {
+  std::string queue;
+  bool dead_letters = false;
+};
+QueueAddress parse_queue_address(std::string_view text);
+
+}  // namespace sluice::cli

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "client/admin.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sluice::cli {
+
+// The flags that choose messages, of `redrive` and `purge`.
+struct SelectorFlags {
+  std::string reason;
+  std::string sequences;   // A-B or A
+  std::string header;      // NAME=VALUE
+  std::string older_than;  // 1h
+};
+
+// `flags` must outlive the parsing.
+void add_selector_flags(CLI::App& command, SelectorFlags& flags);
+// InvalidArgument names the flag.
+base::Result<client::Selector> selector_from(const SelectorFlags& flags, base::WallTime now);
+
+}  // namespace sluice::cli

@@ -1,0 +1,23 @@
+#include "cli/session.h"
+
+#include <utility>
+
+namespace sluice::cli {
+
+base::Result<std::unique_ptr<client::Connection>> connect(const Context& context) {
+  client::ConnectionOptions options;
+  options.endpoint = context.endpoint;
+  options.connect_timeout = context.timeout();
+  options.request_timeout = context.timeout();
+  auto connection = client::Connection::open(std::move(options));
+  if (connection) return connection;
+  const base::Error& error = connection.error();
+  if (error.code() == base::ErrorCode::kDeadlineExceeded ||
+      error.code() == base::ErrorCode::kUnavailable) {
+    return base::unavailable("no broker answers at " + context.endpoint + " (" + error.message() +
+                             "): start one with `sluice up`, or name another with --endpoint");
+  }
+  return connection;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,93 @@
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/duration.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/session.h"
+#include "cli/stop_signal.h"
+#include "cli/subscribe_run.h"
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::uint32_t kPrefetch = 8'192;
+// A command takes long beside a round trip, and what waits behind it others could do.
+constexpr std::uint32_t kPrefetchOfExec = 1;
+
+const std::map<std::string, SettleMode> kSettleModes = {{"ack", SettleMode::kAck},
+                                                        {"release", SettleMode::kRelease},
+                                                        {"fail", SettleMode::kFail},
+                                                        {"reject", SettleMode::kReject},
+                                                        {"none", SettleMode::kNone}};
+
+struct SubFlags {
+  SubscribeOptions subscribe;
+  std::string settle = "ack";
+  std::string idle_exit;
+};
+
+int run_sub(const Context& context, SubFlags& flags) {
+  SubscribeOptions& options = flags.subscribe;
+  options.settle = kSettleModes.at(flags.settle);
+  if (options.prefetch == 0) options.prefetch = options.exec.empty() ? kPrefetch : kPrefetchOfExec;
+  if (!flags.idle_exit.empty()) {
+    auto idle_exit = base::parse_duration(flags.idle_exit);
+    if (!idle_exit) {
+      print_error(idle_exit.error().with_prefix("--idle-exit"));
+      return kExitUsage;
+    }
+    options.idle_exit = *idle_exit;
+  }
+  catch_stop_signals();
+  auto connection = connect(context);
+  if (!connection) return fail(connection.error());
+  SubscribeRun run(**connection, options);
+  const base::Status status = run.run();
+  static_cast<void>((*connection)->close());
+  // Being stopped is how a worker ends.
+  return status.has_value() ? kExitOk : fail(status.error());
+}
+
+}  // namespace
+
+void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
+  auto flags = std::make_shared<SubFlags>();
+  SubscribeOptions& options = flags->subscribe;
+  CLI::App* command = app.add_subcommand("sub", "Consume messages: print or run a command on each");
+  command->add_option("queue", options.queue, "Name of the queue; NAME/dlq = its dead letters")
+      ->required();
+  command->add_option("--subscription", options.subscription, "Subscription (default: default)");
+  command->add_option("--max", options.max, "End after so many messages")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--idle-exit", flags->idle_exit, "End when nothing came for so long")
+      ->type_name("2s");
+  command->add_flag("--json", options.json, "One JSON object a line instead of the bare body");
+  CLI::Option* settle =
+      command->add_option("--settle", flags->settle, "What becomes of a printed message")
+          ->check(CLI::IsMember({"ack", "release", "fail", "reject", "none"}))
+          ->capture_default_str();
+  command->add_option("--error", options.error, "Why, for --settle fail and reject");
+  command->add_option("--exec", options.exec, "Run this shell command on each message")
+      ->type_name("COMMAND")
+      ->excludes(settle);
+  command->add_option("--prefetch", options.prefetch,
+                      "Messages to hold at once (default: 8192; 1 with --exec)")
+      ->check(CLI::Range(1U, 1'000'000U));
+  command->footer(
+      "A message counts as consumed only when its line is written. --exec gives the body on stdin\n"
+      "and SLUICE_QUEUE, SLUICE_SHARD, SLUICE_SEQUENCE, SLUICE_ATTEMPT and SLUICE_KEY; exit code 0\n"
+      "acknowledges, 75 gives the message back uncounted, any other counts a failed attempt and\n"
+      "keeps the end of its stderr. The lease lives on while the command runs.\n"
+      "\n"
+      "Examples:\n"
+      "  sluice sub orders --max 1\n"
+      "  sluice sub orders --json --idle-exit 2s | jq -r .body\n"
+      "  sluice sub orders --exec './handle-order.sh'\n"
+      "  sluice sub orders/dlq --settle none --json --idle-exit 1s");
+  command->callback([flags, &context, &exit_code] { exit_code = run_sub(context, *flags); });
+}
+
+}  // namespace sluice::cli

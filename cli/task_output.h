@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "client/admin.h"
+
+namespace sluice::cli {
+
+// {"task":"…","state":"Completed","matched":3,"done":3}, with a newline.
+std::string task_json(const client::TaskStatus& task);
+// "verb 3 of 3 messages", and what became of the task where it has not simply ended.
+std::string task_sentence(const client::TaskStatus& task, const std::string& verb);
+// 0, or 1 where it failed or was cancelled.
+int exit_code_of(const client::TaskStatus& task);
+
+}  // namespace sluice::cli

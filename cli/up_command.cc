@@ -1,0 +1,83 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/sibling_program.h"
+#include "cli/stop_signal.h"
+
+namespace sluice::cli {
+namespace {
+
+struct UpOptions {
+  std::vector<std::string> files;
+  std::string data = "./sluice-data";
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 7650;
+  std::uint16_t control_port = 7651;
+  std::uint16_t http_port = 7652;
+};
+
+// Becomes the sidecar: signals, exit code and output are its own.
+int run_up(const UpOptions& options) {
+  const auto program = sibling_program("sluice-sidecar");
+  if (!program) return fail(program.error());
+  const auto address = [&](std::uint16_t port) {
+    return options.host + ":" + std::to_string(port);
+  };
+  std::vector<std::string> arguments = {*program,
+                                        "broker",
+                                        "--data",
+                                        options.data,
+                                        "--listen",
+                                        "tcp://" + address(options.port),
+                                        "--control",
+                                        "tcp://" + address(options.control_port),
+                                        "--http",
+                                        address(options.http_port)};
+  for (const std::string& file : options.files) {
+    arguments.emplace_back("-f");
+    arguments.push_back(file);
+  }
+  std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  reset_signals_for_child();
+  execv(pointers[0], pointers.data());
+  return fail(base::io_error("starting " + *program, errno));
+}
+
+}  // namespace
+
+void add_up_command(CLI::App& app, Context& /*context*/, int& exit_code) {
+  auto options = std::make_shared<UpOptions>();
+  CLI::App* command = app.add_subcommand("up", "Run a broker on this machine, in the foreground");
+  command
+      ->add_option("-f,--file", options->files,
+                   "Queue manifest, or a folder of them; may repeat. Kubernetes takes the same file")
+      ->type_name("FILE|DIR");
+  command->add_option("--data", options->data, "Folder of the log; created if missing")
+      ->capture_default_str();
+  command->add_option("--host", options->host, "Address to listen on")->capture_default_str();
+  command->add_option("--port", options->port, "Client port; 0 takes a free one")
+      ->capture_default_str();
+  command->add_option("--control-port", options->control_port, "Control port; 0 takes a free one")
+      ->capture_default_str();
+  command
+      ->add_option("--http-port", options->http_port,
+                   "Port of /healthz, /readyz, /metrics and /api/v1; 0 takes a free one")
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  sluice up -f examples/orders.yaml --data ./sluice-data\n"
+      "  sluice up -f queues/ --port 7750 --http-port 7752");
+  command->callback([options, &exit_code] { exit_code = run_up(*options); });
+}
+
+}  // namespace sluice::cli
