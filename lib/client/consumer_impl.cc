@@ -321,8 +321,8 @@ void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
   stats_.messages_stale += attachment.settles.clear();
   attachment.credit.clear();
   const auto code = static_cast<wire::Code>(closed.code);
-  if (asks_for_patience(code)) {
-    attachment.retry_at = connection_.now() + kPatience;
+  if (code == wire::Code::kNone || asks_for_patience(code)) {
+    attachment.retry_at = connection_.now() + kPatience;  // it was changed: attach anew
   } else {
     failure_ = to_error(code, closed.message);
   }

@@ -1,6 +1,7 @@
 #include "client/publish_lane.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -26,6 +27,13 @@ bool ends_publisher(wire::Code code) {
     default:
       return false;
   }
+}
+
+std::shared_ptr<OutboundBuffer> frame_of(base::ByteView entries) {
+  auto frame = std::make_shared<OutboundBuffer>(wire::kPublishPrefixBytes + entries.size());
+  frame->resize(frame->capacity());
+  std::memcpy(frame->data() + wire::kPublishPrefixBytes, entries.data(), entries.size());
+  return frame;
 }
 
 // The handle means nothing to the broker: open again.
@@ -57,11 +65,11 @@ void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& ope
   retry_at_.reset();
   publisher_ = opened.publisher;
   producer_epoch_ = opened.producer_epoch;
-  sent_messages_ = 0;
-  sent_bytes_ = 0;
-  messages_limit_ = opened.messages_limit;
-  bytes_limit_ = opened.bytes_limit;
+  taken_ = {};
+  sending_ = {};
+  limit_ = {opened.messages_limit, opened.bytes_limit};
   drop_stored(opened.last_sequence);
+  for (PendingBatch& batch : batches_) batch.may_be_stored = false;
   last_stored_ = opened.last_sequence;
   next_sequence_ = opened.last_sequence + 1;
 }
@@ -83,6 +91,7 @@ void PublishLane::close() {
   retry_at_.reset();
   publisher_ = 0;
   under_way_ = 0;
+  sending_ = {};
   // Sequences stay: they say what last_sequence of the next on_opened() means for them.
   for (PendingBatch& batch : batches_) batch.request = 0;
 }
@@ -93,11 +102,33 @@ void PublishLane::add(PendingBatch batch) {
 }
 
 bool PublishLane::has_credit(const PendingBatch& batch) const {
-  if (sent_messages_ + batch.count <= messages_limit_ &&
-      sent_bytes_ + batch.bytes() <= bytes_limit_) {
-    return true;
+  return taken_.messages + sending_.messages + batch.count <= limit_.messages &&
+         taken_.bytes + sending_.bytes + batch.bytes() <= limit_.bytes;
+}
+
+// Leaves at the front as many messages as the credit allows, the rest behind them.
+bool PublishLane::cut_to_credit() {
+  if (taken_.messages >= limit_.messages || taken_.bytes >= limit_.bytes) return false;
+  PendingBatch& whole = batches_.front();
+  const std::uint64_t messages_max = limit_.messages - taken_.messages;
+  const std::uint64_t bytes_max = limit_.bytes - taken_.bytes;
+  const base::ByteView entries = whole.frame->view().subspan(wire::kPublishPrefixBytes);
+  std::uint32_t count = 0;
+  std::size_t bytes = 0;
+  while (count < whole.count && count < messages_max) {
+    const std::size_t entry = base::load<std::uint32_t>(entries.data() + bytes);
+    if (bytes + entry > bytes_max) break;
+    bytes += entry;
+    ++count;
   }
-  return under_way_ == 0 && sent_messages_ < messages_limit_ && sent_bytes_ < bytes_limit_;
+  if (count == 0 || count == whole.count) return count > 0;
+  PendingBatch rest = whole;
+  rest.frame = frame_of(entries.subspan(bytes));
+  rest.count = whole.count - count;
+  whole.frame = frame_of(entries.first(bytes));
+  whole.count = count;
+  batches_.insert(batches_.begin() + 1, std::move(rest));
+  return true;
 }
 
 PendingBatch* PublishLane::next(base::MonoTime now) {
@@ -105,8 +136,10 @@ PendingBatch* PublishLane::next(base::MonoTime now) {
   if (retry_at_ && now < *retry_at_) return nullptr;
   retry_at_.reset();
   if (under_way_ == batches_.size() || (probing_ && under_way_ > 0)) return nullptr;
+  if (!has_credit(batches_[under_way_])) {
+    if (under_way_ > 0 || !cut_to_credit()) return nullptr;
+  }
   PendingBatch& batch = batches_[under_way_];
-  if (!has_credit(batch)) return nullptr;
   batch.producer_sequence = next_sequence_;
   return &batch;
 }
@@ -117,14 +150,14 @@ void PublishLane::on_sent(std::uint64_t request) {
   batch.may_be_stored = true;
   ++batch.sends;
   next_sequence_ += batch.count;
-  sent_messages_ += batch.count;
-  sent_bytes_ += batch.bytes();
+  sending_.messages += batch.count;
+  sending_.bytes += batch.bytes();
   ++under_way_;
 }
 
 void PublishLane::on_credit(std::uint64_t messages_limit, std::uint64_t bytes_limit) {
-  messages_limit_ = std::max(messages_limit_, messages_limit);
-  bytes_limit_ = std::max(bytes_limit_, bytes_limit);
+  limit_.messages = std::max(limit_.messages, messages_limit);
+  limit_.bytes = std::max(limit_.bytes, bytes_limit);
 }
 
 bool PublishLane::on_published(base::MonoTime now, std::uint64_t request,
@@ -146,7 +179,12 @@ bool PublishLane::on_published(base::MonoTime now, std::uint64_t request,
     return true;
   }
   probing_ = false;
-  last_stored_ = batches_.front().last_sequence();
+  const PendingBatch& stored = batches_.front();
+  last_stored_ = stored.last_sequence();
+  if (!published.duplicate) {
+    taken_.messages += stored.count;
+    taken_.bytes += stored.bytes();
+  }
   finish_front(code, {}, base::Sequence(published.first), published.duplicate);
   return true;
 }
@@ -177,9 +215,13 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
 
 void PublishLane::finish_front(wire::Code code, std::string_view message, base::Sequence first,
                                bool duplicate) {
+  if (under_way_ > 0) {
+    --under_way_;
+    sending_.messages -= batches_.front().count;
+    sending_.bytes -= batches_.front().bytes();
+  }
   finished_.push_back({std::move(batches_.front()), first, duplicate, code, std::string(message)});
   batches_.pop_front();
-  if (under_way_ > 0) --under_way_;
 }
 
 // What is under way behind a refused batch is refused for its gap, so it is certain not to be
@@ -190,6 +232,7 @@ void PublishLane::rewind() {
     batch.may_be_stored = false;
   }
   under_way_ = 0;
+  sending_ = {};
 }
 
 void PublishLane::fail(wire::Code code, std::string_view message) {

@@ -21,6 +21,7 @@ namespace sluice::client {
 struct PendingBatch {
   std::shared_ptr<OutboundBuffer> frame;
   std::uint32_t count = 0;
+  std::uint64_t tag = 0;  // the maker's; parts of a batch that was cut keep it
   // Given when it is sent, and anew when it is sent again.
   std::uint64_t producer_sequence = 0;
   std::uint64_t request = 0;  // 0 = not under way
@@ -73,7 +74,8 @@ class PublishLane {
   // REQUIRES: the frame has room for the prefix, and entries.
   void add(PendingBatch batch);
   // The next batch that may be sent now, numbered; nullptr = none, for want of credit or of an open
-  // publisher. The caller sends it, then says so with on_sent().
+  // publisher. The caller sends it, then says so with on_sent(). A batch above the whole credit is
+  // cut in two where nothing is under way whose answer could bring more.
   PendingBatch* next(base::MonoTime now);
   void on_sent(std::uint64_t request);
 
@@ -96,6 +98,7 @@ class PublishLane {
   void fail(wire::Code code, std::string_view message);
   void drop_stored(std::uint64_t last_sequence);
   bool has_credit(const PendingBatch& batch) const;
+  bool cut_to_credit();
 
   Phase phase_ = Phase::kClosed;
   wire::Code failure_ = wire::Code::kNone;
@@ -113,11 +116,14 @@ class PublishLane {
   bool probing_ = false;
   std::optional<base::MonoTime> retry_at_;
 
-  // Credit; all counted since PUBLISHER_OPENED.
-  std::uint64_t sent_messages_ = 0;
-  std::uint64_t sent_bytes_ = 0;
-  std::uint64_t messages_limit_ = 0;
-  std::uint64_t bytes_limit_ = 0;
+  // Credit counts what was taken since PUBLISHER_OPENED; what is under way may be.
+  struct Amount {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+  };
+  Amount taken_;
+  Amount sending_;
+  Amount limit_;
 
   std::vector<FinishedBatch> finished_;
 };

@@ -81,6 +81,7 @@ base::Status Publisher::Impl::reserve(Lane& lane, std::size_t entry_bytes) {
   if (lane.open.buffer == nullptr) {
     lane.open.buffer = take_buffer(std::max(entry_bytes, options_.batch_bytes));
     lane.open.count = 0;
+    lane.open.tag = ++last_tag_;
     lane.open.opened_at = connection_.now();
   }
   return {};
@@ -116,6 +117,7 @@ void Publisher::Impl::seal(Lane& lane) {
   PendingBatch batch;
   batch.frame = std::move(open.buffer);
   batch.count = open.count;
+  batch.tag = open.tag;
   sealed_bytes_ += batch.bytes();
   sealed_messages_ += batch.count;
   lane.state.add(std::move(batch));
@@ -206,7 +208,7 @@ base::Result<Publisher::Stored> Publisher::Impl::publish_sync(const base::Messag
   RETURN_IF_ERROR(send());
   ASSIGN_OR_RETURN(const std::size_t lane, add_message(message));
   Watch watch;
-  watch.buffer = lanes_[lane].open.buffer.get();
+  watch.tag = lanes_[lane].open.tag;
   watch_ = &watch;
   base::Status status = send();
   if (status.has_value()) {
@@ -397,7 +399,7 @@ void Publisher::Impl::report(Lane& lane, FinishedBatch finished) {
   outcome.duplicate = finished.duplicate;
   outcome.code = finished.code;
   outcome.message = std::move(finished.message);
-  if (watch_ != nullptr && watch_->buffer == finished.batch.frame.get()) watch_->outcome = outcome;
+  if (watch_ != nullptr && watch_->tag == finished.batch.tag) watch_->outcome = outcome;
   if (options_.on_outcome) options_.on_outcome(outcome);
   return_buffer(std::move(finished.batch.frame));
 }

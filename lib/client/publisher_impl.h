@@ -43,6 +43,7 @@ class Publisher::Impl final : public ConnectionUser {
   struct OpenBatch {
     std::shared_ptr<OutboundBuffer> buffer;
     std::uint32_t count = 0;
+    std::uint64_t tag = 0;
     base::MonoTime opened_at;
   };
   struct Lane {
@@ -88,12 +89,13 @@ class Publisher::Impl final : public ConnectionUser {
   std::uint32_t producer_epoch_ = 0;
   std::uint64_t sealed_bytes_ = 0;  // of batches without an outcome
   std::uint64_t sealed_messages_ = 0;
+  std::uint64_t last_tag_ = 0;
   std::vector<std::byte> scratch_;
   std::vector<std::shared_ptr<OutboundBuffer>> spare_;
   PublisherStats stats_;
   // publish_sync() waits for the outcome of the batch that its message went into.
   struct Watch {
-    const OutboundBuffer* buffer = nullptr;
+    std::uint64_t tag = 0;
     std::optional<BatchOutcome> outcome;
   };
   Watch* watch_ = nullptr;

@@ -88,6 +88,11 @@ base::Status SessionState::on_refused(base::MonoTime now, wire::Code code,
                                       std::string_view message) {
   switch (code) {
     case wire::Code::kNoSession:
+      // In answer to a HELLO it means that this id cannot be had any more.
+      if (phase_ != Phase::kGreeting) break;
+      id_ = {};
+      epoch_ = 0;
+      break;
     case wire::Code::kNotReady:
     case wire::Code::kShuttingDown:
     case wire::Code::kLimitReached:

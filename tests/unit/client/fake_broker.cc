@@ -144,20 +144,18 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publis
   }
   Publisher& publisher = found->second;
   std::uint64_t& last = last_sequences_[{publisher.producer, publisher.shard}];
-  publisher.handled_messages += publish.count;
-  publisher.handled_bytes += publish.entries.size();
-  published.messages_limit = publisher.handled_messages + window_messages;
-  published.bytes_limit = publisher.handled_bytes + window_bytes;
   const base::Result<base::BatchSummary> summary = base::summarize_batch(publish.entries);
   CHECK(summary.has_value() && summary->count == publish.count);
   if (step.act == PublishAct::kRefuse) {
     published.code = static_cast<std::uint16_t>(step.code);
     published.message = "refused by the script";
+    grant(publisher, published);
     return answer(header, published);
   }
   if (publish.producer_sequence > last + 1) {
     published.code = static_cast<std::uint16_t>(wire::Code::kProducerGap);
     published.expected_sequence = last + 1;
+    grant(publisher, published);
     return answer(header, published);
   }
   std::vector<std::string>& bodies = stored[publisher.shard];
@@ -170,9 +168,17 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publis
       bodies.emplace_back(base::as_text(base::take_entry(entries).body));
     }
     last += publish.count;
+    publisher.taken_messages += publish.count;
+    publisher.taken_bytes += publish.entries.size();
   }
+  grant(publisher, published);
   if (step.act == PublishAct::kStoreAndCut) return cut();
   answer(header, published);
+}
+
+void FakeBroker::grant(const Publisher& publisher, wire::Published& published) const {
+  published.messages_limit = publisher.taken_messages + window_messages;
+  published.bytes_limit = publisher.taken_bytes + window_bytes;
 }
 
 void FakeBroker::on(const wire::FrameHeader& header, const wire::Attach& attach) {

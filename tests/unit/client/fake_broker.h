@@ -86,8 +86,8 @@ class FakeBroker {
   struct Publisher {
     std::uint16_t shard = 0;
     base::ProducerId producer;
-    std::uint64_t handled_messages = 0;
-    std::uint64_t handled_bytes = 0;
+    std::uint64_t taken_messages = 0;
+    std::uint64_t taken_bytes = 0;
   };
 
   void on(const wire::FrameHeader& header, const wire::Hello& hello);
@@ -98,6 +98,7 @@ class FakeBroker {
   void on(const wire::FrameHeader& header, const wire::Settle& settle);
   void on(const wire::FrameHeader& header, const wire::Extend& extend);
   void on_other(const wire::FrameHeader& header, const wire::Body& body);
+  void grant(const Publisher& publisher, wire::Published& published) const;
   void answer(const wire::FrameHeader& header, wire::Body body);
   void cut();
 

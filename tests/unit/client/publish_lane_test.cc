@@ -19,6 +19,9 @@ PendingBatch batch_of(std::uint32_t count) {
   const std::size_t bytes = wire::kPublishPrefixBytes + count * base::kEntryHeaderBytes;
   batch.frame = std::make_shared<OutboundBuffer>(bytes);
   batch.frame->resize(bytes);
+  for (std::size_t at = wire::kPublishPrefixBytes; at < bytes; at += base::kEntryHeaderBytes) {
+    base::store(batch.frame->data() + at, std::uint64_t{base::kEntryHeaderBytes});
+  }
   return batch;
 }
 
@@ -127,13 +130,42 @@ TEST_F(PublishLaneTest, ALateCreditTakesNothingBack) {
   EXPECT_EQ(send_all(), Sent({"1+10"}));
 }
 
-TEST_F(PublishLaneTest, ABatchAboveTheWholeWindowGoesAlone) {
+TEST_F(PublishLaneTest, CutsABatchThatIsAboveTheCredit) {
   open(opened(0, 10));
-  lane_.add(batch_of(20));
+  lane_.add(batch_of(25));
   lane_.add(batch_of(1));
-  EXPECT_EQ(send_all(), Sent({"1+20"}));
+  EXPECT_EQ(send_all(), Sent({"1+10"}));
+  lane_.on_credit(12, 1'000);
+  EXPECT_EQ(send_all(), Sent());  // an answer is on its way and may bring more
   answer(request_);
+  EXPECT_EQ(send_all(), Sent({"11+2"}));
+  lane_.on_credit(40, 1'000);
+  EXPECT_EQ(send_all(), Sent({"13+13", "26+1"}));
+}
+
+TEST_F(PublishLaneTest, CutsABatchToTheCreditOfBytes) {
+  wire::PublisherOpened answer = opened();
+  answer.bytes_limit = 3 * base::kEntryHeaderBytes + 5;
+  open(answer);
+  lane_.add(batch_of(4));
+  EXPECT_EQ(send_all(), Sent({"1+3"}));
+}
+
+TEST_F(PublishLaneTest, WaitsWhileTheCreditIsNotEnoughForOneMessage) {
+  wire::PublisherOpened answer = opened();
+  answer.bytes_limit = base::kEntryHeaderBytes - 1;
+  open(answer);
+  lane_.add(batch_of(4));
   EXPECT_EQ(send_all(), Sent());
+}
+
+TEST_F(PublishLaneTest, ARefusedBatchUsesNoCredit) {
+  open(opened(0, 8));
+  lane_.add(batch_of(8));
+  send_all();
+  EXPECT_TRUE(answer(2, Code::kQueueFull));
+  lane_.add(batch_of(8));
+  EXPECT_EQ(send_all(), Sent({"1+8"}));
 }
 
 TEST_F(PublishLaneTest, SendsWhatIsUnansweredAgainAfterALostConnection) {
