@@ -93,9 +93,8 @@ StreamId bench_stream() {
 // One copy and one CRC pass.
 void encode_batch(benchmark::State& state) {
   std::uint32_t count = 0;
-  const auto entries =
-      batch(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)),
-            count);
+  const auto entries = batch(static_cast<std::size_t>(state.range(0)),
+                             static_cast<std::size_t>(state.range(1)), count);
   const std::vector<std::byte> head(kMessagesHeadBytes);
   std::vector<std::byte> record(record_bytes(head.size(), entries.size()));
   for (auto _ : state) {
@@ -114,14 +113,13 @@ BENCHMARK(encode_batch)
     ->Args({255 * 1024, 1024})
     ->Args({200, 128});
 
-// As a broker does it: batches go in, groups are written and synced by the log thread, dead segments
-// come back. Ends with everything durable.
+// As a broker does it: batches go in, groups are written and synced by the log thread, dead
+// segments come back. Ends with everything durable.
 void append_and_commit(benchmark::State& state) {
   constexpr std::uint64_t kWindowBytes = 16U << 20;
   std::uint32_t count = 0;
-  const auto entries =
-      batch(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)),
-            count);
+  const auto entries = batch(static_cast<std::size_t>(state.range(0)),
+                             static_cast<std::size_t>(state.range(1)), count);
   const bool sync = state.range(2) != 0;
   Folder folder;
   OpenedLog& opened = folder.log();
@@ -226,8 +224,7 @@ void recover(benchmark::State& state) {
   }
   CHECK(folder.log().log().flush().has_value());
   for (auto _ : state) folder.open();
-  state.SetBytesProcessed(state.iterations() * 1'000 *
-                          static_cast<std::int64_t>(entries.size()));
+  state.SetBytesProcessed(state.iterations() * 1'000 * static_cast<std::int64_t>(entries.size()));
 }
 BENCHMARK(recover)->Unit(benchmark::kMillisecond)->UseRealTime();
 

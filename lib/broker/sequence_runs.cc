@@ -35,24 +35,33 @@ std::uint64_t count_messages(const Ranges& ranges) {
   return count;
 }
 
+Ranges::const_iterator first_overlap(const Ranges& ranges, base::Sequence sequence) {
+  return std::lower_bound(
+      ranges.begin(), ranges.end(), sequence,
+      [](const base::SequenceRange& range, base::Sequence at) { return range.last < at; });
+}
+
 std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out) {
-  if (ranges.size() == 1 && ranges.front() == out) {
-    ranges.clear();
-    return out.count();
-  }
+  auto at = ranges.begin() + (first_overlap(ranges, out.first) - ranges.cbegin());
   std::uint64_t removed = 0;
-  Ranges kept;
-  kept.reserve(ranges.size() + 1);
-  for (const base::SequenceRange& range : ranges) {
-    if (!overlaps(range, out)) {
-      kept.push_back(range);
-      continue;
+  if (at != ranges.end() && at->first < out.first) {
+    // The part before `out` stays, and may be the part behind it as well.
+    const base::SequenceRange whole = *at;
+    at->last = out.first - 1;
+    ++at;
+    if (out.last < whole.last) {
+      ranges.insert(at, {out.last + 1, whole.last});
+      return out.count();
     }
-    removed += intersection(range, out).count();
-    if (range.first < out.first) kept.push_back({range.first, out.first - 1});
-    if (out.last < range.last) kept.push_back({out.last + 1, range.last});
+    removed += whole.last - out.first + 1;
   }
-  ranges = std::move(kept);
+  const auto first_gone = at;
+  for (; at != ranges.end() && at->last <= out.last; ++at) removed += at->count();
+  if (at != ranges.end() && at->first <= out.last) {
+    removed += out.last - at->first + 1;
+    at->first = out.last + 1;
+  }
+  ranges.erase(first_gone, at);
   return removed;
 }
 

@@ -19,6 +19,9 @@ void normalise(Ranges& ranges);
 // Messages in all ranges. REQUIRES: disjoint.
 std::uint64_t count_messages(const Ranges& ranges);
 
+// The first of ascending, disjoint `ranges` that ends at or behind `sequence`.
+Ranges::const_iterator first_overlap(const Ranges& ranges, base::Sequence sequence);
+
 // Takes `out` away from ascending, disjoint `ranges`. Returns how many messages that were.
 std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out);
 

@@ -57,9 +57,9 @@ Claims check(Core& core, base::Now now, const Attachment& attachment, const Sett
   for (const Receipt& receipt : command.receipts) {
     std::uint64_t proven = 0;
     if (const Lease* lease = lease_of(core, attachment, session, receipt)) {
-      for (const SequenceRange& range : lease->ranges) {
-        if (!overlaps(range, receipt.range)) continue;
-        claims.held.push_back(intersection(range, receipt.range));
+      auto range = first_overlap(lease->ranges, receipt.range.first);
+      for (; range != lease->ranges.end() && range->first <= receipt.range.last; ++range) {
+        claims.held.push_back(intersection(*range, receipt.range));
         proven += claims.held.back().count();
       }
       if (is_ack && proven > 0) {
@@ -139,9 +139,11 @@ std::set<base::Epoch> leases_to_extend(Core& core, const Attachment& attachment,
   }
   for (const Receipt& receipt : command.receipts) {
     const Lease* lease = lease_of(core, attachment, session, receipt);
-    const bool holds = lease != nullptr &&
-                       std::any_of(lease->ranges.begin(), lease->ranges.end(),
-                                   [&](SequenceRange r) { return overlaps(r, receipt.range); });
+    bool holds = false;
+    if (lease != nullptr) {
+      const auto range = first_overlap(lease->ranges, receipt.range.first);
+      holds = range != lease->ranges.end() && range->first <= receipt.range.last;
+    }
     if (holds) {
       epochs.insert(receipt.epoch);
     } else {

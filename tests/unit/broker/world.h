@@ -110,6 +110,8 @@ class World {
     sink = Recorder();
     taken_ = 0;
     store.recover();
+    filler_.reset();
+    filler_session_.reset();
     broker = std::make_unique<Broker>(options, log, store, sink);
     ASSERT_TRUE(broker->restore(snapshot).has_value());
     for (std::size_t i = records; i < log.records().size(); ++i) {
