@@ -152,7 +152,7 @@ base::Result<TaskStatus> Admin::run_task(const wire::Body& body, base::Millis wa
     options.more = is_running;
     options.more_timeout = wait;
   }
-  ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(body, std::move(options)));
+  ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(body, options));
   ASSIGN_OR_RETURN(const wire::Task* task, expect<wire::Task>(answer));
   return TaskStatus{task->task, static_cast<TaskState>(task->state), task->matched, task->done};
 }

@@ -97,7 +97,7 @@ class Connection {
     InboundFrame inbound;
     wire::Frame frame;  // views point into `inbound`
   };
-  base::Result<Answer> request(const wire::Body& body, RequestOptions options);
+  base::Result<Answer> request(const wire::Body& body, const RequestOptions& options);
 
   // --- For publishers and consumers.
   void add_user(ConnectionUser* user);

@@ -45,6 +45,8 @@ struct FailOptions {
 // unconfirmed settles are sent again (harmless if they had arrived) and batches in hand stay valid;
 // when the session was lost too, they turn out stale.
 //
+// Every delivered message is to be settled, at least released: credit comes back only so.
+//
 // Thread: the connection's owner. The connection must outlive the consumer. Destroying it detaches:
 // what is leased and not settled goes back, uncounted.
 class Consumer {

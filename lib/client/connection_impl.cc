@@ -1,0 +1,312 @@
+#include "client/connection_impl.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/check.h"
+#include "base/prng.h"
+#include "client/refusal.h"
+#include "client/zmq_transport.h"
+#include "wire/frame_codec.h"
+
+namespace sluice::client {
+namespace {
+
+constexpr std::string_view kSoftware = "sluice-client/1";
+// Frames handled before heartbeats and resends get their turn.
+constexpr int kFramesARound = 256;
+constexpr base::Millis kPatience{100};
+// A socket that takes nothing is about to be lost.
+constexpr base::Millis kRefusedSendPause{10};
+constexpr base::Millis kTimeoutMax{24LL * 3600 * 1000};
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+Connection::Impl::Impl(ConnectionOptions options, std::unique_ptr<Transport> transport)
+    : options_(std::move(options)),
+      transport_(std::move(transport)),
+      state_({.backoff_min = options_.backoff_min, .backoff_max = options_.backoff_max},
+             base::Prng(random_seed())) {
+  if (options_.client_name.empty()) options_.client_name = default_client_name();
+  options_.client_name.resize(std::min(options_.client_name.size(), wire::kNameBytesMax));
+}
+
+base::MonoTime Connection::Impl::after(base::Millis timeout) const {
+  return now() + std::clamp(timeout, base::Millis(0), kTimeoutMax);
+}
+
+// --- Calls that block.
+
+base::Status Connection::Impl::open() {
+  return run_until([this] { return state_.open(); }, after(options_.connect_timeout),
+                   "no broker said welcome");
+}
+
+base::Status Connection::Impl::round(base::MonoTime until) {
+  if (fatal_) return *fatal_;
+  CHECK(!in_round_);  // a callback called back into the connection
+  in_round_ = true;
+  bool handled = handle_frames();
+  act();
+  while (!handled && !fatal_) {
+    const base::MonoTime before = now();
+    const base::MonoTime wake = std::min(until, next_wake_);
+    // Also without time left: only waiting tells that the connection was lost.
+    const Transport::Event event =
+        transport_->wait(base::Nanos(std::max<std::int64_t>(wake - before, 0)));
+    handled = handle_frames();
+    if (event == Transport::Event::kLost) lose();
+    act();
+    if (before >= until) break;
+  }
+  in_round_ = false;
+  if (fatal_) return *fatal_;
+  return {};
+}
+
+base::Status Connection::Impl::run_until(const std::function<bool()>& done, base::MonoTime until,
+                                         std::string_view what) {
+  while (!done()) {
+    RETURN_IF_ERROR(check_deadline(until, what));
+    RETURN_IF_ERROR(round(until));
+  }
+  return {};
+}
+
+base::Status Connection::Impl::check_deadline(base::MonoTime until, std::string_view what) const {
+  if (now() < until) return {};
+  std::string text = options_.endpoint + ": " + std::string(what) + " in time";
+  if (!state_.open() && !last_problem_.empty()) text += " (" + last_problem_ + ")";
+  return base::Error(base::ErrorCode::kDeadlineExceeded, std::move(text));
+}
+
+base::Status Connection::Impl::pause(base::Millis time, base::MonoTime until) {
+  const base::MonoTime end = std::min(after(time), until);
+  while (now() < end) RETURN_IF_ERROR(round(end));
+  return {};
+}
+
+base::Result<Connection::Answer> Connection::Impl::request(const wire::Body& body,
+                                                           const RequestOptions& options) {
+  const base::MonoTime until = after(options.timeout.value_or(options_.request_timeout));
+  for (;;) {
+    RETURN_IF_ERROR(run_until([this] { return state_.open(); }, until, "no session"));
+    bool sent = false;
+    ASSIGN_OR_RETURN(std::optional<Answer> answer, ask(body, options, until, sent));
+    if (!answer && (options.repeat || !sent)) {
+      RETURN_IF_ERROR(check_deadline(until, "no answer"));
+      continue;
+    }
+    if (!answer) {
+      return base::unavailable(
+          "the connection broke before the answer; it is unknown whether the request was "
+          "carried out");
+    }
+    const auto* refused = std::get_if<wire::ErrorFrame>(&answer->frame.body);
+    if (refused == nullptr) return std::move(*answer);
+    const auto code = static_cast<wire::Code>(refused->code);
+    if (!options.repeat || !asks_for_patience(code)) return to_error(code, refused->message);
+    RETURN_IF_ERROR(pause(kPatience, until));
+    RETURN_IF_ERROR(check_deadline(until, to_error(code, refused->message).message()));
+  }
+}
+
+base::Result<std::optional<Connection::Answer>> Connection::Impl::ask(const wire::Body& body,
+                                                                      const RequestOptions& options,
+                                                                      base::MonoTime until,
+                                                                      bool& sent) {
+  awaited_ = next_request();
+  answer_.reset();
+  const std::uint64_t session = sessions_;
+  const auto broken = [&] { return sessions_ != session || !state_.open(); };
+  base::Status status;
+  sent = send(body, awaited_);
+  if (sent) {
+    status = run_until([&] { return answer_ || broken(); }, until, "the broker did not answer");
+    const auto last = [&] { return broken() || !options.more(answer_->frame); };
+    // However this ends, the answer that is here counts.
+    if (answer_ && options.more) {
+      (void)run_until(last, after(options.more_timeout), "no further answer");
+    }
+  } else {
+    status = round(std::min(until, after(kRefusedSendPause)));
+  }
+  awaited_ = 0;
+  if (!answer_ && !status.has_value()) return std::move(status).error();
+  return std::exchange(answer_, std::nullopt);
+}
+
+base::Status Connection::Impl::close(base::Millis timeout) {
+  if (fatal_ || !state_.open()) return {};
+  goodbye_request_ = next_request();
+  if (!send(wire::Goodbye{}, goodbye_request_)) return {};
+  base::Status status =
+      run_until([this] { return goodbye_request_ == 0; }, after(timeout), "no goodbye");
+  fatal_ = base::failed_precondition("the connection was closed");
+  return status;
+}
+
+void Connection::Impl::say_goodbye() {
+  if (!fatal_) send(wire::Goodbye{}, 0);
+}
+
+// --- Users and sending.
+
+void Connection::Impl::add_user(ConnectionUser* user) {
+  users_.push_back(user);
+  if (state_.open()) user->on_session(false);
+}
+
+void Connection::Impl::remove_user(ConnectionUser* user) {
+  CHECK(!in_round_);
+  std::erase(users_, user);
+}
+
+bool Connection::Impl::send(const wire::Body& body, std::uint64_t request) {
+  if (!state_.open()) return false;
+  scratch_.clear();
+  wire::encode_frame(state_.header(request), body, scratch_);
+  if (!transport_->send(base::ByteView(scratch_))) return false;
+  state_.on_sent(now());
+  return true;
+}
+
+bool Connection::Impl::send(std::shared_ptr<OutboundBuffer> frame) {
+  if (!state_.open() || !transport_->send(std::move(frame))) return false;
+  state_.on_sent(now());
+  return true;
+}
+
+// --- Receiving.
+
+bool Connection::Impl::handle_frames() {
+  bool handled = false;
+  for (int i = 0; i < kFramesARound && !fatal_; ++i) {
+    std::optional<InboundFrame> inbound = transport_->receive();
+    if (!inbound) break;
+    handle(std::move(*inbound));
+    handled = true;
+  }
+  return handled;
+}
+
+void Connection::Impl::handle(InboundFrame inbound) {
+  base::Result<wire::Frame> decoded = wire::decode_frame(inbound.bytes());
+  if (!decoded.has_value()) {
+    // Not what a broker of our version sends: a new connection is the only cure.
+    last_problem_ = "a frame could not be read: " + decoded.error().message();
+    lose();
+    return;
+  }
+  wire::Frame& frame = *decoded;
+  state_.on_heard(now());
+  if (const auto* welcome = std::get_if<wire::Welcome>(&frame.body)) {
+    if (state_.on_welcome(now(), *welcome)) begin_session(*welcome);
+    return;
+  }
+  if (std::holds_alternative<wire::HeartbeatReply>(frame.body)) return;
+  if (std::holds_alternative<wire::GoodbyeReply>(frame.body)) {
+    goodbye_request_ = 0;
+    return;
+  }
+  if (const auto* error = std::get_if<wire::ErrorFrame>(&frame.body)) {
+    if (is_about_session(*error)) return refuse_session(*error);
+  }
+  if (!state_.open()) return;  // of a session that has ended
+  dispatch(std::move(frame), std::move(inbound));
+}
+
+void Connection::Impl::dispatch(wire::Frame frame, InboundFrame inbound) {
+  if (awaited_ != 0 && frame.header.request == awaited_) {
+    answer_ = Answer{std::move(inbound), std::move(frame)};
+    return;
+  }
+  for (ConnectionUser* user : users_) {
+    if (user->on_frame(frame, inbound)) return;
+  }
+}
+
+bool Connection::Impl::is_about_session(const wire::ErrorFrame& error) const {
+  const auto code = static_cast<wire::Code>(error.code);
+  return !state_.open() || code == wire::Code::kNoSession || code == wire::Code::kSessionFenced;
+}
+
+void Connection::Impl::refuse_session(const wire::ErrorFrame& error) {
+  const auto code = static_cast<wire::Code>(error.code);
+  last_problem_ = to_error(code, error.message).message();
+  const bool was_open = state_.open();
+  if (state_.phase() == SessionState::Phase::kWaiting) return;
+  base::Status status = state_.on_refused(now(), code, error.message);
+  if (!status.has_value()) fatal_ = std::move(status).error();
+  if (was_open) tell_lost();
+}
+
+// --- The session.
+
+void Connection::Impl::begin_session(const wire::Welcome& welcome) {
+  ++sessions_;
+  software_ = welcome.software;
+  last_problem_.clear();
+  for (ConnectionUser* user : users_) user->on_session(state_.resumed());
+}
+
+void Connection::Impl::tell_lost() {
+  for (ConnectionUser* user : users_) user->on_session_lost();
+}
+
+void Connection::Impl::lose() {
+  const bool was_open = state_.open();
+  if (last_problem_.empty()) {
+    last_problem_ = was_open ? "the connection was lost" : "nobody answers there";
+  }
+  state_.on_lost(now());
+  if (was_open) tell_lost();
+}
+
+void Connection::Impl::act() {
+  for (;;) {
+    if (fatal_) return;
+    const bool was_open = state_.open();
+    const base::MonoTime time = now();
+    const SessionState::Action action = state_.step(time);
+    if (action == SessionState::Action::kNone) break;
+    if (action == SessionState::Action::kConnect) connect();
+    if (action == SessionState::Action::kSendHeartbeat) {
+      send(wire::Heartbeat{static_cast<std::uint64_t>(time.value())}, 0);
+    }
+    if (action == SessionState::Action::kDisconnect) {
+      last_problem_ = was_open ? "the broker fell silent" : "nobody says welcome";
+      if (was_open) tell_lost();
+    }
+  }
+  next_wake_ = state_.deadline();
+  const base::MonoTime time = now();
+  for (ConnectionUser* user : users_) {
+    const std::optional<base::MonoTime> wake = user->on_round(time);
+    if (wake) next_wake_ = std::min(next_wake_, *wake);
+  }
+}
+
+void Connection::Impl::connect() {
+  base::Status status = transport_->connect();
+  if (!status.has_value()) {
+    fatal_ = std::move(status).error();
+    return;
+  }
+  wire::Hello hello = state_.hello();
+  hello.client = options_.client_name;
+  hello.software = kSoftware;
+  scratch_.clear();
+  wire::FrameHeader header;
+  header.request = next_request();
+  wire::encode_frame(header, hello, scratch_);
+  transport_->send(base::ByteView(scratch_));  // not taken = nobody says welcome
+}
+
+}  // namespace sluice::client
