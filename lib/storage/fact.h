@@ -38,7 +38,7 @@ struct IncarnationFact {
   // somebody may have seen is reused for other bytes.
   std::uint32_t sequence_jump = 0;
   base::Id128 log_id;
-  std::string software;           // version that wrote this
+  std::string software;  // version that wrote this
 };
 
 struct FeatureLevelFact {
@@ -48,8 +48,8 @@ struct FeatureLevelFact {
 struct QueueConfiguredFact {
   base::QueueId queue;
   std::string name;
-  std::uint64_t revision = 0;        // rises by one with every change
-  std::vector<std::byte> config;     // TLV written by broker/config_codec.h
+  std::uint64_t revision = 0;     // rises by one with every change
+  std::vector<std::byte> config;  // TLV written by broker/config_codec.h
 };
 
 struct QueueDeletedFact {
@@ -62,12 +62,12 @@ struct MessagesFact {
   base::Sequence first;
   std::uint32_t count = 0;
   base::WallTime accepted_at;
-  base::Lsn previous;                  // the stream's previous kMessages record, 0 = none
-  base::ProducerId producer;           // zero = none
+  base::Lsn previous;         // the stream's previous kMessages record, 0 = none
+  base::ProducerId producer;  // zero = none
   std::uint32_t producer_epoch = 0;
-  std::uint64_t producer_sequence = 0; // of the first message
-  std::uint32_t body_bytes = 0;        // sum of bodies in the batch
-  std::uint8_t flags = 0;              // kMessagesHaveTiming | ...
+  std::uint64_t producer_sequence = 0;  // of the first message
+  std::uint32_t body_bytes = 0;         // sum of bodies in the batch
+  std::uint8_t flags = 0;               // kMessagesHaveTiming | ...
 };
 inline constexpr std::uint8_t kMessagesHaveAttributes = 1;
 inline constexpr std::uint8_t kMessagesHaveTiming = 2;
@@ -75,7 +75,7 @@ inline constexpr std::uint8_t kMessagesHaveTiming = 2;
 struct LeasedFact {
   SubscriptionKey key;
   base::SessionId session;
-  base::Epoch epoch;                    // names the delivery batch; unique in the log
+  base::Epoch epoch;  // names the delivery batch; unique in the log
   std::uint32_t lease_ms = 0;
   std::vector<base::SequenceRange> ranges;
 };
@@ -175,8 +175,8 @@ struct TaskFact {
   SubscriptionKey key;
   std::uint64_t matched = 0;
   std::uint64_t done = 0;
-  base::Sequence position;           // the next sequence to look at
-  std::vector<std::byte> selector;   // TLV written by the broker
+  base::Sequence position;          // the next sequence to look at
+  std::vector<std::byte> selector;  // TLV written by the broker
 };
 
 struct ProducerFact {

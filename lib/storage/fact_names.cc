@@ -9,11 +9,11 @@ namespace sluice::storage {
 namespace {
 
 constexpr std::array<std::string_view, 25> kNames = {
-    "Padding",    "Incarnation", "FeatureLevel", "QueueConfigured", "QueueDeleted",
-    "Messages",   "Leased",      "Settled",      "Released",        "Failed",
-    "Stalled",    "Dead",        "Redriven",     "Removed",         "Session",
-    "Task",       "Producer",    "MessageChunk", "ExtentSwap",      "DedupIds",
-    "Schedule",   "Group",       "Fence",        "Damaged",         "SegmentsDropped"};
+    "Padding",  "Incarnation", "FeatureLevel", "QueueConfigured", "QueueDeleted",
+    "Messages", "Leased",      "Settled",      "Released",        "Failed",
+    "Stalled",  "Dead",        "Redriven",     "Removed",         "Session",
+    "Task",     "Producer",    "MessageChunk", "ExtentSwap",      "DedupIds",
+    "Schedule", "Group",       "Fence",        "Damaged",         "SegmentsDropped"};
 
 }  // namespace
 

@@ -31,8 +31,7 @@ Result<Head> decode_head(const RecordHeader& header, ByteView head) {
 Result<Head> read_head(SegmentLog& log, Lsn begin) {
   if (const std::optional<SegmentLog::InMemory> found = log.in_memory(begin)) {
     const RecordHeader& header = found->header;
-    return decode_head(header,
-                       found->record.subspan(header.payload_offset(), header.head_bytes));
+    return decode_head(header, found->record.subspan(header.payload_offset(), header.head_bytes));
   }
   ASSIGN_OR_RETURN(const SegmentSet::Place place, log.segments().place(begin));
   std::array<std::byte, kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kMessagesHeadBytes>

@@ -104,7 +104,12 @@ void Housekeeper::mark_clean(std::vector<std::byte> broker_state) {
 void Housekeeper::take_snapshot(std::vector<std::byte> broker_state, bool clean) {
   CHECK(!snapshot_under_way());
   MessageIndex& index = messages_.message_index();
-  for (const std::uint64_t number : log_.segments().numbers()) index.add_segment(number);
+  const std::vector<std::uint64_t> existing = log_.segments().numbers();
+  for (const std::uint64_t number : existing) index.add_segment(number);
+  // Those that groups not yet written begin, whether messages are in them or not.
+  for (std::uint64_t number = existing.back(); number <= log_.active_segment(); ++number) {
+    index.add_segment(number);
+  }
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->feature_level = log_.feature_level();
   snapshot->log_id = log_.log_id();

@@ -94,7 +94,7 @@ class Housekeeper {
   std::uint64_t low_space_bytes_max_;
   SegmentLog& log_;
   IndexedMessageStore& messages_;
-  std::vector<base::Lsn> snapshots_;  // good ones, rising
+  std::vector<base::Lsn> snapshots_;    // good ones, rising
   std::unique_ptr<Snapshot> snapshot_;  // waits for its LSN to be durable
   bool snapshot_out_ = false;
   base::Lsn last_attempt_;

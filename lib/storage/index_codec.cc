@@ -49,9 +49,9 @@ void MessageIndex::encode(std::vector<std::byte>& out) const {
     writer.u64(number);
     writer.u32(static_cast<std::uint32_t>(ranges.size()));
     for (const SegmentRange& range : ranges) {
-      const auto at = std::lower_bound(
-          sorted.begin(), sorted.end(), range.stream,
-          [](const auto& entry, const StreamId& id) { return entry.first < id; });
+      const auto at =
+          std::lower_bound(sorted.begin(), sorted.end(), range.stream,
+                           [](const auto& entry, const StreamId& id) { return entry.first < id; });
       writer.u32(static_cast<std::uint32_t>(at - sorted.begin()));
       put_varint(writer, range.range.first.value());
       put_varint(writer, range.range.last - range.range.first);
@@ -71,7 +71,6 @@ Result<MessageIndex> MessageIndex::decode(ByteView bytes, std::uint64_t segment_
     stream.last_record = Lsn(in.u64());
     stream.last = Sequence(in.u64());
     const std::size_t groups = get_count(in, 2);
-    stream.closed.reserve(groups);
     Group last;
     for (std::size_t group = 0; group < groups && in.ok(); ++group) {
       last.first += get_varint(in);

@@ -51,8 +51,8 @@ void add_entries(Fields& fields, const std::vector<Entry>& entries) {
   std::string text;
   for (const Entry& entry : entries) {
     if (!text.empty()) text += ',';
-    text += std::to_string(entry.sequence.value()) + ":attempts=" +
-            std::to_string(entry.attempts) + ":stalls=" + std::to_string(entry.stalls);
+    text += std::to_string(entry.sequence.value()) + ":attempts=" + std::to_string(entry.attempts) +
+            ":stalls=" + std::to_string(entry.stalls);
   }
   add(fields, "messages", text);
 }

@@ -12,10 +12,10 @@ namespace sluice::storage {
 
 // What lies in a log's folder. A folder that does not exist holds nothing.
 struct LogFiles {
-  std::vector<std::uint64_t> segments;   // rising
-  std::vector<std::string> pool;         // names
-  std::vector<base::Lsn> snapshots;      // rising
-  std::vector<std::string> leftovers;    // paths of unfinished work
+  std::vector<std::uint64_t> segments;  // rising
+  std::vector<std::string> pool;        // names
+  std::vector<base::Lsn> snapshots;     // rising
+  std::vector<std::string> leftovers;   // paths of unfinished work
 };
 
 base::Result<LogFiles> list_log_files(runtime::FileSystem& fs, const std::string& folder);

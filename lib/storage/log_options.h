@@ -14,8 +14,9 @@ struct LogOptions {
   // Of a new log; an existing one keeps its own. A multiple of 4,096; every record must fit, so
   // 512 KiB at least unless all records are known to be small (tests).
   std::uint64_t segment_bytes = 64ULL << 20;
-  // Files kept for reuse; dead segments beyond are deleted.
-  std::uint32_t pool_files_max = 2;
+  // Files kept for reuse; dead segments beyond are deleted. As many as a snapshot sets free at once
+  // under load.
+  std::uint32_t pool_files_max = 4;
   std::uint32_t snapshot_every_segments = 4;
   // Written records that stay readable in memory, besides those not yet written.
   std::uint64_t tail_bytes_max = 16ULL << 20;

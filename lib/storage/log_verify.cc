@@ -54,7 +54,6 @@ class Verifier {
   }
 
  private:
-
   Status verify_snapshot(Lsn lsn);
   Status verify_segment(std::uint64_t number);
   void scan(const runtime::File& file, const SegmentExtent& extent, SegmentVerdict& verdict);
@@ -72,6 +71,9 @@ class Verifier {
 };
 
 Status Verifier::verify_snapshot(Lsn lsn) {
+  const std::string path = snapshots_folder(folder_) + "/" + snapshot_name(lsn);
+  const auto file = fs_.open(path, runtime::OpenMode::kRead);
+  if (!file && file.error().code() == base::ErrorCode::kNotFound) return {};  // replaced meanwhile
   ASSIGN_OR_RETURN(const LoadedSnapshots loaded, load_snapshots(fs_, folder_, {lsn}));
   SnapshotVerdict verdict;
   verdict.file = snapshot_name(lsn);
@@ -160,12 +162,11 @@ void Verifier::note(const ScanItem& item, SegmentVerdict& verdict) {
 
 void Verifier::find_missing(const LogFiles& files) {
   for (const std::uint64_t number : listed_) {
-    const bool there =
-        std::binary_search(files.segments.begin(), files.segments.end(), number);
+    const bool there = std::binary_search(files.segments.begin(), files.segments.end(), number);
     if (there || dropped_.contains(number)) continue;
     const Lsn begin(number * report_.segment_bytes);
-    bad_.push_back({begin, begin + report_.segment_bytes, segment_name(number),
-                    "the file is missing"});
+    bad_.push_back(
+        {begin, begin + report_.segment_bytes, segment_name(number), "the file is missing"});
   }
 }
 

@@ -13,11 +13,11 @@
 namespace sluice::storage {
 
 enum class SegmentState : std::uint8_t {
-  kSealed,  // a later segment exists
-  kOpen,    // the newest one
-  kEmpty,   // nothing but zeros
+  kSealed,   // a later segment exists
+  kOpen,     // the newest one
+  kEmpty,    // nothing but zeros
   kDamaged,  // no valid header
-  kGone,    // deleted while this ran
+  kGone,     // deleted while this ran
 };
 std::string_view to_string(SegmentState state);
 
@@ -49,8 +49,8 @@ struct VerifyReport {
   std::vector<SegmentVerdict> segments;
   std::vector<SnapshotVerdict> snapshots;
   std::vector<CorruptRange> corrupt;
-  base::Lsn proven;  // all before this was durable for sure
-  base::Lsn end;     // of what verifies without a gap above the proven mark
+  base::Lsn proven;              // all before this was durable for sure
+  base::Lsn end;                 // of what verifies without a gap above the proven mark
   std::uint64_t tail_bytes = 0;  // recognisable behind `end`: a broker at work, or a torn tail
 
   bool ok() const { return corrupt.empty(); }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kGroupBytes = 64 * 1024;
 constexpr std::size_t kGroupRecordsMax = 64;
+constexpr std::size_t kDequeBytesMin = 576;
 
 }  // namespace
 
@@ -73,9 +74,9 @@ std::optional<MessageIndex::Position> MessageIndex::find(const StreamId& id,
   if (!stream.open.empty() && sequence >= stream.open.front().first) {
     return Position{stream.closed.size()};
   }
-  const auto after = std::upper_bound(
-      stream.closed.begin(), stream.closed.end(), sequence,
-      [](Sequence wanted, const Group& group) { return wanted < group.first; });
+  const auto after =
+      std::upper_bound(stream.closed.begin(), stream.closed.end(), sequence,
+                       [](Sequence wanted, const Group& group) { return wanted < group.first; });
   const auto before = after == stream.closed.begin() ? after : std::prev(after);
   return Position{static_cast<std::size_t>(before - stream.closed.begin())};
 }
@@ -135,7 +136,7 @@ std::size_t MessageIndex::memory_bytes() const {
   std::size_t bytes = 0;
   for (const auto& [id, stream] : streams_) {
     bytes += sizeof(Stream) + sizeof(StreamId) + 2 * sizeof(void*);
-    bytes += stream.closed.capacity() * sizeof(Group);
+    bytes += kDequeBytesMin + stream.closed.size() * (sizeof(Group) + 1);
     bytes += stream.open.capacity() * sizeof(BatchLocation);
   }
   for (const auto& [number, ranges] : segments_) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -80,7 +81,7 @@ class MessageIndex {
   struct Stream {
     base::Lsn last_record;
     base::Sequence last;
-    std::vector<Group> closed;
+    std::deque<Group> closed;  // old ones go at the front
     std::vector<BatchLocation> open;
     std::uint64_t open_bytes = 0;
     // Where the stream's range of its newest segment stands.

@@ -27,8 +27,8 @@ struct BatchLocation {
 
 // Part of a batch's entries: consecutive whole messages.
 struct EntrySlice {
-  base::Lsn lsn;                 // of the record
-  std::uint32_t offset = 0;      // from the start of the entries
+  base::Lsn lsn;             // of the record
+  std::uint32_t offset = 0;  // from the start of the entries
   std::uint32_t bytes = 0;
   base::Sequence first;
   std::uint32_t count = 0;

@@ -35,7 +35,7 @@ class Opening {
 
  private:
   Status tidy();
-  Status set_aside_snapshots();
+  Status tidy_snapshots();
   Status create();
   Status rewrite();
   LogState state() const;
@@ -56,16 +56,22 @@ Status Opening::tidy() {
     const std::string path = segments_ + "/" + segment_name(number);
     RETURN_IF_ERROR(fs_.rename(path, path + std::string(kOrphanSuffix)));
   }
-  RETURN_IF_ERROR(set_aside_snapshots());
+  RETURN_IF_ERROR(tidy_snapshots());
   // Also for names that an earlier process did not live to sync.
   RETURN_IF_ERROR(fs_.sync_folder(segments_));
   return fs_.sync_folder(snapshots_folder(folder_));
 }
 
-Status Opening::set_aside_snapshots() {
+Status Opening::tidy_snapshots() {
   for (const Lsn lsn : plan_.snapshots.bad) {
     const std::string path = snapshots_folder(folder_) + "/" + snapshot_name(lsn);
     RETURN_IF_ERROR(fs_.rename(path, path + std::string(kBadSuffix)));
+  }
+  // A removal that a power loss undid.
+  const std::vector<Lsn>& good = plan_.snapshots.good;
+  for (const Lsn lsn : plan_.files.snapshots) {
+    if (good.size() < 2 || lsn >= good.front()) continue;
+    RETURN_IF_ERROR(fs_.remove(snapshots_folder(folder_) + "/" + snapshot_name(lsn)));
   }
   return {};
 }
@@ -76,8 +82,7 @@ Status Opening::create() {
   header.segment_bytes = options_.segment_bytes;
   header.uuid = options_.random_id();
   header.log_id = options_.random_id();
-  ASSIGN_OR_RETURN(const SegmentFile segment,
-                   create_segment(fs_, segments_, header, std::nullopt));
+  ASSIGN_OR_RETURN(const SegmentFile segment, create_segment(fs_, segments_, header, std::nullopt));
   FoundSegment found;
   found.extent = {header.number, header.segment_bytes, header.uuid_prefix()};
   found.header = header;
@@ -92,16 +97,15 @@ Status Opening::create() {
 
 Status Opening::rewrite() {
   FoundSegment& last = plan_.segments.back();
-  const std::uint64_t bytes =
-      std::min(plan_.report.end - last.extent.base(), plan_.segment_bytes);
+  const std::uint64_t bytes = std::min(plan_.report.end - last.extent.base(), plan_.segment_bytes);
   const auto attempt = [&] {
     return rewrite_segment(fs_, segments_, last.extent.number, *last.file, bytes);
   };
   auto file = attempt();
   if (!file && file.error().code() == base::ErrorCode::kResourceExhausted) {
     // Pool files hold nothing; without them there may be room.
-    RETURN_IF_ERROR(
-        fs_.remove(segments_ + "/" + segment_name(last.extent.number) + std::string(kTemporarySuffix)));
+    RETURN_IF_ERROR(fs_.remove(segments_ + "/" + segment_name(last.extent.number) +
+                               std::string(kTemporarySuffix)));
     for (const std::string& name : plan_.files.pool) {
       RETURN_IF_ERROR(fs_.remove(segments_ + "/" + name));
     }
@@ -188,8 +192,8 @@ Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
   if (!is_known(type)) return {};
   if (type == RecordType::kMessages) {
     // The head lies under the header's checksum, so a bad block costs only its messages.
-    const auto decoded = decode_messages(item.payload.first(
-        std::min<std::size_t>(item.payload.size(), item.header.head_bytes)));
+    const auto decoded = decode_messages(
+        item.payload.first(std::min<std::size_t>(item.payload.size(), item.header.head_bytes)));
     if (!decoded) return at(decoded.error());
     messages_.index(decoded->fact, item.begin, item.header.payload_bytes, item.end - item.begin);
   } else if (!item.bad_blocks.empty()) {

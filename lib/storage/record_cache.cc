@@ -26,8 +26,8 @@ Status LoadedRecord::open(const SegmentSet::Place& place, Lsn begin) {
   ASSIGN_OR_RETURN(const std::size_t got, file_->read_at(offset_, front));
   const std::optional<RecordHeader> header =
       parse_record_header(ByteView(front).first(got), begin, place.extent.uuid_prefix);
-  const std::string where = SegmentSet::describe(place.extent.number) + ": LSN " +
-                            std::to_string(begin.value());
+  const std::string where =
+      SegmentSet::describe(place.extent.number) + ": LSN " + std::to_string(begin.value());
   if (!header || header->padding() || header->covered_bytes() > got) {
     return base::corruption(where + ": no valid header of a messages record");
   }

@@ -24,7 +24,9 @@ class LoadedRecord final : public EntryBlocks {
 
   base::Lsn begin() const { return header_.lsn; }
   const RecordHeader& header() const { return header_; }
-  base::ByteView head() const { return {bytes_.get() + header_.payload_offset(), header_.head_bytes}; }
+  base::ByteView head() const {
+    return {bytes_.get() + header_.payload_offset(), header_.head_bytes};
+  }
 
   const BlockTable& table() const override { return table_; }
   const std::byte* tail() const override { return bytes_.get() + header_.tail_offset(); }

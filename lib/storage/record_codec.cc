@@ -156,10 +156,9 @@ std::optional<RecordHeader> parse_record_header(ByteView bytes, base::Lsn lsn,
   header.crc = base::load<std::uint32_t>(at + kCrcOffset);
   header.lsn = lsn;
   header.durable = base::Lsn(base::load<std::uint64_t>(at + 24));
-  const bool lengths = header.padding()
-                           ? header.head_bytes == 0
-                           : header.head_bytes <= header.payload_bytes &&
-                                 header.payload_bytes <= kRecordBytesMax;
+  const bool lengths = header.padding() ? header.head_bytes == 0
+                                        : header.head_bytes <= header.payload_bytes &&
+                                              header.payload_bytes <= kRecordBytesMax;
   if (!lengths || header.durable > lsn) return std::nullopt;
   return header;
 }

@@ -101,9 +101,7 @@ class BlockTable {
   bool verify(std::size_t block, base::ByteView bytes) const;
 
  private:
-  const std::byte* at(std::size_t block) const {
-    return table_.data() + block * kBlockEntryBytes;
-  }
+  const std::byte* at(std::size_t block) const { return table_.data() + block * kBlockEntryBytes; }
 
   base::ByteView table_;
   std::size_t tail_bytes_ = 0;

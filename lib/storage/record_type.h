@@ -8,23 +8,23 @@ namespace sluice::storage {
 // commands: replay decides nothing. Numbers are never reused; an unknown type below 128 at open
 // means the log was written by a newer version (refused, untouched), from 128 on it is skipped.
 enum class RecordType : std::uint8_t {
-  kPadding = 0,           // fills the rest of a segment
-  kIncarnation = 1,       // a broker start; written and committed before it answers anyone
-  kFeatureLevel = 2,      // records of later versions may follow
-  kQueueConfigured = 3,   // creation or change of a queue, whole configuration
+  kPadding = 0,          // fills the rest of a segment
+  kIncarnation = 1,      // a broker start; written and committed before it answers anyone
+  kFeatureLevel = 2,     // records of later versions may follow
+  kQueueConfigured = 3,  // creation or change of a queue, whole configuration
   kQueueDeleted = 4,
-  kMessages = 5,          // a batch of published messages
-  kLeased = 6,            // a delivery batch was handed to a session
-  kSettled = 7,           // acked for good
-  kReleased = 8,          // given back, not counted
-  kFailed = 9,            // failed deliveries: counter, due time, error
-  kStalled = 10,          // leases that ran out or whose consumer vanished
-  kDead = 11,             // a subscription gave up on messages
-  kRedriven = 12,         // dead letters returned to their subscription
-  kRemoved = 13,          // expired, purged, dropped by a limit, or a jump of sequences
-  kSession = 14,          // a session was opened or closed
-  kTask = 15,             // state of a durable task (redrive, purge, copy, move)
-  kProducer = 16,         // a producer took a new epoch
+  kMessages = 5,   // a batch of published messages
+  kLeased = 6,     // a delivery batch was handed to a session
+  kSettled = 7,    // acked for good
+  kReleased = 8,   // given back, not counted
+  kFailed = 9,     // failed deliveries: counter, due time, error
+  kStalled = 10,   // leases that ran out or whose consumer vanished
+  kDead = 11,      // a subscription gave up on messages
+  kRedriven = 12,  // dead letters returned to their subscription
+  kRemoved = 13,   // expired, purged, dropped by a limit, or a jump of sequences
+  kSession = 14,   // a session was opened or closed
+  kTask = 15,      // state of a durable task (redrive, purge, copy, move)
+  kProducer = 16,  // a producer took a new epoch
   // Named in docs/log-format.md, written by later versions.
   kMessageChunk = 17,
   kExtentSwap = 18,

@@ -96,7 +96,7 @@ class Recovery {
   runtime::FileSystem& fs_;
   std::string folder_;
   RecoveryPlan plan_;
-  Lsn start_;   // of the replay
+  Lsn start_;  // of the replay
   Lsn proven_;
   std::vector<BadRange> bad_;
   Lsn last_good_end_;  // of the last thing that verifies
@@ -143,9 +143,8 @@ Status Recovery::adopt_header(std::uint64_t number, const SegmentHeader& header)
                                      std::to_string(header.number) + "; was it renamed?");
   }
   if (header.log_id != plan_.report.log_id || header.segment_bytes != plan_.segment_bytes) {
-    return base::failed_precondition(name + ": belongs to another log (" +
-                                     header.log_id.to_hex() + ", not " +
-                                     plan_.report.log_id.to_hex() + ")");
+    return base::failed_precondition(name + ": belongs to another log (" + header.log_id.to_hex() +
+                                     ", not " + plan_.report.log_id.to_hex() + ")");
   }
   plan_.feature_level = std::max(plan_.feature_level, header.feature_level);
   return {};
@@ -178,7 +177,8 @@ Status Recovery::check_nothing_lost() const {
   }
   if (!plan_.files.snapshots.empty()) {
     return base::failed_precondition(
-        "snapshots/ holds snapshots, but segments/ no log: nothing was changed; restore the missing "
+        "snapshots/ holds snapshots, but segments/ no log: nothing was changed; restore the "
+        "missing "
         "files, or move the folder away to start empty");
   }
   return {};
@@ -299,9 +299,10 @@ Status Recovery::decide_end() {
       continue;
     }
     if (bad.unreadable) {
-      return base::Error(base::ErrorCode::kIo,
-                         segment_name(bad.segment) + ": the end of the log cannot be read, at LSN " +
-                             std::to_string(bad.begin.value()) + "; nothing was changed");
+      return base::Error(base::ErrorCode::kIo, segment_name(bad.segment) +
+                                                   ": the end of the log cannot be read, at LSN " +
+                                                   std::to_string(bad.begin.value()) +
+                                                   "; nothing was changed");
     }
     if (bad.begin >= end) continue;
     if (bad.begin < proven_) note_corrupt(bad, proven_);
@@ -312,8 +313,7 @@ Status Recovery::decide_end() {
   report.end = end;
   report.cut_bytes = last_good_end_ > end ? last_good_end_ - end : 0;
   report.records = static_cast<std::uint64_t>(
-      std::lower_bound(record_begins_.begin(), record_begins_.end(), end) -
-      record_begins_.begin());
+      std::lower_bound(record_begins_.begin(), record_begins_.end(), end) - record_begins_.begin());
   plan_.rewrite = end > proven_ || report.cut_bytes > 0;
   return {};
 }

@@ -27,13 +27,13 @@ struct CorruptRange {
 
 struct RecoveryReport {
   base::Id128 log_id;
-  bool created = false;  // there was no log
-  bool unclean = false;  // the last broker did not stop in order
-  base::Lsn snapshot;    // replay begins here; 0 = without a snapshot, at the log's begin
-  base::Lsn proven;      // all before this was durable for sure
-  base::Lsn end;         // the log ends here
-  std::uint64_t records = 0;        // from the snapshot to the end
-  std::uint64_t cut_bytes = 0;      // of the unsynced tail, as far as recognisable
+  bool created = false;         // there was no log
+  bool unclean = false;         // the last broker did not stop in order
+  base::Lsn snapshot;           // replay begins here; 0 = without a snapshot, at the log's begin
+  base::Lsn proven;             // all before this was durable for sure
+  base::Lsn end;                // the log ends here
+  std::uint64_t records = 0;    // from the snapshot to the end
+  std::uint64_t cut_bytes = 0;  // of the unsynced tail, as far as recognisable
   std::uint64_t rewritten_bytes = 0;  // copied because they were not proven durable
   std::vector<CorruptRange> corrupt;
   std::vector<std::string> bad_snapshots;  // name and reason
@@ -42,15 +42,15 @@ struct RecoveryReport {
 // A segment's file as found.
 struct FoundSegment {
   SegmentExtent extent;
-  std::optional<SegmentHeader> header;   // nullopt: both copies are damaged
-  std::shared_ptr<runtime::File> file;   // only from the snapshot's segment on
+  std::optional<SegmentHeader> header;  // nullopt: both copies are damaged
+  std::shared_ptr<runtime::File> file;  // only from the snapshot's segment on
 };
 
 // All that recovery decided, before anything is changed.
 struct RecoveryPlan {
   RecoveryReport report;
   LogFiles files;
-  LoadedSnapshots snapshots;             // the index without what is missing
+  LoadedSnapshots snapshots;  // the index without what is missing
   std::uint64_t segment_bytes = 0;
   std::uint32_t feature_level = kFeatureLevelSupported;
   std::vector<FoundSegment> segments;  // rising; those that the log is made of

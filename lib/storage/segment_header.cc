@@ -31,7 +31,8 @@ bool valid_copy(ByteView copy) {
 std::string hex16(std::uint64_t value) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string text(16, '0');
-  for (std::size_t i = text.size(); i > 0 && value != 0; value >>= 4) text[--i] = kDigits[value & 15];
+  for (std::size_t i = text.size(); i > 0 && value != 0; value >>= 4)
+    text[--i] = kDigits[value & 15];
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/fact_codec.h"
 
 namespace sluice::storage {
 
@@ -12,6 +13,14 @@ using base::ByteView;
 using base::Lsn;
 using base::Result;
 using base::Status;
+
+namespace {
+
+base::Error bad_record(Lsn begin, std::string_view what) {
+  return base::corruption("LSN " + std::to_string(begin.value()) + ": " + std::string(what));
+}
+
+}  // namespace
 
 SegmentLog::SegmentLog(runtime::FileSystem& fs, const std::string& folder,
                        const LogOptions& options, LogState state)
@@ -51,6 +60,9 @@ Appended SegmentLog::append(RecordType type, ByteView head, ByteView tail, bool 
   offset_ += bytes;
   unwritten_bytes_ += bytes;
   positions_.appended = begin + bytes;
+  if (type == RecordType::kFeatureLevel) {
+    if (const auto fact = decode_feature_level(head)) feature_level_ = fact->level;
+  }
   return {begin, positions_.appended};
 }
 
@@ -130,14 +142,6 @@ std::optional<SegmentLog::InMemory> SegmentLog::in_memory(Lsn begin) const {
   if (!header) return std::nullopt;
   return InMemory{*header, {at, header->total_bytes()}};
 }
-
-namespace {
-
-base::Error bad_record(Lsn begin, std::string_view what) {
-  return base::corruption("LSN " + std::to_string(begin.value()) + ": " + std::string(what));
-}
-
-}  // namespace
 
 Result<RecordView> SegmentLog::read(Lsn begin, std::vector<std::byte>& buffer) {
   if (!status_) return status_.error();

@@ -79,7 +79,8 @@ class SegmentLog final : public Log {
   // Part of the active segment that is used, 0 to 1.
   double active_fill() const;
   std::uint32_t feature_level() const { return feature_level_; }
-  // A feature level record was replayed or appended: segments begun from now on carry it.
+  // A feature level record was replayed (append() sees its own): segments begun from now on carry
+  // it.
   void set_feature_level(std::uint32_t level) { feature_level_ = level; }
 
   // --- For the parts of storage that read by themselves.

@@ -44,7 +44,8 @@ ScanItem SegmentScanner::take_record(const RecordHeader& header) {
   const ByteView record = peek(position_, header.total_bytes());
   // The file may end inside the record: then the payload is short and its last blocks are bad.
   item.payload = record.subspan(header.payload_offset());
-  item.payload = item.payload.first(std::min<std::size_t>(item.payload.size(), header.payload_bytes));
+  item.payload =
+      item.payload.first(std::min<std::size_t>(item.payload.size(), header.payload_bytes));
   if (!check_blocks_) return item;
   const BlockTable table = block_table(header, record);
   for (std::size_t block = 0; block < table.blocks(); ++block) {

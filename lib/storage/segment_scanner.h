@@ -37,9 +37,9 @@ struct ScanItem {
   base::Lsn begin;
   base::Lsn end;
   RecordHeader header;
-  base::ByteView payload;               // kRecord; valid until the next call
+  base::ByteView payload;                 // kRecord; valid until the next call
   std::vector<std::uint16_t> bad_blocks;  // kRecord; of the tail, rising
-  bool unreadable = false;              // the file could not be read somewhere in [begin, end)
+  bool unreadable = false;                // the file could not be read somewhere in [begin, end)
 
   bool good() const { return kind != Kind::kBad && bad_blocks.empty(); }
 };

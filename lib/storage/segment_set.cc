@@ -54,8 +54,6 @@ void SegmentSet::close_longest_unused() {
   if (open > open_files_max_) longest->file.reset();
 }
 
-std::string SegmentSet::describe(std::uint64_t number) {
-  return "segment " + segment_name(number);
-}
+std::string SegmentSet::describe(std::uint64_t number) { return "segment " + segment_name(number); }
 
 }  // namespace sluice::storage

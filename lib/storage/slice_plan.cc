@@ -113,8 +113,8 @@ class Planner {
   EntryBlocks& blocks_;
   const BlockTable& table_;
   SliceWish wish_;
-  std::uint32_t index_ = 0;    // the next message
-  std::size_t position_ = 0;   // where it begins
+  std::uint32_t index_ = 0;   // the next message
+  std::size_t position_ = 0;  // where it begins
   std::optional<std::size_t> limit_;
 };
 

@@ -20,8 +20,8 @@ struct LoadedSnapshots {
     Snapshot snapshot;
     MessageIndex index;
   };
-  std::optional<Best> best;      // the newest valid one
-  std::vector<base::Lsn> good;   // rising; at most the newest two are looked for
+  std::optional<Best> best;     // the newest valid one
+  std::vector<base::Lsn> good;  // rising; at most the newest two are looked for
   std::vector<base::Lsn> bad;
   std::vector<std::string> reasons;  // one for each bad one
 };

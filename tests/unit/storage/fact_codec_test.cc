@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/prng.h"
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -75,13 +75,13 @@ std::vector<Sample> samples() {
   };
   const std::string software = "0.1.0";
   std::vector<Sample> all;
-  all.push_back(sample(IncarnationFact{7, true, WallTime(123), 1U << 20, some_id<base::Id128>(1),
-                                       software},
-                       decode_incarnation));
+  all.push_back(
+      sample(IncarnationFact{7, true, WallTime(123), 1U << 20, some_id<base::Id128>(1), software},
+             decode_incarnation));
   all.push_back(sample(FeatureLevelFact{1}, decode_feature_level));
-  all.push_back(sample(QueueConfiguredFact{some_id<base::QueueId>(9), "orders", 4,
-                                           test::bytes_of("config")},
-                       decode_queue_configured));
+  all.push_back(
+      sample(QueueConfiguredFact{some_id<base::QueueId>(9), "orders", 4, test::bytes_of("config")},
+             decode_queue_configured));
   all.push_back(sample(QueueDeletedFact{some_id<base::QueueId>(2)}, decode_queue_deleted));
   all.push_back(sample(LeasedFact{some_key(), some_id<base::SessionId>(3), base::Epoch(1ULL << 40),
                                   30'000, some_ranges()},
@@ -89,13 +89,13 @@ std::vector<Sample> samples() {
   all.push_back(sample(SettledFact{some_key(), some_ranges()}, decode_settled));
   all.push_back(
       sample(ReleasedFact{some_key(), ReleaseCause::kRestart, some_ranges()}, decode_released));
-  all.push_back(sample(FailedFact{some_key(), "boom", "pod-1", WallTime(4'000), retries()},
-                       decode_failed));
+  all.push_back(
+      sample(FailedFact{some_key(), "boom", "pod-1", WallTime(4'000), retries()}, decode_failed));
   all.push_back(
       sample(StalledFact{some_key(), "pod-1", WallTime(4'000), retries()}, decode_stalled));
-  all.push_back(sample(DeadFact{some_key(), DeadReason::kOverflow, "no", "pod", WallTime(99),
-                                deads()},
-                       decode_dead));
+  all.push_back(
+      sample(DeadFact{some_key(), DeadReason::kOverflow, "no", "pod", WallTime(99), deads()},
+             decode_dead));
   all.push_back(
       sample(RedrivenFact{some_key(), some_id<base::TaskId>(4), some_ranges()}, decode_redriven));
   all.push_back(
@@ -121,7 +121,10 @@ TEST(FactCodec, EveryFactComesBackAsItWas) {
 
 TEST(FactCodec, DecodedFieldsAreTheEncodedOnes) {
   const auto failed = decode_failed(encoded(
-      FailedFact{some_key(), "boom", "pod-1", WallTime(4'000),
+      FailedFact{some_key(),
+                 "boom",
+                 "pod-1",
+                 WallTime(4'000),
                  {{Sequence(10), 1, 2, WallTime(5'000)}, {Sequence(4), 3, 4, WallTime(0)}}}));
   ASSERT_THAT(failed, IsOk());
   EXPECT_EQ(failed->key, some_key());
@@ -135,8 +138,8 @@ TEST(FactCodec, DecodedFieldsAreTheEncodedOnes) {
   EXPECT_EQ(failed->entries[0].due, WallTime(5'000));
   EXPECT_EQ(failed->entries[1].due, WallTime(0));
 
-  const auto leased = decode_leased(encoded(LeasedFact{
-      some_key(), some_id<base::SessionId>(3), base::Epoch(77), 30'000, some_ranges()}));
+  const auto leased = decode_leased(encoded(
+      LeasedFact{some_key(), some_id<base::SessionId>(3), base::Epoch(77), 30'000, some_ranges()}));
   ASSERT_THAT(leased, IsOk());
   EXPECT_EQ(leased->ranges, some_ranges());
   EXPECT_EQ(leased->epoch, base::Epoch(77));
@@ -241,8 +244,7 @@ TEST(FactCodec, AMessagesHeadWithoutMessagesIsRefused) {
   fact.first = Sequence(std::numeric_limits<std::uint64_t>::max());
   encode(fact, std::span<std::byte, kMessagesHeadBytes>(payload));
   EXPECT_THAT(decode_messages(payload), HasCode(base::ErrorCode::kCorruption));
-  EXPECT_THAT(decode_messages(ByteView(payload).first(79)),
-              HasCode(base::ErrorCode::kCorruption));
+  EXPECT_THAT(decode_messages(ByteView(payload).first(79)), HasCode(base::ErrorCode::kCorruption));
 }
 
 TEST(FactCodec, TypesHaveNames) {

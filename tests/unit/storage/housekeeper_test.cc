@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -92,10 +92,24 @@ TEST(Housekeeper, TwoSnapshotsAreKept) {
   EXPECT_EQ(harness.opened().broker_state(), bytes_of("state 6"));
 }
 
+TEST(Housekeeper, ASnapshotWhoseRemovalWasLostGoesAtTheNextStart) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    harness.append_fact(i);
+    ASSERT_THAT(harness.snapshot("state"), IsOk());
+  }
+  harness.close();
+  harness.fs().crash(CrashPlan::lose_unsynced());
+  ASSERT_EQ(names_in(harness, "/data/snapshots").size(), 3U);
+  ASSERT_THAT(harness.open(), IsOk());
+  EXPECT_EQ(names_in(harness, "/data/snapshots").size(), 2U);
+}
+
 TEST(Housekeeper, AFailedSnapshotHurtsNobody) {
   for (const FileOperation operation :
-       {FileOperation::kCreate, FileOperation::kWrite, FileOperation::kSync,
-        FileOperation::kRename, FileOperation::kSyncFolder}) {
+       {FileOperation::kCreate, FileOperation::kWrite, FileOperation::kSync, FileOperation::kRename,
+        FileOperation::kSyncFolder}) {
     LogHarness harness;
     ASSERT_THAT(harness.open(), IsOk());
     harness.append_fact(1);
@@ -113,6 +127,20 @@ TEST(Housekeeper, AFailedSnapshotHurtsNobody) {
   }
 }
 
+TEST(Housekeeper, ASnapshotKnowsSegmentsThatAreNotWrittenYet) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  harness.append_fact(1);
+  ASSERT_THAT(harness.snapshot("one"), IsOk());
+  // One group begins several segments, and no message is in them.
+  for (std::uint64_t i = 2; harness.log().active_segment() < 5; ++i) harness.append_fact(i);
+  ASSERT_THAT(harness.snapshot("two"), IsOk());
+  harness.close();
+  ASSERT_THAT(harness.open(), IsOk());
+  ASSERT_THAT(harness.housekeeper().run_inline(), IsOk());
+  EXPECT_EQ(harness.log().segments().numbers(), (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+}
+
 TEST(Housekeeper, OnlyDeadSegmentsBelowTheOlderSnapshotGo) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());
@@ -126,9 +154,12 @@ TEST(Housekeeper, OnlyDeadSegmentsBelowTheOlderSnapshotGo) {
   publish_until(harness, 6, next);
   ASSERT_THAT(harness.snapshot("two"), IsOk());
   EXPECT_EQ(keeper.drop_dead_segments(alive_from(1)), 0U);  // all alive
-  EXPECT_EQ(keeper.drop_dead_segments(nothing_lives, [](Lsn begin, Lsn) {
-    return begin == Lsn(2 * 64 * 1024);  // something else is needed there
-  }), 2U);
+  EXPECT_EQ(keeper.drop_dead_segments(
+                nothing_lives,
+                [](Lsn begin, Lsn) {
+                  return begin == Lsn(2 * 64 * 1024);  // something else is needed there
+                }),
+            2U);
   EXPECT_EQ(harness.log().segments().numbers(), (std::vector<std::uint64_t>{2, 4, 5, 6}));
   EXPECT_EQ(keeper.drop_dead_segments(nothing_lives), 1U);
   EXPECT_EQ(keeper.drop_dead_segments(nothing_lives), 0U);
@@ -209,10 +240,10 @@ TEST(Housekeeper, DeadFilesArePooledUpToALimit) {
   ASSERT_EQ(harness.housekeeper().drop_dead_segments(alive_from(1)), 6U);
   ASSERT_THAT(harness.housekeeper().run_inline(), IsOk());
   EXPECT_GE(harness.log().pool().ready(), before);
-  EXPECT_EQ(harness.log().pool().ready(), 2U);
-  EXPECT_EQ(names_in(harness, "/data/segments").size(), 3U);
+  EXPECT_EQ(harness.log().pool().ready(), 4U);
+  EXPECT_EQ(names_in(harness, "/data/segments").size(), 5U);
   const std::uint64_t creates = harness.fs().operations(FileOperation::kCreate);
-  harness.fill_to_segment(9);
+  harness.fill_to_segment(11);
   EXPECT_EQ(harness.fs().operations(FileOperation::kCreate), creates);
   EXPECT_EQ(harness.log().pool().ready(), 0U);
   harness.close();
@@ -284,7 +315,8 @@ TEST(Housekeeper, ACrashAtAnyStepOfDeletionAndSnapshotIsHarmless) {
     ASSERT_THAT(harness.snapshot("1"), IsOk());
     publish_until(harness, 5, next);
     ASSERT_THAT(harness.snapshot("2"), IsOk());
-    const std::uint64_t live_from = harness.messages().message_index().ranges(3).front().range.first.value();
+    const std::uint64_t live_from =
+        harness.messages().message_index().ranges(3).front().range.first.value();
     std::uint64_t acknowledged = next - 1;
     harness.fs().stop_after(stop);
     bool dropped = false;

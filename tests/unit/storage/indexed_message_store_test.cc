@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -183,8 +183,8 @@ TEST(IndexedMessageStore, AnUnreadableSectorIsDamageNotAnError) {
   ASSERT_THAT(slice, IsOk());
   EXPECT_FALSE(slice->damaged);
   EXPECT_LT(slice->count, 100U);
-  const auto rest = harness.messages().slice(**batch, slice->first + slice->count, Sequence(100),
-                                             1U << 20);
+  const auto rest =
+      harness.messages().slice(**batch, slice->first + slice->count, Sequence(100), 1U << 20);
   ASSERT_THAT(rest, IsOk());
   EXPECT_TRUE(rest->damaged);
 }

@@ -5,9 +5,9 @@
 #include <map>
 #include <set>
 
-#include "log_harness.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 // Random work, faults and crashes against a model that knows what must be there. Repeat a run with
 // --gtest_random_seed=N.
@@ -118,8 +118,8 @@ class LogFuzz {
     for (const std::uint64_t number : index.segments()) before.erase(number);
     for (const auto& [number, ranges] : before) {
       for (const auto& range : ranges) {
-        dropped_.push_back({range.stream.queue.bytes[0], range.range,
-                            harness_.log().positions().appended});
+        dropped_.push_back(
+            {range.stream.queue.bytes[0], range.range, harness_.log().positions().appended});
       }
     }
   }
@@ -142,9 +142,8 @@ class LogFuzz {
   void check(bool running) {
     const Lsn all = running ? harness_.log().positions().appended : Lsn();
     for (unsigned which = 0; which < kStreams; ++which) {
-      const auto seen =
-          harness_.consume(stream_number(which), 1, next_[which] + 10'000,
-                           static_cast<std::uint32_t>(1 + prng_.below(20'000)));
+      const auto seen = harness_.consume(stream_number(which), 1, next_[which] + 10'000,
+                                         static_cast<std::uint32_t>(1 + prng_.below(20'000)));
       std::map<std::uint64_t, std::string> bodies;
       for (const auto& one : seen) {
         ASSERT_FALSE(one.damaged);
@@ -230,14 +229,13 @@ class LogFuzz {
   void recover(Lsn promised) {
     ASSERT_THAT(harness_.open(), IsOk());
     const RecoveryReport& report = harness_.report();
-    EXPECT_TRUE(report.corrupt.empty()) << report.corrupt.front().file << ' '
-                                        << report.corrupt.front().reason;
+    EXPECT_TRUE(report.corrupt.empty())
+        << report.corrupt.front().file << ' ' << report.corrupt.front().reason;
     EXPECT_TRUE(report.bad_snapshots.empty());
     ASSERT_GE(report.end, promised);
     survived_ = report.end;
     for (unsigned which = 0; which < kStreams; ++which) {
-      std::erase_if(published_[which],
-                    [&](const Published& one) { return one.end > survived_; });
+      std::erase_if(published_[which], [&](const Published& one) { return one.end > survived_; });
     }
     std::erase_if(dropped_, [&](const Dropped& one) { return one.end > survived_; });
     check(false);

@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 
-#include "log_harness.h"
 #include "storage/fact_codec.h"
 #include "storage/log_verify.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 // Logs written by released formats stay readable, and today's code still writes the same bytes.
 // Files of a new feature level are made by
@@ -49,8 +49,8 @@ void write_log(LogHarness& harness) {
   const SubscriptionKey key{stream, base::SubscriptionId(2)};
   const std::vector<base::SequenceRange> ranges = {{base::Sequence(1), base::Sequence(3)},
                                                    {base::Sequence(9), base::Sequence(9)}};
-  append(harness, IncarnationFact{1, false, base::WallTime(1'700'000'000'000), 1U << 20, id(1),
-                                  "0.1.0"});
+  append(harness,
+         IncarnationFact{1, false, base::WallTime(1'700'000'000'000), 1U << 20, id(1), "0.1.0"});
   append(harness, FeatureLevelFact{1});
   append(harness, QueueConfiguredFact{stream.queue, "orders", 1, bytes_of("config")});
   append(harness, SessionFact{base::SessionId(id(2)), SessionEvent::kOpened, 1, "pod-1"});
@@ -63,11 +63,19 @@ void write_log(LogHarness& harness) {
   append(harness, LeasedFact{key, base::SessionId(id(2)), base::Epoch(1ULL << 32), 30'000, ranges});
   append(harness, SettledFact{key, ranges});
   append(harness, ReleasedFact{key, ReleaseCause::kConsumer, ranges});
-  append(harness, FailedFact{key, "boom", "pod-1", base::WallTime(1'700'000'001'000),
+  append(harness, FailedFact{key,
+                             "boom",
+                             "pod-1",
+                             base::WallTime(1'700'000'001'000),
                              {{base::Sequence(4), 1, 0, base::WallTime(1'700'000'002'000)}}});
-  append(harness, StalledFact{key, "pod-1", base::WallTime(1'700'000'003'000),
+  append(harness, StalledFact{key,
+                              "pod-1",
+                              base::WallTime(1'700'000'003'000),
                               {{base::Sequence(5), 0, 1, base::WallTime(1'700'000'003'000)}}});
-  append(harness, DeadFact{key, DeadReason::kRejected, "bad", "pod-1",
+  append(harness, DeadFact{key,
+                           DeadReason::kRejected,
+                           "bad",
+                           "pod-1",
                            base::WallTime(1'700'000'004'000),
                            {{base::Sequence(6), 1, 0, base::WallTime(0)}}});
   append(harness, RedrivenFact{key, base::TaskId(id(4)), ranges});

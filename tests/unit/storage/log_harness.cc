@@ -1,4 +1,4 @@
-#include "log_harness.h"
+#include "tests/unit/storage/log_harness.h"
 
 #include <gtest/gtest.h>
 
@@ -63,10 +63,8 @@ Status LogHarness::open() {
   replayed_.clear();
   ASSIGN_OR_RETURN(log_, open_log(*fs_, kFolder, options()));
   return log_->replay([this](const RecordView& view) -> Status {
-    replayed_.push_back({view.begin,
-                         view.type,
-                         {view.payload.begin(), view.payload.end()},
-                         view.damaged});
+    replayed_.push_back(
+        {view.begin, view.type, {view.payload.begin(), view.payload.end()}, view.damaged});
     return {};
   });
 }
@@ -96,8 +94,7 @@ Appended LogHarness::publish(const StreamId& stream, std::uint64_t first, std::u
   fact.first = Sequence(first);
   fact.count = count;
   fact.accepted_at = base::WallTime(1'000 + static_cast<std::int64_t>(first));
-  fact.body_bytes =
-      static_cast<std::uint32_t>(entries.size() - count * base::kEntryHeaderBytes);
+  fact.body_bytes = static_cast<std::uint32_t>(entries.size() - count * base::kEntryHeaderBytes);
   return messages().append(fact, entries, needs_sync);
 }
 

@@ -26,8 +26,7 @@ struct Replayed {
 StreamId stream_number(unsigned number);
 std::vector<std::byte> bytes_of(std::string_view text);
 // A batch of `count` messages with bodies of `body_bytes` that tell their sequence.
-std::vector<std::byte> batch_from(std::uint64_t first, std::uint32_t count,
-                                  std::size_t body_bytes);
+std::vector<std::byte> batch_from(std::uint64_t first, std::uint32_t count, std::size_t body_bytes);
 std::string body_of(std::uint64_t sequence, std::size_t body_bytes);
 
 // A log in a MemoryFileSystem that can be opened, crashed and opened again. Folder: "/data".

@@ -6,8 +6,8 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -56,10 +56,9 @@ TEST(LogThread, CommitsWhileTheLoopGoesOnAppendingAndReading) {
     }
     if (!clean) {
       const std::uint64_t live = next > 1'000 ? next - 1'000 : 1;
-      harness.housekeeper().drop_dead_segments(
-          [live](const StreamId&, base::SequenceRange range) {
-            return range.last.value() >= live;
-          });
+      harness.housekeeper().drop_dead_segments([live](const StreamId&, base::SequenceRange range) {
+        return range.last.value() >= live;
+      });
     }
     bool busy = false;
     if (auto group = harness.log().take_group()) {

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log_harness.h"
 #include "storage/log_dump.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -55,8 +55,7 @@ TEST(LogVerify, CorruptionInTheOldestSegmentIsFound) {
   fill(harness);
   harness.fs().flip_bit(LogHarness::segment_path(1), 10'000, 4);
   const auto snapshots = harness.fs().list("/data/snapshots");
-  harness.fs().flip_bit("/data/snapshots/" + snapshots->front(), 129,
-                        1);
+  harness.fs().flip_bit("/data/snapshots/" + snapshots->front(), 129, 1);
   const auto report = verify_log(harness.fs(), LogHarness::kFolder);
   ASSERT_THAT(report, IsOk());
   ASSERT_EQ(report->corrupt.size(), 1U);

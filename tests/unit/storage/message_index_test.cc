@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
-#include "log_harness.h"
 #include "storage/fact_codec.h"
 #include "storage/record_codec.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {

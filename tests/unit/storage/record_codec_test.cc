@@ -7,7 +7,7 @@
 
 #include "base/message.h"
 #include "base/prng.h"
-#include "log_harness.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -77,8 +77,8 @@ TEST(RecordCodec, AHeadThatIsTooLongForTheHeadersChecksumGoesOnInBlocks) {
   EXPECT_TRUE(std::ranges::equal(payload.subspan(head.size()), tail));
   const BlockTable table = block_table(*header, record);
   for (std::size_t block = 0; block < table.blocks(); ++block) {
-    EXPECT_TRUE(table.verify(block, ByteView(record).subspan(
-                                        header->tail_offset() + table.block_begin(block),
+    EXPECT_TRUE(table.verify(
+        block, ByteView(record).subspan(header->tail_offset() + table.block_begin(block),
                                         table.block_bytes(block))));
   }
 }
@@ -104,8 +104,7 @@ TEST(RecordCodec, TheBlockTableNamesTheFirstMessageOfEachBlock) {
       base::take_entry(left);
     }
     for (std::size_t block = 0; block < table.blocks(); ++block) {
-      const auto first =
-          std::lower_bound(begins.begin(), begins.end(), table.block_begin(block));
+      const auto first = std::lower_bound(begins.begin(), begins.end(), table.block_begin(block));
       const bool any =
           first != begins.end() && *first < table.block_begin(block) + table.block_bytes(block);
       ASSERT_EQ(table.has_entry(block), any) << "body " << body << " block " << block;
@@ -170,7 +169,7 @@ TEST(RecordCodec, ImpossibleLengthsAreNoHeader) {
   };
   EXPECT_FALSE(with(4, std::uint32_t{kRecordBytesMax + 1}));
   EXPECT_FALSE(with(4, std::uint32_t{0xFFFFFFFF}));
-  EXPECT_FALSE(with(2, std::uint16_t{5}));  // more head than payload
+  EXPECT_FALSE(with(2, std::uint16_t{5}));         // more head than payload
   EXPECT_FALSE(with(24, kStamp.lsn.value() + 1));  // durable before it existed
 }
 

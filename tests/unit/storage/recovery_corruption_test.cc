@@ -3,9 +3,9 @@
 
 #include <set>
 
-#include "log_harness.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 // Bytes that were durable and are not what they were: found, named, never cut, and no more lost
 // than what they hit.

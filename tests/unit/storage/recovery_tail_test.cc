@@ -3,9 +3,9 @@
 
 #include <numeric>
 
-#include "log_harness.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 // What a power loss may leave of records that nobody was told are durable.
 namespace sluice::storage {
@@ -133,8 +133,8 @@ TEST(RecoveryTail, WhatWasCutNeverComesBack) {
   harness.append_fact(1);
   ASSERT_THAT(harness.log().flush(), IsOk());
   // A first record on the sector that gets lost, then one that survives behind it.
-  harness.log().append(RecordType::kSettled, test::bytes_of("lost"),
-                       std::vector<std::byte>(8'000), false);
+  harness.log().append(RecordType::kSettled, test::bytes_of("lost"), std::vector<std::byte>(8'000),
+                       false);
   harness.append_fact(77, false);
   ASSERT_THAT(harness.log().flush(), IsOk());
   harness.close();
@@ -148,8 +148,8 @@ TEST(RecoveryTail, WhatWasCutNeverComesBack) {
   EXPECT_GT(harness.report().cut_bytes, 8'000U);
   EXPECT_GT(harness.report().rewritten_bytes, 0U);
   // New records of the very same sizes would end exactly where the old one begins.
-  harness.log().append(RecordType::kSettled, test::bytes_of("kept"),
-                       std::vector<std::byte>(8'000), true);
+  harness.log().append(RecordType::kSettled, test::bytes_of("kept"), std::vector<std::byte>(8'000),
+                       true);
   ASSERT_THAT(harness.log().flush(), IsOk());
   harness.close();
   harness.fs().kill();
@@ -219,13 +219,12 @@ TEST(RecoveryTail, ACrashAnywhereWhileRollingLosesNothing) {
     for (const int fate : {0, 1, 2}) {
       LogHarness after;
       after.use(harness.fs().clone());
-      CrashPlan plan = fate == 0   ? CrashPlan::lose_unsynced()
-                       : fate == 1 ? CrashPlan::keep_all()
-                                   : CrashPlan::keep_prefix(prng.below(
-                                         harness.fs().unsynced_bytes() + 1));
+      CrashPlan plan = fate == 0 ? CrashPlan::lose_unsynced()
+                       : fate == 1
+                           ? CrashPlan::keep_all()
+                           : CrashPlan::keep_prefix(prng.below(harness.fs().unsynced_bytes() + 1));
       if (fate == 2) {
-        plan.keep_folder_changes(
-            prng.below(harness.fs().unsynced_folder_changes().size() + 1));
+        plan.keep_folder_changes(prng.below(harness.fs().unsynced_folder_changes().size() + 1));
       }
       after.fs().crash(plan);
       expect_prefix(after, acknowledged, appended);

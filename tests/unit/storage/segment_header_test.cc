@@ -55,8 +55,7 @@ TEST(SegmentHeader, OneOfTheTwoCopiesIsEnough) {
 TEST(SegmentHeader, AShortFileHasNone) {
   const auto block = block_of(some_header());
   EXPECT_THAT(decode_segment_header({}), HasCode(ErrorCode::kCorruption));
-  EXPECT_THAT(decode_segment_header(ByteView(block).first(127)),
-              HasCode(ErrorCode::kCorruption));
+  EXPECT_THAT(decode_segment_header(ByteView(block).first(127)), HasCode(ErrorCode::kCorruption));
   EXPECT_THAT(decode_segment_header(ByteView(block).first(128)), IsOk());
 }
 

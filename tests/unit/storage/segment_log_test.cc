@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -199,17 +199,16 @@ TEST_P(DeadLogTest, AnyFailedWriteOrSyncIsTheEnd) {
   EXPECT_EQ(harness_.housekeeper().take_background(), nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Faults, DeadLogTest,
-    testing::Values(FileFault{FileOperation::kWrite, 1, EIO, "", 0},
-                    FileFault{FileOperation::kWrite, 1, ENOSPC, "", 100},
-                    FileFault{FileOperation::kWrite, 2, EIO, "", 0},
-                    FileFault{FileOperation::kSync, 1, EIO, "", 0},
-                    FileFault{FileOperation::kSync, 2, EIO, "", 0},
-                    FileFault{FileOperation::kSync, 3, EIO, "", 0},
-                    FileFault{FileOperation::kCreate, 1, ENOSPC, "", 0},
-                    FileFault{FileOperation::kRename, 1, EIO, "", 0},
-                    FileFault{FileOperation::kSyncFolder, 1, EIO, "", 0}));
+INSTANTIATE_TEST_SUITE_P(Faults, DeadLogTest,
+                         testing::Values(FileFault{FileOperation::kWrite, 1, EIO, "", 0},
+                                         FileFault{FileOperation::kWrite, 1, ENOSPC, "", 100},
+                                         FileFault{FileOperation::kWrite, 2, EIO, "", 0},
+                                         FileFault{FileOperation::kSync, 1, EIO, "", 0},
+                                         FileFault{FileOperation::kSync, 2, EIO, "", 0},
+                                         FileFault{FileOperation::kSync, 3, EIO, "", 0},
+                                         FileFault{FileOperation::kCreate, 1, ENOSPC, "", 0},
+                                         FileFault{FileOperation::kRename, 1, EIO, "", 0},
+                                         FileFault{FileOperation::kSyncFolder, 1, EIO, "", 0}));
 
 TEST_F(SegmentLogTest, AFailedSyncLosesNothingThatWasAcknowledged) {
   append("acknowledged");

@@ -7,7 +7,7 @@
 
 #include "base/message.h"
 #include "base/prng.h"
-#include "log_harness.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
@@ -119,8 +119,8 @@ TEST(SlicePlan, LooksAtNoBlockThatWasNotAnnounced) {
     ASSERT_TRUE(plan_slice(blocks, wish));
     const BlockRange announced = blocks_for(blocks.table(), wish);
     // A single message may be larger than the wish.
-    const bool large = offsets_of(entries)[wish.first + 1] - offsets_of(entries)[wish.first] >
-                       wish.bytes_max;
+    const bool large =
+        offsets_of(entries)[wish.first + 1] - offsets_of(entries)[wish.first] > wish.bytes_max;
     for (const std::size_t block : blocks.asked()) {
       EXPECT_GE(block, announced.first);
       if (!large) {

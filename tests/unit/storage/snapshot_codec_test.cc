@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
-#include "log_harness.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/storage/log_harness.h"
 
 namespace sluice::storage {
 namespace {
