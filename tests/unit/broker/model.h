@@ -58,7 +58,9 @@ class Model {
     if (m.stalls > 0) {
       for (const auto& [other, held] : messages_) {
         const bool same = held.where == Where::kHeld && held.session == session;
-        if (same && held.was_suspect) complain("a second suspect in one session", sequence);
+        if (same && held.was_suspect) {
+          complain("beside suspect " + std::to_string(other) + " of the same session", sequence);
+        }
         if (same && held.epoch == epoch) complain("a suspect that is not alone", sequence);
       }
     }

@@ -200,6 +200,7 @@ class ModelRun {
         }
       }
     }
+    collect();
     recovery_ends_ = world_.now.mono + base::Nanos(10s);
     pass(11'000);
   }
