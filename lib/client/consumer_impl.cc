@@ -164,6 +164,7 @@ void Consumer::Impl::forget_leases() {
   for (Attachment& attachment : attachments_) {
     stats_.messages_stale += attachment.settles.clear();
     attachment.credit.clear();
+    attachment.last_epoch = 0;
   }
 }
 
@@ -179,6 +180,7 @@ void Consumer::Impl::attach(base::MonoTime now) {
     attach.subscription = options_.subscription;
     attach.messages_limit = limits.messages;
     attach.bytes_limit = limits.bytes;
+    attach.last_epoch = attachment.last_epoch;
     const std::uint64_t request = connection_.next_request();
     if (!connection_.send(attach, request)) return;
     attachment.phase = Attachment::Phase::kOpening;
@@ -301,6 +303,7 @@ bool Consumer::Impl::on_settled(std::uint64_t request, std::uint16_t code, std::
 
 void Consumer::Impl::on_deliver(Attachment& attachment, wire::Deliver deliver,
                                 InboundFrame inbound) {
+  attachment.last_epoch = std::max(attachment.last_epoch, deliver.epoch);
   base::Result<DeliveredBatch> batch = DeliveredBatch::from(
       std::move(inbound), std::move(deliver), shard_of(attachment), connection_.now());
   if (!batch.has_value()) {

@@ -48,6 +48,7 @@ void decode_body(FieldReader& reader, Attach& body) {
   body.subscription = reader.text("subscription", kNameBytesMax);
   body.messages_limit = reader.u64("messages limit");
   body.bytes_limit = reader.u64("bytes limit");
+  body.last_epoch = reader.u64("last epoch");
 }
 
 void decode_body(FieldReader& reader, Attached& body) {

@@ -146,6 +146,7 @@ void encode_body(ByteWriter& writer, const Attach& body) {
   writer.text16(body.subscription);
   writer.u64(body.messages_limit);
   writer.u64(body.bytes_limit);
+  writer.u64(body.last_epoch);
 }
 
 void encode_body(ByteWriter& writer, const Attached& body) {

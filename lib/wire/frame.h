@@ -198,6 +198,9 @@ struct Attach {
   std::string_view subscription;  // empty = `default`
   std::uint64_t messages_limit = 0;
   std::uint64_t bytes_limit = 0;
+  // Of the last DELIVER that this session received from there; 0 = none. What the broker leased to
+  // the session later was lost on the way, and goes back uncounted.
+  std::uint64_t last_epoch = 0;
 };
 struct Attached {
   std::uint16_t code = 0;

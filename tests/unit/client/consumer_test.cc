@@ -197,6 +197,20 @@ TEST_F(ConsumerTest, WhatIsInHandStaysValidWhenTheSessionIsResumed) {
   EXPECT_EQ(broker_.credits.back().messages_limit, 8U);  // two were still in hand
 }
 
+TEST_F(ConsumerTest, SaysWhichDeliveriesArrivedWhenItAttachesAgain) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  broker_.deliver({"b"});
+  fetch();
+  const std::uint64_t last = fetch().epoch().value();
+  broker_.deliver({"lost"});
+  reconnect();
+  EXPECT_EQ(broker_.last_epochs, std::vector<std::uint64_t>({0, last}));
+  broker_.forget_sessions();
+  reconnect();
+  EXPECT_EQ(broker_.last_epochs.back(), 0U);
+}
+
 TEST_F(ConsumerTest, WhatIsInHandIsStaleWhenTheSessionIsLost) {
   ASSERT_THAT(open(), IsOk());
   broker_.deliver({"a", "b"});

@@ -183,6 +183,7 @@ void FakeBroker::grant(const Publisher& publisher, wire::Published& published) c
 
 void FakeBroker::on(const wire::FrameHeader& header, const wire::Attach& attach) {
   wire::Attached attached;
+  last_epochs.push_back(attach.last_epoch);
   if (!attach_refusals.empty()) {
     attached.code = static_cast<std::uint16_t>(attach_refusals.front());
     attached.message = "refused by the script";

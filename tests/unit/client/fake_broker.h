@@ -64,6 +64,7 @@ class FakeBroker {
   std::map<std::uint16_t, std::vector<std::string>> stored;  // bodies in order, by shard
   std::vector<Settlement> settlements;
   std::vector<wire::Credit> credits;
+  std::vector<std::uint64_t> last_epochs;  // of each ATTACH
   std::vector<wire::Extend> extends;
   int hellos = 0;
   int heartbeats = 0;

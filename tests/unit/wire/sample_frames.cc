@@ -105,7 +105,8 @@ void add_producing(std::vector<Body>& bodies) {
 }
 
 void add_consuming(std::vector<Body>& bodies) {
-  bodies.push_back(Attach{id_from<base::QueueId>(0x40), 2, 7, "billing", 65'536, 8 << 20});
+  bodies.push_back(
+      Attach{id_from<base::QueueId>(0x40), 2, 7, "billing", 65'536, 8 << 20, 0x900000001});
   bodies.push_back(Attached{0, "", 41, 30'000});
   bodies.push_back(Credit{41, 70'000, 9'000'000});
   bodies.push_back(
