@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,7 +89,7 @@ base::Status RunningJob::start() {
     execle("/bin/sh", "sh", "-c", job_.command.c_str(), nullptr, pointers.data());
     _exit(127);
   }
-  process_ = runtime::FileDescriptor(pidfd_open(pid_, 0));
+  process_ = runtime::FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   input_ = std::move(input.write);
   errors_ = std::move(errors.read);
   fcntl(input_.get(), F_SETFL, O_NONBLOCK);
@@ -132,8 +132,7 @@ void RunningJob::serve() {
   feed();
   while (true) {
     // A closed descriptor is -1, which poll() passes over.
-    std::array<pollfd, 3> items{pollfd{process_.get(), POLLIN, 0},
-                                pollfd{input_.get(), POLLOUT, 0},
+    std::array<pollfd, 3> items{pollfd{process_.get(), POLLIN, 0}, pollfd{input_.get(), POLLOUT, 0},
                                 pollfd{errors_.get(), POLLIN, 0}};
     const int ready = poll(items.data(), items.size(), kTurnMillis);
     if (ready == 0) while_running_();

@@ -19,14 +19,15 @@ base::Error contradiction(Lsn record, const std::string& what) {
   return base::corruption("record at " + std::to_string(record.value()) + ": " + what);
 }
 
-// Ranges that are possible at all.
+// Ranges that a fact can have: ascending and disjoint.
 Status check_ranges(const Ranges& ranges, Lsn record) {
+  constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max() / 2;
+  base::Sequence before;
   for (const SequenceRange& range : ranges) {
-    constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max() / 2;
-    if (range.first == base::Sequence() || range.last < range.first ||
-        range.last.value() > kLast) {
-      return contradiction(record, "impossible sequences");
-    }
+    const bool good =
+        before < range.first && range.first <= range.last && range.last.value() <= kLast;
+    if (!good) return contradiction(record, "impossible sequences");
+    before = range.last;
   }
   return {};
 }
@@ -249,6 +250,10 @@ Status apply_fact(State& state, const storage::TaskFact& fact, Lsn record) {
     return {};
   }
   ASSIGN_OR_RETURN(TaskPlan plan, decode_plan(fact.selector));
+  const Queue* queue = state.queue(fact.key.stream.queue);
+  if (queue == nullptr || !is_possible(fact.kind, fact.key, plan, *queue)) {
+    return contradiction(record, "task " + fact.task.to_hex() + " is about nothing that exists");
+  }
   const auto [at, is_new] = state.tasks.try_emplace(fact.task);
   Task& task = at->second;
   if (is_new) task.started = record;

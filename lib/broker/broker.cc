@@ -192,4 +192,16 @@ bool Broker::any_live(const storage::StreamId& stream, base::SequenceRange range
   return found != nullptr && found->any_live(range);
 }
 
+bool Broker::any_text(base::Lsn begin, base::Lsn end) const {
+  for (const auto& [id, queue] : impl_->core.state.queues) {
+    for (const auto& stream : queue->streams()) {
+      for (const auto& subscription : stream->subscriptions()) {
+        if (subscription->dead().has_text_in(begin, end)) return true;
+        if (std::as_const(*subscription).retries().has_text_in(begin, end)) return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace sluice::broker

@@ -22,15 +22,15 @@ namespace sluice::broker {
 
 // Limits that protect the process; what happens at each is in docs/architecture.md.
 struct BrokerOptions {
-  base::Millis session_ttl{10'000};         // recorded leases are held this long after a restart
-  std::uint32_t sequence_jump = 1U << 20;   // after an unclean stop
+  base::Millis session_ttl{10'000};        // recorded leases are held this long after a restart
+  std::uint32_t sequence_jump = 1U << 20;  // after an unclean stop
   std::uint64_t publisher_window_messages = 262'144;
   std::uint64_t publisher_window_bytes = 8ULL << 20;
   std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
   std::uint32_t delivery_runs_max = 256;
   std::uint32_t producers_max = 100'000;
   std::uint32_t queues_max = 1'000;
-  std::uint64_t prng_seed = 0;              // jitter only
+  std::uint64_t prng_seed = 0;  // jitter only
 };
 
 // The state machine: commands in, effects out. Pure: no clock, thread, file or randomness of its
@@ -96,6 +96,9 @@ class Broker {
   std::vector<std::byte> snapshot() const;
   // True while any message of the range is waiting, leased or dead somewhere: its record must stay.
   bool any_live(const storage::StreamId& stream, base::SequenceRange range) const;
+  // True while a dead letter or a message that waits for its retry has its error text in a record
+  // of [begin, end): without that record a peek shows it without the text.
+  bool any_text(base::Lsn begin, base::Lsn end) const;
 
  private:
   class Impl;

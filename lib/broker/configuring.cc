@@ -20,9 +20,16 @@ using base::Status;
 constexpr std::size_t kNameBytesMax = 253;
 constexpr std::size_t kSubscriptionsMax = 100;
 constexpr base::Millis kLeaseMax{12LL * 3600 * 1000};
+// Keeps every sum of times far from the end of the clock.
+constexpr base::Millis kDurationMax{100LL * 365 * 24 * 3600 * 1000};
 
 base::Error unimplemented(const std::string& field, const std::string& value) {
   return {base::ErrorCode::kUnimplemented, field + ": " + value + " is not in this version"};
+}
+
+Status check_duration(const std::string& field, base::Millis duration) {
+  if (duration.count() >= 0 && duration <= kDurationMax) return {};
+  return base::invalid_argument(field + ": must be 0 to 100 years");
 }
 
 Status check_subscription(const SubscriptionConfig& config) {
@@ -35,6 +42,8 @@ Status check_subscription(const SubscriptionConfig& config) {
   if (config.dead_letter.overflow == DeadOverflow::kBlock) {
     return unimplemented(at + "deadLetter.overflow", "Block");
   }
+  RETURN_IF_ERROR(check_duration(at + "delivery.maxLease", config.delivery.max_lease));
+  RETURN_IF_ERROR(check_duration(at + "deadLetter.retention", config.dead_letter.retention));
   if (config.delivery.lease.count() < 0 || config.delivery.lease > kLeaseMax) {
     return base::invalid_argument(at + "delivery.leaseDuration: must be 0 s to 12 h");
   }
@@ -48,6 +57,7 @@ Status check_config(const QueueConfig& config) {
   if (config.shards == 0 || config.shards > kShardsMax) {
     return base::invalid_argument("shards: must be 1 to 64");
   }
+  RETURN_IF_ERROR(check_duration("ttl", config.ttl));
   if (config.ordering == Ordering::kGrouped) return unimplemented("ordering", "Grouped");
   if (config.limits.overflow == Overflow::kDropOldest) {
     return unimplemented("limits.overflow", "DropOldest");
@@ -74,8 +84,8 @@ base::Result<StoredConfig> number(const QueueConfig& config, const Queue* before
   stored.config = config;
   if (before != nullptr) stored.next_id = before->stored().next_id;
   for (const SubscriptionConfig& subscription : config.subscriptions) {
-    const auto known = before == nullptr ? std::nullopt
-                                         : before->find_subscription(subscription.name);
+    const auto known =
+        before == nullptr ? std::nullopt : before->find_subscription(subscription.name);
     if (known) {
       stored.ids.push_back(*known);
       continue;
@@ -105,8 +115,7 @@ base::Result<std::vector<Subscription*>> removed(const Queue& queue, const Store
     if (waiting + dead == 0) continue;
     return base::failed_precondition(
         "subscriptions: " + queue.settings(id).name + " still has " + std::to_string(waiting) +
-        " messages and " + std::to_string(dead) +
-        " dead letters: purge both before it is removed");
+        " messages and " + std::to_string(dead) + " dead letters: purge both before it is removed");
   }
   return gone;
 }
@@ -114,8 +123,7 @@ base::Result<std::vector<Subscription*>> removed(const Queue& queue, const Store
 Status check_change(const Core& core, const Configure& command, const Queue* before) {
   if (before == nullptr) {
     if (core.state.queues.size() >= core.options.queues_max) {
-      return base::resource_exhausted("this broker has " +
-                                      std::to_string(core.options.queues_max) +
+      return base::resource_exhausted("this broker has " + std::to_string(core.options.queues_max) +
                                       " queues: delete one, or use another broker");
     }
     if (core.state.queue(command.id_if_new) != nullptr) {
@@ -124,9 +132,9 @@ Status check_change(const Core& core, const Configure& command, const Queue* bef
     return {};
   }
   if (before->config().shards != command.config.shards) {
-    return base::failed_precondition(
-        "shards: is " + std::to_string(before->config().shards) + " and cannot become " +
-        std::to_string(command.config.shards) + "; create a queue of another name");
+    return base::failed_precondition("shards: is " + std::to_string(before->config().shards) +
+                                     " and cannot become " + std::to_string(command.config.shards) +
+                                     "; create a queue of another name");
   }
   return {};
 }

@@ -9,12 +9,16 @@ namespace sluice::broker {
 void DeadLetters::add(base::Sequence sequence, const DeadLetter& letter) {
   CHECK(letters_.emplace(sequence, letter).second);
   order_.emplace(letter.record, sequence);
+  texts_.add(letter.record);
+  texts_.add(letter.text);
   bytes_ += letter.bytes;
 }
 
 void DeadLetters::erase(base::Sequence sequence) {
   const auto found = letters_.find(sequence);
   CHECK(found != letters_.end());
+  texts_.remove(found->second.record);
+  texts_.remove(found->second.text);
   bytes_ -= found->second.bytes;
   order_.erase({found->second.record, sequence});
   letters_.erase(found);

@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "broker/text_index.h"
 #include "storage/fact.h"
 
 namespace sluice::broker {
@@ -19,9 +20,9 @@ struct DeadLetter {
   std::uint16_t stalls = 0;
   base::WallTime first_failed;
   base::WallTime died_at;
-  base::Lsn record;           // of the death: gives the order of deaths
-  base::Lsn text;             // the record with the last error
-  std::uint64_t bytes = 0;    // of the body, as ByteLedger knows it
+  base::Lsn record;         // of the death: gives the order of deaths
+  base::Lsn text;           // the record with the last error
+  std::uint64_t bytes = 0;  // of the body, as ByteLedger knows it
 };
 
 // The dead letters of one subscription over one stream.
@@ -49,6 +50,8 @@ class DeadLetters {
     }
   }
 
+  // True when a record in [begin, end) has a text of one of them.
+  bool has_text_in(base::Lsn begin, base::Lsn end) const { return texts_.any_in(begin, end); }
   std::uint64_t count() const { return letters_.size(); }
   std::uint64_t bytes() const { return bytes_; }
   const BySequence& by_sequence() const { return letters_; }
@@ -56,6 +59,7 @@ class DeadLetters {
  private:
   BySequence letters_;
   std::set<std::pair<base::Lsn, base::Sequence>> order_;  // of death
+  TextIndex texts_;
   std::uint64_t bytes_ = 0;
 };
 

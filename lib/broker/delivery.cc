@@ -13,16 +13,18 @@ namespace {
 using base::Sequence;
 using base::SequenceRange;
 
-constexpr int kBatchesPerCall = 64;
+constexpr int kBatchesPerCall = 16;
+// Of one delivery batch; far above what fits a frame.
+constexpr std::uint64_t kMessagesMax = 1U << 20;
 // Unreadable stretches that one call passes over.
 constexpr int kDamagePerCall = 256;
 
 // What one delivery batch may still take.
 struct Room {
   std::uint64_t messages = 0;
-  std::uint64_t bytes = 0;         // of credit
-  std::uint64_t frame_bytes = 0;   // of one frame; its first message may be larger
-  bool any_size = false;           // the first message needs no credit in bytes
+  std::uint64_t bytes = 0;        // of credit
+  std::uint64_t frame_bytes = 0;  // of one frame; its first message may be larger
+  bool any_size = false;          // the first message needs no credit in bytes
 };
 
 struct Draft {
@@ -51,8 +53,8 @@ class Delivery {
   void fill(const Room& room, Draft& draft);
   // The batch that holds the first of `ready`; nullopt when that cannot be read.
   std::optional<storage::BatchLocation> batch_at(SequenceRange ready);
-  std::optional<storage::EntrySlice> slice(const storage::BatchLocation& batch,
-                                           SequenceRange range, std::uint64_t bytes_max);
+  std::optional<storage::EntrySlice> slice(const storage::BatchLocation& batch, SequenceRange range,
+                                           std::uint64_t bytes_max);
   void add(const storage::BatchLocation& batch, const storage::EntrySlice& slice, Draft& draft);
   void pass_over(SequenceRange range);
   void send(Attachment& attachment, Draft draft);
@@ -122,10 +124,10 @@ bool Delivery::serve_batch(Attachment& attachment) {
 
 Room Delivery::room_of(const Attachment& attachment) const {
   Room room;
-  room.messages = attachment.messages_limit - attachment.messages;
-  room.bytes = attachment.bytes < attachment.bytes_limit
-                   ? attachment.bytes_limit - attachment.bytes
-                   : 0;
+  // A client without limits says so with a number that must not overflow any sequence.
+  room.messages = std::min(attachment.messages_limit - attachment.messages, kMessagesMax);
+  room.bytes =
+      attachment.bytes < attachment.bytes_limit ? attachment.bytes_limit - attachment.bytes : 0;
   room.frame_bytes = core_.options.delivery_bytes_max;
   room.any_size = attachment.outstanding == 0;
   return room;
@@ -180,8 +182,8 @@ std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
 
 std::optional<storage::EntrySlice> Delivery::slice(const storage::BatchLocation& batch,
                                                    SequenceRange range, std::uint64_t bytes_max) {
-  const auto entries = core_.messages.slice(batch, range.first, range.last,
-                                            static_cast<std::uint32_t>(bytes_max));
+  const auto entries =
+      core_.messages.slice(batch, range.first, range.last, static_cast<std::uint32_t>(bytes_max));
   if (!entries) {
     pass_over(range);
     return std::nullopt;

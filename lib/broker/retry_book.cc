@@ -12,6 +12,8 @@ const MessageState* RetryBook::find(base::Sequence sequence) const {
 void RetryBook::wait(base::Sequence sequence, const MessageState& state) {
   MessageState& mine = states_[sequence];
   disarm(sequence, mine);
+  texts_.add(state.text);
+  texts_.remove(mine.text);
   mine = state;
   mine.fired = false;
   mine.fires = base::MonoTime();
@@ -31,6 +33,7 @@ void RetryBook::forget(base::SequenceRange range) {
   auto at = states_.lower_bound(range.first);
   while (at != states_.end() && at->first <= range.last) {
     disarm(at->first, at->second);
+    texts_.remove(at->second.text);
     at = states_.erase(at);
   }
 }

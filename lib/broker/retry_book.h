@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "broker/text_index.h"
 
 namespace sluice::broker {
 
@@ -16,11 +17,11 @@ namespace sluice::broker {
 struct MessageState {
   std::uint16_t attempts = 0;
   std::uint16_t stalls = 0;
-  bool fired = false;           // derived: the due time came, the message is ready
-  base::WallTime due;           // when it may be delivered again; 0 = no longer waiting for that
+  bool fired = false;  // derived: the due time came, the message is ready
+  base::WallTime due;  // when it may be delivered again; 0 = no longer waiting for that
   base::WallTime first_failed;
-  base::Lsn text;               // the record that holds the last error; 0 = none
-  base::MonoTime fires;         // derived: where the timer stands; 0 = not armed
+  base::Lsn text;        // the record that holds the last error; 0 = none
+  base::MonoTime fires;  // derived: where the timer stands; 0 = not armed
 };
 
 // Counters and backoff of the messages of one subscription over one stream. The log holds the due
@@ -47,6 +48,8 @@ class RetryBook {
   // The first message at or after `from` with a stall; nullopt beyond `last`.
   std::optional<base::Sequence> next_stalled(base::Sequence from, base::Sequence last) const;
 
+  // True when a record in [begin, end) has a text of one of them.
+  bool has_text_in(base::Lsn begin, base::Lsn end) const { return texts_.any_in(begin, end); }
   std::uint64_t waiting() const { return timers_.size(); }
   bool empty() const { return states_.empty(); }
   const std::map<base::Sequence, MessageState>& states() const { return states_; }
@@ -57,6 +60,7 @@ class RetryBook {
   std::map<base::Sequence, MessageState> states_;
   std::set<std::pair<base::MonoTime, base::Sequence>> timers_;
   std::vector<base::Sequence> unarmed_;
+  TextIndex texts_;
 };
 
 }  // namespace sluice::broker

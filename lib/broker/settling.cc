@@ -19,15 +19,15 @@ constexpr std::size_t kErrorBytesMax = 4096;
 
 // Receipts against the leases that they claim to come from.
 struct Claims {
-  Ranges held;                  // proven, ascending
-  std::uint64_t messages = 0;   // in `held`
-  std::uint64_t acked = 0;      // acknowledged before: asking again is no mistake
+  Ranges held;                 // proven, ascending
+  std::uint64_t messages = 0;  // in `held`
+  std::uint64_t acked = 0;     // acknowledged before: asking again is no mistake
   std::uint64_t stale = 0;
 };
 
 bool is_possible(const Receipt& receipt) {
   // No delivery batch has more.
-  constexpr std::uint64_t kMessagesMax = std::numeric_limits<std::uint32_t>::max();
+  constexpr std::uint64_t kMessagesMax = 1U << 20;
   const SequenceRange range = receipt.range;
   return range.first != base::Sequence() && range.first <= range.last &&
          range.last.value() < std::numeric_limits<std::uint64_t>::max() / 2 &&
@@ -99,9 +99,9 @@ void carry_out(Core& core, base::Now now, Subscription& subscription, const Clai
                   {command.error.substr(0, kErrorBytesMax), consumer, command.delay});
     case SettleKind::kReject:
       totals.rejected += claims.messages;
-      return kill(core, now, subscription, claims.held,
-                  {storage::DeadReason::kRejected, command.error.substr(0, kErrorBytesMax),
-                   consumer});
+      return kill(
+          core, now, subscription, claims.held,
+          {storage::DeadReason::kRejected, command.error.substr(0, kErrorBytesMax), consumer});
   }
 }
 

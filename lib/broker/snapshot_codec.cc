@@ -13,7 +13,7 @@ namespace {
 
 enum class Section : std::uint16_t {
   kBroker = 1,
-  kQueue = 2,     // one a queue, by id
+  kQueue = 2,  // one a queue, by id
   kLeases = 3,
   kProducers = 4,
   kSessions = 5,
@@ -97,8 +97,8 @@ bool get_lease(ByteReader& in, State& state) {
     const base::Sequence first(in.u64());
     const base::SequenceRange range{first, base::Sequence(in.u64())};
     const bool in_order = lease.ranges.empty() || lease.ranges.back().last < range.first;
-    const bool exists = range.first <= range.last &&
-                        range.last < lease.subscription->stream().next();
+    const bool exists =
+        range.first <= range.last && range.last < lease.subscription->stream().next();
     if (!in_order || !exists || lease.subscription->idle_in(range) != Ranges{range}) return false;
     lease.ranges.push_back(range);
   }
@@ -194,17 +194,16 @@ void put_tasks(const State& state, std::vector<std::byte>& bytes) {
 bool get_task(ByteReader& in, State& state) {
   Task task;
   task.id.bytes = in.array<16>();
-  const std::uint8_t kind = in.u8();
-  task.kind = static_cast<storage::TaskKind>(kind);
+  task.kind = static_cast<storage::TaskKind>(in.u8());
   task.key = get_key(in);
   task.position = base::Sequence(in.u64());
   task.matched = in.u64();
   task.done = in.u64();
   task.started = base::Lsn(in.u64());
   auto plan = decode_plan(in.bytes32());
-  const bool known = kind == static_cast<std::uint8_t>(storage::TaskKind::kRedrive) ||
-                     kind == static_cast<std::uint8_t>(storage::TaskKind::kPurge);
-  if (!in.ok() || !known || !plan) return false;
+  const Queue* queue = state.queue(task.key.stream.queue);
+  if (!in.ok() || !plan || queue == nullptr) return false;
+  if (!is_possible(task.kind, task.key, *plan, *queue)) return false;
   task.plan = *std::move(plan);
   const base::TaskId id = task.id;
   return state.tasks.emplace(id, std::move(task)).second;

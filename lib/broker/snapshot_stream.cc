@@ -180,6 +180,17 @@ void put_ledger(ByteWriter& out, const ByteLedger& ledger) {
   }
 }
 
+// The books must agree with what the subscriptions have left.
+bool is_balanced(const Stream& stream) {
+  std::uint64_t live = 0;
+  for (const auto& [first, run] : stream.ledger().runs()) {
+    if (stream.wanted_in({first, run.last}) != run.live) return false;
+    live += run.live;
+  }
+  const Sequence end = stream.next();
+  return end == Sequence(1) ? live == 0 : live == stream.wanted_in({Sequence(1), end - 1});
+}
+
 bool get_ledger(ByteReader& in, Stream& stream) {
   std::uint64_t count = 0;
   if (!get_count(in, kLedgerRunBytes, count)) return false;
@@ -219,7 +230,7 @@ bool get_stream(ByteReader& in, Stream& stream) {
   for (const auto& subscription : stream.subscriptions()) {
     if (!get_subscription(in, *subscription)) return false;
   }
-  return in.ok();
+  return in.ok() && is_balanced(stream);
 }
 
 }  // namespace sluice::broker

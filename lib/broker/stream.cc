@@ -27,6 +27,25 @@ void Stream::jump(std::uint64_t count) {
   for (const auto& subscription : subscriptions_) subscription->remove(skipped);
 }
 
+// Calls fn for the parts of `range` that are gone from all subscriptions but `but` (none: nullptr).
+template <typename Fn>
+void Stream::for_each_gone_elsewhere(const Subscription* but, base::SequenceRange range,
+                                     std::size_t index, Fn&& fn) const {
+  if (index == subscriptions_.size()) {
+    fn(range);
+    return;
+  }
+  if (subscriptions_[index].get() == but) {
+    for_each_gone_elsewhere(but, range, index + 1, fn);
+    return;
+  }
+  subscriptions_[index]->gone().for_each_range(range.first, range.last,
+                                               [&](base::SequenceRange part) {
+                                                 for_each_gone_elsewhere(but, part, index + 1, fn);
+                                                 return true;
+                                               });
+}
+
 void Stream::remove(Subscription& subscription, base::SequenceRange range) {
   Ranges fresh;
   subscription.gone().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
@@ -35,7 +54,7 @@ void Stream::remove(Subscription& subscription, base::SequenceRange range) {
   });
   subscription.remove(range);
   for (const base::SequenceRange& gap : fresh) {
-    for_each_gone_elsewhere(subscription, gap, 0, [this](base::SequenceRange part) {
+    for_each_gone_elsewhere(&subscription, gap, 0, [this](base::SequenceRange part) {
       ledger_.remove(part);
       expiry_.cut(part);
     });
@@ -51,9 +70,8 @@ void Stream::bury(Subscription& subscription, base::Sequence sequence, DeadLette
 void Stream::revive(Subscription& subscription, base::Sequence sequence) {
   const DeadLetter* letter = subscription.dead().find(sequence);
   CHECK(letter != nullptr);
-  for_each_gone_elsewhere(subscription, {sequence, sequence}, 0, [&](base::SequenceRange) {
-    ledger_.put_back(sequence, letter->bytes);
-  });
+  for_each_gone_elsewhere(&subscription, {sequence, sequence}, 0,
+                          [&](base::SequenceRange) { ledger_.put_back(sequence, letter->bytes); });
   subscription.revive(sequence, expiry_.any_in({sequence, sequence}));
 }
 
@@ -81,9 +99,8 @@ Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t nu
     other->delays().for_each([&](base::SequenceRange range, base::WallTime due) {
       for (const base::SequenceRange& part : added.idle_in(range)) {
         Ranges fresh{part};
-        added.delays().for_each_in(part, [&](base::SequenceRange mine, base::WallTime) {
-          known.push_back(mine);
-        });
+        added.delays().for_each_in(
+            part, [&](base::SequenceRange mine, base::WallTime) { known.push_back(mine); });
         for (const base::SequenceRange& mine : known) cut_range(fresh, mine);
         known.clear();
         for (const base::SequenceRange& run : fresh) added.delay(run, due);
@@ -112,29 +129,17 @@ Subscription* Stream::find(base::SubscriptionId id) const {
   return nullptr;
 }
 
+std::uint64_t Stream::wanted_in(base::SequenceRange range) const {
+  std::uint64_t gone = 0;
+  for_each_gone_elsewhere(nullptr, range, 0,
+                          [&](base::SequenceRange part) { gone += part.count(); });
+  return range.count() - gone;
+}
+
 bool Stream::any_live(base::SequenceRange range) const {
   return std::any_of(subscriptions_.begin(), subscriptions_.end(), [&](const auto& subscription) {
     return !subscription->gone().contains_all(range) || subscription->dead().any_in(range);
   });
-}
-
-// Calls fn for the parts of `range` that are gone from all subscriptions but `but`.
-template <typename Fn>
-void Stream::for_each_gone_elsewhere(const Subscription& but, base::SequenceRange range,
-                                     std::size_t index, Fn&& fn) const {
-  if (index == subscriptions_.size()) {
-    fn(range);
-    return;
-  }
-  if (subscriptions_[index].get() == &but) {
-    for_each_gone_elsewhere(but, range, index + 1, fn);
-    return;
-  }
-  subscriptions_[index]->gone().for_each_range(
-      range.first, range.last, [&](base::SequenceRange part) {
-        for_each_gone_elsewhere(but, part, index + 1, fn);
-        return true;
-      });
 }
 
 }  // namespace sluice::broker

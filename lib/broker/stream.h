@@ -53,10 +53,10 @@ class Stream {
   // nullptr = none of that id.
   Subscription* find(base::SubscriptionId id) const;
   // In the order of their ids.
-  const std::vector<std::unique_ptr<Subscription>>& subscriptions() const {
-    return subscriptions_;
-  }
+  const std::vector<std::unique_ptr<Subscription>>& subscriptions() const { return subscriptions_; }
 
+  // How many messages of the range some subscription has not left behind.
+  std::uint64_t wanted_in(base::SequenceRange range) const;
   // True while any message of the range is waiting, leased or dead somewhere.
   bool any_live(base::SequenceRange range) const;
 
@@ -70,7 +70,7 @@ class Stream {
 
  private:
   template <typename Fn>
-  void for_each_gone_elsewhere(const Subscription& but, base::SequenceRange range,
+  void for_each_gone_elsewhere(const Subscription* but, base::SequenceRange range,
                                std::size_t index, Fn&& fn) const;
 
   Queue& queue_;

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/queue.h"
 #include "broker/tlv.h"
 
 namespace sluice::broker {
@@ -16,7 +17,7 @@ enum class Tag : std::uint16_t {
   kDeadBefore = 4,
   kFlags = 5,  // 1 dead letters, 2 all subscriptions
   kRate = 6,
-  kEnd = 7,    // repeated, one a shard
+  kEnd = 7,  // repeated, one a shard
 };
 constexpr std::uint16_t tag(Tag value) { return static_cast<std::uint16_t>(value); }
 constexpr std::uint8_t kDeadLetters = 1;
@@ -60,6 +61,13 @@ bool get_field(Tag field, base::ByteReader& value, TaskPlan& plan) {
 }
 
 }  // namespace
+
+bool is_possible(storage::TaskKind kind, const storage::SubscriptionKey& key, const TaskPlan& plan,
+                 const Queue& queue) {
+  const bool known = kind == storage::TaskKind::kRedrive || kind == storage::TaskKind::kPurge;
+  return known && plan.ends.size() == queue.streams().size() &&
+         key.stream.shard.value() < queue.streams().size();
+}
 
 std::vector<std::byte> encode_plan(const TaskPlan& plan) {
   std::vector<std::byte> out;

@@ -12,6 +12,8 @@
 
 namespace sluice::broker {
 
+class Queue;
+
 // What a redrive or purge was asked to do; TaskFact.selector holds it, so that it goes on after a
 // restart as it began.
 struct TaskPlan {
@@ -31,9 +33,13 @@ struct Task {
   base::Sequence position;       // the next sequence there
   std::uint64_t matched = 0;
   std::uint64_t done = 0;
-  base::Lsn started;             // its first record; what died after that is left alone
+  base::Lsn started;  // its first record; what died after that is left alone
   TaskPlan plan;
 };
+
+// What the log may say of a task. The subscription may be gone.
+bool is_possible(storage::TaskKind kind, const storage::SubscriptionKey& key, const TaskPlan& plan,
+                 const Queue& queue);
 
 std::vector<std::byte> encode_plan(const TaskPlan& plan);
 base::Result<TaskPlan> decode_plan(base::ByteView data);

@@ -31,7 +31,7 @@ def run(options):
                 world.run("peek", world.queue, "--dlq", "--json", "--max", "100").stdout.splitlines()]
     report = {"consumed": len(consumed), "deaths": deaths,
               "dead": [(d["body"], d["reason"], d["stalls"], d["attempts"]) for d in dead],
-              "ready": stat["subscriptions"][0]["ready"]}
+              "ready": stat["subscriptions"][0]["messages"]["ready"]}
     print(json.dumps(report))
     good = ([(d["body"], d["reason"]) for d in dead] == [(poison, "StallsExceeded")]
             and len(consumed) == options.messages - 1 and poison not in consumed)

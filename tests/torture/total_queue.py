@@ -62,11 +62,12 @@ def run(options):
 
 
 def is_empty(stat):
-    return all(s["ready"] + s["inFlight"] + s["delayed"] == 0 for s in stat["subscriptions"])
+    return all(s["messages"]["ready"] + s["messages"]["inFlight"] + s["messages"]["delayed"] == 0
+               for s in stat["subscriptions"])
 
 
 def dead_letters(stat):
-    return sum(s["deadLettered"] for s in stat["subscriptions"])
+    return sum(s["messages"]["deadLettered"] for s in stat["subscriptions"])
 
 
 def wait_until(condition, seconds):

@@ -299,6 +299,19 @@ TEST(Delivery, unknown_sessions_queues_and_shards_are_refused) {
   EXPECT_EQ(world.detach(session, AttachmentHandle(77)).refusal.code, RefusalCode::kUnknownHandle);
 }
 
+TEST(Delivery, a_client_may_say_that_it_has_no_limit) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 100);
+  const std::uint64_t no_limit = ~std::uint64_t{0};
+  const auto first = world.open(1);
+  const auto attachment = world.attach(first, queue, "default", 50, no_limit).attachment;
+  world.ack(world.take());
+  world.detach(first, attachment);
+  world.attach(world.open(2), queue, "default", no_limit, no_limit);
+  EXPECT_EQ(World::sequences(world.take()), numbers(51, 100));
+}
+
 TEST(Delivery, an_idle_broker_has_no_deadline) {
   World world;
   const auto queue = world.make(plain_queue());

@@ -1,0 +1,130 @@
+"""Flags, help, exit codes: everything that needs no broker, or none that answers."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+COMMANDS = ["up", "pub", "sub", "peek", "stat", "queue", "queue list", "queue describe",
+            "queue delete", "redrive", "purge", "log", "log verify", "log dump", "bench",
+            "completion"]
+
+
+def run(*arguments, **environment):
+    return subprocess.run([harness.program(), *arguments], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=harness.SECONDS_MAX, check=False,
+                          env={**os.environ, **environment})
+
+
+def nobody():
+    """An endpoint at which nobody listens: bound, so that nobody else takes it."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken, f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+
+
+class Usage(unittest.TestCase):
+    def test_every_command_has_help(self):
+        for command in COMMANDS:
+            with self.subTest(command):
+                done = run(*command.split(), "--help")
+                self.assertEqual(done.returncode, 0)
+                self.assertEqual(done.stderr, "")
+                if command not in ("queue", "log"):
+                    self.assertIn("Examples:\n  ", done.stdout)
+                self.assertLessEqual(max(map(len, done.stdout.splitlines())), 110)
+
+    def test_hidden_commands_are_hidden(self):
+        self.assertNotIn("bench-producer", run("--help").stdout)
+
+    def test_the_version_is_told(self):
+        self.assertRegex(run("--version").stdout, r"^sluice \d+\.\d+\.\d+\n$")
+
+    def test_wrong_flags_are_exit_code_2(self):
+        for command in ["", "nothing", "pub", "pub q", "pub q --body x --lines", "pub q --nothing",
+                        "pub q --body x --delay soon", "pub q --body x --header x",
+                        "sub q --settle maybe", "sub q --max 0", "sub q --idle-exit soon",
+                        "sub q --exec true --settle ack", "redrive q --sequence 5-4",
+                        "redrive q --reason Whim", "purge q --older-than long", "queue",
+                        "bench --fsync Sometimes", "bench --size 3", "completion tcsh",
+                        "stat --timeout 0"]:
+            with self.subTest(command):
+                done = run(*command.split())
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(done.stdout, "")
+                self.assertNotEqual(done.stderr, "")
+
+    def test_no_broker_is_exit_code_69_and_says_what_to_do(self):
+        taken, endpoint = nobody()
+        with taken:
+            for command in ["pub q --body x", "sub q --max 1", "peek q", "stat", "queue list",
+                            "redrive q", "purge q --yes"]:
+                with self.subTest(command):
+                    done = run(*command.split(), "--endpoint", endpoint, "--timeout", "0.2")
+                    self.assertEqual(done.returncode, 69, done.stderr)
+                    self.assertIn(endpoint, done.stderr)
+                    self.assertIn("sluice up", done.stderr)
+
+    def test_the_endpoint_may_stand_in_the_environment(self):
+        taken, endpoint = nobody()
+        with taken:
+            done = run("stat", SLUICE_ENDPOINT=endpoint, SLUICE_TIMEOUT="0.2")
+        self.assertIn(endpoint, done.stderr)
+
+    def test_up_needs_the_sidecar_beside_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            alone = shutil.copy(harness.program(), folder)
+            done = subprocess.run([alone, "up"], text=True, capture_output=True, check=False,
+                                  timeout=harness.SECONDS_MAX)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("sluice-sidecar", done.stderr)
+
+    def test_up_passes_a_wrong_manifest_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "bad.yaml")
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(harness.queue("orders", sharts=3))
+            done = run("up", "-f", path, "--data", os.path.join(folder, "data"), "--port", "0",
+                       "--control-port", "0", "--http-port", "0")
+        self.assertEqual(done.returncode, 65)
+        self.assertIn("sharts", done.stderr)
+
+    def test_no_colours_where_there_is_no_terminal(self):
+        done = run("log", "verify", "/nonexistent", TERM="xterm")
+        self.assertNotIn("\033", done.stderr)
+
+
+class Completion(unittest.TestCase):
+    def script(self, shell):
+        done = run("completion", shell)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        quoted = " ".join(f"'{word}'" for word in words)
+        script = (self.script("bash") + f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n"
+                  "_sluice; printf '%s\\n' \"${COMPREPLY[@]}\"\n")
+        done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=False,
+                              timeout=harness.SECONDS_MAX)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_bash_knows_commands_and_flags(self):
+        self.assertIn("redrive", self.complete("sluice", "re"))
+        self.assertIn("--settle", self.complete("sluice", "sub", "orders", "--se"))
+        self.assertIn("--lines", self.complete("sluice", "pub", "orders", "--l"))
+        self.assertIn("describe", self.complete("sluice", "queue", "d"))
+        self.assertNotIn("bench-producer", self.complete("sluice", "b"))
+
+    def test_the_other_shells_have_a_script(self):
+        self.assertIn("bashcompinit", self.script("zsh"))
+        self.assertIn("complete -c sluice", self.script("fish"))
+
+
+if __name__ == "__main__":
+    harness.main()
