@@ -16,10 +16,20 @@ std::vector<const CLI::App*> visible_commands(const CLI::App& app) {
   });
 }
 
+// The options of a command and of its option groups.
+std::vector<const CLI::Option*> visible_options(const CLI::App& app) {
+  std::vector<const CLI::Option*> options = app.get_options();
+  const auto is_group = [](const CLI::App* command) { return command->get_name().empty(); };
+  for (const CLI::App* group : app.get_subcommands(is_group)) {
+    for (const CLI::Option* option : visible_options(*group)) options.push_back(option);
+  }
+  return options;
+}
+
 // "--a --b -f sub1 sub2": what may follow the command `app` stands for.
 std::string words_of(const CLI::App& app) {
   std::string words;
-  for (const CLI::Option* option : app.get_options()) {
+  for (const CLI::Option* option : visible_options(app)) {
     for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
     for (const std::string& name : option->get_snames()) words += "-" + name + " ";
   }
@@ -49,9 +59,13 @@ std::string bash_script(const CLI::App& root) {
   return "_sluice() {\n"
          "  local current=${COMP_WORDS[COMP_CWORD]} path='' words='' word\n"
          "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-         "    case $word in " + commands + ") path=\"${path:+$path }$word\" ;; esac\n"
+         "    case $word in " +
+         commands +
+         ") path=\"${path:+$path }$word\" ;; esac\n"
          "  done\n"
-         "  case $path in\n" + cases + "  esac\n"
+         "  case $path in\n" +
+         cases +
+         "  esac\n"
          "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
          "  [[ ${#COMPREPLY[@]} -eq 0 ]] && mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
          "}\n"
@@ -59,7 +73,7 @@ std::string bash_script(const CLI::App& root) {
 }
 
 void append_fish(const CLI::App& app, const std::string& condition, std::string& script) {
-  for (const CLI::Option* option : app.get_options()) {
+  for (const CLI::Option* option : visible_options(app)) {
     script += "complete -c sluice -n '" + condition + "'";
     for (const std::string& name : option->get_lnames()) script += " -l " + name;
     for (const std::string& name : option->get_snames()) script += " -s " + name;

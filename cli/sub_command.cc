@@ -73,20 +73,21 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_option("--exec", options.exec, "Run this shell command on each message")
       ->type_name("COMMAND")
       ->excludes(settle);
-  command->add_option("--prefetch", options.prefetch,
-                      "Messages to hold at once (default: 8192; 1 with --exec)")
+  command
+      ->add_option("--prefetch", options.prefetch,
+                   "Messages to hold at once (default: 8192; 1 with --exec)")
       ->check(CLI::Range(1U, 1'000'000U));
   command->footer(
       "A message counts as consumed only when its line is written. --exec gives the body on stdin\n"
-      "and SLUICE_QUEUE, SLUICE_SHARD, SLUICE_SEQUENCE, SLUICE_ATTEMPT and SLUICE_KEY; exit code 0\n"
-      "acknowledges, 75 gives the message back uncounted, any other counts a failed attempt and\n"
+      "and SLUICE_QUEUE, SLUICE_SHARD, SLUICE_SEQUENCE, SLUICE_ATTEMPT and SLUICE_KEY; exit\n"
+      "code 0 acknowledges, 75 gives the message back uncounted, any other counts a failed attempt "
+      "and\n"
       "keeps the end of its stderr. The lease lives on while the command runs.\n"
       "\n"
       "Examples:\n"
       "  sluice sub orders --max 1\n"
       "  sluice sub orders --json --idle-exit 2s | jq -r .body\n"
-      "  sluice sub orders --exec './handle-order.sh'\n"
-      "  sluice sub orders/dlq --settle none --json --idle-exit 1s");
+      "  sluice sub orders --exec './handle-order.sh'");
   command->callback([flags, &context, &exit_code] { exit_code = run_sub(context, *flags); });
 }
 

@@ -33,8 +33,8 @@ class SubscribeRun {
  public:
   SubscribeRun(client::Connection& connection, const SubscribeOptions& options);
 
-  // Returns when `max` messages were handed on, nothing came for `idle_exit`, the reader of standard
-  // output has gone, or a stop signal came; all settles are then confirmed.
+  // Returns when `max` messages were handed on, nothing came for `idle_exit`, the reader of
+  // standard output has gone, or a stop signal came; all settles are then confirmed.
   base::Status run();
 
   std::uint64_t handed_on() const { return handed_on_; }

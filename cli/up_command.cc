@@ -30,16 +30,11 @@ int run_up(const UpOptions& options) {
   const auto address = [&](std::uint16_t port) {
     return options.host + ":" + std::to_string(port);
   };
-  std::vector<std::string> arguments = {*program,
-                                        "broker",
-                                        "--data",
-                                        options.data,
-                                        "--listen",
-                                        "tcp://" + address(options.port),
-                                        "--control",
-                                        "tcp://" + address(options.control_port),
-                                        "--http",
-                                        address(options.http_port)};
+  std::vector<std::string> arguments = {*program,    "broker",
+                                        "--data",    options.data,
+                                        "--listen",  "tcp://" + address(options.port),
+                                        "--control", "tcp://" + address(options.control_port),
+                                        "--http",    address(options.http_port)};
   for (const std::string& file : options.files) {
     arguments.emplace_back("-f");
     arguments.push_back(file);
@@ -60,7 +55,7 @@ void add_up_command(CLI::App& app, Context& /*context*/, int& exit_code) {
   CLI::App* command = app.add_subcommand("up", "Run a broker on this machine, in the foreground");
   command
       ->add_option("-f,--file", options->files,
-                   "Queue manifest, or a folder of them; may repeat. Kubernetes takes the same file")
+                   "Queue manifest, or a folder of them; may repeat. Kubernetes takes the same")
       ->type_name("FILE|DIR");
   command->add_option("--data", options->data, "Folder of the log; created if missing")
       ->capture_default_str();

@@ -12,8 +12,8 @@
 #include "base/check.h"
 #include "base/message.h"
 #include "base/prng.h"
+#include "frontend/log_thread.h"
 #include "runtime/posix/posix_file_system.h"
-#include "storage/log_thread.h"
 #include "storage/open_log.h"
 #include "storage/record_codec.h"
 
@@ -125,16 +125,16 @@ void append_and_commit(benchmark::State& state) {
   OpenedLog& opened = folder.log();
   SegmentLog& log = opened.log();
   Bell bell;
-  LogThread thread([&bell] { bell.ring(); });
+  frontend::LogThread thread([&bell] { bell.ring(); });
   MessagesFact fact;
   fact.stream = bench_stream();
   fact.first = Sequence(1);
   fact.count = count;
   const auto turn = [&](bool wait) {
-    if (auto group = log.take_group()) thread.submit(LogThread::Lane::kGroups, group);
+    if (auto group = log.take_group()) thread.submit(frontend::LogThread::Lane::kGroups, group);
     if (opened.housekeeper().snapshot_due()) opened.housekeeper().begin_snapshot({});
     if (auto work = opened.housekeeper().take_background()) {
-      thread.submit(LogThread::Lane::kBackground, work);
+      thread.submit(frontend::LogThread::Lane::kBackground, work);
     }
     if (thread.run_completions() == 0 && wait) bell.wait();
   };

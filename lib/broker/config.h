@@ -12,7 +12,12 @@ namespace sluice::broker {
 
 enum class FsyncPolicy : std::uint8_t { kAlways = 0, kInterval = 1, kNever = 2 };
 enum class Ordering : std::uint8_t { kUnordered = 0, kGrouped = 1 };
-enum class Overflow : std::uint8_t { kReject = 0, kBlock = 1, kDropOldest = 2, kDeadLetterOldest = 3 };
+enum class Overflow : std::uint8_t {
+  kReject = 0,
+  kBlock = 1,
+  kDropOldest = 2,
+  kDeadLetterOldest = 3,
+};
 enum class DeadOverflow : std::uint8_t { kDropOldestDead = 0, kBlock = 1 };
 enum class StartPosition : std::uint8_t { kAll = 0, kNew = 1, kSequence = 2, kTime = 3 };
 enum class ExpiryAction : std::uint8_t { kDrop = 0, kDeadLetter = 1 };
@@ -25,7 +30,7 @@ struct BackoffConfig {
 };
 
 struct DeliveryConfig {
-  base::Millis lease{30'000};      // 0..12 h
+  base::Millis lease{30'000};  // 0..12 h
   base::Millis max_lease{43'200'000};
   std::uint16_t max_attempts = 5;  // 0 = no limit
   std::uint16_t max_stalls = 3;    // 0 = no limit

@@ -5,7 +5,8 @@
 // How much a publisher may send: absolute limits, counted since it was opened, in messages and in
 // bytes of entries. A limit that was told is a promise and never falls.
 //
-// Without Block the limit is always a full window ahead of what was accepted (a full queue refuses).
+// Without Block the limit is always a full window ahead of what was accepted: a full queue
+// refuses.
 // With Block it is at most an equal share of the free space of the queue, so it stops rising when
 // the queue is full; several publishers together may overshoot by what they were promised before.
 namespace sluice::broker {

@@ -78,7 +78,10 @@ storage::DeadEntry dead_entry(Sequence sequence, const MessageState& state) {
 class Verdict {
  public:
   Verdict(Core& core, base::Now now, Subscription& subscription)
-      : core_(core), now_(now), subscription_(subscription), queue_(subscription.stream().queue()) {}
+      : core_(core),
+        now_(now),
+        subscription_(subscription),
+        queue_(subscription.stream().queue()) {}
 
   // `judge(state)` counts, and returns how long to wait; nullopt = dead.
   template <typename Judge>

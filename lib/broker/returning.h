@@ -26,8 +26,8 @@ struct Failure {
 void fail(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
           const Failure& failure);
 
-// stalls + 1 for `ranges` of the lease. Dead is only a message that was delivered as a suspect, alone
-// in its batch.
+// stalls + 1 for `ranges` of the lease. Dead is only a message that was delivered as a suspect,
+// alone in its batch.
 void stall(Core& core, base::Now now, const Lease& lease, const Ranges& ranges,
            const std::string& consumer);
 

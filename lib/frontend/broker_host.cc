@@ -10,8 +10,6 @@
 namespace sluice::frontend {
 namespace {
 
-using storage::LogThread;
-
 base::Error locked_or(const base::Error& error, bool locked) {
   return locked ? error.with_prefix("the data folder is in use") : error;
 }
@@ -19,8 +17,7 @@ base::Error locked_or(const base::Error& error, bool locked) {
 }  // namespace
 
 std::unique_ptr<BrokerHost> BrokerHost::open(runtime::FileSystem& fs, const runtime::Clock& clock,
-                                             const HostOptions& options,
-                                             std::function<void()> wake,
+                                             const HostOptions& options, std::function<void()> wake,
                                              std::optional<HostError>& error) {
   const base::MonoTime begin = clock.mono_now();
   auto opened = storage::open_log(fs, options.folder, options.log);
@@ -53,8 +50,8 @@ BrokerHost::BrokerHost(const runtime::Clock& clock, const HostOptions& options,
                        std::unique_ptr<storage::OpenedLog> opened)
     : options_(options),
       opened_(std::move(opened)),
-      broker_(std::make_unique<broker::Broker>(options.broker, opened_->log(),
-                                               opened_->messages(), gate_)),
+      broker_(std::make_unique<broker::Broker>(options.broker, opened_->log(), opened_->messages(),
+                                               gate_)),
       timing_(clock) {}
 
 BrokerHost::~BrokerHost() {
@@ -75,8 +72,8 @@ base::Status BrokerHost::recover(base::Now now) {
     base::log_warn("snapshot_bad", {{"reason", reason}});
   }
   RETURN_IF_ERROR(replay());
-  const storage::Appended incarnation = broker_->start(
-      now, report.unclean, report.log_id, options_.software);
+  const storage::Appended incarnation =
+      broker_->start(now, report.unclean, report.log_id, options_.software);
   incarnation_ = broker_->stats(now).incarnation;
   RETURN_IF_ERROR(flush());
   CHECK(log().positions().durable >= incarnation.end);
@@ -104,8 +101,8 @@ base::Status BrokerHost::replay() {
     // out, and the broker stays up with the rest. In a whole log that would be a bug.
     if (status.has_value() || opened_->report().corrupt.empty()) return status;
     if (left_out++ < 10) {
-      base::log_error("record_left_out", {{"lsn", view.begin.value()},
-                                          {"reason", status.error().message()}});
+      base::log_error("record_left_out",
+                      {{"lsn", view.begin.value()}, {"reason", status.error().message()}});
     }
     return {};
   }));
@@ -119,12 +116,8 @@ void BrokerHost::forward(base::Now now, const Command& command) {
   broker_->apply(now, command);
 }
 
-void BrokerHost::apply(base::Now now, const broker::OpenSession& command) {
-  forward(now, command);
-}
-void BrokerHost::apply(base::Now now, const broker::SessionGone& command) {
-  forward(now, command);
-}
+void BrokerHost::apply(base::Now now, const broker::OpenSession& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::SessionGone& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::OpenPublisher& command) {
   forward(now, command);
 }
@@ -134,14 +127,10 @@ void BrokerHost::apply(base::Now now, const broker::Detach& command) { forward(n
 void BrokerHost::apply(base::Now now, const broker::Credit& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Settle& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Extend& command) { forward(now, command); }
-void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) {
-  forward(now, command);
-}
+void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Redrive& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Purge& command) { forward(now, command); }
-void BrokerHost::apply(base::Now now, const broker::CancelTask& command) {
-  forward(now, command);
-}
+void BrokerHost::apply(base::Now now, const broker::CancelTask& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Peek& command) { forward(now, command); }
 
 std::optional<base::QueueId> BrokerHost::find_queue(std::string_view name) const {

@@ -17,9 +17,9 @@
 #include "frontend/effect_gate.h"
 #include "frontend/group_timing.h"
 #include "frontend/http/process_stats.h"
+#include "frontend/log_thread.h"
 #include "runtime/clock.h"
 #include "runtime/file_system.h"
-#include "storage/log_thread.h"
 #include "storage/open_log.h"
 
 namespace sluice::frontend {
@@ -136,7 +136,7 @@ class BrokerHost final : public Commands {
   std::unique_ptr<storage::OpenedLog> opened_;
   EffectGate gate_;
   std::unique_ptr<broker::Broker> broker_;
-  std::unique_ptr<storage::LogThread> threads_;
+  std::unique_ptr<LogThread> threads_;
   GroupTiming timing_;
 
   std::uint32_t incarnation_ = 0;

@@ -43,7 +43,7 @@ void BrokerHost::keep_house(base::Now now) {
     drop_segments();
   }
   if (auto work = keeper.take_background()) {
-    threads_->submit(storage::LogThread::Lane::kBackground, std::move(work));
+    threads_->submit(LogThread::Lane::kBackground, std::move(work));
   }
   sync_now_and_then(now);
 }
@@ -67,9 +67,9 @@ void BrokerHost::look_at_space() {
     return;
   }
   if (space->low != space_.low) {
-    base::log_warn(space->low ? "disk_low" : "disk_low_over",
-                   {{"available_bytes", space->disk.available_bytes},
-                    {"mark_bytes", space->mark_bytes}});
+    base::log_warn(
+        space->low ? "disk_low" : "disk_low_over",
+        {{"available_bytes", space->disk.available_bytes}, {"mark_bytes", space->mark_bytes}});
     broker_->set_disk_low(space->low);
   }
   space_ = *space;

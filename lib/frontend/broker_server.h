@@ -41,8 +41,8 @@ struct ServerHooks {
 // The loop: one thread that reads frames, applies them, hands the log's groups to its threads and
 // sends what is committed. Nothing in it waits but the poll.
 //
-// Made, run and destroyed by one thread, which is the loop thread. Only request_stop() and post() may
-// be called by others.
+// Made, run and destroyed by one thread, which is the loop thread. Only request_stop() and post()
+// may be called by others.
 class BrokerServer {
  public:
   // All must outlive the server. `wake` also wakes for the host; a picture of the process is put on
@@ -54,8 +54,7 @@ class BrokerServer {
     StatsBoard& board;
   };
   // Binds the ports.
-  static base::Result<std::unique_ptr<BrokerServer>> open(Parts parts,
-                                                          const ServerOptions& options,
+  static base::Result<std::unique_ptr<BrokerServer>> open(Parts parts, const ServerOptions& options,
                                                           ServerHooks hooks);
   ~BrokerServer();
   BrokerServer(const BrokerServer&) = delete;

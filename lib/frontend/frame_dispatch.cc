@@ -30,10 +30,14 @@ constexpr bool contains(TypeList<U...>) {
 
 RefusalCode code_of(base::ErrorCode code) {
   switch (code) {
-    case base::ErrorCode::kNotFound: return RefusalCode::kUnknownQueue;
-    case base::ErrorCode::kUnimplemented: return RefusalCode::kUnimplemented;
-    case base::ErrorCode::kResourceExhausted: return RefusalCode::kLimitReached;
-    default: return RefusalCode::kInvalidArgument;
+    case base::ErrorCode::kNotFound:
+      return RefusalCode::kUnknownQueue;
+    case base::ErrorCode::kUnimplemented:
+      return RefusalCode::kUnimplemented;
+    case base::ErrorCode::kResourceExhausted:
+      return RefusalCode::kLimitReached;
+    default:
+      return RefusalCode::kInvalidArgument;
   }
 }
 
@@ -83,8 +87,7 @@ void FrameDispatch::receive_junk(std::optional<Peer> peer, std::string_view what
 
 void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& header,
                           const wire::Hello& frame) {
-  const SessionTable::Hello result =
-      parts_.sessions.hello(now.mono, peer, header.request, frame);
+  const SessionTable::Hello result = parts_.sessions.hello(now.mono, peer, header.request, frame);
   if (result.refusal.refused()) {
     return refuse(peer, header, result.refusal.code, result.refusal.message);
   }
@@ -133,9 +136,9 @@ void FrameDispatch::dispatch(const Request& request, const wire::Body& body) {
         using T = std::decay_t<decltype(frame)>;
         const bool control = request.session.port == Port::kControl;
         if (!contains<T>(BothPorts{}) && contains<T>(ControlOnly{}) != control) {
-          return refuse(request.peer, request.header, RefusalCode::kPermissionDenied,
-                        control ? "type: not on the control port"
-                                : "type: on the control port only");
+          return refuse(
+              request.peer, request.header, RefusalCode::kPermissionDenied,
+              control ? "type: not on the control port" : "type: on the control port only");
         }
         on(request, frame);
       },
@@ -144,7 +147,9 @@ void FrameDispatch::dispatch(const Request& request, const wire::Body& body) {
 
 template <typename T>
 void FrameDispatch::on(const Request& request, const T& frame) {
-  if constexpr (requires { parts_.commands.apply(request.now, to_command(request.origin(), frame)); }) {
+  if constexpr (requires {
+                  parts_.commands.apply(request.now, to_command(request.origin(), frame));
+                }) {
     parts_.commands.apply(request.now, to_command(request.origin(), frame));
   } else {
     refuse(request.peer, request.header, RefusalCode::kMalformed,
@@ -254,13 +259,13 @@ void FrameDispatch::on(const Request& request, const wire::Stat& frame) {
 }
 
 void FrameDispatch::on(const Request& request, const wire::Redrive& frame) {
-  parts_.commands.apply(
-      request.now, to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
+  parts_.commands.apply(request.now,
+                        to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
 }
 
 void FrameDispatch::on(const Request& request, const wire::Purge& frame) {
-  parts_.commands.apply(
-      request.now, to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
+  parts_.commands.apply(request.now,
+                        to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
 }
 
 void FrameDispatch::on(const Request& request, const wire::Configure& frame) {

@@ -19,7 +19,7 @@ MAY_INCLUDE = {
     "sidecar": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/frontend", "lib/wire",
                 "operator/api"],
     "cli": ["lib/base", "lib/runtime", "lib/wire", "lib/client", "include/sluice",
-            "operator/api"],
+            "lib/storage", "operator/api"],
     "bench": ["*"],
     "tests": ["*"],
 }

@@ -27,8 +27,8 @@ def run(options):
             raise RuntimeError(done.stderr)
         consumed, deaths = consume(world, options, poison)
         stat = world.stat()
-        dead = [json.loads(line) for line in
-                world.run("peek", world.queue, "--dlq", "--json", "--max", "100").stdout.splitlines()]
+        shown = world.run("peek", world.queue, "--dlq", "--json", "--max", "100").stdout
+        dead = [json.loads(line) for line in shown.splitlines()]
     report = {"consumed": len(consumed), "deaths": deaths,
               "dead": [(d["body"], d["reason"], d["stalls"], d["attempts"]) for d in dead],
               "ready": stat["subscriptions"][0]["messages"]["ready"]}
@@ -47,7 +47,8 @@ def consume(world, options, poison):
     while time.monotonic() < end:
         worker = world.client(
             "sub", world.queue, "--json", "--prefetch", str(options.prefetch), "--idle-exit", "6s",
-            "--exec", f"read -r body; [ \"$body\" = {poison} ] && kill -9 $PPID; printf '%s\\n' \"$body\"",
+            "--exec",
+            f"read -r body; [ \"$body\" = {poison} ] && kill -9 $PPID; printf '%s\\n' \"$body\"",
             stdout=-1, stdin=-3, text=True)
         out, _ = worker.communicate(timeout=WORKER_SECONDS_MAX)
         for line in out.splitlines():

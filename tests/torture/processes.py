@@ -28,7 +28,8 @@ def free_port():
 class World:
     """A folder, a broker on a port that stays the same over restarts, and its clients."""
 
-    def __init__(self, bin_dir, lease="2s", attempts=5, stalls=3, session_ttl="2s", queue_name="torture"):
+    def __init__(self, bin_dir, lease="2s", attempts=5, stalls=3, session_ttl="2s",
+                 queue_name="torture"):
         self.bin = bin_dir
         self.queue = queue_name
         self.session_ttl = session_ttl
@@ -36,7 +37,8 @@ class World:
         self.data = os.path.join(self.folder, "data")
         self.manifest = os.path.join(self.folder, "queue.yaml")
         with open(self.manifest, "w", encoding="utf-8") as out:
-            out.write(MANIFEST.format(name=queue_name, lease=lease, attempts=attempts, stalls=stalls))
+            out.write(MANIFEST.format(name=queue_name, lease=lease, attempts=attempts,
+                                      stalls=stalls))
         self.port = free_port()
         self.control = free_port()
         self.http = free_port()
@@ -76,7 +78,8 @@ class World:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.broker.poll() is not None:
-                raise RuntimeError(f"the broker ended with {self.broker.returncode}:\n{self.log_tail()}")
+                raise RuntimeError(
+                    f"the broker ended with {self.broker.returncode}:\n{self.log_tail()}")
             try:
                 with socket.create_connection(("127.0.0.1", self.http), 1) as link:
                     link.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

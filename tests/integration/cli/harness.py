@@ -135,7 +135,10 @@ class CliTest(unittest.TestCase):
     def _end(process):
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
 
     def messages(self, name, subscription="default"):
         """The counts of a subscription, as `stat --json` has them."""

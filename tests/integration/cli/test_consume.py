@@ -11,8 +11,8 @@ QUICK = {"maxAttempts": 2, "backoff": {"initial": "10ms", "max": "20ms", "jitter
 
 class Consume(harness.CliTest):
     MANIFESTS = [harness.queue(name, delivery=QUICK) for name in
-                 ("plain", "many", "max", "released", "failed", "rejected", "none", "piped",
-                  "dead")] + [
+                 ("plain", "many", "max", "released", "failed", "rejected", "none",
+                  "piped")] + [
         harness.queue("leased", delivery={"leaseDuration": "1s"}),
         harness.queue("news", subscriptions=[{"name": "mail"}, {"name": "audit"}]),
     ]
@@ -55,12 +55,6 @@ class Consume(harness.CliTest):
         self.sluice("sub", "rejected", "--max", 1, "--settle", "reject", "--error", "no")
         dead = self.json_lines("peek", "rejected/dlq", "--json")[0]
         self.assertEqual((dead["reason"], dead["error"]), ("Rejected", "no"))
-
-    def test_dead_letters_can_be_consumed(self):
-        self.publish("dead", "x", "y")
-        self.sluice("sub", "dead", "--max", 2, "--settle", "reject")
-        self.assertEqual(self.sluice("sub", "dead/dlq", "--max", 2).stdout, "x\ny\n")
-        self.wait_for_messages("dead", deadLettered=0)
 
     def test_unsettled_messages_go_back_at_the_end(self):
         self.publish("none", "x")

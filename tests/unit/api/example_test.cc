@@ -16,7 +16,7 @@ using testing::ElementsAre;
 using testing::Field;
 
 std::vector<Queue> example(const std::string& name) {
-  const std::string path = std::string(SLUICE_TEST_SOURCE_DIR) + "/examples/" + name;
+  const std::string path = SLUICE_TEST_SOURCE_DIR "/examples/" + name;
   auto queues = parse_queues(name, test::read_text(path));
   EXPECT_TRUE(queues.has_value()) << queues.error().message();
   return queues.value_or({});

@@ -27,8 +27,7 @@ std::set<std::string> documented_fields(const std::string& text) {
 }
 
 TEST(ManifestDocs, NameEveryFieldAndNoOther) {
-  const std::string text =
-      test::read_text(std::string(SLUICE_TEST_SOURCE_DIR) + "/docs/manifest.md");
+  const std::string text = test::read_text(SLUICE_TEST_SOURCE_DIR "/docs/manifest.md");
   const std::set<std::string> documented = documented_fields(text);
   const std::set<std::string> known = manifest_fields();
   ASSERT_GE(known.size(), 50U);

@@ -65,9 +65,10 @@ TEST(Nearest, DoesNotGuess) {
 TEST(Shown, IsOneHarmlessLine) {
   EXPECT_EQ(shown("plain"), "\"plain\"");
   EXPECT_EQ(shown("a\nb\x1B[31m\"\x7F"), "\"a?b?[31m??\"");
-  EXPECT_EQ(shown(std::string(61, 'x')), "\"" + std::string(60, 'x') + "...\"");
+  const std::string many(59, 'x');
+  EXPECT_EQ(shown(many + "xx"), '"' + many + "x...\"");
   // 59 bytes and then a character of two: it goes as a whole.
-  EXPECT_EQ(shown(std::string(59, 'x') + "\xC3\xA4yz"), "\"" + std::string(59, 'x') + "...\"");
+  EXPECT_EQ(shown(many + "\xC3\xA4yz"), '"' + many + "...\"");
 }
 
 }  // namespace

@@ -50,7 +50,9 @@ class FakeLog final : public storage::Log {
     return record->view();
   }
 
-  std::uint64_t unwritten_bytes() const override { return positions_.appended - positions_.written; }
+  std::uint64_t unwritten_bytes() const override {
+    return positions_.appended - positions_.written;
+  }
 
   void sync() { positions_.written = positions_.durable = positions_.appended; }
 
@@ -74,9 +76,9 @@ class FakeLog final : public storage::Log {
   }
 
   const Record* find(base::Lsn begin) const {
-    const auto at = std::lower_bound(
-        records_.begin(), records_.end(), begin,
-        [](const Record& record, base::Lsn lsn) { return record.at.begin < lsn; });
+    const auto at =
+        std::lower_bound(records_.begin(), records_.end(), begin,
+                         [](const Record& record, base::Lsn lsn) { return record.at.begin < lsn; });
     return at != records_.end() && at->at.begin == begin ? &*at : nullptr;
   }
 
@@ -121,9 +123,8 @@ class FakeMessages final : public storage::MessageStore {
     return std::optional<storage::BatchLocation>(*at);
   }
 
-  base::Result<storage::EntrySlice> slice(const storage::BatchLocation& batch,
-                                          base::Sequence first, base::Sequence last,
-                                          std::uint32_t bytes_max) override {
+  base::Result<storage::EntrySlice> slice(const storage::BatchLocation& batch, base::Sequence first,
+                                          base::Sequence last, std::uint32_t bytes_max) override {
     CHECK(batch.first <= first && first <= last && last <= batch.last());
     storage::EntrySlice slice;
     slice.lsn = batch.lsn;
@@ -136,8 +137,8 @@ class FakeMessages final : public storage::MessageStore {
         slice.offset += static_cast<std::uint32_t>(bytes);
         continue;
       }
-      if (at != first && (slice.bytes + bytes > bytes_max ||
-                          damaged.contains(at) != slice.damaged)) {
+      if (at != first &&
+          (slice.bytes + bytes > bytes_max || damaged.contains(at) != slice.damaged)) {
         break;
       }
       slice.bytes += static_cast<std::uint32_t>(bytes);

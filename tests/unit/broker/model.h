@@ -19,12 +19,12 @@ class Model {
   enum class Where { kReady, kDelayed, kHeld, kAcked, kDead, kRemoved };
   struct Message {
     Where where = Where::kReady;
-    std::int64_t due_ms = 0;       // kDelayed
-    std::int64_t expires_ms = 0;   // 0 = never
+    std::int64_t due_ms = 0;      // kDelayed
+    std::int64_t expires_ms = 0;  // 0 = never
     int attempts = 0;
     int stalls = 0;
-    bool was_suspect = false;      // when it was delivered last
-    std::uint64_t epoch = 0;       // kHeld
+    bool was_suspect = false;  // when it was delivered last
+    std::uint64_t epoch = 0;   // kHeld
     std::uint64_t session = 0;
   };
   struct Limits {
@@ -53,7 +53,9 @@ class Model {
     if (found == messages_.end()) return complain("delivered but never published", sequence);
     Message& m = found->second;
     const bool is_due = m.where == Where::kDelayed && m.due_ms <= now_ms;
-    if (m.where != Where::kReady && !is_due) return complain("delivered while it must not", sequence);
+    if (m.where != Where::kReady && !is_due) {
+      return complain("delivered while it must not", sequence);
+    }
     if (m.attempts != attempts || m.stalls != stalls) complain("wrong counters", sequence);
     if (m.stalls > 0) {
       for (const auto& [other, held] : messages_) {

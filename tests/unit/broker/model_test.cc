@@ -1,13 +1,12 @@
 #include "tests/unit/broker/model.h"
 
 #include "base/prng.h"
-
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {
 namespace {
 
-// Random commands against the model. Backoff without jitter, so that the model knows every due time;
+// Random commands against the model. Backoff without jitter: the model knows every due time;
 // two subscriptions, so that one's doings must not show in the other.
 class ModelRun {
  public:
@@ -62,14 +61,28 @@ class ModelRun {
 
   void act() {
     switch (prng_.below(14)) {
-      case 0: case 1: case 2: return publish();
-      case 3: case 4: case 5: case 6: return settle();
-      case 7: case 8: return credit();
-      case 9: return pass(some_ms(4'000));
-      case 10: return lose();
-      case 11: return prng_.chance(0.2) ? restart() : pass(100);
-      case 12: return stale();
-      default: return prng_.chance(0.1) ? redrive() : settle();
+      case 0:
+      case 1:
+      case 2:
+        return publish();
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+        return settle();
+      case 7:
+      case 8:
+        return credit();
+      case 9:
+        return pass(some_ms(4'000));
+      case 10:
+        return lose();
+      case 11:
+        return prng_.chance(0.2) ? restart() : pass(100);
+      case 12:
+        return stale();
+      default:
+        return prng_.chance(0.1) ? redrive() : settle();
     }
   }
 
@@ -100,8 +113,8 @@ class ModelRun {
     const auto kind = static_cast<SettleKind>(1 + prng_.below(4));
     std::optional<base::Millis> delay;
     if (prng_.chance(0.3)) delay = base::Millis(prng_.below(3'000));
-    const SettleReply reply = world_.settle(kind, pods_[pod].session, pods_[pod].attachments[s],
-                                            {receipt}, "why", delay);
+    const SettleReply reply =
+        world_.settle(kind, pods_[pod].session, pods_[pod].attachments[s], {receipt}, "why", delay);
     EXPECT_EQ(reply.settled, 1U);
     EXPECT_EQ(reply.stale, 0U);
     Model& model = models_[s];
@@ -269,8 +282,9 @@ class ModelRun {
           for (const std::uint64_t sequence : models_[s].held_by(mine.id)) {
             const base::Epoch epoch(models_[s].at(sequence).epoch);
             const base::Sequence at(sequence);
-            EXPECT_EQ(world_.settle(SettleKind::kAck, mine.session, mine.attachments[s],
-                                    {{epoch, {at, at}}})
+            EXPECT_EQ(world_
+                          .settle(SettleKind::kAck, mine.session, mine.attachments[s],
+                                  {{epoch, {at, at}}})
                           .settled,
                       1U);
             models_[s].ack(sequence);
@@ -281,7 +295,8 @@ class ModelRun {
       collect();
       for (const Model& model : models_) {
         any = any || model.count(Where::kReady) + model.count(Where::kHeld) +
-                             model.count(Where::kDelayed) > 0;
+                             model.count(Where::kDelayed) >
+                         0;
       }
       if (!any) break;
       pass(500);

@@ -70,7 +70,9 @@ class Recorder final : public EffectSink {
 
 inline base::Id128 id_of(std::uint64_t number) {
   base::Id128 id;
-  for (std::size_t i = 0; i < 8; ++i) id.bytes[15 - i] = static_cast<std::uint8_t>(number >> (8 * i));
+  for (std::size_t i = 0; i < 8; ++i) {
+    id.bytes[15 - i] = static_cast<std::uint8_t>(number >> (8 * i));
+  }
   return id;
 }
 
@@ -195,8 +197,7 @@ class World {
     return publish(session, publisher, producer_sequence, entries, messages.size());
   }
   PublishReply publish(SessionHandle session, PublisherHandle publisher,
-                       std::uint64_t producer_sequence, base::ByteView entries,
-                       std::size_t count) {
+                       std::uint64_t producer_sequence, base::ByteView entries, std::size_t count) {
     Publish command;
     command.origin = {session, RequestId(2)};
     command.publisher = publisher;

@@ -21,7 +21,7 @@ TEST(LatencyHistogram, SmallValuesAreExact) {
 }
 
 TEST(LatencyHistogram, NoValueIsOffByMoreThanThreePercent) {
-  for (std::int64_t value = 1; value < std::int64_t{1} << 60; value = value * 17 / 16 + 1) {
+  for (std::int64_t value = 1; value < std::int64_t{1} << 60; value += value / 16 + 1) {
     LatencyHistogram histogram;
     histogram.add(base::Nanos(value));
     const std::int64_t shown = histogram.percentile(0.5).count();

@@ -20,7 +20,7 @@ std::string row_of(const MetricInfo& info) {
 }
 
 TEST(MetricDocs, TheTableIsTheCode) {
-  std::ifstream in(std::string(SLUICE_TEST_SOURCE_DIR) + "/docs/metrics.md");
+  std::ifstream in(SLUICE_TEST_SOURCE_DIR "/docs/metrics.md");
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   std::set<std::string> documented;
   std::istringstream lines(text);

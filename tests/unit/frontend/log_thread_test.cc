@@ -1,4 +1,4 @@
-#include "storage/log_thread.h"
+#include "frontend/log_thread.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,13 +9,16 @@
 #include "tests/support/status_matchers.h"
 #include "tests/unit/storage/log_harness.h"
 
-namespace sluice::storage {
+namespace sluice::frontend {
 namespace {
 
 using base::Lsn;
 using sluice::test::IsOk;
-using test::LogHarness;
-using test::stream_number;
+using storage::Appended;
+using storage::StreamId;
+using storage::test::bytes_of;
+using storage::test::LogHarness;
+using storage::test::stream_number;
 
 // What an eventfd is to the frontend.
 class Bell {
@@ -49,10 +52,10 @@ TEST(LogThread, CommitsWhileTheLoopGoesOnAppendingAndReading) {
          harness.log().positions().durable < harness.log().positions().appended) {
     for (int i = 0; i < 40 && next <= 4'000; ++i) harness.publish(stream, next++, 1, 300);
     if (next > 4'000 && !clean && !harness.housekeeper().snapshot_under_way()) {
-      harness.housekeeper().mark_clean(test::bytes_of("end"));
+      harness.housekeeper().mark_clean(bytes_of("end"));
       clean = true;
     } else if (harness.housekeeper().snapshot_due()) {
-      harness.housekeeper().begin_snapshot(test::bytes_of("state"));
+      harness.housekeeper().begin_snapshot(bytes_of("state"));
     }
     if (!clean) {
       const std::uint64_t live = next > 1'000 ? next - 1'000 : 1;
@@ -113,4 +116,4 @@ TEST(LogThread, AFailureArrivesAtTheLoop) {
 }
 
 }  // namespace
-}  // namespace sluice::storage
+}  // namespace sluice::frontend

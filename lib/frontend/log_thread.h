@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "storage/log_work.h"
 
-namespace sluice::storage {
+namespace sluice::frontend {
 
 // Carries out the log's file work on two threads: one writes groups and does nothing else, so that
 // no commit waits behind a snapshot; the other does everything in the background. Work is finished
@@ -28,7 +28,7 @@ class LogThread {
   LogThread& operator=(const LogThread&) = delete;
 
   // Loop thread. REQUIRES: not stopped.
-  void submit(Lane lane, std::shared_ptr<LogWork> work);
+  void submit(Lane lane, std::shared_ptr<storage::LogWork> work);
   // Loop thread: finishes what is done. Returns how many pieces.
   std::size_t run_completions();
   // Loop thread: carries out what was submitted, then ends the threads. Completions can still be
@@ -37,12 +37,12 @@ class LogThread {
 
  private:
   struct Done {
-    std::shared_ptr<LogWork> work;
+    std::shared_ptr<storage::LogWork> work;
     base::Status status;
   };
   struct Queue {
     std::condition_variable arrived;
-    std::deque<std::shared_ptr<LogWork>> work;
+    std::deque<std::shared_ptr<storage::LogWork>> work;
     std::thread thread;
   };
 
@@ -57,4 +57,4 @@ class LogThread {
   bool stopping_ = false;
 };
 
-}  // namespace sluice::storage
+}  // namespace sluice::frontend

@@ -1,10 +1,10 @@
-#include "storage/log_thread.h"
+#include "frontend/log_thread.h"
 
 #include <utility>
 
 #include "base/check.h"
 
-namespace sluice::storage {
+namespace sluice::frontend {
 
 LogThread::LogThread(std::function<void()> wake) : wake_(std::move(wake)) {
   groups_.thread = std::thread([this] { serve(groups_); });
@@ -13,7 +13,7 @@ LogThread::LogThread(std::function<void()> wake) : wake_(std::move(wake)) {
 
 LogThread::~LogThread() { stop(); }
 
-void LogThread::submit(Lane lane, std::shared_ptr<LogWork> work) {
+void LogThread::submit(Lane lane, std::shared_ptr<storage::LogWork> work) {
   Queue& to = queue(lane);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -25,7 +25,7 @@ void LogThread::submit(Lane lane, std::shared_ptr<LogWork> work) {
 
 void LogThread::serve(Queue& from) {
   for (;;) {
-    std::shared_ptr<LogWork> work;
+    std::shared_ptr<storage::LogWork> work;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       from.arrived.wait(lock, [&] { return stopping_ || !from.work.empty(); });
@@ -63,4 +63,4 @@ void LogThread::stop() {
   if (background_.thread.joinable()) background_.thread.join();
 }
 
-}  // namespace sluice::storage
+}  // namespace sluice::frontend
