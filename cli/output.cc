@@ -13,7 +13,8 @@ namespace sluice::cli {
 namespace {
 
 constexpr std::size_t kLargeBytes = 64 * 1024;
-constexpr int kWaitMillis = 1'000;
+// Well below half of the shortest lease, 1 s.
+constexpr int kWaitMillis = 100;
 
 }  // namespace
 
