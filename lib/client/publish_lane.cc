@@ -68,13 +68,19 @@ void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& ope
   taken_ = {};
   sending_ = {};
   limit_ = {opened.messages_limit, opened.bytes_limit};
-  drop_stored(opened.last_sequence);
-  for (PendingBatch& batch : batches_) batch.may_be_stored = false;
+  mark_stored(opened.last_sequence);
   last_stored_ = opened.last_sequence;
   next_sequence_ = opened.last_sequence + 1;
 }
 
 // What was sent over the old connection may have been stored, in whole batches and in order.
+void PublishLane::mark_stored(std::uint64_t last_sequence) {
+  for (PendingBatch& batch : batches_) {
+    if (batch.may_be_stored && batch.last_sequence() <= last_sequence) batch.is_stored = true;
+    batch.may_be_stored = false;
+  }
+}
+
 void PublishLane::drop_stored(std::uint64_t last_sequence) {
   while (!batches_.empty() && batches_.front().may_be_stored &&
          batches_.front().last_sequence() <= last_sequence) {
@@ -136,6 +142,7 @@ PendingBatch* PublishLane::next(base::MonoTime now) {
   if (retry_at_ && now < *retry_at_) return nullptr;
   retry_at_.reset();
   if (under_way_ == batches_.size() || (probing_ && under_way_ > 0)) return nullptr;
+  if (batches_[under_way_].is_stored) return &batches_[under_way_];  // it needs no credit
   if (!has_credit(batches_[under_way_])) {
     if (under_way_ > 0 || !cut_to_credit()) return nullptr;
   }
@@ -147,12 +154,13 @@ PendingBatch* PublishLane::next(base::MonoTime now) {
 void PublishLane::on_sent(std::uint64_t request) {
   PendingBatch& batch = batches_[under_way_];
   batch.request = request;
-  batch.may_be_stored = true;
   ++batch.sends;
+  ++under_way_;
+  if (batch.is_stored) return;
+  batch.may_be_stored = true;
   next_sequence_ += batch.count;
   sending_.messages += batch.count;
   sending_.bytes += batch.bytes();
-  ++under_way_;
 }
 
 void PublishLane::on_credit(std::uint64_t messages_limit, std::uint64_t bytes_limit) {
@@ -180,7 +188,7 @@ bool PublishLane::on_published(base::MonoTime now, std::uint64_t request,
   }
   probing_ = false;
   const PendingBatch& stored = batches_.front();
-  last_stored_ = stored.last_sequence();
+  last_stored_ = std::max(last_stored_, stored.last_sequence());
   if (!published.duplicate) {
     taken_.messages += stored.count;
     taken_.bytes += stored.bytes();
@@ -193,6 +201,10 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
                              const wire::Published& published) {
   if (ends_publisher(code)) return fail(code, published.message);
   if (voids_handle(code)) return close();
+  // What is stored stays stored, whatever the answer to asking for its place is.
+  if (batches_.front().is_stored) {
+    return finish_front(wire::Code::kNone, {}, base::Sequence(0), true);
+  }
   const std::uint64_t sequence = batches_.front().producer_sequence;
   probing_ = true;
   if (asks_for_patience(code)) {
@@ -215,8 +227,8 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
 
 void PublishLane::finish_front(wire::Code code, std::string_view message, base::Sequence first,
                                bool duplicate) {
-  if (under_way_ > 0) {
-    --under_way_;
+  if (under_way_ > 0) --under_way_;
+  if (batches_.front().request != 0 && !batches_.front().is_stored) {
     sending_.messages -= batches_.front().count;
     sending_.bytes -= batches_.front().bytes();
   }
@@ -239,7 +251,13 @@ void PublishLane::fail(wire::Code code, std::string_view message) {
   phase_ = Phase::kFailed;
   failure_ = code;
   failure_message_ = message;
-  while (!batches_.empty()) finish_front(code, failure_message_, base::Sequence(0), false);
+  while (!batches_.empty()) {
+    if (batches_.front().is_stored) {
+      finish_front(wire::Code::kNone, {}, base::Sequence(0), true);
+    } else {
+      finish_front(code, failure_message_, base::Sequence(0), false);
+    }
+  }
 }
 
 std::vector<FinishedBatch> PublishLane::take_finished() { return std::exchange(finished_, {}); }

@@ -29,6 +29,9 @@ struct PendingBatch {
   // Sent over a connection that was lost before the answer. After a refusal that is known not to
   // be.
   bool may_be_stored = false;
+  // PUBLISHER_OPENED said that the broker has it. It is sent once more under its old number, only
+  // to learn where it stands: the answer to a duplicate tells.
+  bool is_stored = false;
 
   std::uint64_t bytes() const;  // of entries, as credit counts
   std::uint64_t last_sequence() const { return producer_sequence + count - 1; }
@@ -96,6 +99,7 @@ class PublishLane {
   void rewind();
   void close();
   void fail(wire::Code code, std::string_view message);
+  void mark_stored(std::uint64_t last_sequence);
   void drop_stored(std::uint64_t last_sequence);
   bool has_credit(const PendingBatch& batch) const;
   bool cut_to_credit();
