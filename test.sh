@@ -52,6 +52,9 @@ step() {
   return 1
 }
 
+# Unlike head it reads to the end: who writes into a closed pipe would end this script.
+first_lines() { awk -v lines="$1" 'NR <= lines'; }
+
 # build PRESET CMAKE-BUILD-ARGUMENT...: a build that fails counts as one failed test.
 build() {
   local preset=$1
@@ -60,7 +63,7 @@ build() {
     -DSLUICE_ALLOW_PARTIAL=OFF; then
     [[ $# -gt 0 ]] || return 0
     step "$preset-build" cmake --build --preset "$preset" -j "$(nproc)" "$@" && return
-    grep -E -A 6 'error:|FAILED:|undefined reference' "$LOGS/$preset-build.log" | head -n 60
+    grep -E -A 6 'error:|FAILED:|undefined reference' "$LOGS/$preset-build.log" | first_lines 60
   else
     tail -n 20 "$LOGS/$preset-configure.log"
   fi
@@ -86,7 +89,7 @@ tests() {
   passed=$((passed + all - bad - left_out))
   if [[ $status -ne 0 ]]; then
     # What the failed tests printed, then their names.
-    sed -n '/\*\*\*\(Failed\|Timeout\|Exception\|Not Run\)/,/^ *Start /p' "$log" | head -n 200
+    sed -n '/\*\*\*\(Failed\|Timeout\|Exception\|Not Run\)/,/^ *Start /p' "$log" | first_lines 200
     sed -n '/^The following tests FAILED/,/^Errors while/p' "$log"
     # Failing without a failed test is a failure too.
     [[ $bad -gt 0 ]] || failed=$((failed + 1))

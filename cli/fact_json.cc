@@ -42,12 +42,9 @@ Json entries_json(const Entries& entries) {
 }
 
 Json describe(const storage::IncarnationFact& fact) {
-  return {{"incarnation", fact.incarnation},
-          {"unclean", fact.unclean},
-          {"at", format_wall(fact.at)},
-          {"sequenceJump", fact.sequence_jump},
-          {"log", fact.log_id.to_hex()},
-          {"software", fact.software}};
+  return {{"incarnation", fact.incarnation}, {"unclean", fact.unclean},
+          {"at", format_wall(fact.at)},      {"sequenceJump", fact.sequence_jump},
+          {"log", fact.log_id.to_hex()},     {"software", fact.software}};
 }
 Json describe(const storage::FeatureLevelFact& fact) { return {{"level", fact.level}}; }
 Json describe(const storage::QueueConfiguredFact& fact) {

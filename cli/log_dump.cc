@@ -79,8 +79,7 @@ base::Status dump_log(runtime::FileSystem& fs, const std::string& folder, bool j
   ASSIGN_OR_RETURN(const storage::LogFiles files, storage::list_log_files(fs, folder));
   if (files.segments.empty()) return base::not_found(folder + ": no log here");
   for (const std::uint64_t number : files.segments) {
-    const std::string path =
-        storage::segments_folder(folder) + "/" + storage::segment_name(number);
+    const std::string path = storage::segments_folder(folder) + "/" + storage::segment_name(number);
     const auto file = fs.open(path, runtime::OpenMode::kRead);
     if (!file) {
       // Deleted by the broker meanwhile.

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "base/json_string.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/format.h"
@@ -14,7 +15,6 @@
 #include "cli/terminal.h"
 #include "cli/text_table.h"
 #include "cli/wall_text.h"
-#include "base/json_string.h"
 #include "client/admin.h"
 #include "runtime/posix/system_clock.h"
 

@@ -68,8 +68,7 @@ void add_pub_command(CLI::App& app, Context& context, int& exit_code) {
       ->type_name("FILE");
   input->require_option(1);
   command->add_option("--key", flags->message.key, "Key of each message");
-  command
-      ->add_option("--header", flags->message.headers, "Header of each message; may repeat")
+  command->add_option("--header", flags->message.headers, "Header of each message; may repeat")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   command->add_option("--delay", flags->message.delay, "Deliver it only after this time")

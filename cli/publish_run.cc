@@ -18,7 +18,7 @@ namespace sluice::cli {
 namespace {
 
 constexpr std::size_t kLineBytesMax = 16 * 1024 * 1024;  // the largest that any queue may take
-constexpr base::Millis kTurn{250};
+constexpr base::Millis kSendTurn{250};
 constexpr base::Millis kAnswerTurn{5};
 constexpr int kInputTurnMillis = 250;
 constexpr base::Millis kPatience{30'000};  // with a lost connection
@@ -62,7 +62,7 @@ base::Status PublishRun::run() {
   client::PublisherOptions options;
   options.queue = options_.queue;
   options.batch_bytes = kBatchBytes;
-  options.send_timeout = kTurn;
+  options.send_timeout = kSendTurn;
   // Batches leave when they are full or when the input pauses.
   options.linger = kNoLinger;
   options.on_outcome = [this](const client::BatchOutcome& outcome) { on_outcome(outcome); };
@@ -144,7 +144,7 @@ base::Status PublishRun::add(std::string_view body) {
     RETURN_IF_ERROR(drain());
   }
   while (true) {
-    const base::Status status = hand_over(body);
+    base::Status status = hand_over(body);
     if (status.has_value()) break;
     if (status.error().code() == base::ErrorCode::kDeadlineExceeded) {
       // No room: the queue is full and blocks, or the connection is gone for now.
@@ -179,7 +179,7 @@ base::Status PublishRun::serve(base::Millis timeout) {
 base::Status PublishRun::drain() {
   batch_fill_ = 0;
   while (publisher_->outstanding_messages() > 0) {
-    const base::Status status = publisher_->flush(kTurn);
+    base::Status status = publisher_->flush(kSendTurn);
     if (!output_.closed()) static_cast<void>(output_.flush());
     if (status.has_value()) break;
     if (status.error().code() != base::ErrorCode::kDeadlineExceeded) return status;

@@ -28,8 +28,7 @@ struct PublishOptions {
 // became of it. Memory is bounded by what the publisher may have in flight. One thread.
 class PublishRun {
  public:
-  PublishRun(client::Connection& connection, const PublishOptions& options,
-             MessagePattern pattern);
+  PublishRun(client::Connection& connection, const PublishOptions& options, MessagePattern pattern);
 
   // Returns when every message that was taken has its answer. Fails where none is to be had;
   // refusals are counted, printed with their lines, and do not stop the rest.

@@ -17,8 +17,6 @@
 namespace sluice::cli {
 namespace {
 
-constexpr base::Millis kForever = std::chrono::hours(24 * 365);
-
 struct PurgeFlags {
   std::string queue;
   std::string subscription;

@@ -77,8 +77,7 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
   CLI::App* list_command = queue->add_subcommand("list", "Names of all queues, one a line");
   list_command->add_flag("--json", flags->json, "As a JSON array");
   list_command->footer("Examples:\n  sluice queue list");
-  list_command->callback(
-      [flags, &context, &exit_code] { exit_code = run(context, *flags, list); });
+  list_command->callback([flags, &context, &exit_code] { exit_code = run(context, *flags, list); });
 
   CLI::App* describe_command =
       queue->add_subcommand("describe", "Counters, consumers and settings of a queue");

@@ -16,8 +16,6 @@
 namespace sluice::cli {
 namespace {
 
-constexpr base::Millis kForever = std::chrono::hours(24 * 365);
-
 struct RedriveFlags {
   std::string queue;
   std::string subscription;
@@ -28,8 +26,7 @@ struct RedriveFlags {
   bool json = false;
 };
 
-base::Result<client::TaskStatus> redrive(client::Connection& connection,
-                                         const RedriveFlags& flags,
+base::Result<client::TaskStatus> redrive(client::Connection& connection, const RedriveFlags& flags,
                                          const client::Selector& selector) {
   client::Admin admin(connection);
   ASSIGN_OR_RETURN(const client::QueueInfo info,
@@ -70,8 +67,7 @@ int run_redrive(const Context& context, const RedriveFlags& flags) {
 
 void add_redrive_command(CLI::App& app, Context& context, int& exit_code) {
   auto flags = std::make_shared<RedriveFlags>();
-  CLI::App* command =
-      app.add_subcommand("redrive", "Give dead letters back to their subscription");
+  CLI::App* command = app.add_subcommand("redrive", "Give dead letters back to their subscription");
   command->add_option("queue", flags->queue, "Name of the queue")->required();
   command->add_option("--subscription", flags->subscription, "Subscription (default: default)");
   add_selector_flags(*command, flags->selector);

@@ -21,8 +21,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 base::Result<base::SequenceRange> parse_sequences(std::string_view text) {
   const std::size_t dash = text.find('-');
   const auto first = parse_number(text.substr(0, dash));
-  const auto last =
-      dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1));
+  const auto last = dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1));
   if (!first || !last || *first == 0 || *last < *first) {
     return base::invalid_argument("--sequence takes A or A-B, both at least 1, not \"" +
                                   std::string(text) + "\"");
@@ -34,8 +33,8 @@ base::Result<base::SequenceRange> parse_sequences(std::string_view text) {
 
 void add_selector_flags(CLI::App& command, SelectorFlags& flags) {
   command.add_option("--reason", flags.reason, "Only those that died of this")
-      ->check(CLI::IsMember(
-          {"Rejected", "AttemptsExceeded", "StallsExceeded", "Expired", "Overflow"}));
+      ->check(
+          CLI::IsMember({"Rejected", "AttemptsExceeded", "StallsExceeded", "Expired", "Overflow"}));
   command.add_option("--sequence", flags.sequences, "Only these sequences")->type_name("A-B");
   command.add_option("--header", flags.header, "Only those with this header")
       ->type_name("NAME=VALUE");

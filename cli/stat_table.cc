@@ -59,7 +59,10 @@ void add_settings(TextTable& table, const json& value, const std::string& path) 
     return;
   }
   for (const auto& [name, inner] : value.items()) {
-    add_settings(table, inner, path.empty() ? name : path + "." + name);
+    std::string inner_path = path;
+    if (!inner_path.empty()) inner_path += '.';
+    inner_path += name;
+    add_settings(table, inner, inner_path);
   }
 }
 

@@ -57,8 +57,7 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
   auto flags = std::make_shared<SubFlags>();
   SubscribeOptions& options = flags->subscribe;
   CLI::App* command = app.add_subcommand("sub", "Consume messages: print or run a command on each");
-  command->add_option("queue", options.queue, "Name of the queue")
-      ->required();
+  command->add_option("queue", options.queue, "Name of the queue")->required();
   command->add_option("--subscription", options.subscription, "Subscription (default: default)");
   command->add_option("--max", options.max, "End after so many messages")
       ->check(CLI::PositiveNumber);

@@ -12,7 +12,7 @@
 namespace sluice::cli {
 namespace {
 
-constexpr base::Millis kTurn{200};
+constexpr base::Millis kPollTurn{200};
 constexpr base::Millis kSettleTimeout{30'000};
 constexpr int kExitRelease = 75;
 
@@ -27,25 +27,23 @@ base::Status SubscribeRun::run() {
   options.subscription = options_.subscription;
   options.messages_max = options_.prefetch;
   if (options_.max > 0) {
-    options.messages_max = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(options_.max, options.messages_max));
+    options.messages_max =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.max, options.messages_max));
   }
   ASSIGN_OR_RETURN(consumer_, client::Consumer::open(connection_, std::move(options)));
   base::Status status = take_until_enough();
-  const base::Status settled = consumer_->flush_settles(kSettleTimeout);
+  base::Status settled = consumer_->flush_settles(kSettleTimeout);
   consumer_.reset();
   RETURN_IF_ERROR(std::move(status));
   return settled;
 }
 
-bool SubscribeRun::has_enough() const {
-  return options_.max > 0 && handed_on_ >= options_.max;
-}
+bool SubscribeRun::has_enough() const { return options_.max > 0 && handed_on_ >= options_.max; }
 
 base::Status SubscribeRun::take_until_enough() {
   base::MonoTime last = connection_.now();
   while (!stop_requested() && !output_.closed() && !has_enough()) {
-    base::Millis turn = kTurn;
+    base::Millis turn = kPollTurn;
     if (options_.idle_exit) turn = std::min(turn, *options_.idle_exit);
     ASSIGN_OR_RETURN(const auto batch, consumer_->poll(turn));
     const base::MonoTime now = connection_.now();

@@ -28,8 +28,8 @@ std::string task_sentence(const client::TaskStatus& task, const std::string& ver
 }
 
 int exit_code_of(const client::TaskStatus& task) {
-  const bool well = task.state == client::TaskState::kCompleted ||
-                    task.state == client::TaskState::kRunning;
+  const bool well =
+      task.state == client::TaskState::kCompleted || task.state == client::TaskState::kRunning;
   return well ? kExitOk : kExitFailure;
 }
 

@@ -1,10 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
+#include "base/time.h"
 #include "client/admin.h"
 
 namespace sluice::cli {
+
+// Whoever waits for a task waits until it ends, or until a signal.
+inline constexpr base::Millis kForever = std::chrono::hours(24 * 365);
 
 // {"task":"…","state":"Completed","matched":3,"done":3}, with a newline.
 std::string task_json(const client::TaskStatus& task);

@@ -149,13 +149,16 @@ std::string App::http_url() const {
 
 std::optional<int> App::open_host() {
   std::optional<frontend::HostError> error;
-  host_ = BrokerHost::open(fs_, clock_, host_options(options_, clock_),
-                           [this] { wake_->notify(); }, error);
+  host_ = BrokerHost::open(
+      fs_, clock_, host_options(options_, clock_), [this] { wake_->notify(); }, error);
   if (host_ != nullptr) return std::nullopt;
   switch (error->kind) {
-    case frontend::OpenFailure::kLocked: return fail(kExitTemporary, "locked", error->error);
-    case frontend::OpenFailure::kData: return fail(kExitData, "recovery_failed", error->error);
-    case frontend::OpenFailure::kIo: break;
+    case frontend::OpenFailure::kLocked:
+      return fail(kExitTemporary, "locked", error->error);
+    case frontend::OpenFailure::kData:
+      return fail(kExitData, "recovery_failed", error->error);
+    case frontend::OpenFailure::kIo:
+      break;
   }
   return fail(kExitIo, "recovery_failed", error->error);
 }

@@ -21,8 +21,9 @@ base::Result<HttpAddress> parse_http_address(const std::string& text);
 
 // Starts /healthz, /readyz, /metrics and /api/v1 on `address`. The rest must outlive the server.
 // Healthy = the loop has shown itself lately, or has not begun; ready = `ready`.
-base::Result<std::unique_ptr<frontend::http::Server>> serve_http(
-    const std::string& address, const frontend::StatsBoard& board, const std::atomic<bool>& ready,
-    const runtime::Clock& clock);
+base::Result<std::unique_ptr<frontend::http::Server>> serve_http(const std::string& address,
+                                                                 const frontend::StatsBoard& board,
+                                                                 const std::atomic<bool>& ready,
+                                                                 const runtime::Clock& clock);
 
 }  // namespace sluice::sidecar

@@ -10,53 +10,70 @@ namespace {
 
 broker::FsyncPolicy to_fsync(api::Fsync fsync) {
   switch (fsync) {
-    case api::Fsync::kAlways: return broker::FsyncPolicy::kAlways;
-    case api::Fsync::kInterval: return broker::FsyncPolicy::kInterval;
-    case api::Fsync::kNever: return broker::FsyncPolicy::kNever;
+    case api::Fsync::kAlways:
+      return broker::FsyncPolicy::kAlways;
+    case api::Fsync::kInterval:
+      return broker::FsyncPolicy::kInterval;
+    case api::Fsync::kNever:
+      return broker::FsyncPolicy::kNever;
   }
   CHECK(false);
 }
 
 broker::Ordering to_ordering(api::Ordering ordering) {
   switch (ordering) {
-    case api::Ordering::kUnordered: return broker::Ordering::kUnordered;
-    case api::Ordering::kGrouped: return broker::Ordering::kGrouped;
+    case api::Ordering::kUnordered:
+      return broker::Ordering::kUnordered;
+    case api::Ordering::kGrouped:
+      return broker::Ordering::kGrouped;
   }
   CHECK(false);
 }
 
 broker::Overflow to_overflow(api::Overflow overflow) {
   switch (overflow) {
-    case api::Overflow::kReject: return broker::Overflow::kReject;
-    case api::Overflow::kBlock: return broker::Overflow::kBlock;
-    case api::Overflow::kDropOldest: return broker::Overflow::kDropOldest;
-    case api::Overflow::kDeadLetterOldest: return broker::Overflow::kDeadLetterOldest;
+    case api::Overflow::kReject:
+      return broker::Overflow::kReject;
+    case api::Overflow::kBlock:
+      return broker::Overflow::kBlock;
+    case api::Overflow::kDropOldest:
+      return broker::Overflow::kDropOldest;
+    case api::Overflow::kDeadLetterOldest:
+      return broker::Overflow::kDeadLetterOldest;
   }
   CHECK(false);
 }
 
 broker::DeadOverflow to_dead_overflow(api::DeadOverflow overflow) {
   switch (overflow) {
-    case api::DeadOverflow::kDropOldestDead: return broker::DeadOverflow::kDropOldestDead;
-    case api::DeadOverflow::kBlock: return broker::DeadOverflow::kBlock;
+    case api::DeadOverflow::kDropOldestDead:
+      return broker::DeadOverflow::kDropOldestDead;
+    case api::DeadOverflow::kBlock:
+      return broker::DeadOverflow::kBlock;
   }
   CHECK(false);
 }
 
 broker::StartPosition to_start(api::StartPosition start) {
   switch (start) {
-    case api::StartPosition::kAll: return broker::StartPosition::kAll;
-    case api::StartPosition::kNew: return broker::StartPosition::kNew;
-    case api::StartPosition::kSequence: return broker::StartPosition::kSequence;
-    case api::StartPosition::kTime: return broker::StartPosition::kTime;
+    case api::StartPosition::kAll:
+      return broker::StartPosition::kAll;
+    case api::StartPosition::kNew:
+      return broker::StartPosition::kNew;
+    case api::StartPosition::kSequence:
+      return broker::StartPosition::kSequence;
+    case api::StartPosition::kTime:
+      return broker::StartPosition::kTime;
   }
   CHECK(false);
 }
 
 broker::ExpiryAction to_expiry(api::ExpiryAction action) {
   switch (action) {
-    case api::ExpiryAction::kDrop: return broker::ExpiryAction::kDrop;
-    case api::ExpiryAction::kDeadLetter: return broker::ExpiryAction::kDeadLetter;
+    case api::ExpiryAction::kDrop:
+      return broker::ExpiryAction::kDrop;
+    case api::ExpiryAction::kDeadLetter:
+      return broker::ExpiryAction::kDeadLetter;
   }
   CHECK(false);
 }

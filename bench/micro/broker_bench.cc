@@ -69,15 +69,14 @@ class MemoryMessages final : public storage::MessageStore {
     if (at == batches_.end()) return std::optional<storage::BatchLocation>();
     return std::optional<storage::BatchLocation>(*at);
   }
-  base::Result<storage::EntrySlice> slice(const storage::BatchLocation& batch,
-                                          base::Sequence first, base::Sequence last,
-                                          std::uint32_t bytes_max) override {
+  base::Result<storage::EntrySlice> slice(const storage::BatchLocation& batch, base::Sequence first,
+                                          base::Sequence last, std::uint32_t bytes_max) override {
     const std::uint32_t each = batch.entries_bytes / batch.count;
     storage::EntrySlice slice;
     slice.lsn = batch.lsn;
     slice.first = first;
-    slice.count = std::min(static_cast<std::uint32_t>(last - first + 1),
-                           std::max(1U, bytes_max / each));
+    slice.count =
+        std::min(static_cast<std::uint32_t>(last - first + 1), std::max(1U, bytes_max / each));
     slice.bytes = slice.count * each;
     slice.offset = static_cast<std::uint32_t>(first - batch.first) * each;
     return slice;
@@ -250,8 +249,7 @@ void ten_million_waiting(benchmark::State& state) {
     Setup setup(0);
     const std::size_t before = mallinfo2().uordblks;
     for (int i = 0; i < 10'000'000 / 480; ++i) setup.publish(entries, 480);
-    state.counters["kib"] =
-        static_cast<double>(mallinfo2().uordblks - before) / 1024.0;
+    state.counters["kib"] = static_cast<double>(mallinfo2().uordblks - before) / 1024.0;
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * 10'000'000);
 }

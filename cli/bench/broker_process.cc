@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/duration.h"
+#include "cli/bench/text_file.h"
 #include "cli/sibling_program.h"
 #include "cli/stop_signal.h"
 #include "runtime/posix/system_clock.h"
@@ -18,7 +19,7 @@ namespace sluice::cli::bench {
 namespace {
 
 constexpr base::Millis kStartTimeout{30'000};
-constexpr base::Millis kTurn{5};
+constexpr base::Millis kStartTurn{5};
 constexpr std::size_t kLogEndBytes = 2'000;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
@@ -38,11 +39,6 @@ std::string queue_manifest(const std::string& name, std::uint64_t messages,
          "  delivery: {leaseDuration: 5m}\n"
          "  limits: {messages: 1000000000000, bytes: " +
          base::format_bytes(bytes) + "}\n";
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 // The endpoint in the event "ready" of a log of JSON lines.
@@ -100,7 +96,7 @@ base::Status BrokerProcess::wait_until_ready() {
     RETURN_IF_ERROR(check());
     if (stop_requested()) return base::unavailable("stopped");
     if (clock.mono_now() > deadline) return base::unavailable("the broker does not get ready");
-    std::this_thread::sleep_for(kTurn);
+    std::this_thread::sleep_for(kStartTurn);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "cli/bench/text_file.h"
 #include "cli/stop_signal.h"
 #include "runtime/posix/file_descriptor.h"
 
@@ -20,11 +21,6 @@ namespace {
 
 int code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-std::string read_text(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 // "VmRSS:     1234 kB" in the text of /proc/PID/status.

@@ -14,8 +14,8 @@
 namespace sluice::cli::bench {
 namespace {
 
-constexpr base::Millis kTurn{5};
-constexpr base::Millis kFlushTimeout{30'000};
+constexpr base::Millis kPollTurn{5};
+constexpr base::Millis kSettleTimeout{30'000};
 constexpr std::uint32_t kMessagesMax = 1'000'000;
 
 class Consumer {
@@ -46,11 +46,11 @@ base::Status Consumer::run(client::Connection& connection) {
   ASSIGN_OR_RETURN(consumer_, client::Consumer::open(connection, std::move(options)));
   state_.ready.store(1);
   while (!shared_.stop()) {
-    ASSIGN_OR_RETURN(const auto batch, consumer_->poll(kTurn));
+    ASSIGN_OR_RETURN(const auto batch, consumer_->poll(kPollTurn));
     if (batch) take(*batch);
     note_settled();
   }
-  RETURN_IF_ERROR(consumer_->flush_settles(kFlushTimeout));
+  RETURN_IF_ERROR(consumer_->flush_settles(kSettleTimeout));
   note_settled();
   state_.finished.store(1);
   return {};
@@ -90,7 +90,7 @@ void Consumer::note_settled() {
   state_.confirmed.store(settled);
 }
 
-base::Status run(const WorkerOptions& options) {
+base::Status run_consumer(const WorkerOptions& options) {
   ASSIGN_OR_RETURN(const auto shared, SharedState::attach(options.shared_fd));
   client::ConnectionOptions connection_options;
   connection_options.endpoint = options.endpoint;
@@ -101,7 +101,7 @@ base::Status run(const WorkerOptions& options) {
 }  // namespace
 
 int run_consumer(const WorkerOptions& options) {
-  const base::Status status = run(options);
+  const base::Status status = run_consumer(options);
   return status.has_value() ? kExitOk : fail(status.error().with_prefix("consumer"));
 }
 

@@ -11,7 +11,7 @@
 namespace sluice::cli::bench {
 namespace {
 
-constexpr base::Millis kTurn{10};
+constexpr base::Millis kWatchTurn{10};
 constexpr base::Millis kNothingMoves{20'000};
 
 }  // namespace
@@ -82,7 +82,7 @@ base::Status Workers::wait_until(const std::function<bool()>& done, const Turn& 
     if (stop_requested()) return base::unavailable("stopped");
     RETURN_IF_ERROR(turn());
     RETURN_IF_ERROR(check());
-    std::this_thread::sleep_for(kTurn);
+    std::this_thread::sleep_for(kWatchTurn);
   }
   return {};
 }

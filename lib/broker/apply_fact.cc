@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "broker/config_codec.h"
@@ -61,24 +62,24 @@ Ranges ranges_of(const std::vector<Entry>& entries) {
   return ranges;
 }
 
-// New counters after a failed delivery or a stall.
-Status retry(State& state, const storage::SubscriptionKey& key,
-             const std::vector<storage::RetryEntry>& entries, base::WallTime at, Lsn record,
-             bool has_text) {
-  const Ranges ranges = ranges_of(entries);
-  ASSIGN_OR_RETURN(Subscription * subscription, find(state, key, ranges, record));
+// New counters after a failed delivery or a stall; of the two only a failure brings a text.
+template <typename Fact>
+Status retry(State& state, const Fact& fact, Lsn record) {
+  constexpr bool kHasText = std::is_same_v<Fact, storage::FailedFact>;
+  const Ranges ranges = ranges_of(fact.entries);
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, ranges, record));
   for (const SequenceRange& range : ranges) state.leases.leave(*subscription, range);
-  for (const storage::RetryEntry& entry : entries) {
+  for (const storage::RetryEntry& entry : fact.entries) {
     if (subscription->gone().contains(entry.sequence)) continue;
     MessageState next;
     next.attempts = entry.attempts;
     next.stalls = entry.stalls;
     next.due = entry.due;
-    next.first_failed = at;
-    if (has_text) next.text = record;
+    next.first_failed = fact.at;
+    if (kHasText) next.text = record;
     if (const MessageState* before = subscription->retries().find(entry.sequence)) {
       next.first_failed = before->first_failed;
-      if (!has_text) next.text = before->text;
+      if (!kHasText) next.text = before->text;
     }
     subscription->retry(entry.sequence, next);
   }
@@ -173,11 +174,11 @@ Status apply_fact(State& state, const storage::ReleasedFact& fact, Lsn record) {
 }
 
 Status apply_fact(State& state, const storage::FailedFact& fact, Lsn record) {
-  return retry(state, fact.key, fact.entries, fact.at, record, true);
+  return retry(state, fact, record);
 }
 
 Status apply_fact(State& state, const storage::StalledFact& fact, Lsn record) {
-  return retry(state, fact.key, fact.entries, fact.at, record, false);
+  return retry(state, fact, record);
 }
 
 Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {

@@ -118,15 +118,13 @@ Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteVie
 namespace {
 
 Status apply_messages(State& state, const storage::RecordView& view) {
-  ASSIGN_OR_RETURN(const storage::DecodedMessages decoded,
-                   storage::decode_messages(view.payload));
+  ASSIGN_OR_RETURN(const storage::DecodedMessages decoded, storage::decode_messages(view.payload));
   const auto summary = base::summarize_batch(decoded.entries);
   if (!summary || summary->count != decoded.fact.count) {
     // The head was good, the entries are not: the messages exist and are damaged.
     return apply_fact(state, decoded.fact, {}, false, view.begin);
   }
-  const bool uniform = std::uint64_t{summary->largest_body} * summary->count ==
-                       summary->body_bytes;
+  const bool uniform = std::uint64_t{summary->largest_body} * summary->count == summary->body_bytes;
   return apply_fact(state, decoded.fact, decoded.entries, uniform, view.begin);
 }
 

@@ -44,8 +44,7 @@ void ByteLedger::remove(base::SequenceRange range) {
     Run& run = at->second;
     const std::uint64_t left = intersection({at->first, run.last}, range).count();
     CHECK(left <= run.live);
-    const std::uint64_t bytes =
-        left == run.live ? run.bytes : (run.uniform ? each(run) * left : 0);
+    const std::uint64_t bytes = left == run.live ? run.bytes : (run.uniform ? each(run) * left : 0);
     run.live -= left;
     run.bytes -= bytes;
     messages_ -= left;

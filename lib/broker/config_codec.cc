@@ -11,9 +11,9 @@ namespace {
 enum class Tag : std::uint16_t {
   kName = 1,
   kShards = 2,
-  kFsync = 3,         // policy, interval
+  kFsync = 3,  // policy, interval
   kOrdering = 4,
-  kExpiry = 5,        // ttl, action
+  kExpiry = 5,  // ttl, action
   kLimits = 6,
   kPaused = 7,
   kNextId = 8,        // of subscriptions

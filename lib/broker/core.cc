@@ -8,8 +8,8 @@
 
 namespace sluice::broker {
 
-Core::Core(BrokerOptions broker_options, storage::Log& the_log,
-           storage::MessageStore& the_messages, EffectSink& the_effects)
+Core::Core(BrokerOptions broker_options, storage::Log& the_log, storage::MessageStore& the_messages,
+           EffectSink& the_effects)
     : options(broker_options),
       log(the_log),
       messages(the_messages),
@@ -79,8 +79,7 @@ void Core::schedule(base::Now now, Subscription& subscription) {
   expiries.set(stream, stream.expiry().earliest());
 
   std::optional<base::WallTime> dead_expires;
-  const base::Millis retention =
-      stream.queue().settings(subscription.id()).dead_letter.retention;
+  const base::Millis retention = stream.queue().settings(subscription.id()).dead_letter.retention;
   const std::optional<base::Sequence> oldest = subscription.dead().oldest();
   if (oldest && retention.count() > 0) {
     dead_expires = subscription.dead().find(*oldest)->died_at + retention.count();

@@ -18,8 +18,8 @@ namespace sluice::broker {
 
 // Commit needed before anybody may see the effect. lsn 0 = none.
 struct Wait {
-  base::Lsn lsn;           // an exclusive end
-  bool durable = true;     // false: written is enough (fsync Interval and Never)
+  base::Lsn lsn;        // an exclusive end
+  bool durable = true;  // false: written is enough (fsync Interval and Never)
 };
 
 struct SessionOpened {
@@ -32,8 +32,8 @@ struct PublisherOpened {
   Refusal refusal;
   PublisherHandle publisher;
   std::uint32_t producer_epoch = 0;
-  std::uint64_t last_sequence = 0;  // the last that is stored; the client resends what is above
-  std::uint64_t messages_limit = 0; // credit, absolute since this reply
+  std::uint64_t last_sequence = 0;   // the last that is stored; the client resends what is above
+  std::uint64_t messages_limit = 0;  // credit, absolute since this reply
   std::uint64_t bytes_limit = 0;
   std::uint32_t message_bytes_max = 0;
 };
@@ -47,7 +47,7 @@ struct PublishReply {
   base::Sequence first;                 // of the batch, also of a duplicate (0 = forgotten)
   std::uint32_t count = 0;
   bool duplicate = false;
-  std::uint64_t messages_limit = 0;     // credit after this batch
+  std::uint64_t messages_limit = 0;  // credit after this batch
   std::uint64_t bytes_limit = 0;
 };
 

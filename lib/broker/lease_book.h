@@ -28,7 +28,7 @@ struct Lease {
   AttachmentHandle attachment;  // 0 = recovered and not claimed yet
   base::MonoTime delivered_at;
   base::MonoTime deadline;
-  bool ending = false;          // its session is gone; it waits for its turn to be given back
+  bool ending = false;  // its session is gone; it waits for its turn to be given back
 };
 
 // Hears of every message that leaves a lease, whatever the reason.

@@ -10,7 +10,7 @@ namespace sluice::broker {
 
 namespace {
 
-constexpr std::uint32_t kMessagesMax = 1000;
+constexpr std::uint32_t kPeekedMessagesMax = 1000;
 constexpr std::uint32_t kBytesMax = 1U << 20;
 // Messages that one peek looks at; what cannot be read is passed over.
 constexpr std::uint32_t kLooksMax = 2000;
@@ -21,7 +21,7 @@ class Peeking {
       : core_(core),
         subscription_(subscription),
         reply_(reply),
-        messages_left_(std::min(command.messages_max, kMessagesMax)),
+        messages_left_(std::min(command.messages_max, kPeekedMessagesMax)),
         bytes_left_(std::min(command.bytes_max, kBytesMax)) {}
 
   void dead_letters(base::Sequence from) {
@@ -70,8 +70,10 @@ class Peeking {
       peeked.accepted_at = message->accepted_at;
       peeked.entry.assign(message->entry.begin(), message->entry.end());
     }
-    if (letter != nullptr) describe(*letter, peeked);
-    else describe(sequence, peeked);
+    if (letter != nullptr)
+      describe(*letter, peeked);
+    else
+      describe(sequence, peeked);
     reply_.messages.push_back(std::move(peeked));
     --messages_left_;
     bytes_left_ -= std::min<std::size_t>(bytes, bytes_left_);
@@ -92,10 +94,8 @@ class Peeking {
   }
 
   void describe(base::Sequence sequence, PeekedMessage& peeked) {
-    subscription_.delays().for_each_in({sequence, sequence},
-                                       [&](base::SequenceRange, base::WallTime due) {
-                                         peeked.due = due;
-                                       });
+    subscription_.delays().for_each_in(
+        {sequence, sequence}, [&](base::SequenceRange, base::WallTime due) { peeked.due = due; });
     const MessageState* state = subscription_.retries().find(sequence);
     if (state == nullptr) return;
     peeked.attempts = state->attempts;

@@ -30,8 +30,8 @@ Limits limits_now(const Core& core, const Publisher& publisher) {
     std::uint64_t bytes = share_of(limits.bytes_max, queue.bytes(), publishers);
     if (messages == 0) {
       // An empty queue takes any message that it may have at all.
-      const std::uint64_t one = std::uint64_t{limits.message_bytes_max} +
-                                base::kEntryHeaderBytes + base::kAttributesBytesMax;
+      const std::uint64_t one = std::uint64_t{limits.message_bytes_max} + base::kEntryHeaderBytes +
+                                base::kAttributesBytesMax;
       bytes = std::max(bytes, one);
     }
     ahead.messages = std::min(ahead.messages, share_of(limits.messages_max, messages, publishers));

@@ -30,8 +30,10 @@ class Publishing {
       queue_->totals().refused_by_code[static_cast<std::uint16_t>(refusal.code)] += 1;
     }
     reply_.refusal = refusal;
-    if (publisher_ != nullptr) reply(Wait{});
-    else core_.effects.emit(Wait{}, std::move(reply_));
+    if (publisher_ != nullptr)
+      reply(Wait{});
+    else
+      core_.effects.emit(Wait{}, std::move(reply_));
   }
 
  private:
@@ -86,9 +88,9 @@ Refusal Publishing::check_producer(bool& repeated) {
             "this producer was forgotten: open the publisher again with epoch 0"};
   }
   if (publisher_->epoch < producer->epoch) {
-    return {RefusalCode::kProducerFenced, "a newer epoch of this producer exists: " +
-                                              std::to_string(producer->epoch) + " after " +
-                                              std::to_string(publisher_->epoch)};
+    return {RefusalCode::kProducerFenced,
+            "a newer epoch of this producer exists: " + std::to_string(producer->epoch) +
+                " after " + std::to_string(publisher_->epoch)};
   }
   const ProducerStream* mine = producer->find(stream_->id());
   const std::uint64_t last = mine == nullptr ? 0 : mine->last;
@@ -168,12 +170,11 @@ void Publishing::accept() {
   fact.producer_epoch = publisher_->epoch;
   fact.producer_sequence = command_.producer_sequence;
   fact.body_bytes = static_cast<std::uint32_t>(summary_.body_bytes);
-  fact.flags = static_cast<std::uint8_t>(
-      (summary_.has_attributes ? storage::kMessagesHaveAttributes : 0) |
-      (summary_.has_timing ? storage::kMessagesHaveTiming : 0));
+  fact.flags =
+      static_cast<std::uint8_t>((summary_.has_attributes ? storage::kMessagesHaveAttributes : 0) |
+                                (summary_.has_timing ? storage::kMessagesHaveTiming : 0));
   const storage::Appended at = core_.messages.append(fact, command_.entries, queue_->syncs());
-  const bool uniform =
-      std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes;
+  const bool uniform = std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes;
   CHECK(apply_fact(core_.state, fact, command_.entries, uniform, at.begin).has_value());
   stream_->last_record_end = at.end;
   for (const auto& subscription : stream_->subscriptions()) core_.touch(*subscription);
@@ -207,8 +208,7 @@ void Publishing::reply(Wait wait) {
 }
 
 // The epoch that the publisher gets, in `epoch`.
-Refusal take_epoch(Core& core, const OpenPublisher& command, Stream& stream,
-                   std::uint32_t& epoch) {
+Refusal take_epoch(Core& core, const OpenPublisher& command, Stream& stream, std::uint32_t& epoch) {
   if (command.producer.is_zero()) return {};
   const Producer* known = core.state.producers.find(command.producer);
   if (command.producer_epoch == 0) {
@@ -224,9 +224,9 @@ Refusal take_epoch(Core& core, const OpenPublisher& command, Stream& stream,
             "this producer is not known: open the publisher with epoch 0"};
   }
   if (command.producer_epoch < known->epoch) {
-    return {RefusalCode::kProducerFenced, "a newer epoch of this producer exists: " +
-                                              std::to_string(known->epoch) + " after " +
-                                              std::to_string(command.producer_epoch)};
+    return {RefusalCode::kProducerFenced,
+            "a newer epoch of this producer exists: " + std::to_string(known->epoch) + " after " +
+                std::to_string(command.producer_epoch)};
   }
   epoch = command.producer_epoch;
   return {};

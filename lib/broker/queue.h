@@ -21,8 +21,8 @@ namespace sluice::broker {
 // What the log says about a queue: its configuration and the numbers of its subscriptions.
 struct StoredConfig {
   QueueConfig config;
-  std::vector<base::SubscriptionId> ids;   // of config.subscriptions, in the same order
-  base::SubscriptionId next_id{1};         // never given before
+  std::vector<base::SubscriptionId> ids;  // of config.subscriptions, in the same order
+  base::SubscriptionId next_id{1};        // never given before
 };
 
 // Counters since the start of the process; not in the log.

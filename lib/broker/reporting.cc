@@ -54,8 +54,8 @@ void add_totals(const SubscriptionTotals& totals, SubscriptionStats& stats) {
 }
 
 using Consumers = std::map<std::pair<base::QueueId, base::SubscriptionId>, std::set<std::string>>;
-using ConsumerCounts = std::map<std::pair<base::QueueId, base::SubscriptionId>,
-                                std::set<SessionHandle>>;
+using ConsumerCounts =
+    std::map<std::pair<base::QueueId, base::SubscriptionId>, std::set<SessionHandle>>;
 
 QueueStats report_queue(Core& core, base::Now now, Queue& queue, const Consumers& names,
                         const ConsumerCounts& sessions) {

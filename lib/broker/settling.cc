@@ -81,8 +81,10 @@ Claims check(Core& core, base::Now now, const Attachment& attachment, const Sett
   return claims;
 }
 
-void carry_out(Core& core, base::Now now, Subscription& subscription, const Claims& claims,
-               const Settle& command, const std::string& consumer) {
+void carry_out(Core& core, base::Now now, const Attachment& attachment, const Claims& claims,
+               const Settle& command) {
+  Subscription& subscription = *attachment.subscription;
+  const auto consumer = [&] { return core.sessions.find(attachment.session)->client; };
   SubscriptionTotals& totals = subscription.stream().queue().totals(subscription.id());
   switch (command.kind) {
     case SettleKind::kAck: {
@@ -96,12 +98,12 @@ void carry_out(Core& core, base::Now now, Subscription& subscription, const Clai
       return give_back(core, now, subscription, claims.held, storage::ReleaseCause::kConsumer);
     case SettleKind::kFail:
       return fail(core, now, subscription, claims.held,
-                  {command.error.substr(0, kErrorBytesMax), consumer, command.delay});
+                  {command.error.substr(0, kErrorBytesMax), consumer(), command.delay});
     case SettleKind::kReject:
       totals.rejected += claims.messages;
       return kill(
           core, now, subscription, claims.held,
-          {storage::DeadReason::kRejected, command.error.substr(0, kErrorBytesMax), consumer});
+          {storage::DeadReason::kRejected, command.error.substr(0, kErrorBytesMax), consumer()});
   }
 }
 
@@ -167,9 +169,8 @@ void settle(Core& core, base::Now now, const Settle& command) {
   }
   Subscription& subscription = *attachment->subscription;
   const Claims claims = check(core, now, *attachment, command);
-  const std::string consumer = core.sessions.find(attachment->session)->client;
   subscription.stream().queue().totals(subscription.id()).stale_receipts += claims.stale;
-  if (claims.messages > 0) carry_out(core, now, subscription, claims, command, consumer);
+  if (claims.messages > 0) carry_out(core, now, *attachment, claims, command);
   core.touch(subscription);
   if (!command.wants_reply) return;
   reply.settled = claims.messages + claims.acked;

@@ -52,8 +52,8 @@ struct QueueStats {
   base::QueueId id;
   std::string name;
   QueueConfig config;
-  std::uint64_t messages = 0;     // not yet settled by all subscriptions, dead letters not counted
-  std::uint64_t bytes = 0;        // their bodies
+  std::uint64_t messages = 0;  // not yet settled by all subscriptions, dead letters not counted
+  std::uint64_t bytes = 0;     // their bodies
   std::uint64_t dead_bytes = 0;
   std::uint32_t publishers = 0;
   std::uint64_t next_sequence = 0;  // of shard 0

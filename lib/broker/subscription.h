@@ -118,10 +118,10 @@ class Subscription {
 
   // --- Of this process only; the delivery's and Core's.
 
-  std::deque<AttachmentHandle> ring;            // who has credit, next one first
-  std::optional<storage::BatchLocation> near;   // the batch that was read last
-  base::Lsn last_record_end;                    // of the latest record about this subscription
-  bool touched = false;                         // stands in Core's list
+  std::deque<AttachmentHandle> ring;           // who has credit, next one first
+  std::optional<storage::BatchLocation> near;  // the batch that was read last
+  base::Lsn last_record_end;                   // of the latest record about this subscription
+  bool touched = false;                        // stands in Core's list
   // The oldest message that statistics asked for, and when it was accepted.
   std::optional<std::pair<base::Sequence, base::WallTime>> oldest_known;
 

@@ -133,8 +133,8 @@ void start_redrive(Core& core, const Redrive& command) {
     const bool same_queue = other.key.stream.queue == command.queue;
     if (other.kind != storage::TaskKind::kRedrive || !same_queue) continue;
     return refuse(core, command.origin, command.task,
-                  {RefusalCode::kTaskRunning, "redrive " + id.to_hex() +
-                                                  " of this queue is running: wait, or cancel it"});
+                  {RefusalCode::kTaskRunning,
+                   "redrive " + id.to_hex() + " of this queue is running: wait, or cancel it"});
   }
   begin(core, task, command.origin);
 }
@@ -196,8 +196,8 @@ void run_tasks(Core& core, base::Now now, Budget& budget) {
       ++dry;
       continue;
     }
-    core.effects.emit(Wait{}, reply_of(dry->second.origin, dry->second.task,
-                                       storage::TaskState::kCompleted));
+    core.effects.emit(
+        Wait{}, reply_of(dry->second.origin, dry->second.task, storage::TaskState::kCompleted));
     dry = core.dry_runs.erase(dry);
   }
 }

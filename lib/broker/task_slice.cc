@@ -33,8 +33,8 @@ bool matches(Core& core, const Task& task, const Stream& stream, Sequence sequen
   const Selector& selector = task.plan.selector;
   if (letter.record >= task.started || !in_sequences(selector, sequence)) return false;
   if (selector.reason && *selector.reason != letter.reason) return false;
-  const bool too_young = selector.dead_before != base::WallTime() &&
-                         selector.dead_before <= letter.died_at;
+  const bool too_young =
+      selector.dead_before != base::WallTime() && selector.dead_before <= letter.died_at;
   if (too_young) return false;
   return !selector.header || has_header(core, stream, sequence, *selector.header);
 }

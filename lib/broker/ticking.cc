@@ -158,10 +158,8 @@ void expire_dead_letters(Core& core, base::Now now, Budget& budget) {
   while (!budget.spent()) {
     Subscription* subscription = core.dead_expiries.due(now.wall);
     if (subscription == nullptr) return;
-    const base::Millis retention = subscription->stream()
-                                       .queue()
-                                       .settings(subscription->id())
-                                       .dead_letter.retention;
+    const base::Millis retention =
+        subscription->stream().queue().settings(subscription->id()).dead_letter.retention;
     Ranges over;
     subscription->dead().for_each_oldest([&](base::Sequence sequence, const DeadLetter& letter) {
       const bool old = letter.died_at + retention.count() <= now.wall;
@@ -199,8 +197,8 @@ std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   const auto offer_wall = [&](std::optional<base::WallTime> time) {
     if (!time) return;
     const std::int64_t wait_ms = std::max<std::int64_t>(0, *time - now.wall);
-    const base::Nanos wait = std::min(kWallLookEvery, base::Nanos(base::Millis(
-                                          std::min<std::int64_t>(wait_ms, 10'000))));
+    const base::Nanos wait = std::min(
+        kWallLookEvery, base::Nanos(base::Millis(std::min<std::int64_t>(wait_ms, 10'000))));
     offer(now.mono + wait);
   };
   offer(core.state.leases.earliest_deadline());

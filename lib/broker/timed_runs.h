@@ -69,7 +69,7 @@ class TimedRuns {
   void insert(base::SequenceRange range, base::WallTime time, bool pending);
   Runs::iterator erase(Runs::iterator run);
 
-  Runs runs_;  // by first sequence, disjoint
+  Runs runs_;                                                  // by first sequence, disjoint
   std::set<std::pair<base::WallTime, base::Sequence>> order_;  // of pending runs
   std::uint64_t pending_ = 0;
 };

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/prng.h"
 #include "client/refusal.h"
+#include "client/retry_pause.h"
 #include "client/zmq_transport.h"
 #include "wire/frame_codec.h"
 
@@ -16,7 +17,6 @@ namespace {
 constexpr std::string_view kSoftware = "sluice-client/1";
 // Frames handled before heartbeats and resends get their turn.
 constexpr int kFramesARound = 256;
-constexpr base::Millis kPatience{100};
 // A socket that takes nothing is about to be lost.
 constexpr base::Millis kRefusedSendPause{10};
 constexpr base::Millis kTimeoutMax{24LL * 3600 * 1000};
@@ -112,7 +112,7 @@ base::Result<Connection::Answer> Connection::Impl::request(const wire::Body& bod
     if (refused == nullptr) return std::move(*answer);
     const auto code = static_cast<wire::Code>(refused->code);
     if (!options.repeat || !asks_for_patience(code)) return to_error(code, refused->message);
-    RETURN_IF_ERROR(pause(kPatience, until));
+    RETURN_IF_ERROR(pause(kRetryPause, until));
     RETURN_IF_ERROR(check_deadline(until, to_error(code, refused->message).message()));
   }
 }

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "client/refusal.h"
+#include "client/retry_pause.h"
 
 namespace sluice::client {
 namespace {
 
-constexpr base::Millis kPatience{100};
 // Enough acknowledged pieces to be worth a frame before the application polls again.
 constexpr std::size_t kSettleFramesMax = 8;
 
@@ -272,7 +272,7 @@ void Consumer::Impl::on_attached(Attachment& attachment, const wire::Attached& a
     pump(attachment);
   } else if (asks_for_patience(code)) {
     attachment.phase = Attachment::Phase::kClosed;
-    attachment.retry_at = connection_.now() + kPatience;
+    attachment.retry_at = connection_.now() + kRetryPause;
   } else {
     attachment.phase = Attachment::Phase::kClosed;
     failure_ = to_error(code, attached.message);
@@ -325,7 +325,7 @@ void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
   attachment.credit.clear();
   const auto code = static_cast<wire::Code>(closed.code);
   if (code == wire::Code::kNone || asks_for_patience(code)) {
-    attachment.retry_at = connection_.now() + kPatience;  // it was changed: attach anew
+    attachment.retry_at = connection_.now() + kRetryPause;  // it was changed: attach anew
   } else {
     failure_ = to_error(code, closed.message);
   }

@@ -6,12 +6,11 @@
 
 #include "base/check.h"
 #include "client/refusal.h"
+#include "client/retry_pause.h"
 #include "wire/frame_codec.h"
 
 namespace sluice::client {
 namespace {
-
-constexpr base::Millis kPatience{100};
 
 // Refusals after which no batch of this publisher can ever be taken.
 bool ends_publisher(wire::Code code) {
@@ -58,7 +57,7 @@ void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& ope
   if (code != wire::Code::kNone) {
     if (!asks_for_patience(code) && !voids_handle(code)) return fail(code, opened.message);
     close();
-    retry_at_ = now + kPatience;
+    retry_at_ = now + kRetryPause;
     return;
   }
   phase_ = Phase::kOpen;
@@ -208,7 +207,7 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
   const std::uint64_t sequence = batches_.front().producer_sequence;
   probing_ = true;
   if (asks_for_patience(code)) {
-    retry_at_ = now + kPatience;
+    retry_at_ = now + kRetryPause;
   } else if (code == wire::Code::kProducerGap) {
     if (published.expected_sequence == sequence) {
       return fail(wire::Code::kMalformed, "the broker refused the sequence that it expects");

@@ -28,16 +28,16 @@ base::Result<std::unique_ptr<BrokerServer>> BrokerServer::open(Parts parts,
                                                                const ServerOptions& options,
                                                                ServerHooks hooks) {
   std::unique_ptr<BrokerServer> server(new BrokerServer(parts, options, std::move(hooks)));
-  ASSIGN_OR_RETURN(server->client_, ZmqRouter::open(server->context_,
-                                                    {.port = Port::kClient,
-                                                     .endpoint = options.client_endpoint}));
-  ASSIGN_OR_RETURN(server->control_, ZmqRouter::open(server->context_,
-                                                     {.port = Port::kControl,
-                                                      .endpoint = options.control_endpoint}));
+  ASSIGN_OR_RETURN(server->client_,
+                   ZmqRouter::open(server->context_,
+                                   {.port = Port::kClient, .endpoint = options.client_endpoint}));
+  ASSIGN_OR_RETURN(server->control_,
+                   ZmqRouter::open(server->context_,
+                                   {.port = Port::kControl, .endpoint = options.control_endpoint}));
   BrokerHost& host = parts.host;
   server->dispatch_ = std::make_unique<FrameDispatch>(
-      FrameDispatch::Parts{server->sessions_, host, host.gate(), host.messages(),
-                           *server->client_, *server->control_},
+      FrameDispatch::Parts{server->sessions_, host, host.gate(), host.messages(), *server->client_,
+                           *server->control_},
       server->dispatch_hooks(), DispatchOptions{host.incarnation(), options.software});
   server->refresh_stats(parts.clock.now());
   return server;
@@ -113,12 +113,17 @@ void BrokerServer::drain(ZmqRouter& router) {
   for (int frames = 0; frames < kFramesPerRound; ++frames) {
     const Inbound inbound = router.receive();
     switch (inbound.kind) {
-      case Inbound::Kind::kNone: return;
-      case Inbound::Kind::kFrame: dispatch_->receive(now, inbound.peer, inbound.frame); break;
+      case Inbound::Kind::kNone:
+        return;
+      case Inbound::Kind::kFrame:
+        dispatch_->receive(now, inbound.peer, inbound.frame);
+        break;
       case Inbound::Kind::kParts:
         dispatch_->receive_junk(inbound.peer, "message: one frame behind the routing id");
         break;
-      case Inbound::Kind::kNobody: dispatch_->receive_junk(std::nullopt, "routing id"); break;
+      case Inbound::Kind::kNobody:
+        dispatch_->receive_junk(std::nullopt, "routing id");
+        break;
     }
     if (clock_.mono_now() - now.mono >= kTimePerRound.count()) return;
   }

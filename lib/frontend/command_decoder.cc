@@ -42,13 +42,12 @@ std::string subscription_or_default(std::string_view name) {
 }  // namespace
 
 broker::OpenPublisher to_command(broker::Origin origin, const wire::OpenPublisher& frame) {
-  return {origin, frame.queue, base::ShardIndex(frame.shard), frame.producer,
-          frame.producer_epoch};
+  return {origin, frame.queue, base::ShardIndex(frame.shard), frame.producer, frame.producer_epoch};
 }
 
 broker::Publish to_command(broker::Origin origin, const wire::Publish& frame) {
-  return {origin, broker::PublisherHandle(frame.publisher), frame.producer_sequence,
-          frame.entries, frame.count};
+  return {origin, broker::PublisherHandle(frame.publisher), frame.producer_sequence, frame.entries,
+          frame.count};
 }
 
 broker::Attach to_command(broker::Origin origin, const wire::Attach& frame) {

@@ -91,9 +91,12 @@ wire::AttachmentClosed to_frame(const broker::AttachmentClosed& effect) {
 }
 
 wire::Task to_frame(const broker::TaskReply& effect) {
-  return {code_of(effect.refusal), text_of(effect.refusal),
-          effect.task,             static_cast<std::uint8_t>(effect.state),
-          effect.matched,          effect.done};
+  return {code_of(effect.refusal),
+          text_of(effect.refusal),
+          effect.task,
+          static_cast<std::uint8_t>(effect.state),
+          effect.matched,
+          effect.done};
 }
 
 wire::Peeked to_frame(const broker::PeekReply& effect) {

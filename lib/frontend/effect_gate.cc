@@ -69,8 +69,7 @@ void EffectGate::hold(broker::Wait wait, Effect effect) {
   // earlier ones of its session may, whichever queue they are in.
   base::Lsn& last = durable ? durable_last_ : written_last_;
   std::deque<Held>& queue = durable ? durable_ : written_;
-  const base::Lsn lsn =
-      std::max({wait.lsn, backlog.lsn, queue.empty() ? base::Lsn{} : last});
+  const base::Lsn lsn = std::max({wait.lsn, backlog.lsn, queue.empty() ? base::Lsn{} : last});
   backlog.lsn = lsn;
   last = lsn;
   ++(durable ? backlog.durable : backlog.written);

@@ -22,11 +22,11 @@ struct PreparedFrame {
   bool ends_session = false;  // the session is forgotten once this is sent
 };
 
-using Effect = std::variant<broker::SessionOpened, broker::PublisherOpened, broker::PublishReply,
-                            broker::PublisherCredit, broker::AttachReply, broker::DetachReply,
-                            broker::Deliver, broker::SettleReply, broker::ExtendReply,
-                            broker::AttachmentClosed, broker::TaskReply, broker::PeekReply,
-                            broker::DeleteReply, PreparedFrame>;
+using Effect =
+    std::variant<broker::SessionOpened, broker::PublisherOpened, broker::PublishReply,
+                 broker::PublisherCredit, broker::AttachReply, broker::DetachReply, broker::Deliver,
+                 broker::SettleReply, broker::ExtendReply, broker::AttachmentClosed,
+                 broker::TaskReply, broker::PeekReply, broker::DeleteReply, PreparedFrame>;
 
 // The session that an effect is for.
 broker::SessionHandle session_of(const Effect& effect);

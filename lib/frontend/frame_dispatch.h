@@ -93,9 +93,7 @@ class FrameDispatch {
     const wire::FrameHeader& header;
     Peer peer;
     Session& session;
-    broker::Origin origin() const {
-      return {session.handle, broker::RequestId(header.request)};
-    }
+    broker::Origin origin() const { return {session.handle, broker::RequestId(header.request)}; }
   };
   struct Observer {
     base::Nanos interval{0};

@@ -128,8 +128,7 @@ void FrameDispatch::tick(base::Now now) {
     output(session.peer).forget(session.peer);
     observers_.erase(session.handle);
     if (session.port == Port::kClient) {
-      parts_.commands.apply(now,
-                            broker::SessionGone{session.handle, broker::SessionEnd::kLost});
+      parts_.commands.apply(now, broker::SessionGone{session.handle, broker::SessionEnd::kLost});
     }
   }
   for (auto at = observers_.begin(); at != observers_.end();) {

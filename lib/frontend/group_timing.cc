@@ -28,8 +28,7 @@ class GroupTiming::Measured final : public storage::LogWork {
   base::Nanos duration_{0};
 };
 
-std::shared_ptr<storage::LogWork> GroupTiming::measure(
-    std::shared_ptr<storage::WriteGroup> group) {
+std::shared_ptr<storage::LogWork> GroupTiming::measure(std::shared_ptr<storage::WriteGroup> group) {
   return std::make_shared<Measured>(*this, std::move(group));
 }
 

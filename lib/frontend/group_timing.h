@@ -29,8 +29,7 @@ class GroupTiming {
 
   // Upper bounds in microseconds; the last count is of all above.
   static constexpr std::array<std::int64_t, 13> kBoundsUs{
-      50,     100,    200,    500,     1'000,   2'000,    5'000,
-      10'000, 20'000, 50'000, 100'000, 500'000, 1'000'000};
+      50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000, 20'000, 50'000, 100'000, 500'000, 1'000'000};
 
   const runtime::Clock& clock_;
   std::array<std::uint64_t, kBoundsUs.size() + 1> counts_{};

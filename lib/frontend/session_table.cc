@@ -36,8 +36,7 @@ SessionTable::SessionTable(SessionOptions options, std::uint32_t incarnation,
 
 SessionTable::Hello SessionTable::hello(base::MonoTime now, Peer peer, std::uint64_t request,
                                         const wire::Hello& hello) {
-  if (hello.version_min > wire::kProtocolVersion ||
-      hello.version_max < wire::kProtocolVersionMin) {
+  if (hello.version_min > wire::kProtocolVersion || hello.version_max < wire::kProtocolVersionMin) {
     return {{broker::RefusalCode::kUnsupportedVersion,
              "version: this broker speaks " + std::to_string(wire::kProtocolVersionMin) + " to " +
                  std::to_string(wire::kProtocolVersion)},

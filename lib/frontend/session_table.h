@@ -50,8 +50,8 @@ class SessionTable {
     Port port = Port::kClient;
     Peer peer;
     bool connected = false;
-    bool closing = false;      // said goodbye; forgotten when the answer is sent
-    bool resumed = false;      // the last HELLO took over a session that was here
+    bool closing = false;  // said goodbye; forgotten when the answer is sent
+    bool resumed = false;  // the last HELLO took over a session that was here
     base::MonoTime heard;
     std::uint64_t hello_request = 0;
     std::uint32_t welcomes_due = 0;  // HELLOs whose SessionOpened has not come yet

@@ -5,15 +5,12 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/file_error.h"
 
 namespace sluice::runtime {
 namespace {
 
 constexpr MemoryDisk::InodeId kRoot = 1;
-
-base::Error failed(const char* what, std::string_view path, int errno_value) {
-  return base::io_error(std::string(what) + " '" + std::string(path) + "'", errno_value);
-}
 
 // Splits the first name off `path`, skipping slashes; empty at its end.
 std::string_view take_name(std::string_view& path) {
@@ -54,9 +51,9 @@ base::Result<MemoryDisk::Place> MemoryDisk::place_of(std::string_view path,
   Place place{kRoot, "", kRoot};
   std::string_view rest = path;
   for (std::string_view name = take_name(rest); !name.empty(); name = take_name(rest)) {
-    if (!place.inode) return failed(what, path, ENOENT);
+    if (!place.inode) return file_error(what, path, ENOENT);
     const Inode& folder = inodes_.at(*place.inode);
-    if (!folder.is_folder) return failed(what, path, ENOTDIR);
+    if (!folder.is_folder) return file_error(what, path, ENOTDIR);
     const auto found = folder.entries.find(name);
     place = Place{*place.inode, std::string(name), std::nullopt};
     if (found != folder.entries.end()) place.inode = found->second;
@@ -66,13 +63,13 @@ base::Result<MemoryDisk::Place> MemoryDisk::place_of(std::string_view path,
 
 base::Result<MemoryDisk::InodeId> MemoryDisk::find(std::string_view path) const {
   ASSIGN_OR_RETURN(const Place place, place_of(path, "open"));
-  if (!place.inode) return failed("open", path, ENOENT);
+  if (!place.inode) return file_error("open", path, ENOENT);
   return *place.inode;
 }
 
 base::Result<MemoryDisk::InodeId> MemoryDisk::find_file(std::string_view path) const {
   ASSIGN_OR_RETURN(const InodeId id, find(path));
-  if (inodes_.at(id).is_folder) return failed("open", path, EISDIR);
+  if (inodes_.at(id).is_folder) return file_error("open", path, EISDIR);
   return id;
 }
 
@@ -86,7 +83,7 @@ void MemoryDisk::change(FolderChange kind, const std::string& path, const std::s
 
 base::Result<MemoryDisk::InodeId> MemoryDisk::create_file(const std::string& path) {
   ASSIGN_OR_RETURN(const Place place, place_of(path, "open"));
-  if (place.inode) return failed("open", path, EEXIST);
+  if (place.inode) return file_error("open", path, EEXIST);
   const InodeId id = add_inode(path, false);
   change(FolderChange::kCreate, path, "", {{place.folder, place.name, id}});
   return id;
@@ -101,7 +98,7 @@ base::Status MemoryDisk::create_folder(const std::string& path) {
       change(FolderChange::kCreate, prefix, "",
              {{place.folder, place.name, add_inode(prefix, true)}});
     } else if (!inodes_.at(*place.inode).is_folder) {
-      return failed("create folder", path, EEXIST);
+      return file_error("create folder", path, EEXIST);
     }
   }
   return {};
@@ -110,7 +107,7 @@ base::Status MemoryDisk::create_folder(const std::string& path) {
 base::Result<std::vector<std::string>> MemoryDisk::list(const std::string& path) const {
   ASSIGN_OR_RETURN(const InodeId id, find(path));
   const Inode& folder = inodes_.at(id);
-  if (!folder.is_folder) return failed("list", path, ENOTDIR);
+  if (!folder.is_folder) return file_error("list", path, ENOTDIR);
   std::vector<std::string> names;
   for (const auto& [name, inode] : folder.entries) names.push_back(name);
   return names;
@@ -119,17 +116,17 @@ base::Result<std::vector<std::string>> MemoryDisk::list(const std::string& path)
 base::Status MemoryDisk::rename(const std::string& from, const std::string& to) {
   ASSIGN_OR_RETURN(const Place source, place_of(from, "rename"));
   ASSIGN_OR_RETURN(const Place target, place_of(to, "rename"));
-  if (!source.inode) return failed("rename", from, ENOENT);
+  if (!source.inode) return file_error("rename", from, ENOENT);
   if (source.inode == target.inode) return {};
   const bool moves_folder = inodes_.at(*source.inode).is_folder;
   if (target.inode) {
     const Inode& replaced = inodes_.at(*target.inode);
-    if (moves_folder && !replaced.is_folder) return failed("rename", to, ENOTDIR);
-    if (!moves_folder && replaced.is_folder) return failed("rename", to, EISDIR);
-    if (!replaced.entries.empty()) return failed("rename", to, ENOTEMPTY);
+    if (moves_folder && !replaced.is_folder) return file_error("rename", to, ENOTDIR);
+    if (!moves_folder && replaced.is_folder) return file_error("rename", to, EISDIR);
+    if (!replaced.entries.empty()) return file_error("rename", to, ENOTEMPTY);
   }
   if (moves_folder && (*source.inode == kRoot || is_below(to, from))) {
-    return failed("rename", from, EINVAL);
+    return file_error("rename", from, EINVAL);
   }
   change(FolderChange::kRename, from, to,
          {{source.folder, source.name, std::nullopt}, {target.folder, target.name, source.inode}});
@@ -142,16 +139,16 @@ base::Status MemoryDisk::rename(const std::string& from, const std::string& to) 
 
 base::Status MemoryDisk::remove(const std::string& path) {
   ASSIGN_OR_RETURN(const Place place, place_of(path, "remove"));
-  if (!place.inode) return failed("remove", path, ENOENT);
-  if (*place.inode == kRoot) return failed("remove", path, EBUSY);
-  if (!inodes_.at(*place.inode).entries.empty()) return failed("remove", path, ENOTEMPTY);
+  if (!place.inode) return file_error("remove", path, ENOENT);
+  if (*place.inode == kRoot) return file_error("remove", path, EBUSY);
+  if (!inodes_.at(*place.inode).entries.empty()) return file_error("remove", path, ENOTEMPTY);
   change(FolderChange::kRemove, path, "", {{place.folder, place.name, std::nullopt}});
   return {};
 }
 
 base::Status MemoryDisk::sync_folder(const std::string& path) {
   ASSIGN_OR_RETURN(const InodeId id, find(path));
-  if (!inodes_.at(id).is_folder) return failed("open folder", path, ENOTDIR);
+  if (!inodes_.at(id).is_folder) return file_error("open folder", path, ENOTDIR);
   const auto concerns = [id](const EntryChange& entry) { return entry.folder == id; };
   std::vector<PendingChange> others;
   for (PendingChange& pending : pending_) {

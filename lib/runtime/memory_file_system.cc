@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/file_error.h"
 #include "runtime/memory_disk.h"
 
 namespace sluice::runtime {
@@ -20,10 +21,6 @@ using InodeId = MemoryDisk::InodeId;
 constexpr std::size_t kOperations = 8;
 // What an unlimited disk says of itself.
 constexpr std::uint64_t kTotalBytesUnlimited = std::uint64_t{1} << 50;
-
-base::Error failed(const char* what, const std::string& path, int errno_value) {
-  return base::io_error(std::string(what) + " '" + path + "'", errno_value);
-}
 
 base::Error dead(const std::string& path) {
   return base::Error(base::ErrorCode::kIo, "'" + path + "': the machine has stopped");
@@ -80,7 +77,7 @@ struct MemoryFileSystem::Machine {
   base::Status begin(FileOperation operation, const std::string& path) {
     if (stopped()) return dead(path);
     if (const auto fault = take_fault(operation, path)) {
-      return failed(verb_of(operation), path, fault->errno_value);
+      return file_error(verb_of(operation), path, fault->errno_value);
     }
     return {};
   }
@@ -111,8 +108,8 @@ struct MemoryFileSystem::Machine {
     if (fault) bytes = std::min(bytes, fault->bytes_written);
     const std::uint64_t fitting = file.writable_bytes(offset, bytes, free_bytes());
     file.write(disk.next_write_order(), offset, data.first(fitting));
-    if (fault) return failed("write", path, fault->errno_value);
-    if (fitting < bytes) return failed("write", path, ENOSPC);
+    if (fault) return file_error("write", path, fault->errno_value);
+    if (fitting < bytes) return file_error("write", path, ENOSPC);
     return {};
   }
 
@@ -120,7 +117,7 @@ struct MemoryFileSystem::Machine {
     if (stopped()) return dead(path);
     if (const auto fault = take_fault(FileOperation::kSync, path)) {
       disk.file(id).lose_unsynced();
-      return failed("fdatasync", path, fault->errno_value);
+      return file_error("fdatasync", path, fault->errno_value);
     }
     disk.file(id).sync();
     return {};
@@ -184,7 +181,7 @@ class MemoryFileSystem::OpenFile final : public File {
   bool alive() const { return machine_->incarnation == incarnation_; }
   base::Status check_writable(const char* what) const {
     if (!alive()) return dead(path_);
-    if (!writable_) return failed(what, path_, EBADF);
+    if (!writable_) return file_error(what, path_, EBADF);
     return {};
   }
 

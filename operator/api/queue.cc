@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "operator/api/field_limits.h"
+
 namespace sluice::api {
 namespace {
 
-constexpr std::uint64_t kGiB = 1ULL << 30;
 constexpr std::uint64_t kStorageDefault = 10 * kGiB;
 
 }  // namespace

@@ -75,6 +75,7 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     control_endpoint_ = server_->control_endpoint();
     started.set_value();
     result_ = server_->run();
+    asked_.get_future().wait();  // whoever asks for the stop still holds the server
   });
   running.wait();
 }
@@ -85,6 +86,7 @@ LocalBroker::~LocalBroker() {
 
 base::Status LocalBroker::stop() {
   server_->request_stop();
+  asked_.set_value();
   thread_.join();
   return result_;
 }

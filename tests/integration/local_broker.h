@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -64,6 +65,7 @@ class LocalBroker {
   std::string control_endpoint_;
   bool unclean_ = false;
   frontend::BrokerServer* server_ = nullptr;  // lives on the thread's stack
+  std::promise<void> asked_;
   base::Status result_;
   std::thread thread_;
 };

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "runtime/file_error.h"
 #include "runtime/posix/file_descriptor.h"
 
 namespace sluice::runtime {
@@ -20,10 +21,6 @@ namespace {
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kFolderMode = 0750;
 constexpr std::size_t kOwnerBytesMax = 1024;
-
-base::Error failed(const char* what, const std::string& path, int errno_value) {
-  return base::io_error(std::string(what) + " '" + path + "'", errno_value);
-}
 
 // Calls `call` again while a signal interrupts it.
 template <typename Call>
@@ -42,7 +39,7 @@ base::Status write_all(int fd, std::uint64_t offset, base::ByteView data, const 
   while (!data.empty()) {
     const ssize_t written = retry_interrupted(
         [&] { return ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
-    if (written < 0) return failed("write", path, errno);
+    if (written < 0) return file_error("write", path, errno);
     offset += static_cast<std::uint64_t>(written);
     data = data.subspan(static_cast<std::size_t>(written));
   }
@@ -56,7 +53,7 @@ base::Result<std::size_t> read_all(int fd, std::uint64_t offset, base::MutableBy
     const base::MutableByteView rest = out.subspan(total);
     const ssize_t count = retry_interrupted(
         [&] { return ::pread(fd, rest.data(), rest.size(), static_cast<off_t>(offset + total)); });
-    if (count < 0) return failed("read", path, errno);
+    if (count < 0) return file_error("read", path, errno);
     if (count == 0) break;
     total += static_cast<std::size_t>(count);
   }
@@ -75,18 +72,18 @@ class PosixFile final : public File {
     return read_all(fd_.get(), offset, out, path_);
   }
   base::Status sync_data() override {
-    if (::fdatasync(fd_.get()) != 0) return failed("fdatasync", path_, errno);
+    if (::fdatasync(fd_.get()) != 0) return file_error("fdatasync", path_, errno);
     return {};
   }
   base::Status truncate(std::uint64_t size) override {
     const int result =
         retry_interrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
-    if (result != 0) return failed("truncate", path_, errno);
+    if (result != 0) return file_error("truncate", path_, errno);
     return {};
   }
   base::Result<std::uint64_t> size() const override {
     struct stat status {};
-    if (::fstat(fd_.get(), &status) != 0) return failed("fstat", path_, errno);
+    if (::fstat(fd_.get(), &status) != 0) return file_error("fstat", path_, errno);
     return static_cast<std::uint64_t>(status.st_size);
   }
 
@@ -113,7 +110,7 @@ base::Status create_one_folder(const std::string& folder) {
   const int error = errno;
   struct stat status {};
   if (error == EEXIST && ::stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
-  return failed("create folder", folder, error);
+  return file_error("create folder", folder, error);
 }
 
 }  // namespace
@@ -123,13 +120,13 @@ base::Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& pat
   if (mode == OpenMode::kReadWrite) flags = O_RDWR;
   if (mode == OpenMode::kCreate) flags = O_RDWR | O_CREAT | O_EXCL;
   FileDescriptor fd = open_fd(path, flags);
-  if (!fd.valid()) return failed("open", path, errno);
+  if (!fd.valid()) return file_error("open", path, errno);
   return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
 }
 
 base::Result<std::vector<std::string>> PosixFileSystem::list(const std::string& folder) {
   const std::unique_ptr<DIR, CloseFolder> stream(::opendir(folder.c_str()));
-  if (!stream) return failed("list", folder, errno);
+  if (!stream) return file_error("list", folder, errno);
   std::vector<std::string> names;
   while (true) {
     errno = 0;
@@ -139,20 +136,20 @@ base::Result<std::vector<std::string>> PosixFileSystem::list(const std::string& 
     std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(std::move(name));
   }
-  if (errno != 0) return failed("list", folder, errno);
+  if (errno != 0) return file_error("list", folder, errno);
   std::sort(names.begin(), names.end());
   return names;
 }
 
 base::Status PosixFileSystem::rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
-    return failed(("rename to '" + to + "'").c_str(), from, errno);
+    return file_error(("rename to '" + to + "'").c_str(), from, errno);
   }
   return {};
 }
 
 base::Status PosixFileSystem::remove(const std::string& path) {
-  if (std::remove(path.c_str()) != 0) return failed("remove", path, errno);
+  if (std::remove(path.c_str()) != 0) return file_error("remove", path, errno);
   return {};
 }
 
@@ -166,15 +163,15 @@ base::Status PosixFileSystem::create_folder(const std::string& folder) {
 
 base::Status PosixFileSystem::sync_folder(const std::string& folder) {
   const FileDescriptor fd = open_fd(folder, O_RDONLY | O_DIRECTORY);
-  if (!fd.valid()) return failed("open folder", folder, errno);
-  if (::fsync(fd.get()) != 0) return failed("fsync folder", folder, errno);
+  if (!fd.valid()) return file_error("open folder", folder, errno);
+  if (::fsync(fd.get()) != 0) return file_error("fsync folder", folder, errno);
   return {};
 }
 
 base::Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path,
                                                               const std::string& owner) {
   FileDescriptor fd = open_fd(path, O_RDWR | O_CREAT);
-  if (!fd.valid()) return failed("open lock file", path, errno);
+  if (!fd.valid()) return file_error("open lock file", path, errno);
   // Bound to the open file, not to the process: a second lock in the same process is refused too,
   // and closing another descriptor of the file does not drop it.
   struct flock whole_file {};
@@ -182,20 +179,20 @@ base::Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string&
   whole_file.l_whence = SEEK_SET;
   if (::fcntl(fd.get(), F_OFD_SETLK, &whole_file) != 0) {
     const int error = errno;
-    if (error != EAGAIN && error != EACCES) return failed("lock", path, error);
+    if (error != EAGAIN && error != EACCES) return file_error("lock", path, error);
     std::array<std::byte, kOwnerBytesMax> words;
     ASSIGN_OR_RETURN(const std::size_t length, read_all(fd.get(), 0, words, path));
     return base::failed_precondition("'" + path + "' is locked by " +
                                      std::string(base::as_text({words.data(), length})));
   }
-  if (::ftruncate(fd.get(), 0) != 0) return failed("truncate lock file", path, errno);
+  if (::ftruncate(fd.get(), 0) != 0) return file_error("truncate lock file", path, errno);
   RETURN_IF_ERROR(write_all(fd.get(), 0, base::as_bytes(owner), path));
   return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(std::move(fd)));
 }
 
 base::Result<DiskSpace> PosixFileSystem::space(const std::string& folder) {
   struct statvfs status {};
-  if (::statvfs(folder.c_str(), &status) != 0) return failed("statvfs", folder, errno);
+  if (::statvfs(folder.c_str(), &status) != 0) return file_error("statvfs", folder, errno);
   return DiskSpace{.total_bytes = std::uint64_t{status.f_blocks} * status.f_frsize,
                    .available_bytes = std::uint64_t{status.f_bavail} * status.f_frsize};
 }

@@ -1,6 +1,5 @@
-#include "broker/configuring.h"
-
 #include "broker/config_codec.h"
+#include "broker/configuring.h"
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {

@@ -1,14 +1,13 @@
 #include "broker/dead_letters.h"
-
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {
 namespace {
 
+using storage::TaskState;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
-using storage::TaskState;
 
 class DeadLetterTest : public testing::Test {
  protected:

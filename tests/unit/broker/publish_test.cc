@@ -1,5 +1,4 @@
 #include "broker/publishing.h"
-
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {

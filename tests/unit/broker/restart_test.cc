@@ -202,8 +202,9 @@ TEST(Restart, a_session_that_moves_to_another_connection_keeps_its_leases) {
   const auto after = world.open(1, true);
   EXPECT_EQ(world.sink.opened.back().effect.leases_kept, 2U);
   const auto attachment = world.attach(after, queue).attachment;
-  EXPECT_EQ(world.settle(SettleKind::kAck, after, attachment,
-                         {{got[0].epoch, {got[0].sequence, got[1].sequence}}})
+  EXPECT_EQ(world
+                .settle(SettleKind::kAck, after, attachment,
+                        {{got[0].epoch, {got[0].sequence, got[1].sequence}}})
                 .settled,
             2U);
   EXPECT_EQ(world.broker->stats(world.now).sessions, 2U);  // with the one that publishes

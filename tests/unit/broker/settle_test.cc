@@ -1,6 +1,5 @@
-#include "broker/settling.h"
-
 #include "broker/returning.h"
+#include "broker/settling.h"
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {
@@ -124,14 +123,11 @@ TEST_F(SettleTest, a_part_of_the_receipts_may_be_stale) {
 
 TEST_F(SettleTest, impossible_receipts_are_refused) {
   begin(2);
-  EXPECT_EQ(settle(SettleKind::kAck, {receipt(2, 1)}).refusal.code,
-            RefusalCode::kInvalidArgument);
-  EXPECT_EQ(settle(SettleKind::kAck, {receipt(0, 1)}).refusal.code,
-            RefusalCode::kInvalidArgument);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(2, 1)}).refusal.code, RefusalCode::kInvalidArgument);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(0, 1)}).refusal.code, RefusalCode::kInvalidArgument);
   EXPECT_EQ(settle(SettleKind::kAck, {receipt(1, ~std::uint64_t{0})}).refusal.code,
             RefusalCode::kInvalidArgument);
-  EXPECT_EQ(settle(SettleKind::kAck, {receipt(500, 600)}).refusal.code,
-            RefusalCode::kStaleReceipt);
+  EXPECT_EQ(settle(SettleKind::kAck, {receipt(500, 600)}).refusal.code, RefusalCode::kStaleReceipt);
 }
 
 TEST_F(SettleTest, a_released_message_is_ready_at_once_and_not_counted) {

@@ -107,9 +107,10 @@ class ZmqClientTest : public testing::Test {
  protected:
   ZmqClientTest() { served_.start(); }
 
-  base::Result<std::unique_ptr<Connection>> connect() {
+  base::Result<std::unique_ptr<Connection>> connect() { return connect(served_.endpoint()); }
+  static base::Result<std::unique_ptr<Connection>> connect(const std::string& endpoint) {
     ConnectionOptions options;
-    options.endpoint = served_.endpoint();
+    options.endpoint = endpoint;
     options.connect_timeout = Millis(20'000);
     options.backoff_min = Millis(1);
     return Connection::open(options);
@@ -188,8 +189,9 @@ TEST_F(ZmqClientTest, ConsumesWithoutCopying) {
 
 TEST_F(ZmqClientTest, ConnectsWhenTheBrokerComesLate) {
   served_.stop();
+  const std::string endpoint = served_.endpoint();
   std::thread late([this] { served_.start(); });
-  EXPECT_THAT(connect(), IsOk());
+  EXPECT_THAT(connect(endpoint), IsOk());
   late.join();
 }
 

@@ -77,8 +77,7 @@ TEST(EffectGateTest, WhatIsEmittedDuringTheReleaseIsReleasedToo) {
   gate.emit({}, reply(1, 1));
   std::vector<std::uint64_t> numbers;
   gate.release(positions(0, 0), [&](Effect&& effect) {
-    const std::uint64_t number =
-        std::get<broker::SettleReply>(effect).origin.request.value();
+    const std::uint64_t number = std::get<broker::SettleReply>(effect).origin.request.value();
     numbers.push_back(number);
     if (number < 3) gate.emit({}, reply(1, number + 1));
   });
@@ -123,8 +122,7 @@ TEST(EffectGateTest, HoldsItsPromisesForRandomEffects) {
         appended += prng.below(50);
         const std::uint64_t lsn = prng.chance(0.2) ? 0 : appended - prng.below(60);
         waits.push_back({base::Lsn(lsn), prng.chance(0.5)});
-        gate.emit(waits.back(), reply(static_cast<std::uint32_t>(prng.below(4)),
-                                      waits.size() - 1));
+        gate.emit(waits.back(), reply(static_cast<std::uint32_t>(prng.below(4)), waits.size() - 1));
       } else {
         written += prng.below(appended - written + 1);
         durable += prng.below(written - durable + 1);

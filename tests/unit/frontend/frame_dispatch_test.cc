@@ -64,9 +64,7 @@ class FrameDispatchTest : public testing::Test {
     header.request = 0;
     return header;
   }
-  RecordingOutput& output(Peer peer) {
-    return port_of(peer) == Port::kClient ? client_ : control_;
-  }
+  RecordingOutput& output(Peer peer) { return port_of(peer) == Port::kClient ? client_ : control_; }
   // The broker's answer to a hello, and everything else that is in the gate.
   void release(std::uint64_t durable = 1'000) {
     if (const auto* open = commands_.last<broker::OpenSession>(); open != nullptr) {
@@ -107,8 +105,9 @@ class FrameDispatchTest : public testing::Test {
 
   base::Prng prng_{3};
   base::Now now_{base::MonoTime(1'000'000'000), base::WallTime(1'000)};
-  SessionTable sessions_{{.ttl = base::Millis(10'000), .sessions_max = 8}, 2,
-                         [this] { return base::SessionId(prng_.id128()); }};
+  SessionTable sessions_{{.ttl = base::Millis(10'000), .sessions_max = 8}, 2, [this] {
+                           return base::SessionId(prng_.id128());
+                         }};
   RecordingCommands commands_;
   EffectGate gate_;
   FixedMessages messages_;

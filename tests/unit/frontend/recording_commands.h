@@ -12,11 +12,10 @@
 
 namespace sluice::frontend {
 
-using AnyCommand =
-    std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher, broker::Publish,
-                 broker::Attach, broker::Detach, broker::Credit, broker::Settle, broker::Extend,
-                 broker::DeleteQueue, broker::Redrive, broker::Purge, broker::CancelTask,
-                 broker::Peek>;
+using AnyCommand = std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher,
+                                broker::Publish, broker::Attach, broker::Detach, broker::Credit,
+                                broker::Settle, broker::Extend, broker::DeleteQueue,
+                                broker::Redrive, broker::Purge, broker::CancelTask, broker::Peek>;
 
 // Keeps what it is told; knows one queue.
 class RecordingCommands final : public Commands {

@@ -38,8 +38,8 @@ class SessionTableTest : public testing::Test {
 };
 
 TEST(PeerTest, HoldsPortAndRoutingId) {
-  const std::byte id[kRoutingIdBytes] = {std::byte{0}, std::byte{0xFF}, std::byte{2},
-                                         std::byte{3}, std::byte{0xFE}};
+  const std::byte id[kRoutingIdBytes] = {std::byte{0}, std::byte{0xFF}, std::byte{2}, std::byte{3},
+                                         std::byte{0xFE}};
   const Peer control = make_peer(Port::kControl, id);
   EXPECT_EQ(port_of(control), Port::kControl);
   EXPECT_EQ(port_of(make_peer(Port::kClient, id)), Port::kClient);

@@ -26,16 +26,16 @@ Response echo(const Request& request) {
                            (request.peer_is_loopback ? " loopback" : " remote"));
 }
 
-std::unique_ptr<Server> start(const ServerOptions& options = {}) {
+std::unique_ptr<Server> start_echo(const ServerOptions& options = {}) {
   auto server = Server::start(options, echo);
   EXPECT_THAT(server, test::IsOk());
   return std::move(server).value();
 }
 
-constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+constexpr std::string_view kGetRequest = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 TEST(HttpServer, Answers) {
-  const auto server = start();
+  const auto server = start_echo();
   ASSERT_NE(server->port(), 0);
   const auto answer = test::get(server->port(), "/a/b?x=1&y");
   ASSERT_TRUE(answer);
@@ -46,10 +46,10 @@ TEST(HttpServer, Answers) {
 }
 
 TEST(HttpServer, KeepsTheConnectionUntilToldOtherwise) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(peer.send(kGet));
+    ASSERT_TRUE(peer.send(kGetRequest));
     const auto answer = peer.answer();
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->headers.at("connection"), "keep-alive");
@@ -64,7 +64,7 @@ TEST(HttpServer, KeepsTheConnectionUntilToldOtherwise) {
 }
 
 TEST(HttpServer, OldClientsAreClosedUnlessTheyAskNotTo) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   ASSERT_TRUE(peer.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
   ASSERT_TRUE(peer.answer());
@@ -76,7 +76,7 @@ TEST(HttpServer, OldClientsAreClosedUnlessTheyAskNotTo) {
 }
 
 TEST(HttpServer, PipelinedRequestsAreAnsweredInOrder) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   std::string requests;
   constexpr int kCount = 200;
@@ -92,7 +92,7 @@ TEST(HttpServer, PipelinedRequestsAreAnsweredInOrder) {
 }
 
 TEST(HttpServer, HeadHasTheHeadersOfGetAndNoBody) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   ASSERT_TRUE(peer.send("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n"));
   const auto head = peer.answer(true);
@@ -101,14 +101,14 @@ TEST(HttpServer, HeadHasTheHeadersOfGetAndNoBody) {
   EXPECT_EQ(head->headers.at("content-length"),
             std::to_string(std::string("GET /a ?  loopback").size()));
   // The next bytes are the next answer, not a body.
-  ASSERT_TRUE(peer.send(kGet));
+  ASSERT_TRUE(peer.send(kGetRequest));
   const auto next = peer.answer();
   ASSERT_TRUE(next);
   EXPECT_EQ(next->status, 200);
 }
 
 TEST(HttpServer, BodiesAreReadAndDropped) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   ASSERT_TRUE(peer.send("GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"));
   ASSERT_TRUE(peer.answer());
@@ -118,12 +118,12 @@ TEST(HttpServer, BodiesAreReadAndDropped) {
   const auto answer = peer.answer();
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->body, "GET /b ?  loopback");
-  ASSERT_TRUE(peer.send(kGet));
+  ASSERT_TRUE(peer.send(kGetRequest));
   EXPECT_TRUE(peer.answer());
 }
 
 TEST(HttpServer, TellsAPeerThatWaitsToGoOn) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   ASSERT_TRUE(
       peer.send("GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
@@ -137,7 +137,7 @@ TEST(HttpServer, TellsAPeerThatWaitsToGoOn) {
 }
 
 TEST(HttpServer, NoContinueWhereNoBodyComes) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
   ASSERT_TRUE(peer.send("GET /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n"));
   const auto answer = peer.answer();
@@ -146,7 +146,7 @@ TEST(HttpServer, NoContinueWhereNoBodyComes) {
 }
 
 TEST(HttpServer, AHandlerThatThrowsIsAnError500) {
-  const auto server = start();
+  const auto server = start_echo();
   const auto answer = test::get(server->port(), "/throw");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 500);
@@ -154,9 +154,9 @@ TEST(HttpServer, AHandlerThatThrowsIsAnError500) {
 }
 
 TEST(HttpServer, AHalfClosedPeerGetsItsAnswer) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer peer(server->port());
-  ASSERT_TRUE(peer.send(kGet));
+  ASSERT_TRUE(peer.send(kGetRequest));
   peer.end_sending();
   const auto answer = peer.answer();
   ASSERT_TRUE(answer);
@@ -170,16 +170,16 @@ TEST(HttpServer, RefusesAnAddressThatIsNone) {
 }
 
 TEST(HttpServer, SaysWhichPortIsTaken) {
-  const auto first = start();
+  const auto first = start_echo();
   const auto second = Server::start({.port = first->port()}, echo);
   ASSERT_THAT(second, test::HasCode(base::ErrorCode::kUnavailable));
   EXPECT_THAT(second.error().message(), HasSubstr("127.0.0.1:" + std::to_string(first->port())));
 }
 
 TEST(HttpServer, StopClosesEverything) {
-  const auto server = start();
+  const auto server = start_echo();
   RawPeer idle(server->port());
-  ASSERT_TRUE(idle.send(kGet));
+  ASSERT_TRUE(idle.send(kGetRequest));
   ASSERT_TRUE(idle.answer());
   RawPeer halfway(server->port());
   ASSERT_TRUE(halfway.send("GET /a HTTP/1.1\r\nHo"));
@@ -192,13 +192,13 @@ TEST(HttpServer, StopClosesEverything) {
 }
 
 TEST(HttpServer, ServesManyThreadsAtOnce) {
-  const auto server = start();
+  const auto server = start_echo();
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([port = server->port()] {
       RawPeer peer(port);
       for (int i = 0; i < 50; ++i) {
-        ASSERT_TRUE(peer.send(kGet));
+        ASSERT_TRUE(peer.send(kGetRequest));
         ASSERT_TRUE(peer.answer());
       }
     });

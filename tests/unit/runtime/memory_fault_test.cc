@@ -18,7 +18,7 @@ using test::IsOk;
 using test::IsOkAndHolds;
 using testing::ElementsAre;
 
-constexpr std::uint64_t kSector = 4096;
+constexpr std::uint64_t kSectorBytes = 4096;
 
 std::unique_ptr<File> create(MemoryFileSystem& fs, const std::string& path) {
   base::Result<std::unique_ptr<File>> file = fs.open(path, OpenMode::kCreate);
@@ -117,60 +117,61 @@ TEST(MemoryFaultTest, after_a_failed_sync_the_page_cache_shows_what_the_disk_has
 }
 
 TEST(MemoryFaultTest, a_full_disk_takes_what_fits) {
-  MemoryFileSystem fs({.capacity_bytes = 3 * kSector});
+  MemoryFileSystem fs({.capacity_bytes = 3 * kSectorBytes});
   const auto file = create(fs, "f");
-  ASSERT_THAT(file->write_at(0, as_bytes(std::string(2 * kSector, 'a'))), IsOk());
-  EXPECT_EQ(available(fs), kSector);
-  EXPECT_THAT(file->write_at(2 * kSector, as_bytes(std::string(2 * kSector, 'b'))),
+  ASSERT_THAT(file->write_at(0, as_bytes(std::string(2 * kSectorBytes, 'a'))), IsOk());
+  EXPECT_EQ(available(fs), kSectorBytes);
+  EXPECT_THAT(file->write_at(2 * kSectorBytes, as_bytes(std::string(2 * kSectorBytes, 'b'))),
               HasCode(ErrorCode::kResourceExhausted));
-  EXPECT_THAT(file->size(), IsOkAndHolds(3 * kSector));
+  EXPECT_THAT(file->size(), IsOkAndHolds(3 * kSectorBytes));
   EXPECT_EQ(available(fs), 0U);
 }
 
 TEST(MemoryFaultTest, what_was_written_before_can_be_overwritten_on_a_full_disk) {
-  MemoryFileSystem fs({.capacity_bytes = 2 * kSector});
+  MemoryFileSystem fs({.capacity_bytes = 2 * kSectorBytes});
   const auto file = create(fs, "f");
-  ASSERT_THAT(file->write_at(0, as_bytes(std::string(2 * kSector, '\0'))), IsOk());
+  ASSERT_THAT(file->write_at(0, as_bytes(std::string(2 * kSectorBytes, '\0'))), IsOk());
   EXPECT_EQ(available(fs), 0U);
   EXPECT_THAT(file->write_at(5'000, as_bytes("settled")), IsOk());
 }
 
 TEST(MemoryFaultTest, a_hole_takes_no_space_until_it_is_written) {
-  MemoryFileSystem fs({.capacity_bytes = 4 * kSector});
+  MemoryFileSystem fs({.capacity_bytes = 4 * kSectorBytes});
   const auto file = create(fs, "f");
-  ASSERT_THAT(file->truncate(100 * kSector), IsOk());
-  EXPECT_EQ(available(fs), 4 * kSector);
-  ASSERT_THAT(file->write_at(50 * kSector + 10, as_bytes("x")), IsOk());
-  EXPECT_EQ(available(fs), 3 * kSector);
+  ASSERT_THAT(file->truncate(100 * kSectorBytes), IsOk());
+  EXPECT_EQ(available(fs), 4 * kSectorBytes);
+  ASSERT_THAT(file->write_at(50 * kSectorBytes + 10, as_bytes("x")), IsOk());
+  EXPECT_EQ(available(fs), 3 * kSectorBytes);
 }
 
 TEST(MemoryFaultTest, space_comes_back_when_the_last_handle_of_a_removed_file_is_closed) {
-  MemoryFileSystem fs({.capacity_bytes = 4 * kSector});
+  MemoryFileSystem fs({.capacity_bytes = 4 * kSectorBytes});
   auto file = create(fs, "f");
-  ASSERT_THAT(file->write_at(0, as_bytes(std::string(3 * kSector, 'a'))), IsOk());
+  ASSERT_THAT(file->write_at(0, as_bytes(std::string(3 * kSectorBytes, 'a'))), IsOk());
   ASSERT_THAT(fs.remove("f"), IsOk());
-  EXPECT_EQ(available(fs), kSector);
+  EXPECT_EQ(available(fs), kSectorBytes);
   file.reset();
-  EXPECT_EQ(available(fs), 4 * kSector);
+  EXPECT_EQ(available(fs), 4 * kSectorBytes);
 }
 
 TEST(MemoryFaultTest, truncating_gives_space_back) {
-  MemoryFileSystem fs({.capacity_bytes = 4 * kSector});
+  MemoryFileSystem fs({.capacity_bytes = 4 * kSectorBytes});
   const auto file = create(fs, "f");
-  ASSERT_THAT(file->write_at(0, as_bytes(std::string(4 * kSector, 'a'))), IsOk());
-  ASSERT_THAT(file->truncate(kSector + 1), IsOk());
-  EXPECT_EQ(available(fs), 2 * kSector);
+  ASSERT_THAT(file->write_at(0, as_bytes(std::string(4 * kSectorBytes, 'a'))), IsOk());
+  ASSERT_THAT(file->truncate(kSectorBytes + 1), IsOk());
+  EXPECT_EQ(available(fs), 2 * kSectorBytes);
 }
 
 TEST(MemoryFaultTest, the_disk_may_shrink_under_its_files) {
   MemoryFileSystem fs;
   const auto file = create(fs, "f");
-  ASSERT_THAT(file->write_at(0, as_bytes(std::string(4 * kSector, 'a'))), IsOk());
-  fs.set_capacity(kSector);
+  ASSERT_THAT(file->write_at(0, as_bytes(std::string(4 * kSectorBytes, 'a'))), IsOk());
+  fs.set_capacity(kSectorBytes);
   EXPECT_EQ(available(fs), 0U);
-  EXPECT_THAT(file->write_at(4 * kSector, as_bytes("x")), HasCode(ErrorCode::kResourceExhausted));
+  EXPECT_THAT(file->write_at(4 * kSectorBytes, as_bytes("x")),
+              HasCode(ErrorCode::kResourceExhausted));
   fs.set_capacity(0);
-  EXPECT_THAT(file->write_at(4 * kSector, as_bytes("x")), IsOk());
+  EXPECT_THAT(file->write_at(4 * kSectorBytes, as_bytes("x")), IsOk());
 }
 
 TEST(MemoryFaultTest, a_rotten_bit_is_rotten_on_the_disk_too) {

@@ -22,7 +22,7 @@ using test::bytes_of;
 using test::LogHarness;
 using test::stream_number;
 
-const StreamId kStream = stream_number(1);
+const StreamId kOnlyStream = stream_number(1);
 
 std::vector<std::string> names_in(LogHarness& harness, const std::string& folder) {
   auto names = harness.fs().list(folder);
@@ -32,7 +32,7 @@ std::vector<std::string> names_in(LogHarness& harness, const std::string& folder
 // Messages up to a segment; `next` goes on.
 void publish_until(LogHarness& harness, std::uint64_t segment, std::uint64_t& next) {
   while (harness.log().active_segment() < segment) {
-    harness.publish(kStream, next++, 1, 500);
+    harness.publish(kOnlyStream, next++, 1, 500);
     ASSERT_THAT(harness.log().flush(), IsOk());
   }
 }
@@ -181,13 +181,13 @@ TEST(Housekeeper, AMiddleSegmentMayGo) {
                 [&](const StreamId&, SequenceRange range) { return range != dead; }),
             1U);
   const auto check = [&] {
-    const auto seen = harness.consume(kStream, 1, next - 1);
+    const auto seen = harness.consume(kOnlyStream, 1, next - 1);
     ASSERT_EQ(seen.size(), next - 1 - dead.count());
     for (const auto& one : seen) {
       EXPECT_FALSE(one.damaged);
       EXPECT_FALSE(dead.contains(Sequence(one.sequence)));
     }
-    const auto after = harness.messages().locate(kStream, dead.first);
+    const auto after = harness.messages().locate(kOnlyStream, dead.first);
     ASSERT_THAT(after, IsOk());
     EXPECT_EQ((*after)->first, dead.last + 1);
   };
@@ -259,7 +259,7 @@ TEST(Housekeeper, ThePoolIsFilledInSlicesWhenTheSegmentFillsUp) {
   ASSERT_THAT(harness.open(), IsOk());
   EXPECT_EQ(harness.housekeeper().take_background(), nullptr);  // nobody writes
   while (harness.log().active_fill() < 0.3) {
-    harness.publish(kStream, harness.log().positions().appended.value(), 1, 100'000);
+    harness.publish(kOnlyStream, harness.log().positions().appended.value(), 1, 100'000);
   }
   ASSERT_THAT(harness.log().flush(), IsOk());
   int slices = 0;
@@ -325,7 +325,7 @@ TEST(Housekeeper, ACrashAtAnyStepOfDeletionAndSnapshotIsHarmless) {
       if (!harness.log().flush()) return false;
       dropped = true;
       if (!harness.housekeeper().run_inline()) return false;
-      for (int i = 0; i < 100; ++i) harness.publish(kStream, next++, 1, 500);
+      for (int i = 0; i < 100; ++i) harness.publish(kOnlyStream, next++, 1, 500);
       if (!harness.log().flush()) return false;
       acknowledged = next - 1;
       return harness.snapshot("3").has_value() && harness.housekeeper().idle();
@@ -344,11 +344,11 @@ TEST(Housekeeper, ACrashAtAnyStepOfDeletionAndSnapshotIsHarmless) {
         ASSERT_THAT(after.open(), IsOk()) << "stopped after " << stop;
         EXPECT_TRUE(after.report().corrupt.empty());
         EXPECT_TRUE(after.report().bad_snapshots.empty());
-        const auto seen = after.consume(kStream, live_from, acknowledged);
+        const auto seen = after.consume(kOnlyStream, live_from, acknowledged);
         ASSERT_EQ(seen.size(), acknowledged - live_from + 1);
         for (const auto& one : seen) EXPECT_EQ(one.body, test::body_of(one.sequence, 500));
         if (dropped) {
-          EXPECT_EQ(after.consume(kStream, 1, live_from - 1).size(), 0U);
+          EXPECT_EQ(after.consume(kOnlyStream, 1, live_from - 1).size(), 0U);
         }
         ASSERT_THAT(after.housekeeper().run_inline(), IsOk());
         after.close();

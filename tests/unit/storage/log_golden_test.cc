@@ -26,7 +26,7 @@ using test::LogHarness;
 using test::stream_number;
 
 constexpr std::string_view kFolder = SLUICE_TEST_SOURCE_DIR "/tests/golden/log/level-1/";
-constexpr std::uint64_t kSegmentBytes = 16 * 1024;
+constexpr std::uint64_t kGoldenSegmentBytes = 16 * 1024;
 
 template <typename Fact>
 void append(LogHarness& harness, const Fact& fact) {
@@ -119,7 +119,7 @@ std::vector<std::byte> read_golden(const std::string& path) {
 }
 
 TEST(LogGolden, DISABLED_WriteTheGoldenFiles) {
-  LogHarness harness(kSegmentBytes, 2026);
+  LogHarness harness(kGoldenSegmentBytes, 2026);
   write_log(harness);
   for (const std::string& path : log_files(harness)) {
     const auto bytes = harness.fs().contents(in_data(path));
@@ -129,7 +129,7 @@ TEST(LogGolden, DISABLED_WriteTheGoldenFiles) {
 }
 
 TEST(LogGolden, TodaysCodeWritesTheSameBytes) {
-  LogHarness harness(kSegmentBytes, 2026);
+  LogHarness harness(kGoldenSegmentBytes, 2026);
   write_log(harness);
   const std::vector<std::string> paths = log_files(harness);
   EXPECT_EQ(paths.size(), 3U);
@@ -140,7 +140,7 @@ TEST(LogGolden, TodaysCodeWritesTheSameBytes) {
 }
 
 TEST(LogGolden, AFolderOfTheFirstLevelIsReadable) {
-  LogHarness writer(kSegmentBytes, 2026);
+  LogHarness writer(kGoldenSegmentBytes, 2026);
   write_log(writer);
   LogHarness harness;
   for (const std::string& path : log_files(writer)) {

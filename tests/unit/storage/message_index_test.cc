@@ -15,7 +15,7 @@ using sluice::test::HasCode;
 using sluice::test::IsOk;
 using test::stream_number;
 
-constexpr std::uint64_t kSegmentBytes = 1U << 20;
+constexpr std::uint64_t kIndexSegmentBytes = 1U << 20;
 
 BatchLocation batch(std::uint64_t lsn, std::uint64_t first, std::uint32_t count) {
   BatchLocation location;
@@ -33,9 +33,9 @@ std::vector<std::byte> encoded(const MessageIndex& index) {
 
 // Two streams, three segments, several groups.
 MessageIndex filled() {
-  MessageIndex index(kSegmentBytes);
+  MessageIndex index(kIndexSegmentBytes);
   std::uint64_t first[] = {1, 1};
-  for (std::uint64_t lsn = kSegmentBytes + 4096; lsn < 4 * kSegmentBytes; lsn += 10'000) {
+  for (std::uint64_t lsn = kIndexSegmentBytes + 4096; lsn < 4 * kIndexSegmentBytes; lsn += 10'000) {
     const unsigned which = lsn / 10'000 % 2;
     index.add(stream_number(which), batch(lsn, first[which], 5), 10'000);
     first[which] += 5;
@@ -45,36 +45,36 @@ MessageIndex filled() {
 
 TEST(MessageIndex, AGroupClosesAtItsSizeItsCountAndItsSegment) {
   const StreamId stream = stream_number(1);
-  MessageIndex by_size(kSegmentBytes);
-  EXPECT_FALSE(by_size.add(stream, batch(kSegmentBytes + 4096, 1, 1), 60'000));
-  const auto closed = by_size.add(stream, batch(kSegmentBytes + 65'000, 2, 1), 10'000);
+  MessageIndex by_size(kIndexSegmentBytes);
+  EXPECT_FALSE(by_size.add(stream, batch(kIndexSegmentBytes + 4096, 1, 1), 60'000));
+  const auto closed = by_size.add(stream, batch(kIndexSegmentBytes + 65'000, 2, 1), 10'000);
   ASSERT_TRUE(closed);
   EXPECT_EQ(closed->batches.size(), 2U);
   EXPECT_EQ(closed->group.first, Sequence(1));
-  EXPECT_EQ(closed->group.last_record, Lsn(kSegmentBytes + 65'000));
+  EXPECT_EQ(closed->group.last_record, Lsn(kIndexSegmentBytes + 65'000));
 
-  MessageIndex by_count(kSegmentBytes);
+  MessageIndex by_count(kIndexSegmentBytes);
   for (std::uint64_t i = 0; i < 63; ++i) {
-    EXPECT_FALSE(by_count.add(stream, batch(kSegmentBytes + 4096 + i * 8, i + 1, 1), 8));
+    EXPECT_FALSE(by_count.add(stream, batch(kIndexSegmentBytes + 4096 + i * 8, i + 1, 1), 8));
   }
-  EXPECT_TRUE(by_count.add(stream, batch(kSegmentBytes + 4096 + 63 * 8, 64, 1), 8));
+  EXPECT_TRUE(by_count.add(stream, batch(kIndexSegmentBytes + 4096 + 63 * 8, 64, 1), 8));
 
-  MessageIndex by_segment(kSegmentBytes);
-  by_segment.add(stream, batch(kSegmentBytes + 4096, 1, 1), 8);
-  EXPECT_TRUE(by_segment.add(stream, batch(2 * kSegmentBytes + 4096, 2, 1), 8));
+  MessageIndex by_segment(kIndexSegmentBytes);
+  by_segment.add(stream, batch(kIndexSegmentBytes + 4096, 1, 1), 8);
+  EXPECT_TRUE(by_segment.add(stream, batch(2 * kIndexSegmentBytes + 4096, 2, 1), 8));
   EXPECT_EQ(by_segment.groups_count(stream), 1U);
   EXPECT_EQ(by_segment.open_batches(stream).size(), 1U);
 }
 
 TEST(MessageIndex, FindsTheGroupWhereASearchBegins) {
   const StreamId stream = stream_number(1);
-  MessageIndex index(kSegmentBytes);
+  MessageIndex index(kIndexSegmentBytes);
   EXPECT_FALSE(index.find(stream, Sequence(1)));
   // Groups begin at 10, 20, 30; open from 40 on.
   for (std::uint64_t i = 1; i <= 3; ++i) {
-    index.add(stream, batch(kSegmentBytes + 4096 + i * 70'000, i * 10, 5), 70'000);
+    index.add(stream, batch(kIndexSegmentBytes + 4096 + i * 70'000, i * 10, 5), 70'000);
   }
-  index.add(stream, batch(kSegmentBytes + 400'000, 40, 5), 10);
+  index.add(stream, batch(kIndexSegmentBytes + 400'000, 40, 5), 10);
   const auto found = [&](std::uint64_t sequence) {
     return index.find(stream, Sequence(sequence))->group;
   };
@@ -86,13 +86,13 @@ TEST(MessageIndex, FindsTheGroupWhereASearchBegins) {
   EXPECT_EQ(found(40), 3U);
   EXPECT_EQ(found(44), 3U);
   EXPECT_FALSE(index.find(stream, Sequence(45)));
-  EXPECT_EQ(index.last_record(stream), Lsn(kSegmentBytes + 400'000));
+  EXPECT_EQ(index.last_record(stream), Lsn(kIndexSegmentBytes + 400'000));
 }
 
 TEST(MessageIndex, AddingTwiceChangesNothing) {
   MessageIndex index = filled();
   const auto before = encoded(index);
-  index.add(stream_number(0), batch(3 * kSegmentBytes + 8192, 6, 5), 10'000);
+  index.add(stream_number(0), batch(3 * kIndexSegmentBytes + 8192, 6, 5), 10'000);
   EXPECT_EQ(encoded(index), before);
 }
 
@@ -105,20 +105,20 @@ TEST(MessageIndex, DroppingASegmentForgetsAllThatLayInIt) {
   EXPECT_TRUE(index.ranges(2).empty());
   for (const MessageIndex::SegmentRange& range : ranges) {
     for (std::size_t i = 0; i < index.groups_count(range.stream); ++i) {
-      EXPECT_NE(index.group(range.stream, i).last_record.value() / kSegmentBytes, 2U);
+      EXPECT_NE(index.group(range.stream, i).last_record.value() / kIndexSegmentBytes, 2U);
     }
   }
   index.drop_segment(1);
   index.drop_segment(3);
   EXPECT_FALSE(index.find(stream_number(0), Sequence(1)));
   EXPECT_EQ(index.last_record(stream_number(0)), Lsn());
-  EXPECT_EQ(encoded(index), encoded(MessageIndex(kSegmentBytes)));
+  EXPECT_EQ(encoded(index), encoded(MessageIndex(kIndexSegmentBytes)));
 }
 
 TEST(MessageIndex, SurvivesASnapshot) {
   MessageIndex index = filled();
   index.add_segment(9);
-  const auto restored = MessageIndex::decode(encoded(index), kSegmentBytes);
+  const auto restored = MessageIndex::decode(encoded(index), kIndexSegmentBytes);
   ASSERT_THAT(restored, IsOk());
   EXPECT_EQ(encoded(*restored), encoded(index));
   EXPECT_EQ(restored->segments(), index.segments());
@@ -135,11 +135,11 @@ TEST(MessageIndex, SurvivesASnapshot) {
 
 TEST(MessageIndex, GoesOnAfterASnapshot) {
   MessageIndex index = filled();
-  auto restored = MessageIndex::decode(encoded(index), kSegmentBytes);
+  auto restored = MessageIndex::decode(encoded(index), kIndexSegmentBytes);
   ASSERT_THAT(restored, IsOk());
   const StreamId stream = stream_number(0);
   const std::uint64_t next = index.ranges(3).front().range.last.value() + 100;
-  restored->add(stream, batch(4 * kSegmentBytes - 4096, next, 1), 100);
+  restored->add(stream, batch(4 * kIndexSegmentBytes - 4096, next, 1), 100);
   EXPECT_EQ(restored->open_batches(stream).size(), 1U);
   EXPECT_TRUE(restored->find(stream, Sequence(next)));
   for (const auto& range : restored->ranges(3)) {
@@ -152,14 +152,14 @@ TEST(MessageIndex, GoesOnAfterASnapshot) {
 TEST(MessageIndex, MalformedBytesAreRefused) {
   const auto good = encoded(filled());
   for (std::size_t bytes = 0; bytes < good.size(); ++bytes) {
-    EXPECT_THAT(MessageIndex::decode(base::ByteView(good).first(bytes), kSegmentBytes),
+    EXPECT_THAT(MessageIndex::decode(base::ByteView(good).first(bytes), kIndexSegmentBytes),
                 HasCode(base::ErrorCode::kCorruption));
   }
   base::Prng prng(4);
   for (int round = 0; round < 5'000; ++round) {
     auto bytes = good;
     bytes[prng.below(bytes.size())] = static_cast<std::byte>(prng.next());
-    const auto decoded = MessageIndex::decode(bytes, kSegmentBytes);
+    const auto decoded = MessageIndex::decode(bytes, kIndexSegmentBytes);
     if (decoded) {
       EXPECT_LE(encoded(*decoded).size(), bytes.size() + 20);
     }

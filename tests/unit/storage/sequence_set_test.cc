@@ -19,7 +19,7 @@ using base::ErrorCode;
 using base::Prng;
 using base::Sequence;
 using Range = SequenceSet::Range;
-using test::HasCode;
+using sluice::test::HasCode;
 
 constexpr std::uint64_t kContainer = SequenceContainer::kSize;
 
@@ -45,7 +45,7 @@ SequenceSet round_trip(const SequenceSet& set) {
   const std::vector<std::byte> bytes = bytes_of(set);
   ByteReader reader(bytes);
   base::Result<SequenceSet> copy = SequenceSet::deserialize(reader);
-  EXPECT_THAT(copy, test::IsOk());
+  EXPECT_THAT(copy, sluice::test::IsOk());
   EXPECT_TRUE(reader.at_end());
   return copy.has_value() ? *copy : SequenceSet();
 }
@@ -477,7 +477,7 @@ TEST(SequenceSetBytesTest, a_set_is_read_back_from_the_middle_of_other_bytes) {
   bytes.push_back(std::byte{42});
   ByteReader reader(bytes);
   const base::Result<SequenceSet> copy = SequenceSet::deserialize(reader);
-  ASSERT_THAT(copy, test::IsOk());
+  ASSERT_THAT(copy, sluice::test::IsOk());
   EXPECT_TRUE(*copy == set);
   EXPECT_EQ(reader.u8(), 42);
 }
