@@ -78,7 +78,7 @@ class App {
   std::string http_url() const;
   std::optional<int> open_host();
   std::optional<int> open_server();
-  base::Status apply_manifests();
+  base::Status apply(const std::vector<LoadedQueue>& queues);
   void reload();
   frontend::ServerHooks hooks();
 
@@ -98,9 +98,12 @@ int App::run() {
   auto wake = runtime::Wakeup::create();
   if (!wake.has_value()) return fail(kExitIo, "start_failed", wake.error());
   wake_ = std::move(*wake);
+  // First, so that a wrong file is told at once and leaves no folder behind.
+  const auto queues = load_manifests(options_.files);
+  if (!queues.has_value()) return fail(kExitData, "manifest_refused", queues.error());
   if (const auto code = start_http()) return *code;
   if (const auto code = open_host()) return *code;
-  if (const base::Status status = apply_manifests(); !status.has_value()) {
+  if (const base::Status status = apply(*queues); !status.has_value()) {
     return fail(kExitData, "manifest_refused", status.error());
   }
   if (const base::Status status = host_->flush(); !status.has_value()) {
@@ -180,8 +183,7 @@ std::optional<int> App::open_server() {
   return std::nullopt;
 }
 
-base::Status App::apply_manifests() {
-  ASSIGN_OR_RETURN(const std::vector<LoadedQueue> queues, load_manifests(options_.files));
+base::Status App::apply(const std::vector<LoadedQueue>& queues) {
   for (const LoadedQueue& loaded : queues) {
     const auto queue = host_->configure(clock_.now(), to_queue_config(loaded.queue));
     if (!queue.has_value()) return queue.error().with_prefix(loaded.place());
@@ -193,7 +195,8 @@ base::Status App::apply_manifests() {
 
 // On the loop thread. What cannot be applied leaves the broker as it is.
 void App::reload() {
-  const base::Status status = apply_manifests();
+  const auto queues = load_manifests(options_.files);
+  const base::Status status = queues.has_value() ? apply(*queues) : queues.error();
   if (status.has_value()) {
     base::log_info("manifests_applied");
   } else {

@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/duration.h"
 #include "sidecar/exit_code.h"
@@ -38,6 +41,27 @@ std::string bytes_problem(const std::string& text) {
   return "";
 }
 
+// IPv6 addresses stand in brackets, so the last colon is the one before the port.
+std::string address_problem(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return "HOST:PORT expected";
+  const std::string_view port = text.substr(colon + 1);
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool good = error == std::errc() && end == port.data() + port.size();
+  return good ? "" : "a port from 0 to 65535 expected behind the last colon";
+}
+
+std::string endpoint_problem(const std::string& text) {
+  constexpr std::string_view kScheme = "tcp://";
+  if (!text.starts_with(kScheme)) return "tcp://HOST:PORT expected";
+  return address_problem(std::string_view(text).substr(kScheme.size()));
+}
+
+std::string http_problem(const std::string& text) {
+  return text.empty() ? "" : address_problem(text);
+}
+
 void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
   command.add_option("--data", options.data, "Folder of the log; created if missing")
       ->envname("SLUICE_DATA")
@@ -50,17 +74,17 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->type_name("FILE|DIR");
   command.add_option("--listen", options.listen, "Where clients connect; port 0 takes a free one")
       ->envname("SLUICE_LISTEN")
-      ->type_name("tcp://HOST:PORT")
+      ->check(checked("tcp://HOST:PORT", endpoint_problem))
       ->capture_default_str();
   command.add_option("--control", options.control, "Where the operator connects")
       ->envname("SLUICE_CONTROL")
-      ->type_name("tcp://HOST:PORT")
+      ->check(checked("tcp://HOST:PORT", endpoint_problem))
       ->capture_default_str();
   command
       .add_option("--http", options.http,
                   "Where /healthz, /readyz, /metrics and /api/v1 are; empty = nowhere")
       ->envname("SLUICE_HTTP")
-      ->type_name("HOST:PORT")
+      ->check(checked("HOST:PORT", http_problem))
       ->capture_default_str();
   command.add_option("--session-ttl", texts.session_ttl, "A silent session is lost after this")
       ->envname("SLUICE_SESSION_TTL")

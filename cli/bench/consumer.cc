@@ -90,7 +90,7 @@ void Consumer::note_settled() {
   state_.confirmed.store(settled);
 }
 
-base::Status run_consumer(const WorkerOptions& options) {
+base::Status consume(const WorkerOptions& options) {
   ASSIGN_OR_RETURN(const auto shared, SharedState::attach(options.shared_fd));
   client::ConnectionOptions connection_options;
   connection_options.endpoint = options.endpoint;
@@ -101,7 +101,7 @@ base::Status run_consumer(const WorkerOptions& options) {
 }  // namespace
 
 int run_consumer(const WorkerOptions& options) {
-  const base::Status status = run_consumer(options);
+  const base::Status status = consume(options);
   return status.has_value() ? kExitOk : fail(status.error().with_prefix("consumer"));
 }
 

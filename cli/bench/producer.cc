@@ -136,7 +136,7 @@ void Producer::on_outcome(const client::BatchOutcome& outcome) {
   state_.end_ns.store(now.value());
 }
 
-base::Status run_producer(const WorkerOptions& options) {
+base::Status produce(const WorkerOptions& options) {
   ASSIGN_OR_RETURN(const auto shared, SharedState::attach(options.shared_fd));
   client::ConnectionOptions connection_options;
   connection_options.endpoint = options.endpoint;
@@ -147,7 +147,7 @@ base::Status run_producer(const WorkerOptions& options) {
 }  // namespace
 
 int run_producer(const WorkerOptions& options) {
-  const base::Status status = run_producer(options);
+  const base::Status status = produce(options);
   return status.has_value() ? kExitOk : fail(status.error().with_prefix("producer"));
 }
 

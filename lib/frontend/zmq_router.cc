@@ -61,13 +61,26 @@ class ZmqRouter::Impl {
 
   Inbound receive();
   SendResult post(Peer peer, zmq::message_t message);
-  SendResult hand_over(Peer peer, zmq::message_t& message);
   std::vector<Peer> flush();
 
+  void post_or_drop(Peer peer, zmq::message_t message) {
+    if (!outboxes_.contains(peer)) hand_over(peer, message);
+  }
+  void forget(Peer peer) { outboxes_.erase(peer); }
+  void close(int linger_ms);
+  const std::string& endpoint() const { return endpoint_; }
+  void* handle() { return socket_.handle(); }
+  bool has_waiting() const { return !outboxes_.empty(); }
+  std::uint64_t frames_sent() const { return frames_sent_; }
+
+ private:
   struct Outbox {
     std::deque<zmq::message_t> frames;
     std::size_t bytes = 0;
   };
+
+  SendResult hand_over(Peer peer, zmq::message_t& message);
+  void drop_parts();
 
   const RouterOptions options_;
   zmq::socket_t socket_;
@@ -76,9 +89,6 @@ class ZmqRouter::Impl {
   zmq::message_t frame_;
   std::unordered_map<Peer, Outbox> outboxes_;
   std::uint64_t frames_sent_ = 0;
-
- private:
-  void drop_parts();
 };
 
 Inbound ZmqRouter::Impl::receive() {
@@ -159,6 +169,16 @@ std::vector<Peer> ZmqRouter::Impl::flush() {
   return gone;
 }
 
+void ZmqRouter::Impl::close(int linger_ms) {
+  outboxes_.clear();
+  try {
+    socket_.set(zmq::sockopt::linger, linger_ms);
+  } catch (const zmq::error_t&) {
+    // Then nothing lingers.
+  }
+  socket_.close();
+}
+
 base::Result<std::unique_ptr<ZmqRouter>> ZmqRouter::open(ZmqContext& context,
                                                          const RouterOptions& options) {
   try {
@@ -172,7 +192,7 @@ base::Result<std::unique_ptr<ZmqRouter>> ZmqRouter::open(ZmqContext& context,
 ZmqRouter::ZmqRouter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ZmqRouter::~ZmqRouter() = default;
 
-const std::string& ZmqRouter::endpoint() const { return impl_->endpoint_; }
+const std::string& ZmqRouter::endpoint() const { return impl_->endpoint(); }
 
 Inbound ZmqRouter::receive() {
   try {
@@ -195,37 +215,27 @@ SendResult ZmqRouter::send(Peer peer, std::size_t bytes, const Fill& fill) {
 }
 
 void ZmqRouter::send_or_drop(Peer peer, base::ByteView frame) {
-  if (impl_->outboxes_.contains(peer)) return;
-  zmq::message_t message(frame.data(), frame.size());
-  impl_->hand_over(peer, message);
+  impl_->post_or_drop(peer, zmq::message_t(frame.data(), frame.size()));
 }
 
-void ZmqRouter::forget(Peer peer) { impl_->outboxes_.erase(peer); }
+void ZmqRouter::forget(Peer peer) { impl_->forget(peer); }
 
 std::vector<Peer> ZmqRouter::flush() { return impl_->flush(); }
-bool ZmqRouter::has_waiting() const { return !impl_->outboxes_.empty(); }
-std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent_; }
+bool ZmqRouter::has_waiting() const { return impl_->has_waiting(); }
+std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent(); }
 
-void ZmqRouter::close(int linger_ms) {
-  impl_->outboxes_.clear();
-  try {
-    impl_->socket_.set(zmq::sockopt::linger, linger_ms);
-  } catch (const zmq::error_t&) {
-    // Then nothing lingers.
-  }
-  impl_->socket_.close();
-}
+void ZmqRouter::close(int linger_ms) { impl_->close(linger_ms); }
 
 PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, int event_fd, long timeout_ms) {
   zmq_pollitem_t items[3] = {{nullptr, event_fd, ZMQ_POLLIN, 0}};
   int count = 1;
   const int control_at = control != nullptr ? count++ : 0;
   if (control != nullptr) {
-    items[control_at] = {control->impl().socket_.handle(), 0, ZMQ_POLLIN, 0};
+    items[control_at] = {control->impl().handle(), 0, ZMQ_POLLIN, 0};
   }
   const int client_at = client != nullptr ? count++ : 0;
   if (client != nullptr) {
-    items[client_at] = {client->impl().socket_.handle(), 0, ZMQ_POLLIN, 0};
+    items[client_at] = {client->impl().handle(), 0, ZMQ_POLLIN, 0};
   }
   if (zmq_poll(items, count, timeout_ms) < 0) {
     CHECK(zmq_errno() == EINTR);

@@ -73,7 +73,7 @@ class Housekeeper::Removal final : public LogWork {
 
 Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
                          const LogOptions& options, SegmentLog& log, IndexedMessageStore& messages,
-                         std::vector<Lsn> snapshots, std::vector<std::uint64_t> dropped)
+                         std::vector<Lsn> snapshots, const std::vector<std::uint64_t>& dropped)
     : fs_(fs),
       folder_(folder),
       snapshot_every_bytes_(options.snapshot_every_segments * log.segment_bytes()),

@@ -27,7 +27,7 @@ class Housekeeper {
   // `dropped`: segments whose files are to go.
   Housekeeper(runtime::FileSystem& fs, const std::string& folder, const LogOptions& options,
               SegmentLog& log, IndexedMessageStore& messages, std::vector<base::Lsn> snapshots,
-              std::vector<std::uint64_t> dropped);
+              const std::vector<std::uint64_t>& dropped);
   ~Housekeeper();
   Housekeeper(const Housekeeper&) = delete;
   Housekeeper& operator=(const Housekeeper&) = delete;

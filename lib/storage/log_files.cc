@@ -21,18 +21,22 @@ base::Result<std::vector<std::string>> list_if_there(runtime::FileSystem& fs,
 
 base::Result<LogFiles> list_log_files(runtime::FileSystem& fs, const std::string& folder) {
   LogFiles files;
+  const auto leave = [&](const std::string& where, const std::string& name) {
+    files.leftovers.push_back(where);
+    files.leftovers.back().append("/").append(name);
+  };
   const std::string segments = segments_folder(folder);
   ASSIGN_OR_RETURN(const std::vector<std::string> segment_names, list_if_there(fs, segments));
   for (const std::string& name : segment_names) {
     if (const auto number = parse_segment_name(name)) files.segments.push_back(*number);
     if (parse_pool_name(name)) files.pool.push_back(name);
-    if (name.ends_with(kTemporarySuffix)) files.leftovers.push_back(segments + "/" + name);
+    if (name.ends_with(kTemporarySuffix)) leave(segments, name);
   }
   const std::string snapshots = snapshots_folder(folder);
   ASSIGN_OR_RETURN(const std::vector<std::string> snapshot_names, list_if_there(fs, snapshots));
   for (const std::string& name : snapshot_names) {
     if (const auto lsn = parse_snapshot_name(name)) files.snapshots.push_back(*lsn);
-    if (name.ends_with(kTemporarySuffix)) files.leftovers.push_back(snapshots + "/" + name);
+    if (name.ends_with(kTemporarySuffix)) leave(snapshots, name);
   }
   std::sort(files.segments.begin(), files.segments.end());
   std::sort(files.snapshots.begin(), files.snapshots.end());

@@ -149,7 +149,7 @@ Status create_durable_folder(runtime::FileSystem& fs, const std::string& folder)
 }  // namespace
 
 OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs,
-                     std::string folder, const LogOptions& options, RecoveryPlan plan,
+                     const std::string& folder, const LogOptions& options, RecoveryPlan plan,
                      LogState state)
     : lock_(std::move(lock)),
       report_(plan.report),

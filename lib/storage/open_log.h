@@ -20,8 +20,9 @@ namespace sluice::storage {
 // when it is destroyed.
 class OpenedLog {
  public:
-  OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs, std::string folder,
-            const LogOptions& options, RecoveryPlan plan, LogState state);
+  OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs,
+            const std::string& folder, const LogOptions& options, RecoveryPlan plan,
+            LogState state);
   OpenedLog(const OpenedLog&) = delete;
   OpenedLog& operator=(const OpenedLog&) = delete;
 

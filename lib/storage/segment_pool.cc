@@ -32,7 +32,7 @@ class SegmentPool::Slice final : public LogWork {
       : pool_(pool), filling_(std::move(filling)) {}
 
   Status run() override {
-    const Status status = fill();
+    Status status = fill();
     if (!status) {
       filling_->file.reset();
       // It may not exist; a leftover goes at the next start.

@@ -15,8 +15,8 @@ std::uint64_t storage_bytes_needed(const QueueSpec& spec) {
   std::uint64_t filled = spec.limits.bytes;
   for (const Subscription& one : spec.subscriptions) filled += one.dead_letter.bytes;
   // The limits of the fields (a pebibyte each, 64 subscriptions) keep this far from overflow.
-  constexpr std::uint64_t kPercent = 100;
-  return (filled * kPercent + kStoragePercentMax - 1) / kStoragePercentMax;
+  constexpr std::uint64_t kPercentFilled = 100;
+  return (filled * kPercentFilled + kStoragePercentMax - 1) / kStoragePercentMax;
 }
 
 std::uint64_t storage_bytes(const QueueSpec& spec) {

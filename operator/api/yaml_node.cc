@@ -49,6 +49,13 @@ bool is_other_number(std::string_view text) {
 
 }  // namespace
 
+const YamlNode* YamlNode::find(std::string_view key) const {
+  for (const auto& [name, value] : entries) {
+    if (name == key) return value.kind == YamlKind::kNull ? nullptr : &value;
+  }
+  return nullptr;
+}
+
 YamlKind plain_scalar_kind(std::string_view text) {
   static constexpr std::array<std::string_view, 5> kNulls = {"", "~", "null", "Null", "NULL"};
   static constexpr std::array<std::string_view, 6> kBools = {"true",  "True",  "TRUE",

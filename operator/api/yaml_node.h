@@ -32,12 +32,7 @@ struct YamlNode {
   std::vector<YamlNode> items;                            // kList
 
   // The value of `key`; nullptr where there is none or it is null, which means the same.
-  const YamlNode* find(std::string_view key) const {
-    for (const auto& [name, value] : entries) {
-      if (name == key) return value.kind == YamlKind::kNull ? nullptr : &value;
-    }
-    return nullptr;
-  }
+  const YamlNode* find(std::string_view key) const;
 };
 
 // The kind of a scalar without quotes.

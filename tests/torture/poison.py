@@ -48,7 +48,7 @@ def consume(world, options, poison):
         worker = world.client(
             "sub", world.queue, "--json", "--prefetch", str(options.prefetch), "--idle-exit", "6s",
             "--exec",
-            f"read -r body; [ \"$body\" = {poison} ] && kill -9 $PPID; printf '%s\\n' \"$body\"",
+            f"read -r body; [ \"$body\" = {poison} ] && kill -9 $PPID && exit; printf '%s\\n' \"$body\"",
             stdout=-1, stdin=-3, text=True)
         out, _ = worker.communicate(timeout=WORKER_SECONDS_MAX)
         for line in out.splitlines():

@@ -29,8 +29,9 @@ class World:
     """A folder, a broker on a port that stays the same over restarts, and its clients."""
 
     def __init__(self, bin_dir, lease="2s", attempts=5, stalls=3, session_ttl="2s",
-                 queue_name="torture"):
+                 queue_name="torture", arguments=()):
         self.bin = bin_dir
+        self.arguments = list(arguments)
         self.queue = queue_name
         self.session_ttl = session_ttl
         self.folder = tempfile.mkdtemp(prefix="sluice-torture-")
@@ -67,7 +68,7 @@ class World:
             [os.path.join(self.bin, "sluice-sidecar"), "broker", "--data", self.data,
              "--listen", self.endpoint, "--control", f"tcp://127.0.0.1:{self.control}",
              "--http", f"127.0.0.1:{self.http}", "--session-ttl", self.session_ttl,
-             "-f", self.manifest],
+             "-f", self.manifest, *self.arguments],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         self.starts += 1
@@ -94,6 +95,12 @@ class World:
         self.broker.kill()
         self.broker.wait()
 
+    def events(self, name):
+        """What the broker's log says of one kind, over all its starts."""
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            found = [json.loads(line) for line in log if line.startswith("{")]
+        return [event for event in found if event.get("event") == name]
+
     def log_tail(self, count=4000):
         with open(self.log_path, "rb") as log:
             return log.read()[-count:].decode(errors="replace")
@@ -108,6 +115,10 @@ class World:
         return subprocess.run([os.path.join(self.bin, "sluice"), "--endpoint", self.endpoint,
                                *arguments], input=text_in, capture_output=True, text=True,
                               timeout=timeout, check=False)
+
+    def messages(self):
+        """The counts of the only subscription."""
+        return self.stat()["subscriptions"][0]["messages"]
 
     def stat(self):
         done = self.run("stat", self.queue, "--json")

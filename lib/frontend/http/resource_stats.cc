@@ -86,8 +86,8 @@ ResourceStats read_resource_stats() {
   std::istringstream(read_proc("/proc/self/statm")) >> pages >> resident_pages;
   if (page > 0) stats.resident_bytes = resident_pages * static_cast<std::uint64_t>(page);
   stats.open_fds = count_open_fds();
-  static const double start = start_seconds();
-  stats.start_seconds = start;
+  static const double kStartSeconds = start_seconds();
+  stats.start_seconds = kStartSeconds;
   return stats;
 }
 

@@ -60,7 +60,9 @@ std::string head_of(const Response& response, std::size_t body_bytes, bool keep_
   head += keep_alive ? "\r\nConnection: keep-alive" : "\r\nConnection: close";
   // Numbers of this second; a cache or a browser that guesses types would only do harm.
   head += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff";
-  for (const auto& [name, value] : response.headers) head += "\r\n" + name + ": " + value;
+  for (const auto& [name, value] : response.headers) {
+    head.append("\r\n").append(name).append(": ").append(value);
+  }
   return head + "\r\n\r\n";
 }
 

@@ -24,7 +24,7 @@ constexpr std::uint64_t kSegment = 64 * 1024;
 const StreamId kStream = stream_number(1);
 
 // Two sealed segments and an open one, all proven durable by records behind them.
-std::uint64_t fill(LogHarness& harness) {
+std::uint64_t fill_segments(LogHarness& harness) {
   EXPECT_THAT(harness.open(), IsOk());
   std::uint64_t next = 1;
   while (harness.log().active_segment() < 3) {
@@ -40,7 +40,7 @@ std::uint64_t fill(LogHarness& harness) {
 
 TEST(RecoveryCorruption, AFlippedBitInASealedSegmentIsReportedAndCostsLittle) {
   LogHarness origin;
-  const std::uint64_t last = fill(origin);
+  const std::uint64_t last = fill_segments(origin);
   ASSERT_THAT(origin.open(), IsOk());
   const Lsn end = origin.report().end;
   const std::size_t records = origin.replayed().size();
@@ -85,7 +85,7 @@ TEST(RecoveryCorruption, AFlippedBitInASealedSegmentIsReportedAndCostsLittle) {
 
 TEST(RecoveryCorruption, DamagedMessagesAreToldToTheReplay) {
   LogHarness harness;
-  const std::uint64_t last = fill(harness);
+  const std::uint64_t last = fill_segments(harness);
   ASSERT_THAT(harness.open(), IsOk());
   const Lsn victim = harness.replayed().front().begin;
   harness.close();
@@ -101,7 +101,7 @@ TEST(RecoveryCorruption, DamagedMessagesAreToldToTheReplay) {
 
 TEST(RecoveryCorruption, StaysReportedAndStaysUsable) {
   LogHarness harness;
-  fill(harness);
+  fill_segments(harness);
   harness.fs().flip_bit(LogHarness::segment_path(1), 10'000, 0);
   ASSERT_THAT(harness.open(), IsOk());
   ASSERT_EQ(harness.report().corrupt.size(), 1U);
@@ -142,7 +142,7 @@ TEST(RecoveryCorruption, ALostSectorBelowTheProvenMarkIsNoTornTail) {
 
 TEST(RecoveryCorruption, ASegmentWithoutHeaderKeepsItsRecords) {
   LogHarness origin;
-  const std::uint64_t last = fill(origin);
+  const std::uint64_t last = fill_segments(origin);
   for (const std::uint64_t segment : {1U, 2U, 3U}) {
     LogHarness harness;
     harness.use(origin.fs().clone());
@@ -200,7 +200,7 @@ TEST(RecoveryCorruption, AMissingSegmentBehindTheSnapshotIsReported) {
 
 TEST(RecoveryCorruption, AnEmptiedSegmentInTheMiddleIsCorruption) {
   LogHarness harness;
-  fill(harness);
+  fill_segments(harness);
   const auto file = harness.fs().open(LogHarness::segment_path(2), runtime::OpenMode::kReadWrite);
   ASSERT_THAT((*file)->truncate(0), IsOk());
   ASSERT_THAT(harness.open(), IsOk());
@@ -231,7 +231,7 @@ TEST(RecoveryCorruption, ATailThatCannotBeReadRefusesTheStart) {
 
 TEST(RecoveryCorruption, ScribblesNeverBreakRecovery) {
   LogHarness origin;
-  const std::uint64_t last = fill(origin);
+  const std::uint64_t last = fill_segments(origin);
   base::Prng prng(8);
   for (int round = 0; round < 300; ++round) {
     LogHarness harness;

@@ -1,0 +1,102 @@
+"""Damage on the disk: told with place and file, the rest served, nothing cut off."""
+
+import json
+import os
+
+import broker_test
+
+MESSAGES = 3_000
+
+
+class Corruption(broker_test.BrokerTest):
+    def segments(self, world):
+        folder = os.path.join(world.data, "segments")
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+                if name.endswith(".log")]
+
+    def filled(self):
+        """A broker with several segments, killed."""
+        world = self.world(arguments=["--segment-bytes", "1Mi"])
+        world.start_broker()
+        self.publish(world, [f"message {i:06} " + "x" * 1_000 for i in range(MESSAGES)])
+        world.kill_broker()
+        return world
+
+    def flip(self, path, text):
+        """Turns one bit of the first place with `text`; what the file held."""
+        with open(path, "r+b") as file:
+            content = bytearray(file.read())
+            content[content.index(text)] ^= 0x10
+            file.seek(0)
+            file.write(content)
+        return bytes(content)
+
+    def test_a_flipped_bit_in_a_sealed_segment(self):
+        world = self.filled()
+        sealed = self.segments(world)[1]
+        damaged = self.flip(sealed, b"message 001")
+        world.start_broker()
+
+        told = world.events("log_corrupt")
+        self.assertEqual([os.path.basename(one["file"]) for one in told],
+                         [os.path.basename(sealed)])
+        self.assertLess(told[0]["begin"], told[0]["end"])
+
+        got = [int(one["body"].split()[1]) for one in self.drain(world)]
+        missing = sorted(set(range(MESSAGES)) - set(got))
+        self.assertEqual(len(got), len(set(got)))
+        self.assertTrue(missing)
+        # What is lost is one batch: a run of messages around the bit.
+        self.assertEqual(missing, list(range(missing[0], missing[-1] + 1)))
+        self.assertLess(len(missing), MESSAGES // 3)
+
+        if sealed in self.segments(world):
+            with open(sealed, "rb") as file:
+                self.assertEqual(file.read(), damaged)
+        done = world.run("log", "verify", world.data, "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual([one["begin"] for one in report["corrupt"]], [told[0]["begin"]])
+
+    def test_a_damaged_log_still_takes_messages(self):
+        world = self.filled()
+        self.flip(self.segments(world)[1], b"message 001")
+        for _ in range(2):
+            world.start_broker()
+            self.publish(world, ["new"])
+            world.kill_broker()
+        world.start_broker()
+        bodies = [one["body"] for one in self.drain(world)]
+        self.assertEqual(bodies.count("new"), 2)
+
+    def test_a_torn_tail_costs_nothing_that_was_acknowledged(self):
+        """Bytes behind the last group, as a write that never was synced leaves them."""
+        world = self.filled()
+        last = self.segments(world)[-1]
+        with open(last, "r+b") as file:
+            content = file.read()
+            end = len(content.rstrip(b"\0"))
+            file.seek(end + (-end % 8))
+            file.write(bytes(range(1, 200)))
+        world.start_broker()
+        self.assertEqual(world.events("log_corrupt"), [])
+        self.assertTrue(world.events("recovered")[-1]["unclean"])
+        got = [int(one["body"].split()[1]) for one in self.drain(world)]
+        self.assertEqual(got, list(range(MESSAGES)))
+
+    def test_a_destroyed_segment_header_costs_no_message(self):
+        world = self.filled()
+        sealed = self.segments(world)[1]
+        with open(sealed, "r+b") as file:
+            for copy_at in (0, 2048):
+                file.seek(copy_at)
+                file.write(b"no header at all")
+        world.start_broker()
+        self.assertEqual([os.path.basename(one["file"]) for one in world.events("log_corrupt")],
+                         [os.path.basename(sealed)])
+        got = [int(one["body"].split()[1]) for one in self.drain(world)]
+        self.assertEqual(got, list(range(MESSAGES)))
+
+
+if __name__ == "__main__":
+    broker_test.main()
