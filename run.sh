@@ -50,7 +50,7 @@ ensure_packages "${BUILD_PACKAGES[@]}"
 
 echo "[2/3] Build (a few minutes the first time, seconds after that)"
 mkdir -p "$LOGS"
-cmake --preset release -DSLUICE_TESTS=OFF -DSLUICE_BENCH=OFF -DSLUICE_ALLOW_PARTIAL=OFF \
+cmake --preset release -DSLUICE_TESTS=OFF -DSLUICE_BENCH=OFF \
   >"$LOGS/run-configure.log" 2>&1 || {
   grep -A 8 'CMake Error' "$LOGS/run-configure.log" >&2 || tail "$LOGS/run-configure.log" >&2
   fail "cmake could not configure the build; see $LOGS/run-configure.log"

@@ -59,8 +59,7 @@ first_lines() { awk -v lines="$1" 'NR <= lines'; }
 build() {
   local preset=$1
   shift
-  if step "$preset-configure" cmake --preset "$preset" -DSLUICE_TESTS=ON -DSLUICE_BENCH=ON \
-    -DSLUICE_ALLOW_PARTIAL=OFF; then
+  if step "$preset-configure" cmake --preset "$preset" -DSLUICE_TESTS=ON -DSLUICE_BENCH=ON; then
     [[ $# -gt 0 ]] || return 0
     step "$preset-build" cmake --build --preset "$preset" -j "$(nproc)" "$@" && return
     grep -E -A 6 'error:|FAILED:|undefined reference' "$LOGS/$preset-build.log" | first_lines 60

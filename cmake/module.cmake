@@ -2,7 +2,7 @@
 #
 #   sluice_module(NAME n SOURCES f... [DEPS n...] [THIRD_PARTY p...] [PUBLIC_THIRD_PARTY p...]
 #                 [PUBLIC_INCLUDE dir])
-#   sluice_executable(NAME t SOURCES f... [OUTPUT_NAME o] [DEPS n...] [THIRD_PARTY p...])
+#   sluice_executable(NAME t SOURCES f... [OUTPUT_NAME o] [DEPS n...] [THIRD_PARTY p...] [INSTALL])
 #   sluice_test(NAME n SOURCES f... [DEPS n...] [THIRD_PARTY p...] [LABELS l...]
 #               [EXECUTABLES t...] [TIMEOUT seconds] [SERIAL])
 #   sluice_fuzz(NAME n SOURCES f... [DEPS n...] [CORPUS dir])
@@ -11,45 +11,15 @@
 # third_party.cmake and stay private to the target, so a module that uses a package in one .cc does
 # not hand its headers on.
 
-# Sets `out` to the names in DEPS that are no module (yet).
-function(sluice_missing_deps out)
-  set(missing)
+# Folders come in the order of their dependencies, so a module that is missing here is misspelt or
+# comes too late in SLUICE_FOLDERS.
+function(sluice_require_deps name)
   foreach(dep IN LISTS ARGN)
     if(NOT TARGET sluice::${dep})
-      list(APPEND missing ${dep})
+      message(FATAL_ERROR "${name} needs the module ${dep}, which no folder before it has")
     endif()
   endforeach()
-  set(${out} "${missing}" PARENT_SCOPE)
 endfunction()
-
-# A macro, because its return() must leave the calling function.
-macro(sluice_require_deps name)
-  sluice_missing_deps(missing ${arg_DEPS})
-  if(missing)
-    if(SLUICE_ALLOW_PARTIAL)
-      message(WARNING "${name} is skipped: no module ${missing}")
-      return()
-    endif()
-    message(FATAL_ERROR "${name} needs the module(s) ${missing}")
-  endif()
-endmacro()
-
-# While the house is being built: sources that are listed but not written yet are left out.
-macro(sluice_skip_missing_sources name)
-  if(SLUICE_ALLOW_PARTIAL)
-    foreach(source IN LISTS arg_SOURCES)
-      if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source} AND NOT IS_ABSOLUTE ${source})
-        message(WARNING "${name}: no file ${source} yet")
-        list(REMOVE_ITEM arg_SOURCES ${source})
-        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-                                               ${CMAKE_CURRENT_SOURCE_DIR})
-      endif()
-    endforeach()
-    if(NOT arg_SOURCES)
-      return()
-    endif()
-  endif()
-endmacro()
 
 function(sluice_compile_as_ours target)
   target_link_libraries(${target} PRIVATE sluice_options sluice_warnings)
@@ -100,8 +70,7 @@ endfunction()
 function(sluice_module)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;PUBLIC_INCLUDE"
                         "SOURCES;DEPS;THIRD_PARTY;PUBLIC_THIRD_PARTY")
-  sluice_require_deps(sluice_${arg_NAME})
-  sluice_skip_missing_sources(sluice_${arg_NAME})
+  sluice_require_deps(sluice_${arg_NAME} ${arg_DEPS})
 
   set(target sluice_${arg_NAME})
   add_library(${target} STATIC ${arg_SOURCES})
@@ -141,9 +110,8 @@ function(sluice_module)
 endfunction()
 
 function(sluice_executable)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;OUTPUT_NAME" "SOURCES;DEPS;THIRD_PARTY")
-  sluice_require_deps(${arg_NAME})
-  sluice_skip_missing_sources(${arg_NAME})
+  cmake_parse_arguments(PARSE_ARGV 0 arg "INSTALL" "NAME;OUTPUT_NAME" "SOURCES;DEPS;THIRD_PARTY")
+  sluice_require_deps(${arg_NAME} ${arg_DEPS})
   add_executable(${arg_NAME} ${arg_SOURCES})
   if(arg_OUTPUT_NAME)
     set_target_properties(${arg_NAME} PROPERTIES OUTPUT_NAME ${arg_OUTPUT_NAME})
@@ -151,7 +119,9 @@ function(sluice_executable)
   sluice_compile_as_ours(${arg_NAME})
   sluice_link(${arg_NAME} PRIVATE DEPS ${arg_DEPS} THIRD_PARTY ${arg_THIRD_PARTY})
   target_compile_definitions(${arg_NAME} PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
-  install(TARGETS ${arg_NAME} RUNTIME)
+  if(arg_INSTALL)
+    install(TARGETS ${arg_NAME} RUNTIME)
+  endif()
 endfunction()
 
 # tests_<label> builds what `ctest -L <label>` runs.
@@ -198,8 +168,7 @@ function(sluice_test)
   if(NOT SLUICE_TESTS)
     return()
   endif()
-  sluice_require_deps(${arg_NAME})
-  sluice_skip_missing_sources(${arg_NAME})
+  sluice_require_deps(${arg_NAME} ${arg_DEPS})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -249,8 +218,7 @@ function(sluice_fuzz)
   if(NOT SLUICE_TESTS)
     return()
   endif()
-  sluice_require_deps(${arg_NAME})
-  sluice_skip_missing_sources(${arg_NAME})
+  sluice_require_deps(${arg_NAME} ${arg_DEPS})
   add_executable(${arg_NAME} ${arg_SOURCES})
   sluice_compile_as_ours(${arg_NAME})
   sluice_link(${arg_NAME} PRIVATE DEPS ${arg_DEPS})

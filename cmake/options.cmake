@@ -2,7 +2,6 @@ option(SLUICE_TESTS "Build the tests (needs GTest)" ON)
 option(SLUICE_BENCH "Build the benchmarks (needs google-benchmark)" ON)
 option(SLUICE_FUZZ "Build libFuzzer targets instead of corpus replays (clang only)" OFF)
 option(SLUICE_COVERAGE "Instrument for gcov" OFF)
-option(SLUICE_ALLOW_PARTIAL "Skip a target whose dependency is missing instead of failing" ON)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers, for example address;undefined or thread")
 set(SLUICE_FOLDERS
     lib/base lib/runtime lib/wire lib/storage lib/broker lib/frontend lib/client

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace sluice::api {
@@ -23,16 +22,23 @@ enum class YamlKind : std::uint8_t {
   kList,
 };
 
+struct YamlEntry;
+
 // A value of a parsed document; plain data, owned by whoever holds the root.
 struct YamlNode {
   YamlKind kind = YamlKind::kNull;
-  int line = 0;      // where the value begins, or its key where there is none; from 1
-  std::string text;  // scalars: as written, quotes and escapes resolved
-  std::vector<std::pair<std::string, YamlNode>> entries;  // kMap: keys are unique
-  std::vector<YamlNode> items;                            // kList
+  int line = 0;                    // where the value begins, or its key where there is none; from 1
+  std::string text;                // scalars: as written, quotes and escapes resolved
+  std::vector<YamlEntry> entries;  // kMap: keys are unique
+  std::vector<YamlNode> items;     // kList
 
   // The value of `key`; nullptr where there is none or it is null, which means the same.
   const YamlNode* find(std::string_view key) const;
+};
+
+struct YamlEntry {
+  std::string key;
+  YamlNode value;
 };
 
 // The kind of a scalar without quotes.

@@ -148,7 +148,7 @@ class TreeBuilder final : public YAML::EventHandler {
     top.key.reset();
     // Of two equal keys the first stays; the second has been reported.
     if (top.node.entries.size() + 1 == top.keys.size()) {
-      top.node.entries.emplace_back(std::move(key), std::move(node));
+      top.node.entries.push_back({std::move(key), std::move(node)});
     }
   }
 

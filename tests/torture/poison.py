@@ -39,8 +39,7 @@ def run(options):
 
 
 def consume(world, options, poison):
-    """The worker handles what it is handed in order: `sub` prints a line and acks it, and is killed
-    before the poison's ack can leave because nothing reads on."""
+    """Each message's command prints it, and so acks it; the poison's command kills `sub` itself."""
     consumed = set()
     deaths = 0
     end = time.monotonic() + WORKER_SECONDS_MAX
@@ -48,7 +47,8 @@ def consume(world, options, poison):
         worker = world.client(
             "sub", world.queue, "--json", "--prefetch", str(options.prefetch), "--idle-exit", "6s",
             "--exec",
-            f"read -r body; [ \"$body\" = {poison} ] && kill -9 $PPID && exit; printf '%s\\n' \"$body\"",
+            f"read -r body; [ \"$body\" = {poison} ] && kill -9 $PPID && exit; "
+            "printf '%s\\n' \"$body\"",
             stdout=-1, stdin=-3, text=True)
         out, _ = worker.communicate(timeout=WORKER_SECONDS_MAX)
         for line in out.splitlines():

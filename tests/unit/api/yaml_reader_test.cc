@@ -61,7 +61,7 @@ TEST(YamlReader, KnowsTheLineOfEachValue) {
   EXPECT_EQ(list->items[0].line, 3);
   EXPECT_EQ(list->items[1].find("y")->line, 4);
   ASSERT_THAT(root.entries, SizeIs(3));
-  EXPECT_EQ(root.entries[1].second.line, 6);
+  EXPECT_EQ(root.entries[1].value.line, 6);
   EXPECT_EQ(root.find("c")->line, 7);
   EXPECT_EQ(root.find("b"), nullptr);
   EXPECT_EQ(root.find("nothing"), nullptr);
