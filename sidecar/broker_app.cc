@@ -185,7 +185,9 @@ std::optional<int> App::open_server() {
 
 base::Status App::apply(const std::vector<LoadedQueue>& queues) {
   for (const LoadedQueue& loaded : queues) {
-    const auto queue = host_->configure(clock_.now(), to_queue_config(loaded.queue));
+    const auto config = to_queue_config(loaded.queue);
+    if (!config.has_value()) return config.error().with_prefix(loaded.place());
+    const auto queue = host_->configure(clock_.now(), *config);
     if (!queue.has_value()) return queue.error().with_prefix(loaded.place());
     base::log_debug("queue_configured",
                     {{"queue", loaded.queue.metadata.name}, {"id", queue->to_hex()}});
@@ -220,7 +222,8 @@ frontend::ServerHooks App::hooks() {
                        std::string_view text) -> base::Result<base::QueueId> {
     ASSIGN_OR_RETURN(const std::vector<api::Queue> queues, api::parse_queues("manifest", text));
     if (queues.size() != 1) return base::invalid_argument("manifest: one Queue is expected");
-    return host.configure(now, to_queue_config(queues.front()));
+    ASSIGN_OR_RETURN(const broker::QueueConfig config, to_queue_config(queues.front()));
+    return host.configure(now, config);
   };
   return hooks;
 }

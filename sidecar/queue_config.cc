@@ -104,8 +104,13 @@ broker::SubscriptionConfig to_subscription(const api::Subscription& subscription
 
 }  // namespace
 
-broker::QueueConfig to_queue_config(const api::Queue& queue) {
+base::Result<broker::QueueConfig> to_queue_config(const api::Queue& queue) {
   const api::QueueSpec& spec = queue.spec;
+  if (spec.subscription_policy == api::SubscriptionPolicy::kAllowCreate) {
+    return base::Error(base::ErrorCode::kUnimplemented,
+                       "spec.subscriptionPolicy: AllowCreate is not in this version: declare the "
+                       "subscriptions in spec.subscriptions");
+  }
   broker::QueueConfig config;
   config.name = queue.metadata.name;
   config.shards = spec.shards;

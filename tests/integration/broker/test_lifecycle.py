@@ -94,6 +94,17 @@ class Lifecycle(broker_test.BrokerTest):
         self.assertIn("maxAttemps", done.stderr)
         self.assertFalse(os.path.exists(world.data))
 
+    def test_fields_of_later_versions_are_refused(self):
+        for spec in ("{ordering: Grouped}", "{limits: {overflow: DropOldest}}",
+                     "{subscriptionPolicy: AllowCreate}", "{deadLetter: {overflow: Block}}"):
+            world = self.world()
+            with open(world.manifest, "w", encoding="utf-8") as out:
+                out.write("apiVersion: sluice.dev/v1alpha1\nkind: Queue\nmetadata: {name: x}\n"
+                          f"spec: {spec}\n")
+            done = self.run_broker(world)
+            self.assertEqual(done.returncode, 65, done.stderr)
+            self.assertIn("not in this version", done.stderr)
+
     def test_wrong_flags_are_refused(self):
         world = self.world()
         for arguments in (["--segment-bytes", "3"], ["--session-ttl", "soon"],
