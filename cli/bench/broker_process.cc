@@ -20,6 +20,10 @@ namespace {
 
 constexpr base::Millis kStartTimeout{30'000};
 constexpr base::Millis kStartTurn{5};
+constexpr base::Millis kRestTimeout{10'000};
+constexpr base::Millis kRestTurn{250};
+// The kernel counts in hundredths.
+constexpr double kRestSecondsMax = 0.015;
 constexpr std::size_t kLogEndBytes = 2'000;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
@@ -98,6 +102,21 @@ base::Status BrokerProcess::wait_until_ready() {
     if (clock.mono_now() > deadline) return base::unavailable("the broker does not get ready");
     std::this_thread::sleep_for(kStartTurn);
   }
+}
+
+base::Status BrokerProcess::wait_for_rest() {
+  const runtime::SystemClock clock;
+  const base::MonoTime deadline = clock.mono_now() + base::Nanos(kRestTimeout);
+  double used_seconds = usage().cpu_seconds;
+  while (clock.mono_now() < deadline) {
+    std::this_thread::sleep_for(kRestTurn);
+    RETURN_IF_ERROR(check());
+    if (stop_requested()) return base::unavailable("stopped");
+    const double now_seconds = usage().cpu_seconds;
+    if (now_seconds - used_seconds < kRestSecondsMax) return {};
+    used_seconds = now_seconds;
+  }
+  return {};
 }
 
 base::Status BrokerProcess::check() {

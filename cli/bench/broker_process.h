@@ -24,6 +24,9 @@ class BrokerProcess {
   ProcessUsage usage() const { return process_usage(process_->pid()); }
   // Unavailable, with the end of its log, when it runs no more.
   base::Status check();
+  // Until it has used no processor for a moment, or ten seconds: what a start or a load before left
+  // to do (files made ready for later, say) is not part of what is measured next.
+  base::Status wait_for_rest();
 
  private:
   BrokerProcess(std::unique_ptr<ChildProcess> process, std::string log)

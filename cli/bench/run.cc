@@ -106,6 +106,7 @@ base::Result<Report> run_bench(const Options& options) {
     RETURN_IF_ERROR(fill_waiting_queue(options, *broker));
     report.rss_waiting_bytes = broker->usage().rss_bytes;
   }
+  RETURN_IF_ERROR(broker->wait_for_rest());
   const Workers::Load load{.queue = kQueue,
                            .messages = options.messages,
                            .consumers = options.consumers,
