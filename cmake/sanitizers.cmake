@@ -7,8 +7,8 @@ if(SLUICE_SANITIZE)
     sluice_options INTERFACE -fsanitize=${sluice_sanitize_flag} -fno-sanitize-recover=all
                              -fno-omit-frame-pointer)
   if("undefined" IN_LIST SLUICE_SANITIZE)
-    # To look at an object it opens a pipe, and so takes every object for a bad one in the tests that
-    # use up the file descriptors.
+    # To look at an object it opens a pipe, and so takes every object for a bad one in a test that
+    # uses up the file descriptors.
     target_compile_options(sluice_options INTERFACE -fno-sanitize=vptr)
   endif()
   target_link_options(sluice_options INTERFACE -fsanitize=${sluice_sanitize_flag})

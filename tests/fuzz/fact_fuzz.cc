@@ -24,58 +24,58 @@ void check(const sluice::base::Result<Fact>& fact, ByteView payload) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView payload(reinterpret_cast<const std::byte*>(data) + 1, size - 1);
-  using namespace sluice::storage;  // NOLINT(google-build-using-namespace)
+  namespace log = sluice::storage;
   switch (data[0] % 17) {
     case 0:
-      check(decode_incarnation(payload), payload);
+      check(log::decode_incarnation(payload), payload);
       break;
     case 1:
-      check(decode_feature_level(payload), payload);
+      check(log::decode_feature_level(payload), payload);
       break;
     case 2:
-      check(decode_queue_configured(payload), payload);
+      check(log::decode_queue_configured(payload), payload);
       break;
     case 3:
-      check(decode_queue_deleted(payload), payload);
+      check(log::decode_queue_deleted(payload), payload);
       break;
     case 4:
-      check(decode_leased(payload), payload);
+      check(log::decode_leased(payload), payload);
       break;
     case 5:
-      check(decode_settled(payload), payload);
+      check(log::decode_settled(payload), payload);
       break;
     case 6:
-      check(decode_released(payload), payload);
+      check(log::decode_released(payload), payload);
       break;
     case 7:
-      check(decode_failed(payload), payload);
+      check(log::decode_failed(payload), payload);
       break;
     case 8:
-      check(decode_stalled(payload), payload);
+      check(log::decode_stalled(payload), payload);
       break;
     case 9:
-      check(decode_dead(payload), payload);
+      check(log::decode_dead(payload), payload);
       break;
     case 10:
-      check(decode_redriven(payload), payload);
+      check(log::decode_redriven(payload), payload);
       break;
     case 11:
-      check(decode_removed(payload), payload);
+      check(log::decode_removed(payload), payload);
       break;
     case 12:
-      check(decode_session(payload), payload);
+      check(log::decode_session(payload), payload);
       break;
     case 13:
-      check(decode_task(payload), payload);
+      check(log::decode_task(payload), payload);
       break;
     case 14:
-      check(decode_producer(payload), payload);
+      check(log::decode_producer(payload), payload);
       break;
     case 15:
-      check(decode_segments_dropped(payload), payload);
+      check(log::decode_segments_dropped(payload), payload);
       break;
     default:
-      static_cast<void>(decode_messages(payload));
+      static_cast<void>(log::decode_messages(payload));
       break;
   }
   return 0;
