@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::size_t kLineBytesMax = 16 * 1024 * 1024;  // the largest that any queue may take
 constexpr base::Millis kSendTurn{250};
+// A queue that refuses everything is told of so often, with all lines since the last time.
+constexpr base::Millis kRefusalInterval{1'000};
 constexpr base::Millis kAnswerTurn{5};
 constexpr int kInputTurnMillis = 250;
 constexpr base::Millis kPatience{30'000};  // with a lost connection
@@ -119,7 +121,7 @@ base::Status PublishRun::wait_for_input() {
   while (!stop_requested()) {
     RETURN_IF_ERROR(output_.flush());
     const bool waiting = publisher_->outstanding_messages() > 0;
-    if (!waiting) print_refusal();
+    if (!waiting && connection_.now() >= refusal_due_) print_refusal();
     if (stdin_has_input(waiting ? 0 : kInputTurnMillis)) return {};
     RETURN_IF_ERROR(serve(waiting ? kAnswerTurn : base::Millis(0)));
   }
@@ -242,6 +244,7 @@ void PublishRun::note_refused(std::uint64_t first, std::uint64_t last,
 
 void PublishRun::print_refusal() {
   if (!refusal_) return;
+  refusal_due_ = connection_.now() + kRefusalInterval;
   print_error(place(refusal_->first, refusal_->last) + " refused: " +
               std::string(wire::to_string(refusal_->code)) + ": " + refusal_->message);
   refusal_.reset();

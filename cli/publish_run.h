@@ -78,6 +78,7 @@ class PublishRun {
   std::uint64_t stored_ = 0;
   std::uint64_t refused_ = 0;
   std::uint64_t wrong_ = 0;
+  base::MonoTime refusal_due_{};
   std::optional<Refusal> refusal_;  // not printed yet, because neighbours are told together
   std::optional<base::MonoTime> lost_since_;
 };

@@ -129,6 +129,7 @@ class BrokerHost final : public Commands {
   void keep_house(base::Now now);
   void look_at_space();
   void drop_segments();
+  void free_space();
   void sync_now_and_then(base::Now now);
   void find_fsync_interval(base::Now now);
 

@@ -25,6 +25,7 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
     house_due_ = now.mono + kHouseInterval;
     look_at_space();
     drop_segments();
+    free_space();
   }
   keep_house(now);
   std::optional<base::MonoTime> due = broker_due_;
@@ -81,6 +82,18 @@ void BrokerHost::drop_segments() {
         return broker_->any_live(stream, range);
       });
   if (dropped > 0) base::log_debug("segments_dropped", {{"segments", dropped}});
+}
+
+// Otherwise a queue that was drained on a full disk would stay refused: without new messages no
+// snapshot is due, and without snapshots no segment goes.
+void BrokerHost::free_space() {
+  storage::Housekeeper& keeper = opened_->housekeeper();
+  const auto any_live = [this](const storage::StreamId& stream, base::SequenceRange range) {
+    return broker_->any_live(stream, range);
+  };
+  if (space_.low && keeper.snapshot_would_free(any_live)) {
+    keeper.begin_snapshot(broker_->snapshot());
+  }
 }
 
 void BrokerHost::find_fsync_interval(base::Now now) {

@@ -93,7 +93,26 @@ bool Housekeeper::snapshot_due() const {
   return log_.positions().appended >= since + snapshot_every_bytes_;
 }
 
+// 0 until there are two: only what both have settled may go.
+Lsn Housekeeper::older_kept() const {
+  return snapshots_.size() < kSnapshotsKept ? Lsn()
+                                            : snapshots_[snapshots_.size() - kSnapshotsKept];
+}
+
+bool Housekeeper::snapshot_would_free(const AnyLive& any_live, const Pinned& pinned) const {
+  if (snapshot_under_way() || !log_.status()) return false;
+  const Lsn older = older_kept();
+  const Lsn appended = log_.positions().appended;
+  const auto numbers = log_.segments().numbers();
+  return std::any_of(numbers.begin(), numbers.end(), [&](std::uint64_t number) {
+    const Lsn end((number + 1) * log_.segment_bytes());
+    return end > older && may_drop(number, appended, any_live, pinned);
+  });
+}
+
 void Housekeeper::begin_snapshot(std::vector<std::byte> broker_state) {
+  // Two snapshots of one position would be one file; a record that changes nothing moves it.
+  if (log_.positions().appended == newest_snapshot()) append_dropped({});
   take_snapshot(std::move(broker_state), false);
 }
 
@@ -161,16 +180,14 @@ bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_l
 }
 
 std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinned& pinned) {
-  if (snapshots_.size() < kSnapshotsKept || !log_.status()) return 0;
-  const Lsn below = snapshots_[snapshots_.size() - kSnapshotsKept];
+  if (!log_.status()) return 0;
+  const Lsn below = older_kept();
   SegmentsDroppedFact fact;
   for (const std::uint64_t number : log_.segments().numbers()) {
     if (may_drop(number, below, any_live, pinned)) fact.segments.push_back(number);
   }
   if (fact.segments.empty()) return 0;
-  std::vector<std::byte> head;
-  encode(fact, head);
-  const Appended record = log_.append(RecordType::kSegmentsDropped, head, {}, true);
+  const Appended record = append_dropped(fact);
   for (const std::uint64_t number : fact.segments) {
     messages_.message_index().drop_segment(number);
     log_.segments().remove(number);
@@ -179,13 +196,21 @@ std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinne
   return fact.segments.size();
 }
 
+Appended Housekeeper::append_dropped(const SegmentsDroppedFact& fact) {
+  std::vector<std::byte> head;
+  encode(fact, head);
+  return log_.append(RecordType::kSegmentsDropped, head, {}, true);
+}
+
 Result<Housekeeper::Space> Housekeeper::space() {
   Space space;
   ASSIGN_OR_RETURN(space.disk, fs_.space(folder_));
   const std::uint64_t wanted =
       std::max(space.disk.total_bytes / 20, kLowSpaceSegments * log_.segment_bytes());
   space.mark_bytes = std::min(wanted, low_space_bytes_max_);
-  space.low = space.disk.available_bytes < space.mark_bytes;
+  const std::uint64_t ready = log_.pool().ready() * log_.segment_bytes();
+  space.low = space.disk.available_bytes + ready < space.mark_bytes;
+  low_ = space.low;
   return space;
 }
 
@@ -200,7 +225,7 @@ std::shared_ptr<LogWork> Housekeeper::take_background() {
 std::shared_ptr<LogWork> Housekeeper::next_piece() {
   if (auto snapshot = next_snapshot()) return snapshot;
   if (auto removal = next_removal()) return removal;
-  const bool writes = log_.active_fill() >= kPoolFromFill;
+  const bool writes = !low_ && log_.active_fill() >= kPoolFromFill;
   return writes ? log_.pool().next_slice(kPoolWanted) : nullptr;
 }
 

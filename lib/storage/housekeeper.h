@@ -32,9 +32,17 @@ class Housekeeper {
   Housekeeper(const Housekeeper&) = delete;
   Housekeeper& operator=(const Housekeeper&) = delete;
 
+  // True while any message of the range is needed by anybody.
+  using AnyLive = std::function<bool(const StreamId&, base::SequenceRange)>;
+  // True while anything else in [begin, end) is needed: records that memory refers to by LSN.
+  using Pinned = std::function<bool(base::Lsn begin, base::Lsn end)>;
+
   // --- Snapshots.
   // True when enough was appended since the last one and none is under way.
   bool snapshot_due() const;
+  // For when space is short: true when segments in which nothing lives are kept by nothing but the
+  // age of the snapshots. Two early snapshots set them free.
+  bool snapshot_would_free(const AnyLive& any_live, const Pinned& pinned = nullptr) const;
   // Takes the broker's state as of the last appended record. It is written once its LSN is durable
   // (asks the log for a sync). REQUIRES: no snapshot is under way.
   void begin_snapshot(std::vector<std::byte> broker_state);
@@ -48,10 +56,6 @@ class Housekeeper {
   base::Lsn newest_snapshot() const { return snapshots_.empty() ? base::Lsn() : snapshots_.back(); }
 
   // --- Space.
-  // True while any message of the range is needed by anybody.
-  using AnyLive = std::function<bool(const StreamId&, base::SequenceRange)>;
-  // True while anything else in [begin, end) is needed: records that memory refers to by LSN.
-  using Pinned = std::function<bool(base::Lsn begin, base::Lsn end)>;
   // Gives up the segments in which nothing lives and which the older kept snapshot does not need:
   // their messages are gone at once, their files when the record that says so is durable. Returns
   // how many.
@@ -59,9 +63,10 @@ class Housekeeper {
 
   struct Space {
     runtime::DiskSpace disk;
-    std::uint64_t mark_bytes = 0;  // below this much available the disk is low
+    std::uint64_t mark_bytes = 0;  // below this much, with the pool's files, the disk is low
     bool low = false;
   };
+  // A disk that is low gets no new files for the pool until it is asked again and is not.
   base::Result<Space> space();
 
   // --- File work.
@@ -81,6 +86,8 @@ class Housekeeper {
   };
 
   void take_snapshot(std::vector<std::byte> broker_state, bool clean);
+  base::Lsn older_kept() const;
+  Appended append_dropped(const SegmentsDroppedFact& fact);
   std::shared_ptr<LogWork> next_piece();
   std::shared_ptr<LogWork> next_snapshot();
   std::shared_ptr<LogWork> next_removal();
@@ -101,6 +108,7 @@ class Housekeeper {
   base::Status snapshot_status_;
   std::vector<Dead> dead_;
   bool piece_out_ = false;
+  bool low_ = false;
 };
 
 }  // namespace sluice::storage

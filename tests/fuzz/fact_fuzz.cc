@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -10,12 +9,19 @@ namespace {
 
 using sluice::base::ByteView;
 
+// What is taken from a payload goes round: ranges may be written in several ways, and a reader
+// takes them all, but a writer has one.
 template <typename Fact>
-void check(const sluice::base::Result<Fact>& fact, ByteView payload) {
+void check(sluice::base::Result<Fact> (*decode)(ByteView), ByteView payload) {
+  const auto fact = decode(payload);
   if (!fact.has_value()) return;
-  std::vector<std::byte> again;
-  sluice::storage::encode(*fact, again);
-  CHECK(std::equal(again.begin(), again.end(), payload.begin(), payload.end()));
+  std::vector<std::byte> once;
+  sluice::storage::encode(*fact, once);
+  const auto again = decode(once);
+  CHECK(again.has_value());
+  std::vector<std::byte> twice;
+  sluice::storage::encode(*again, twice);
+  CHECK(once == twice);
 }
 
 }  // namespace
@@ -27,52 +33,52 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   namespace log = sluice::storage;
   switch (data[0] % 17) {
     case 0:
-      check(log::decode_incarnation(payload), payload);
+      check(log::decode_incarnation, payload);
       break;
     case 1:
-      check(log::decode_feature_level(payload), payload);
+      check(log::decode_feature_level, payload);
       break;
     case 2:
-      check(log::decode_queue_configured(payload), payload);
+      check(log::decode_queue_configured, payload);
       break;
     case 3:
-      check(log::decode_queue_deleted(payload), payload);
+      check(log::decode_queue_deleted, payload);
       break;
     case 4:
-      check(log::decode_leased(payload), payload);
+      check(log::decode_leased, payload);
       break;
     case 5:
-      check(log::decode_settled(payload), payload);
+      check(log::decode_settled, payload);
       break;
     case 6:
-      check(log::decode_released(payload), payload);
+      check(log::decode_released, payload);
       break;
     case 7:
-      check(log::decode_failed(payload), payload);
+      check(log::decode_failed, payload);
       break;
     case 8:
-      check(log::decode_stalled(payload), payload);
+      check(log::decode_stalled, payload);
       break;
     case 9:
-      check(log::decode_dead(payload), payload);
+      check(log::decode_dead, payload);
       break;
     case 10:
-      check(log::decode_redriven(payload), payload);
+      check(log::decode_redriven, payload);
       break;
     case 11:
-      check(log::decode_removed(payload), payload);
+      check(log::decode_removed, payload);
       break;
     case 12:
-      check(log::decode_session(payload), payload);
+      check(log::decode_session, payload);
       break;
     case 13:
-      check(log::decode_task(payload), payload);
+      check(log::decode_task, payload);
       break;
     case 14:
-      check(log::decode_producer(payload), payload);
+      check(log::decode_producer, payload);
       break;
     case 15:
-      check(log::decode_segments_dropped(payload), payload);
+      check(log::decode_segments_dropped, payload);
       break;
     default:
       static_cast<void>(log::decode_messages(payload));

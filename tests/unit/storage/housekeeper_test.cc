@@ -289,6 +289,39 @@ TEST(Housekeeper, APoolThatCannotBeFilledIsNoFault) {
   EXPECT_NE(harness.housekeeper().take_background(), nullptr);
 }
 
+// A queue that was drained on a full disk: nothing new comes, so no snapshot would ever be due.
+TEST(Housekeeper, TwoEarlySnapshotsFreeWhatIsDead) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  Housekeeper& keeper = harness.housekeeper();
+  std::uint64_t next = 1;
+  publish_until(harness, 4, next);
+  const auto nothing_lives = alive_from(next);
+  EXPECT_FALSE(keeper.snapshot_would_free(alive_from(1)));
+  for (int snapshot = 0; snapshot < 2; ++snapshot) {
+    EXPECT_FALSE(keeper.snapshot_due());
+    ASSERT_TRUE(keeper.snapshot_would_free(nothing_lives));
+    ASSERT_THAT(harness.snapshot("state"), IsOk());
+  }
+  EXPECT_EQ(keeper.drop_dead_segments(nothing_lives), 3U);
+  EXPECT_FALSE(keeper.snapshot_would_free(nothing_lives));
+  ASSERT_THAT(keeper.run_inline(), IsOk());
+  harness.close();
+  ASSERT_THAT(harness.open(), IsOk());
+  EXPECT_EQ(harness.log().segments().numbers(), (std::vector<std::uint64_t>{4}));
+}
+
+TEST(Housekeeper, FilesOfThePoolAreSpace) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  harness.fs().set_capacity(100'000);
+  ASSERT_TRUE(harness.housekeeper().space()->low);
+  EXPECT_EQ(harness.housekeeper().take_background(), nullptr);  // it makes none where all is short
+  SegmentPool& pool = harness.log().pool();
+  for (int file = 0; file < 2; ++file) pool.add(*pool.reserve_name(), true);
+  EXPECT_FALSE(harness.housekeeper().space()->low);
+}
+
 TEST(Housekeeper, LowSpaceBeginsAtItsMark) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());
