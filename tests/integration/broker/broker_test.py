@@ -1,28 +1,18 @@
-"""What the tests of this folder share: worlds of their own, and the folder of the programs."""
+"""What the tests of this folder share: worlds of their own with a broker that is theirs to hurt."""
 
 import json
-import os
 import pathlib
 import sys
-import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "torture"))
+TESTS = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "torture"), str(TESTS / "integration" / "cli")]
+import harness  # noqa: E402  pylint: disable=wrong-import-position
 from processes import World  # noqa: E402  pylint: disable=wrong-import-position
 
-SECONDS_MAX = 60
-BIN = None
-
-
-def main():
-    """`test_x.py --bin FOLDER [unittest's arguments]`"""
-    global BIN
-    if "--bin" not in sys.argv:
-        sys.exit("usage: --bin FOLDER of sluice and sluice-sidecar")
-    at = sys.argv.index("--bin")
-    BIN = os.path.abspath(sys.argv[at + 1])
-    # The test files import this module by name; as __main__ there would be two of it.
-    unittest.main(module="__main__", argv=sys.argv[:at] + sys.argv[at + 2:], verbosity=2)
+SECONDS_MAX = harness.SECONDS_MAX
+main = harness.main
+program = harness.program
 
 
 class BrokerTest(unittest.TestCase):
@@ -30,7 +20,7 @@ class BrokerTest(unittest.TestCase):
 
     def world(self, **options):
         """A folder with a queue; its processes end with the test. The broker is not started."""
-        world = World(BIN, **options)
+        world = World(harness.BIN, **options)
         self.addCleanup(world.__exit__, None, None, None)
         return world
 
@@ -49,16 +39,7 @@ class BrokerTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def wait_until(self, condition, what, seconds=SECONDS_MAX):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            result = condition()
-            if result:
-                return result
-            time.sleep(0.02)
-        return self.fail(f"not within {seconds} s: {what}")
-
     def wait_for_messages(self, world, **counts):
         """The statistics are taken about once a second."""
-        self.wait_until(lambda: all(world.messages()[k] == v for k, v in counts.items()),
-                        f"{counts}, now {world.messages()}")
+        harness.wait_until(lambda: all(world.messages()[k] == v for k, v in counts.items()),
+                           f"{counts}, now {world.messages()}")

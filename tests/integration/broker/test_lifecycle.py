@@ -11,7 +11,7 @@ class Lifecycle(broker_test.BrokerTest):
     def run_broker(self, world, *arguments, listen="tcp://127.0.0.1:0"):
         """A second broker beside `world`'s, to its end."""
         return subprocess.run(
-            [os.path.join(broker_test.BIN, "sluice-sidecar"), "broker", "--data", world.data,
+            [broker_test.program("sluice-sidecar"), "broker", "--data", world.data,
              "--listen", listen, "--control", "tcp://127.0.0.1:0", "--http",
              "127.0.0.1:0", "-f", world.manifest, *arguments],
             capture_output=True, text=True, timeout=broker_test.SECONDS_MAX, check=False)
