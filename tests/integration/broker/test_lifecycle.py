@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import subprocess
 
 import broker_test
@@ -93,6 +94,13 @@ class Lifecycle(broker_test.BrokerTest):
         self.assertIn("queue.yaml:4", done.stderr)
         self.assertIn("maxAttemps", done.stderr)
         self.assertFalse(os.path.exists(world.data))
+
+    def test_every_example_runs(self):
+        for example in sorted((broker_test.TESTS.parent / "examples").glob("*.yaml")):
+            with self.subTest(example.name):
+                world = self.world()
+                shutil.copy(example, world.manifest)
+                world.start_broker()
 
     def test_fields_of_later_versions_are_refused(self):
         for spec in ("{ordering: Grouped}", "{limits: {overflow: DropOldest}}",

@@ -52,7 +52,7 @@ TEST(Examples, PublishSubscribeHasTwoSubscriptions) {
   EXPECT_EQ(subscriptions[0].delivery.max_attempts, 20);
   EXPECT_EQ(subscriptions[1].delivery.max_attempts, 5);
   EXPECT_EQ(subscriptions[1].start, StartPosition::kNew);
-  EXPECT_EQ(subscriptions[1].dead_letter.overflow, DeadOverflow::kBlock);
+  EXPECT_EQ(subscriptions[1].dead_letter.retention, 90 * 24h);
   EXPECT_EQ(subscriptions[1].dead_letter.bytes, 1ULL << 30);
 }
 
