@@ -39,9 +39,6 @@ Status check_subscription(const SubscriptionConfig& config) {
   }
   if (config.start == StartPosition::kSequence) return unimplemented(at + "start", "Sequence");
   if (config.start == StartPosition::kTime) return unimplemented(at + "start", "Time");
-  if (config.dead_letter.overflow == DeadOverflow::kBlock) {
-    return unimplemented(at + "deadLetter.overflow", "Block");
-  }
   RETURN_IF_ERROR(check_duration(at + "delivery.maxLease", config.delivery.max_lease));
   RETURN_IF_ERROR(check_duration(at + "deadLetter.retention", config.dead_letter.retention));
   if (config.delivery.lease.count() < 0 || config.delivery.lease > kLeaseMax) {
@@ -59,12 +56,6 @@ Status check_config(const QueueConfig& config) {
   }
   RETURN_IF_ERROR(check_duration("ttl", config.ttl));
   if (config.ordering == Ordering::kGrouped) return unimplemented("ordering", "Grouped");
-  if (config.limits.overflow == Overflow::kDropOldest) {
-    return unimplemented("limits.overflow", "DropOldest");
-  }
-  if (config.limits.overflow == Overflow::kDeadLetterOldest) {
-    return unimplemented("limits.overflow", "DeadLetterOldest");
-  }
   if (config.subscriptions.empty() || config.subscriptions.size() > kSubscriptionsMax) {
     return base::invalid_argument("subscriptions: 1 to 100 are needed");
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "broker/returning.h"
 
 namespace sluice::broker {
 
@@ -258,9 +259,24 @@ void Delivery::count(const Draft& draft) {
   }
 }
 
+// There is room for dead letters again: what waited for it in other shards is looked at.
+void wake_held_back(Core& core, const Queue& queue, base::SubscriptionId id) {
+  if (queue.settings(id).dead_letter.overflow != DeadOverflow::kBlock) return;
+  for (const auto& stream : queue.streams()) {
+    Subscription& other = *stream->find(id);
+    if (!other.held_back) continue;
+    other.held_back = false;
+    core.touch(other);
+  }
+}
+
 }  // namespace
 
 bool deliver(Core& core, base::Now now, Subscription& subscription) {
+  Queue& queue = subscription.stream().queue();
+  subscription.held_back = dead_letters_full(queue, subscription.id());
+  if (subscription.held_back) return false;
+  wake_held_back(core, queue, subscription.id());
   if (subscription.ring.empty() || !subscription.has_ready()) return false;
   return Delivery(core, now, subscription).run();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/message.h"
+#include "broker/overflowing.h"
 #include "broker/publish_credit.h"
 
 namespace sluice::broker {
@@ -41,6 +42,7 @@ class Publishing {
   Refusal check_producer(bool& repeated);
   Refusal check_batch();
   Refusal check_limits();
+  Refusal make_space(const LimitsConfig& limits);
   void accept();
   void count_sizes();
   void reply(Wait wait);
@@ -143,6 +145,7 @@ Refusal Publishing::check_limits() {
   }
   const LimitsConfig& limits = queue_->config().limits;
   if (limits.overflow == Overflow::kBlock) return {};  // the credit above was the limit
+  if (limits.overflow != Overflow::kReject) return make_space(limits);
   const std::uint64_t messages = queue_->messages();
   if (messages + command_.count > limits.messages_max) {
     return {RefusalCode::kQueueFull,
@@ -158,6 +161,22 @@ Refusal Publishing::check_limits() {
                 " bytes wait (limits.bytes): add consumers, purge, or raise the limit"};
   }
   return {};
+}
+
+// Of a queue whose oldest messages go when it is full.
+Refusal Publishing::make_space(const LimitsConfig& limits) {
+  const Space space{summary_.count, summary_.body_bytes};
+  if (space.messages > limits.messages_max || space.bytes > limits.bytes_max) {
+    return {RefusalCode::kQueueFull,
+            "a batch of " + std::to_string(space.messages) + " messages and " +
+                std::to_string(space.bytes) + " bytes: alone more than queue " + queue_->name() +
+                " may hold (limits.messages " + std::to_string(limits.messages_max) +
+                ", limits.bytes " + std::to_string(limits.bytes_max) + "): split it"};
+  }
+  if (make_room(core_, now_, *queue_, space)) return {};
+  return {RefusalCode::kQueueFull,
+          "queue " + queue_->name() + " is full, and what it holds cannot go: it is leased to " +
+              "consumers, or the dead letters have no room (limits.overflow)"};
 }
 
 void Publishing::accept() {

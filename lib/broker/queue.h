@@ -37,6 +37,7 @@ struct SubscriptionTotals {
   std::uint64_t expired = 0;
   std::uint64_t stale_receipts = 0;
   std::map<storage::DeadReason, std::uint64_t> dead_by_reason;
+  std::map<storage::RemoveCause, std::uint64_t> removed_by_cause;
   Histogram end_to_end_seconds = Histogram::of_seconds();
   Histogram processing_seconds = Histogram::of_seconds();
 };

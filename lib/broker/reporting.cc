@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "broker/returning.h"
+
 namespace sluice::broker {
 
 namespace {
@@ -49,6 +51,7 @@ void add_totals(const SubscriptionTotals& totals, SubscriptionStats& stats) {
   stats.expired = totals.expired;
   stats.stale_receipts = totals.stale_receipts;
   stats.dead_by_reason = totals.dead_by_reason;
+  stats.removed_by_cause = totals.removed_by_cause;
   stats.end_to_end_seconds = totals.end_to_end_seconds.stats();
   stats.processing_seconds = totals.processing_seconds.stats();
 }
@@ -81,6 +84,7 @@ QueueStats report_queue(Core& core, base::Now now, Queue& queue, const Consumers
     one.name = queue.config().subscriptions[i].name;
     for (const auto& stream : queue.streams()) add_stream(core, now, *stream->find(id), one);
     add_totals(queue.totals(id), one);
+    one.dead_letters_full = dead_letters_full(queue, id);
     const std::pair key(queue.id(), id);
     if (const auto found = sessions.find(key); found != sessions.end()) {
       one.consumers = static_cast<std::uint32_t>(found->second.size());

@@ -212,15 +212,30 @@ void expire(Core& core, base::Now now, Subscription& subscription, const Ranges&
     kill(core, now, subscription, ranges, {storage::DeadReason::kExpired, "", ""});
     return;
   }
+  remove(core, subscription, storage::RemoveCause::kExpired, ranges);
+}
+
+void remove(Core& core, Subscription& subscription, storage::RemoveCause cause,
+            const Ranges& ranges) {
+  if (ranges.empty()) return;
   storage::RemovedFact fact;
   fact.key = subscription.key();
-  fact.cause = storage::RemoveCause::kExpired;
+  fact.cause = cause;
+  subscription.stream().queue().totals(subscription.id()).removed_by_cause[cause] +=
+      count_messages(ranges);
   record_ranges(core, subscription, std::move(fact), ranges);
 }
 
+bool dead_letters_full(const Queue& queue, base::SubscriptionId id) {
+  const DeadLetterConfig& settings = queue.settings(id).dead_letter;
+  if (settings.overflow != DeadOverflow::kBlock || settings.bytes_max == 0) return false;
+  return queue.dead_bytes(id) >= settings.bytes_max;
+}
+
 void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
-  const std::uint64_t bytes_max = queue.settings(id).dead_letter.bytes_max;
-  if (bytes_max == 0) return;
+  const DeadLetterConfig& settings = queue.settings(id).dead_letter;
+  const std::uint64_t bytes_max = settings.bytes_max;
+  if (bytes_max == 0 || settings.overflow == DeadOverflow::kBlock) return;
   std::uint64_t bytes = queue.dead_bytes(id);
   while (bytes > bytes_max) {
     // The oldest of all shards.
@@ -239,11 +254,7 @@ void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
     }
     if (from == nullptr) return;
     bytes -= from->dead().find(oldest)->bytes;
-    storage::RemovedFact fact;
-    fact.key = from->key();
-    fact.cause = storage::RemoveCause::kDeadExpired;
-    fact.ranges = {{oldest, oldest}};
-    core.record(*from, fact);
+    remove(core, *from, storage::RemoveCause::kDeadExpired, {{oldest, oldest}});
   }
 }
 

@@ -43,7 +43,15 @@ void kill(Core& core, base::Now now, Subscription& subscription, const Ranges& r
 // Their time ran out: dropped or dead, as the queue says.
 void expire(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges);
 
-// Removes the oldest dead letters until the subscription is within its limit of bytes.
+// Never delivered again by this subscription, and counted by cause.
+void remove(Core& core, Subscription& subscription, storage::RemoveCause cause,
+            const Ranges& ranges);
+
+// True while deadLetter.overflow Block holds the subscription's deliveries back.
+bool dead_letters_full(const Queue& queue, base::SubscriptionId id);
+
+// Removes the oldest dead letters until the subscription is within its limit of bytes;
+// not where deadLetter.overflow is Block.
 void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id);
 
 // Writes a fact that has `ranges`, in as many records as that takes.

@@ -31,6 +31,8 @@ struct SubscriptionStats {
   std::uint64_t dead_lettered = 0;
   std::uint64_t damaged = 0;
   double oldest_age_seconds = 0;  // of the oldest message that is ready or in flight
+  // Nothing is delivered until dead letters leave (deadLetter.overflow: Block).
+  bool dead_letters_full = false;
   std::uint32_t consumers = 0;
   std::vector<std::string> consumer_names;  // at most 100
   // Counters since the start of the process.
@@ -44,6 +46,7 @@ struct SubscriptionStats {
   std::uint64_t expired = 0;
   std::uint64_t stale_receipts = 0;
   std::map<storage::DeadReason, std::uint64_t> dead_by_reason;
+  std::map<storage::RemoveCause, std::uint64_t> removed_by_cause;
   HistogramStats end_to_end_seconds;  // accepted -> first delivery
   HistogramStats processing_seconds;  // delivery -> ack
 };

@@ -129,6 +129,30 @@ Subscription* Stream::find(base::SubscriptionId id) const {
   return nullptr;
 }
 
+std::optional<base::SequenceRange> Stream::next_idle(base::Sequence from) const {
+  while (from < next_) {
+    std::optional<base::SequenceRange> run;
+    for (const auto& subscription : subscriptions_) {
+      const auto gap = subscription->gone().next_gap({from, next_ - 1});
+      if (gap && (!run || gap->first < run->first)) run = *gap;
+    }
+    if (!run) return std::nullopt;
+    bool is_held = false;
+    for (const auto& subscription : subscriptions_) {
+      const std::optional<base::SequenceRange> held = subscription->next_held(run->first);
+      if (!held) continue;
+      if (held->first <= run->first) {
+        from = held->last + 1;
+        is_held = true;
+        break;
+      }
+      run->last = std::min(run->last, held->first - 1);
+    }
+    if (!is_held) return run;
+  }
+  return std::nullopt;
+}
+
 std::uint64_t Stream::wanted_in(base::SequenceRange range) const {
   std::uint64_t gone = 0;
   for_each_gone_elsewhere(nullptr, range, 0,

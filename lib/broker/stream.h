@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/ids.h"
@@ -9,6 +10,7 @@
 #include "broker/subscription.h"
 #include "broker/timed_runs.h"
 #include "storage/fact.h"
+#include "storage/message_store.h"
 
 namespace sluice::broker {
 
@@ -55,6 +57,10 @@ class Stream {
   // In the order of their ids.
   const std::vector<std::unique_ptr<Subscription>>& subscriptions() const { return subscriptions_; }
 
+  // The lowest stretch at or after `from` that some subscription has not left behind and none
+  // holds.
+  std::optional<base::SequenceRange> next_idle(base::Sequence from) const;
+
   // How many messages of the range some subscription has not left behind.
   std::uint64_t wanted_in(base::SequenceRange range) const;
   // True while any message of the range is waiting, leased or dead somewhere.
@@ -67,6 +73,8 @@ class Stream {
   ByteLedger& ledger() { return ledger_; }
 
   base::Lsn last_record_end;  // of the latest record about the stream; not in snapshots
+  // The batch of the oldest message, when somebody asked for it last; not in snapshots.
+  std::optional<storage::BatchLocation> near_oldest;
 
  private:
   template <typename Fn>

@@ -119,6 +119,13 @@ Ranges Subscription::idle_in(base::SequenceRange range) const {
   return idle;
 }
 
+std::optional<base::SequenceRange> Subscription::next_held(base::Sequence from) const {
+  auto at = held_.upper_bound(from);
+  if (at != held_.begin() && from <= std::prev(at)->second.last) --at;
+  if (at == held_.end()) return std::nullopt;
+  return base::SequenceRange{at->first, at->second.last};
+}
+
 void Subscription::begin(storage::SequenceSet gone) {
   gone_ = std::move(gone);
   taken_ = gone_;

@@ -108,6 +108,9 @@ class Subscription {
   // The parts of `range` that are not gone and not held, ascending.
   Ranges idle_in(base::SequenceRange range) const;
 
+  // What is held at or after `from`, first run first; nullopt = nothing.
+  std::optional<base::SequenceRange> next_held(base::Sequence from) const;
+
   // --- For snapshots and new subscriptions.
 
   // Takes over what is known of a subscription that has delivered nothing yet.
@@ -122,6 +125,7 @@ class Subscription {
   std::optional<storage::BatchLocation> near;  // the batch that was read last
   base::Lsn last_record_end;                   // of the latest record about this subscription
   bool touched = false;                        // stands in Core's list
+  bool held_back = false;                      // not served: the dead letters have no room
   // The oldest message that statistics asked for, and when it was accepted.
   std::optional<std::pair<base::Sequence, base::WallTime>> oldest_known;
 

@@ -85,10 +85,7 @@ bool dead_slice(Core& core, Task& task, Subscription& subscription, bool dry, Bu
     fact.task = task.id;
     record_ranges(core, subscription, std::move(fact), chosen);
   } else {
-    storage::RemovedFact fact;
-    fact.key = subscription.key();
-    fact.cause = storage::RemoveCause::kDeadDiscarded;
-    record_ranges(core, subscription, std::move(fact), chosen);
+    remove(core, subscription, storage::RemoveCause::kDeadDiscarded, chosen);
   }
   return is_end;
 }
@@ -121,10 +118,7 @@ bool waiting_slice(Core& core, Task& task, Subscription& subscription, Budget& b
   budget.take(1 + chosen.size());
   task.matched += count_messages(chosen);
   task.done += count_messages(chosen);
-  storage::RemovedFact fact;
-  fact.key = subscription.key();
-  fact.cause = storage::RemoveCause::kPurged;
-  record_ranges(core, subscription, std::move(fact), chosen);
+  remove(core, subscription, storage::RemoveCause::kPurged, chosen);
   task.position = piece.last + 1;
   return piece.last == scope.last;
 }

@@ -169,10 +169,7 @@ void expire_dead_letters(Core& core, base::Now now, Budget& budget) {
       return true;
     });
     normalise(over);
-    storage::RemovedFact fact;
-    fact.key = subscription->key();
-    fact.cause = storage::RemoveCause::kDeadExpired;
-    record_ranges(core, *subscription, std::move(fact), over);
+    remove(core, *subscription, storage::RemoveCause::kDeadExpired, over);
     core.schedule(now, *subscription);
   }
 }

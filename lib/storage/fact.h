@@ -152,6 +152,7 @@ enum class RemoveCause : std::uint8_t {
   kDeadExpired = 6,    // a dead letter's own retention or limit
   kDeadDiscarded = 7,  // by command
 };
+std::string_view to_string(RemoveCause cause);
 struct RemovedFact {
   SubscriptionKey key;
   RemoveCause cause = RemoveCause::kExpired;

@@ -43,4 +43,24 @@ std::string_view to_string(DeadReason reason) {
   return "Unknown";
 }
 
+std::string_view to_string(RemoveCause cause) {
+  switch (cause) {
+    case RemoveCause::kExpired:
+      return "Expired";
+    case RemoveCause::kPurged:
+      return "Purged";
+    case RemoveCause::kOverflow:
+      return "Overflow";
+    case RemoveCause::kRetention:
+      return "Retention";
+    case RemoveCause::kSequenceJump:
+      return "SequenceJump";
+    case RemoveCause::kDeadExpired:
+      return "DeadExpired";
+    case RemoveCause::kDeadDiscarded:
+      return "DeadDiscarded";
+  }
+  return "Unknown";
+}
+
 }  // namespace sluice::storage

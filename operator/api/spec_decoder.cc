@@ -15,11 +15,10 @@ constexpr Choice<Fsync> kFsyncs[] = {
     {"Always", Fsync::kAlways}, {"Interval", Fsync::kInterval}, {"Never", Fsync::kNever}};
 constexpr Choice<Ordering> kOrderings[] = {{"Unordered", Ordering::kUnordered},
                                            {"Grouped", Ordering::kGrouped, false}};
-constexpr Choice<Overflow> kOverflows[] = {
-    {"Reject", Overflow::kReject},
-    {"Block", Overflow::kBlock},
-    {"DropOldest", Overflow::kDropOldest, false},
-    {"DeadLetterOldest", Overflow::kDeadLetterOldest, false}};
+constexpr Choice<Overflow> kOverflows[] = {{"Reject", Overflow::kReject},
+                                           {"Block", Overflow::kBlock},
+                                           {"DropOldest", Overflow::kDropOldest},
+                                           {"DeadLetterOldest", Overflow::kDeadLetterOldest}};
 constexpr Choice<ExpiryAction> kExpiryActions[] = {{"Drop", ExpiryAction::kDrop},
                                                    {"DeadLetter", ExpiryAction::kDeadLetter}};
 constexpr Choice<SubscriptionPolicy> kSubscriptionPolicies[] = {

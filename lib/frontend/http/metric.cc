@@ -38,6 +38,9 @@ constexpr MetricInfo kMessageBytes = {"sluice_message_size_bytes", MetricType::k
 constexpr MetricInfo kDeadLettered = {"sluice_messages_dead_lettered_total", MetricType::kCounter,
                                       "queue, subscription, reason",
                                       "Messages that became dead letters."};
+constexpr MetricInfo kRemoved = {"sluice_messages_removed_total", MetricType::kCounter,
+                                 "queue, subscription, cause",
+                                 "Messages and dead letters that went without being settled."};
 constexpr MetricInfo kEndToEnd = {"sluice_end_to_end_latency_seconds", MetricType::kHistogram,
                                   "queue, subscription",
                                   "From accepting a message to its first delivery."};
@@ -48,6 +51,11 @@ constexpr storage::DeadReason kDeadReasons[] = {
     storage::DeadReason::kRejected, storage::DeadReason::kAttemptsExceeded,
     storage::DeadReason::kStallsExceeded, storage::DeadReason::kExpired,
     storage::DeadReason::kOverflow};
+
+constexpr storage::RemoveCause kRemoveCauses[] = {
+    storage::RemoveCause::kExpired,     storage::RemoveCause::kPurged,
+    storage::RemoveCause::kOverflow,    storage::RemoveCause::kRetention,
+    storage::RemoveCause::kDeadExpired, storage::RemoveCause::kDeadDiscarded};
 
 MetricSample sample(Labels labels, double value) { return {std::move(labels), value, {}}; }
 
@@ -167,6 +175,7 @@ void append_subscription_metrics(const Queues& queues, std::vector<MetricData>& 
     });
   }
   MetricData dead{kDeadLettered, {}};
+  MetricData removed{kRemoved, {}};
   MetricData end_to_end{kEndToEnd, {}};
   MetricData processing{kProcessing, {}};
   for_each_subscription(queues, [&](const Labels& labels, const SubscriptionStats& one) {
@@ -178,10 +187,18 @@ void append_subscription_metrics(const Queues& queues, std::vector<MetricData>& 
       dead.samples.push_back(
           sample(with(labels, "reason", std::string(storage::to_string(reason))), count));
     }
+    for (const storage::RemoveCause cause : kRemoveCauses) {
+      const auto found = one.removed_by_cause.find(cause);
+      const double count =
+          found == one.removed_by_cause.end() ? 0 : static_cast<double>(found->second);
+      removed.samples.push_back(
+          sample(with(labels, "cause", std::string(storage::to_string(cause))), count));
+    }
     add_histogram(end_to_end, labels, one.end_to_end_seconds);
     add_histogram(processing, labels, one.processing_seconds);
   });
   out.push_back(std::move(dead));
+  out.push_back(std::move(removed));
   out.push_back(std::move(end_to_end));
   out.push_back(std::move(processing));
 }

@@ -97,6 +97,10 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
   for (const auto& [reason, count] : stats.dead_by_reason) {
     dead[std::string(storage::to_string(reason))] = count;
   }
+  Json removed = Json::object();
+  for (const auto& [cause, count] : stats.removed_by_cause) {
+    removed[std::string(storage::to_string(cause))] = count;
+  }
   Json json = {
       {"name", stats.name},
       {"messages",
@@ -105,6 +109,7 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
         {"delayed", stats.delayed},
         {"deadLettered", stats.dead_lettered},
         {"damaged", stats.damaged}}},
+      {"deadLettersFull", stats.dead_letters_full},
       {"oldestMessageAgeSeconds", stats.oldest_age_seconds},
       {"consumers", {{"count", stats.consumers}, {"names", stats.consumer_names}}},
       {"sinceStart",
@@ -117,7 +122,8 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
         {"stalled", stats.stalled},
         {"expired", stats.expired},
         {"staleReceipts", stats.stale_receipts},
-        {"deadLettered", std::move(dead)}}},
+        {"deadLettered", std::move(dead)},
+        {"removed", std::move(removed)}}},
   };
   const auto settings =
       std::find_if(config.subscriptions.begin(), config.subscriptions.end(),

@@ -45,7 +45,9 @@ void add(SubscriptionStats& sum, const SubscriptionStats& one) {
   sum.stalled += one.stalled;
   sum.expired += one.expired;
   sum.stale_receipts += one.stale_receipts;
+  sum.dead_letters_full = sum.dead_letters_full || one.dead_letters_full;
   add(sum.dead_by_reason, one.dead_by_reason);
+  add(sum.removed_by_cause, one.removed_by_cause);
   add(sum.end_to_end_seconds, one.end_to_end_seconds);
   add(sum.processing_seconds, one.processing_seconds);
 }

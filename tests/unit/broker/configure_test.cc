@@ -47,16 +47,8 @@ TEST(Configure, what_this_version_does_not_do_is_refused_naming_the_field) {
   config.ordering = Ordering::kGrouped;
   EXPECT_THAT(refused(config), HasSubstr("ordering"));
   config = plain_queue();
-  config.limits.overflow = Overflow::kDropOldest;
-  EXPECT_THAT(refused(config), HasSubstr("limits.overflow"));
-  config.limits.overflow = Overflow::kDeadLetterOldest;
-  EXPECT_THAT(refused(config), HasSubstr("limits.overflow"));
-  config = plain_queue();
   config.subscriptions[0].start = StartPosition::kTime;
   EXPECT_THAT(refused(config), HasSubstr("start"));
-  config = plain_queue();
-  config.subscriptions[0].dead_letter.overflow = DeadOverflow::kBlock;
-  EXPECT_THAT(refused(config), HasSubstr("deadLetter.overflow"));
   EXPECT_EQ(world.log.records().size(), 1U);
 }
 

@@ -44,6 +44,7 @@ inline broker::QueueStats sample_queue(const std::string& name, std::uint64_t se
   one.expired = seed + 24;
   one.stale_receipts = seed + 25;
   one.dead_by_reason = {{storage::DeadReason::kRejected, seed + 26}};
+  one.removed_by_cause = {{storage::RemoveCause::kOverflow, seed + 27}};
   one.end_to_end_seconds = {{0.001, 1}, {4, 5, 6}, 12.5};
   one.processing_seconds = {{0.001, 1}, {7, 8, 9}, 20.25};
   queue.subscriptions.push_back(one);
