@@ -63,6 +63,16 @@ def rabbitmq_program():
     return RABBITMQ if os.access(RABBITMQ, os.X_OK) else shutil.which("rabbitmq-server")
 
 
+def nats_command(server):
+    # Only a file can ask for a sync before each acknowledgement.
+    def command(_, port):
+        config = (f'listen: "127.0.0.1:{port}"\n'
+                  'jetstream { store_dir: "./data", sync_interval: always }\n')
+        return ["sh", "-c", 'printf %s "$1" >nats.conf && exec "$2" -c nats.conf', "sh", config,
+                str(server)], {}
+    return command
+
+
 def output(*command):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
@@ -80,19 +90,41 @@ class Peer:
     program: callable
     command: callable
     version: callable
-    packages: tuple  # Debian's
+    needs: str  # how to get what is missing
     pilot: int  # messages that a slow machine carries in a second or two
+    load: str = ""  # the load program's name; empty = bench-NAME
+    flags: tuple = ()  # for the load program
 
 
-PEERS = {peer.name: peer for peer in (
-    Peer("redis", lambda: shutil.which("redis-server"), redis_command,
-         lambda: "".join(re.findall(r"v=(\S+)", output("redis-server", "--version"))),
-         ("redis-server", "libhiredis-dev"), 20_000),
-    Peer("beanstalkd", lambda: shutil.which("beanstalkd"), beanstalkd_command,
-         lambda: output("beanstalkd", "-v").split()[-1], ("beanstalkd",), 1_000),
-    Peer("rabbitmq", rabbitmq_program, rabbitmq_command, rabbitmq_version,
-         ("rabbitmq-server", "librabbitmq-dev"), 10_000),
-)}
+def debian(*packages):
+    return f"apt-get install {' '.join(packages)} (or bench/install-peers)"
+
+
+def nats(name, binaries, pilot, *flags):
+    """nats-server is built with its load program, from one Go module, so that both fit."""
+    server = binaries / "bench-nats-server"
+    return Peer(name, lambda: server if server.exists() else None, nats_command(server),
+                lambda: output(str(server), "--version").split("v")[-1].strip(),
+                "a Go toolchain as new as bench/peers/nats/go.mod says, then build bench_peers",
+                pilot, "bench-nats", flags)
+
+
+NAMES = ("redis", "beanstalkd", "rabbitmq", "nats", "nats-batch")
+
+
+def peers(binaries):
+    """By name; `binaries` is the folder of the programs that the build makes."""
+    return {peer.name: peer for peer in (
+        Peer("redis", lambda: shutil.which("redis-server"), redis_command,
+             lambda: "".join(re.findall(r"v=(\S+)", output("redis-server", "--version"))),
+             debian("redis-server", "libhiredis-dev"), 20_000),
+        Peer("beanstalkd", lambda: shutil.which("beanstalkd"), beanstalkd_command,
+             lambda: output("beanstalkd", "-v").split()[-1], debian("beanstalkd"), 1_000),
+        Peer("rabbitmq", rabbitmq_program, rabbitmq_command, rabbitmq_version,
+             debian("rabbitmq-server", "librabbitmq-dev"), 10_000),
+        nats("nats", binaries, 2_000),
+        nats("nats-batch", binaries, 5_000, "--batch", "1000"),
+    )}
 
 
 def listens(port):
