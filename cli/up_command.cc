@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/sibling_program.h"
 #include "cli/stop_signal.h"
+#include "storage/log_format.h"
 
 namespace sluice::cli {
 namespace {
@@ -21,6 +22,7 @@ struct UpOptions {
   std::uint16_t port = 7650;
   std::uint16_t control_port = 7651;
   std::uint16_t http_port = 7652;
+  std::uint32_t log_feature_level = 0;  // 0 = not given
 };
 
 // Becomes the sidecar: signals, exit code and output are its own.
@@ -38,6 +40,10 @@ int run_up(const UpOptions& options) {
   for (const std::string& file : options.files) {
     arguments.emplace_back("-f");
     arguments.push_back(file);
+  }
+  if (options.log_feature_level > 0) {
+    arguments.emplace_back("--log-feature-level");
+    arguments.push_back(std::to_string(options.log_feature_level));
   }
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
@@ -68,6 +74,10 @@ void add_up_command(CLI::App& app, Context& /*context*/, int& exit_code) {
       ->add_option("--http-port", options->http_port,
                    "Port of /healthz, /readyz, /metrics and /api/v1; 0 takes a free one")
       ->capture_default_str();
+  command
+      ->add_option("--log-feature-level", options->log_feature_level,
+                   "Raise the log to this level, for good: older versions no longer read it")
+      ->check(CLI::Range(1U, storage::kFeatureLevelSupported));
   command->footer(
       "Examples:\n"
       "  sluice up -f examples/orders.yaml --data ./sluice-data\n"

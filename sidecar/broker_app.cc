@@ -54,6 +54,7 @@ frontend::HostOptions host_options(const BrokerOptions& options, const runtime::
   host.folder = options.data;
   host.log.segment_bytes = options.segment_bytes;
   host.log.snapshot_every_segments = options.snapshot_every_segments;
+  host.log.feature_level = options.log_feature_level;
   host.log.owner = describe_owner(clock);
   host.log.random_id = [] { return runtime::random_id128(); };
   host.broker.session_ttl = options.session_ttl;

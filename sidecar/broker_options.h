@@ -22,6 +22,7 @@ struct BrokerOptions {
   std::uint32_t sessions_max = 10'000;
   std::uint64_t segment_bytes = 64ULL << 20;
   std::uint32_t snapshot_every_segments = 4;
+  std::uint32_t log_feature_level = 0;  // 0 = as it is; the highest for a new log
   std::string version = "0.0.0";
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/duration.h"
 #include "sidecar/exit_code.h"
+#include "storage/log_format.h"
 
 namespace sluice::sidecar {
 namespace {
@@ -104,6 +105,11 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->envname("SLUICE_SNAPSHOT_EVERY")
       ->check(CLI::Range(1, 1'000))
       ->capture_default_str();
+  command
+      .add_option("--log-feature-level", options.log_feature_level,
+                  "Raise the log to this level, for good: older versions no longer read it")
+      ->envname("SLUICE_LOG_FEATURE_LEVEL")
+      ->check(CLI::Range(1U, storage::kFeatureLevelSupported));
   command.add_option("--log-level", texts.log_level, "How much to tell on standard error")
       ->envname("SLUICE_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))

@@ -33,6 +33,7 @@ class MemoryLog final : public storage::Log {
   base::Result<storage::RecordView> read(base::Lsn, std::vector<std::byte>&) override {
     return base::not_found("forgotten");
   }
+  std::uint32_t feature_level() const override { return storage::kFeatureLevelSupported; }
   std::uint64_t unwritten_bytes() const override { return 0; }
 
  private:

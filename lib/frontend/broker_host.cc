@@ -81,6 +81,8 @@ base::Status BrokerHost::recover(base::Now now) {
   house_due_ = now.mono;
   snapshot_seen_ = opened_->housekeeper().newest_snapshot();
   base::log_info("recovered", {{"created", report.created},
+                               {"feature_level", log().feature_level()},
+                               {"feature_level_supported", options_.log.feature_level_supported},
                                {"unclean", report.unclean},
                                {"incarnation", incarnation_},
                                {"records", report.records},

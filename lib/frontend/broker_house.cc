@@ -121,6 +121,8 @@ http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   stats.recovery_seconds = recovery_seconds_;
   stats.recovered_records = report().records;
   stats.corrupt_ranges = report().corrupt.size();
+  stats.feature_level = log.feature_level();
+  stats.feature_level_supported = options_.log.feature_level_supported;
   return stats;
 }
 

@@ -55,6 +55,9 @@ class Log {
 
   virtual LogPositions positions() const = 0;
 
+  // Which record types and fields may be written: docs/log-format.md, "Versions". It only rises.
+  virtual std::uint32_t feature_level() const = 0;
+
   // Any record that was appended and not deleted, committed or not. Checks CRCs; a damaged block
   // is Corruption, naming LSN and file; a record that was deleted is NotFound. `buffer` is grown
   // as needed and reused by the caller.

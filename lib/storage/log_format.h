@@ -11,8 +11,9 @@
 namespace sluice::storage {
 
 inline constexpr std::uint32_t kFormatVersion = 1;
-// The highest feature level that this version reads.
-inline constexpr std::uint32_t kFeatureLevelSupported = 1;
+// The highest feature level that this version reads, and that of new logs.
+inline constexpr std::uint32_t kFeatureLevelSupported = 2;
+inline constexpr std::uint32_t kFeatureLevelFirst = 1;
 
 inline constexpr std::size_t kBlockBytes = 4096;
 inline constexpr std::size_t kRecordAlignment = 8;

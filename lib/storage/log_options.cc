@@ -1,7 +1,5 @@
 #include "storage/log_options.h"
 
-#include "storage/log_format.h"
-
 namespace sluice::storage {
 
 base::Status validate(const LogOptions& options) {
@@ -17,6 +15,11 @@ base::Status validate(const LogOptions& options) {
   }
   if (options.open_files_max == 0) {
     return base::invalid_argument("open_files_max must be at least 1");
+  }
+  if (options.feature_level > options.feature_level_supported) {
+    return base::invalid_argument("feature level " + std::to_string(options.feature_level) +
+                                  " is above " + std::to_string(options.feature_level_supported) +
+                                  ", the highest that this version of Sluice supports");
   }
   if (!options.random_id) return base::invalid_argument("random_id is missing");
   return {};

@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "storage/log_format.h"
 
 namespace sluice::storage {
 
@@ -23,6 +24,12 @@ struct LogOptions {
   std::uint32_t open_files_max = 64;
   // Low space begins below max(5 %, 2 segments) of the disk, but never asks for more than this.
   std::uint64_t low_space_bytes_max = 1ULL << 30;
+  // A new log's level; an existing log of a lower one is raised to it, a higher one refused. 0 = a
+  // new log takes the highest that is supported, an existing one keeps its own.
+  std::uint32_t feature_level = 0;
+  // A log of a higher one is refused. Less than this version's own only where a test stands in for
+  // an older version.
+  std::uint32_t feature_level_supported = kFeatureLevelSupported;
   // For the lock file: pid, host and since when; shown to whoever finds the folder locked.
   std::string owner;
   // Draws 128 random bits: for the log's id and for every segment's. REQUIRED.

@@ -79,6 +79,9 @@ Status Opening::tidy_snapshots() {
 Status Opening::create() {
   SegmentHeader header;
   header.number = 1;
+  header.feature_level =
+      options_.feature_level > 0 ? options_.feature_level : options_.feature_level_supported;
+  plan_.feature_level = header.feature_level;
   header.segment_bytes = options_.segment_bytes;
   header.uuid = options_.random_id();
   header.log_id = options_.random_id();
@@ -135,6 +138,13 @@ LogState Opening::state() const {
   return state;
 }
 
+Status check_not_lowered(const RecoveryPlan& plan, const LogOptions& options) {
+  if (options.feature_level == 0 || options.feature_level >= plan.feature_level) return {};
+  return base::failed_precondition("the log has feature level " +
+                                   std::to_string(plan.feature_level) + ", which cannot fall to " +
+                                   std::to_string(options.feature_level));
+}
+
 // Makes the folder and its missing parents, and their names durable.
 Status create_durable_folder(runtime::FileSystem& fs, const std::string& folder) {
   if (fs.list(folder)) return {};
@@ -155,6 +165,7 @@ OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSyste
       report_(plan.report),
       broker_state_(plan.snapshots.best ? std::move(plan.snapshots.best->snapshot.broker)
                                         : std::vector<std::byte>()),
+      feature_level_wanted_(options.feature_level),
       to_replay_(std::move(plan.segments)),
       log_(fs, folder, options, std::move(state)),
       messages_(log_, plan.snapshots.best ? std::move(plan.snapshots.best->index)
@@ -169,6 +180,11 @@ OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSyste
 Status OpenedLog::replay(const Replay& replay) {
   const std::vector<FoundSegment> segments = std::exchange(to_replay_, {});
   for (const FoundSegment& segment : segments) RETURN_IF_ERROR(replay_segment(segment, replay));
+  if (feature_level_wanted_ > log_.feature_level()) {
+    std::vector<std::byte> head;
+    encode(FeatureLevelFact{feature_level_wanted_}, head);
+    log_.append(RecordType::kFeatureLevel, head, {}, true);
+  }
   return {};
 }
 
@@ -228,7 +244,8 @@ Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs, const std::
   RETURN_IF_ERROR(validate(options));
   RETURN_IF_ERROR(create_durable_folder(fs, folder));
   ASSIGN_OR_RETURN(auto lock, fs.lock(lock_path(folder), options.owner));
-  ASSIGN_OR_RETURN(RecoveryPlan plan, plan_recovery(fs, folder));
+  ASSIGN_OR_RETURN(RecoveryPlan plan, plan_recovery(fs, folder, options.feature_level_supported));
+  if (!plan.report.created) RETURN_IF_ERROR(check_not_lowered(plan, options));
   RETURN_IF_ERROR(create_durable_folder(fs, segments_folder(folder)));
   RETURN_IF_ERROR(create_durable_folder(fs, snapshots_folder(folder)));
   ASSIGN_OR_RETURN(LogState state, Opening(fs, folder, options, plan).run());

@@ -35,7 +35,8 @@ class OpenedLog {
   // Called with every record from the snapshot to the end, in order; corrupt ones are left out
   // (report() has them), but messages with some bad block come with `damaged` set. The view lives
   // until the call returns. Must be called exactly once, before anything is appended: the message
-  // index is filled on the way.
+  // index is filled on the way. Where LogOptions::feature_level asks for it, the record that raises
+  // the log's level is appended at the end.
   using Replay = std::function<base::Status(const RecordView&)>;
   base::Status replay(const Replay& replay);
 
@@ -53,6 +54,7 @@ class OpenedLog {
   std::unique_ptr<runtime::FileLock> lock_;
   RecoveryReport report_;
   std::vector<std::byte> broker_state_;
+  std::uint32_t feature_level_wanted_;
   std::vector<FoundSegment> to_replay_;
   SegmentLog log_;
   IndexedMessageStore messages_;
@@ -61,8 +63,9 @@ class OpenedLog {
 
 // Locks the folder, recovers what is there (or begins a new log) and makes all of it durable: once
 // this returns, whatever report().end covers survives a power loss. FailedPrecondition where
-// another broker holds the folder, naming it, and as plan_recovery() says; then nothing was
-// changed. Any other error may be tried again by the next start.
+// another broker holds the folder, naming it, where the log's feature level would have to fall, and
+// as plan_recovery() says; then nothing was changed. Any other error may be tried again by the next
+// start.
 base::Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs,
                                                   const std::string& folder,
                                                   const LogOptions& options);

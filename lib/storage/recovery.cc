@@ -48,7 +48,8 @@ Result<bool> is_zeros(const runtime::File& file) {
 
 class Recovery {
  public:
-  Recovery(runtime::FileSystem& fs, const std::string& folder) : fs_(fs), folder_(folder) {}
+  Recovery(runtime::FileSystem& fs, const std::string& folder, std::uint32_t supported)
+      : fs_(fs), folder_(folder), supported_(supported) {}
 
   Result<RecoveryPlan> run() {
     ASSIGN_OR_RETURN(plan_.files, list_log_files(fs_, folder_));
@@ -62,6 +63,7 @@ class Recovery {
       return std::move(plan_);
     }
     RETURN_IF_ERROR(check_start());
+    RETURN_IF_ERROR(check_level());
     RETURN_IF_ERROR(scan());
     RETURN_IF_ERROR(decide_end());
     find_missing();
@@ -84,6 +86,7 @@ class Recovery {
   Status drop_trailing_files();
   Status check_nothing_lost() const;
   Status check_start();
+  Status check_level() const;
   Status scan();
   Status scan_segment(FoundSegment& segment, Lsn from);
   Status note_record(const ScanItem& item);
@@ -95,6 +98,7 @@ class Recovery {
 
   runtime::FileSystem& fs_;
   std::string folder_;
+  std::uint32_t supported_;  // feature level
   RecoveryPlan plan_;
   Lsn start_;  // of the replay
   Lsn proven_;
@@ -215,6 +219,13 @@ Status Recovery::check_start() {
   return {};
 }
 
+Status Recovery::check_level() const {
+  if (plan_.feature_level <= supported_) return {};
+  return base::failed_precondition(
+      "the log has feature level " + std::to_string(plan_.feature_level) +
+      "; this version of Sluice reads up to " + std::to_string(supported_));
+}
+
 Status Recovery::scan() {
   last_good_end_ = start_;
   std::uint64_t expected = segment_of(start_);
@@ -264,10 +275,10 @@ Status Recovery::note_record(const ScanItem& item) {
   if (!item.good()) return {};
   if (type == RecordType::kFeatureLevel) {
     ASSIGN_OR_RETURN(const FeatureLevelFact fact, decode_feature_level(item.payload));
-    if (fact.level > kFeatureLevelSupported) {
+    if (fact.level > supported_) {
       return base::failed_precondition(
           where + " raises the feature level to " + std::to_string(fact.level) +
-          "; this version of Sluice reads up to " + std::to_string(kFeatureLevelSupported));
+          "; this version of Sluice reads up to " + std::to_string(supported_));
     }
     plan_.feature_level = std::max(plan_.feature_level, fact.level);
   }
@@ -364,8 +375,9 @@ void Recovery::decide_clean() {
 
 }  // namespace
 
-Result<RecoveryPlan> plan_recovery(runtime::FileSystem& fs, const std::string& folder) {
-  return Recovery(fs, folder).run();
+Result<RecoveryPlan> plan_recovery(runtime::FileSystem& fs, const std::string& folder,
+                                   std::uint32_t feature_level_supported) {
+  return Recovery(fs, folder, feature_level_supported).run();
 }
 
 }  // namespace sluice::storage

@@ -52,7 +52,7 @@ struct RecoveryPlan {
   LogFiles files;
   LoadedSnapshots snapshots;  // the index without what is missing
   std::uint64_t segment_bytes = 0;
-  std::uint32_t feature_level = kFeatureLevelSupported;
+  std::uint32_t feature_level = kFeatureLevelFirst;
   std::vector<FoundSegment> segments;  // rising; those that the log is made of
   std::set<std::uint64_t> dropped;     // by a record, or long ago: their files go
   std::vector<std::uint64_t> empty;    // last files that never became segments: removed
@@ -65,6 +65,8 @@ struct RecoveryPlan {
 //  - a newer version wrote the log (FailedPrecondition),
 //  - snapshots or segments are missing that nothing can stand in for (FailedPrecondition),
 //  - the tail cannot be read (the file system's error).
-base::Result<RecoveryPlan> plan_recovery(runtime::FileSystem& fs, const std::string& folder);
+base::Result<RecoveryPlan> plan_recovery(
+    runtime::FileSystem& fs, const std::string& folder,
+    std::uint32_t feature_level_supported = kFeatureLevelSupported);
 
 }  // namespace sluice::storage

@@ -14,7 +14,7 @@
 namespace sluice::storage {
 
 struct SegmentHeader {
-  std::uint32_t feature_level = kFeatureLevelSupported;
+  std::uint32_t feature_level = kFeatureLevelFirst;
   std::uint64_t number = 0;
   std::uint64_t segment_bytes = 0;
   base::Id128 uuid;

@@ -23,7 +23,7 @@ namespace sluice::storage {
 // What recovery found: where the log goes on. Everything before `end` is durable.
 struct LogState {
   base::Id128 log_id;
-  std::uint32_t feature_level = kFeatureLevelSupported;
+  std::uint32_t feature_level = kFeatureLevelFirst;
   std::uint64_t segment_bytes = 0;
   base::Lsn end;
   SegmentFile active;                    // the segment that `end` lies in, or ends with
@@ -78,7 +78,7 @@ class SegmentLog final : public Log {
   std::uint64_t active_segment() const { return next_header_.number; }
   // Part of the active segment that is used, 0 to 1.
   double active_fill() const;
-  std::uint32_t feature_level() const { return feature_level_; }
+  std::uint32_t feature_level() const override { return feature_level_; }
   // A feature level record was replayed (append() sees its own): segments begun from now on carry
   // it.
   void set_feature_level(std::uint32_t level) { feature_level_ = level; }

@@ -12,7 +12,7 @@ namespace sluice::storage {
 
 // A snapshot file's content: docs/log-format.md, "Snapshot".
 struct Snapshot {
-  std::uint32_t feature_level = kFeatureLevelSupported;
+  std::uint32_t feature_level = kFeatureLevelFirst;
   base::Id128 log_id;
   std::uint64_t segment_bytes = 0;
   base::Lsn lsn;      // the state holds all before it and nothing from it on

@@ -27,9 +27,11 @@ struct StorageStats {
   std::uint64_t appended_bytes = 0;            // counter: records, without padding
   std::uint64_t fsyncs = 0;                    // counter: fdatasync of segments
   broker::HistogramStats fsync_seconds;
-  double recovery_seconds = 0;          // of this start; 0 until recovered
-  std::uint64_t recovered_records = 0;  // read by this start
-  std::uint64_t corrupt_ranges = 0;     // gauge: ranges of the log that are in quarantine
+  double recovery_seconds = 0;                // of this start; 0 until recovered
+  std::uint64_t recovered_records = 0;        // read by this start
+  std::uint64_t corrupt_ranges = 0;           // gauge: ranges of the log that are in quarantine
+  std::uint32_t feature_level = 0;            // of the log
+  std::uint32_t feature_level_supported = 0;  // by this program
 };
 
 struct TransportStats {

@@ -11,6 +11,7 @@
 #include "base/message.h"
 #include "storage/fact_codec.h"
 #include "storage/log.h"
+#include "storage/log_format.h"
 #include "storage/message_store.h"
 
 namespace sluice::broker {
@@ -43,6 +44,9 @@ class FakeLog final : public storage::Log {
   }
 
   storage::LogPositions positions() const override { return positions_; }
+
+  std::uint32_t feature_level() const override { return level_; }
+  void set_feature_level(std::uint32_t level) { level_ = level; }
 
   base::Result<storage::RecordView> read(base::Lsn begin, std::vector<std::byte>&) override {
     const Record* record = find(begin);
@@ -83,6 +87,7 @@ class FakeLog final : public storage::Log {
   }
 
  private:
+  std::uint32_t level_ = storage::kFeatureLevelSupported;
   std::vector<Record> records_;
   storage::LogPositions positions_{base::Lsn(4096), base::Lsn(4096), base::Lsn(4096)};
 };

@@ -44,6 +44,7 @@ base::Id128 id(std::uint8_t first) {
 // One record of each type, batches with and without company in their block, a rolled segment, a
 // snapshot in the middle.
 void write_log(LogHarness& harness) {
+  harness.feature_level = 1;
   ASSERT_THAT(harness.open(), IsOk());
   const StreamId stream = stream_number(1);
   const SubscriptionKey key{stream, base::SubscriptionId(2)};
@@ -155,6 +156,7 @@ TEST(LogGolden, AFolderOfTheFirstLevelIsReadable) {
   EXPECT_TRUE(verified->ok());
   ASSERT_THAT(harness.open(), IsOk());
   EXPECT_EQ(harness.opened().broker_state(), bytes_of("the broker's state"));
+  EXPECT_EQ(harness.log().feature_level(), 1U);
   EXPECT_TRUE(harness.report().corrupt.empty());
   std::vector<RecordType> types;
   for (const test::Replayed& record : harness.replayed()) types.push_back(record.type);

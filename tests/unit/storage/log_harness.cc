@@ -48,6 +48,8 @@ LogHarness::LogHarness(std::uint64_t segment_bytes, std::uint64_t seed)
 LogOptions LogHarness::options() {
   LogOptions options;
   options.segment_bytes = segment_bytes_;
+  options.feature_level = feature_level;
+  options.feature_level_supported = feature_level_supported;
   options.owner = "pid 1 on test";
   options.random_id = [this] { return prng_.id128(); };
   return options;

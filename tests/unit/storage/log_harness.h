@@ -36,6 +36,10 @@ class LogHarness {
 
   explicit LogHarness(std::uint64_t segment_bytes = 64 * 1024, std::uint64_t seed = 1);
 
+  // Of the next open(), as in LogOptions.
+  std::uint32_t feature_level = 0;
+  std::uint32_t feature_level_supported = kFeatureLevelSupported;
+
   LogOptions options();
   // Recovers and replays into replayed().
   base::Status open();

@@ -84,7 +84,7 @@ TEST(SnapshotCodec, ANewerOneIsRefusedNotCalledBad) {
     return decode_snapshot(file);
   };
   EXPECT_THAT(with(8, 2), HasCode(ErrorCode::kFailedPrecondition));
-  EXPECT_THAT(with(12, 2), HasCode(ErrorCode::kFailedPrecondition));
+  EXPECT_THAT(with(12, kFeatureLevelSupported + 1), HasCode(ErrorCode::kFailedPrecondition));
   EXPECT_THAT(with(128 + 32, 77), HasCode(ErrorCode::kFailedPrecondition));
   EXPECT_THAT(with(128 + 32, 177), IsOk());
 }
