@@ -70,7 +70,7 @@ Json describe(const storage::LeasedFact& fact) {
   json["ranges"] = ranges_json(fact.ranges);
   return json;
 }
-// Settled, Released, Redriven and Removed say the same of their messages: these ranges.
+// Settled, Released, Redriven, Rewound and Removed say the same of their messages: these ranges.
 template <typename Fact>
 Json describe_ranges(const Fact& fact) {
   Json json = key_json(fact.key);
@@ -80,6 +80,7 @@ Json describe_ranges(const Fact& fact) {
 Json describe(const storage::SettledFact& fact) { return describe_ranges(fact); }
 Json describe(const storage::ReleasedFact& fact) { return describe_ranges(fact); }
 Json describe(const storage::RedrivenFact& fact) { return describe_ranges(fact); }
+Json describe(const storage::RewoundFact& fact) { return describe_ranges(fact); }
 Json describe(const storage::RemovedFact& fact) { return describe_ranges(fact); }
 template <typename Fact>
 Json describe_counters(const Fact& fact) {
@@ -136,6 +137,8 @@ Json fact_json(RecordType type, base::ByteView payload) {
       return or_undecodable(storage::decode_dead(payload));
     case RecordType::kRedriven:
       return or_undecodable(storage::decode_redriven(payload));
+    case RecordType::kRewound:
+      return or_undecodable(storage::decode_rewound(payload));
     case RecordType::kRemoved:
       return or_undecodable(storage::decode_removed(payload));
     default:

@@ -1,4 +1,6 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,6 +11,7 @@
 #include "cli/session.h"
 #include "cli/stat_document.h"
 #include "cli/stat_table.h"
+#include "cli/wall_text.h"
 #include "client/admin.h"
 
 namespace sluice::cli {
@@ -16,6 +19,8 @@ namespace {
 
 struct QueueFlags {
   std::string name;
+  std::string subscription = "default";
+  std::string to;
   bool json = false;
   bool yes = false;
 };
@@ -58,6 +63,48 @@ base::Status remove(client::Connection& connection, const QueueFlags& flags) {
   return {};
 }
 
+// "first", "end", "sequence:N" or "time:2026-01-31T12:00:00Z".
+struct Place {
+  client::Admin::SeekTo to = client::Admin::SeekTo::kEnd;
+  std::uint64_t value = 0;
+};
+base::Result<Place> parse_place(const std::string& text) {
+  using To = client::Admin::SeekTo;
+  constexpr std::string_view kSequence = "sequence:";
+  constexpr std::string_view kTime = "time:";
+  if (text == "first") return Place{To::kFirst, 0};
+  if (text == "end") return Place{To::kEnd, 0};
+  if (text.starts_with(kSequence)) {
+    std::uint64_t sequence = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + kSequence.size(), end, sequence);
+    if (parsed.ec == std::errc() && parsed.ptr == end && sequence > 0) {
+      return Place{To::kSequence, sequence};
+    }
+  }
+  if (text.starts_with(kTime)) {
+    ASSIGN_OR_RETURN(const base::WallTime time,
+                     parse_wall(std::string_view(text).substr(kTime.size())));
+    return Place{To::kTime, static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.value()))};
+  }
+  return base::invalid_argument(
+      "--to: allowed are first, end, sequence:N and time:2026-01-31T12:00:00Z");
+}
+
+base::Status seek(client::Connection& connection, const QueueFlags& flags) {
+  ASSIGN_OR_RETURN(const Place place, parse_place(flags.to));
+  client::Admin admin(connection);
+  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(flags.name));
+  for (std::uint16_t shard = 0; shard < info.shards; ++shard) {
+    ASSIGN_OR_RETURN(
+        const base::Sequence sequence,
+        admin.seek(info.id, flags.subscription, base::ShardIndex(shard), place.to, place.value));
+    print_note(flags.subscription + " of " + flags.name + ", shard " + std::to_string(shard) +
+               ": stands at sequence " + std::to_string(sequence.value()));
+  }
+  return {};
+}
+
 using Action = base::Status (*)(client::Connection&, const QueueFlags&);
 
 int run(const Context& context, const QueueFlags& flags, Action action) {
@@ -70,7 +117,7 @@ int run(const Context& context, const QueueFlags& flags, Action action) {
 }  // namespace
 
 void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
-  CLI::App* queue = app.add_subcommand("queue", "List, describe and delete queues");
+  CLI::App* queue = app.add_subcommand("queue", "List, describe, seek and delete queues");
   queue->require_subcommand(1);
   auto flags = std::make_shared<QueueFlags>();
 
@@ -86,6 +133,21 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
   describe_command->footer("Examples:\n  sluice queue describe orders");
   describe_command->callback(
       [flags, &context, &exit_code] { exit_code = run(context, *flags, describe); });
+
+  CLI::App* seek_command =
+      queue->add_subcommand("seek", "Put a subscription to another place of its queue");
+  seek_command->add_option("queue", flags->name, "Name of the queue")->required();
+  seek_command->add_option("--subscription", flags->subscription, "Subscription")
+      ->capture_default_str();
+  seek_command->add_option("--to", flags->to, "first, end, sequence:N or time:WHEN")->required();
+  seek_command->footer(
+      "What lies before the place is settled, also what is leased; what lies behind and is still\n"
+      "kept is ready again. Dead letters stay.\n"
+      "\n"
+      "Examples:\n"
+      "  sluice queue seek orders --to end\n"
+      "  sluice queue seek orders --subscription audit --to time:2026-01-31T12:00:00Z");
+  seek_command->callback([flags, &context, &exit_code] { exit_code = run(context, *flags, seek); });
 
   CLI::App* delete_command =
       queue->add_subcommand("delete", "Delete a queue with all its messages and dead letters");

@@ -32,7 +32,8 @@ struct SubFlags {
 int run_sub(const Context& context, SubFlags& flags) {
   SubscribeOptions& options = flags.subscribe;
   options.settle = kSettleModes.at(flags.settle);
-  if (options.prefetch == 0) options.prefetch = options.exec.empty() ? kPrefetch : kPrefetchOfExec;
+  const bool one_by_one = !options.exec.empty() || (options.at_most_once && options.max > 0);
+  if (options.prefetch == 0) options.prefetch = one_by_one ? kPrefetchOfExec : kPrefetch;
   if (!flags.idle_exit.empty()) {
     auto idle_exit = base::parse_duration(flags.idle_exit);
     if (!idle_exit) {
@@ -68,6 +69,10 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
       command->add_option("--settle", flags->settle, "What becomes of a printed message")
           ->check(CLI::IsMember({"ack", "release", "fail", "reject", "none"}))
           ->capture_default_str();
+  command
+      ->add_flag("--at-most-once", options.at_most_once,
+                 "Settle each message before it comes: it is never delivered again")
+      ->excludes(settle);
   command->add_option("--error", options.error, "Why, for --settle fail and reject");
   command->add_option("--exec", options.exec, "Run this shell command on each message")
       ->type_name("COMMAND")

@@ -26,6 +26,7 @@ base::Status SubscribeRun::run() {
   options.queue = options_.queue;
   options.subscription = options_.subscription;
   options.messages_max = options_.prefetch;
+  options.at_most_once = options_.at_most_once;
   if (options_.max > 0) {
     options.messages_max =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.max, options.messages_max));
@@ -61,7 +62,9 @@ base::Status SubscribeRun::take_until_enough() {
 
 base::Status SubscribeRun::print(const client::DeliveredBatch& batch) {
   std::uint64_t count = batch.size();
-  if (options_.max > 0) count = std::min(count, options_.max - handed_on_);
+  // What was taken for good is not thrown away, even above the limit.
+  if (options_.max > 0 && !options_.at_most_once)
+    count = std::min(count, options_.max - handed_on_);
   std::uint64_t left = count;
   for (const client::Delivery& delivery : batch) {
     if (left-- == 0) break;
@@ -78,6 +81,8 @@ base::Status SubscribeRun::print(const client::DeliveredBatch& batch) {
     return {};
   }
   handed_on_ += count;
+  // No more credit than what may still come.
+  if (options_.at_most_once && has_enough()) return {};
   settle(batch, count);
   return {};
 }
@@ -146,7 +151,7 @@ void SubscribeRun::settle(const client::Receipt& receipt) {
 
 base::Status SubscribeRun::execute(const client::DeliveredBatch& batch) {
   for (const client::Delivery& delivery : batch) {
-    if (stop_requested() || has_enough()) {
+    if (!options_.at_most_once && (stop_requested() || has_enough())) {
       consumer_->release(delivery.receipt());
       continue;
     }

@@ -24,6 +24,7 @@ struct SubscribeOptions {
   std::string error;  // of fail and reject
   std::string exec;   // instead of printing
   bool json = false;
+  bool at_most_once = false;
   std::optional<base::Millis> idle_exit;
 };
 

@@ -216,6 +216,14 @@ Status apply_fact(State& state, const storage::RedrivenFact& fact, Lsn record) {
   return {};
 }
 
+Status apply_fact(State& state, const storage::RewoundFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  for (const SequenceRange& range : fact.ranges) {
+    subscription->stream().rewind(*subscription, range);
+  }
+  return {};
+}
+
 Status apply_fact(State& state, const storage::RemovedFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
   const bool of_dead = fact.cause == storage::RemoveCause::kDeadExpired ||

@@ -25,6 +25,7 @@ base::Status apply_fact(State& state, const storage::FailedFact& fact, base::Lsn
 base::Status apply_fact(State& state, const storage::StalledFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::DeadFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RedrivenFact& fact, base::Lsn record);
+base::Status apply_fact(State& state, const storage::RewoundFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RemovedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::SessionFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::TaskFact& fact, base::Lsn record);

@@ -162,6 +162,8 @@ Status apply_record(State& state, const storage::RecordView& view) {
       return apply_decoded(state, storage::decode_dead(payload), view.begin);
     case RecordType::kRedriven:
       return apply_decoded(state, storage::decode_redriven(payload), view.begin);
+    case RecordType::kRewound:
+      return apply_decoded(state, storage::decode_rewound(payload), view.begin);
     case RecordType::kRemoved:
       return apply_decoded(state, storage::decode_removed(payload), view.begin);
     case RecordType::kSession:

@@ -157,6 +157,7 @@ void attach(Core& core, base::Now, const Attach& command) {
   Attachment& attachment = core.sessions.attach(*session, *stream->find(*id));
   attachment.messages_limit = command.messages_limit;
   attachment.bytes_limit = command.bytes_limit;
+  attachment.at_most_once = command.at_most_once;
   claim_leases(core, attachment, session->id);
   Core::offer(attachment);
   core.touch(*attachment.subscription);

@@ -11,6 +11,7 @@
 #include "broker/publish_credit.h"
 #include "broker/publishing.h"
 #include "broker/reporting.h"
+#include "broker/seeking.h"
 #include "broker/settling.h"
 #include "broker/snapshot_codec.h"
 #include "broker/task_runner.h"
@@ -121,6 +122,11 @@ void Broker::apply(base::Now now, const Extend& command) {
 
 void Broker::apply(base::Now now, const DeleteQueue& command) {
   delete_queue(impl_->core, command);
+  impl_->settle_down(now);
+}
+
+void Broker::apply(base::Now now, const Seek& command) {
+  seek(impl_->core, command);
   impl_->settle_down(now);
 }
 

@@ -68,6 +68,7 @@ class Broker {
   void apply(base::Now now, const Settle& command);
   void apply(base::Now now, const Extend& command);
   void apply(base::Now now, const DeleteQueue& command);
+  void apply(base::Now now, const Seek& command);
   void apply(base::Now now, const Redrive& command);
   void apply(base::Now now, const Purge& command);
   void apply(base::Now now, const CancelTask& command);

@@ -70,6 +70,8 @@ struct Attach {
   base::ShardIndex shard;
   std::uint64_t messages_limit = 0;  // absolute, see Credit
   std::uint64_t bytes_limit = 0;
+  // Settled before it is sent, and never sent again.
+  bool at_most_once = false;
 };
 
 struct Detach {
@@ -117,6 +119,18 @@ struct Extend {
 struct Configure {
   QueueConfig config;
   base::QueueId id_if_new;  // drawn by the caller; the broker has no randomness for names
+};
+
+// Puts a subscription of one shard elsewhere: what lies before is settled, also what is leased;
+// what lies behind and is still kept is ready again. Dead letters stay.
+struct Seek {
+  enum class To : std::uint8_t { kSequence = 1, kTime = 2, kFirst = 3, kEnd = 4 };
+  Origin origin;
+  base::QueueId queue;
+  std::string subscription;
+  base::ShardIndex shard;
+  To to = To::kEnd;
+  std::uint64_t value = 0;  // kSequence: a sequence, kTime: wall ms
 };
 
 struct DeleteQueue {

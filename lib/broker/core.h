@@ -65,6 +65,13 @@ class Core final : public LeaseWatcher {
   // A fact about one subscription: synced as its queue wants it.
   template <typename Fact>
   base::Lsn record(Subscription& subscription, const Fact& fact);
+  // The same, synced in any case.
+  template <typename Fact>
+  base::Lsn record_synced(Subscription& subscription, const Fact& fact) {
+    const base::Lsn end = record(fact, true);
+    note(subscription, end);
+    return end;
+  }
   // What an effect that shows the state up to `end` has to wait for.
   static Wait wait_for(const Queue& queue, base::Lsn end) { return {end, queue.syncs()}; }
   // One that shows what is known of the subscription.

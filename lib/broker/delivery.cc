@@ -59,6 +59,7 @@ class Delivery {
   void add(const storage::BatchLocation& batch, const storage::EntrySlice& slice, Draft& draft);
   void pass_over(SequenceRange range);
   void send(Attachment& attachment, Draft draft);
+  void send_settled(Attachment& attachment, Draft draft);
   void count(const Draft& draft);
 
   Core& core_;
@@ -216,8 +217,30 @@ void Delivery::pass_over(SequenceRange range) {
   --damage_left_;
 }
 
+// At most once: nobody may see the messages before it is durable that nobody sees them again,
+// whatever the queue's fsync says.
+void Delivery::send_settled(Attachment& attachment, Draft draft) {
+  SubscriptionTotals& totals = queue_.totals(subscription_.id());
+  totals.acked += draft.messages;
+  attachment.messages += draft.messages;
+  attachment.bytes += draft.bytes;
+
+  Deliver effect;
+  effect.session = attachment.session;
+  effect.attachment = attachment.handle;
+  effect.epoch = core_.next_epoch(now_);
+  effect.lease_ms = static_cast<std::uint32_t>(settings_.lease.count());
+  effect.runs = std::move(draft.runs);
+  storage::SettledFact fact;
+  fact.key = subscription_.key();
+  fact.ranges = std::move(draft.ranges);
+  const base::Lsn end = core_.record_synced(subscription_, fact);
+  core_.effects.emit(Wait{end, true}, std::move(effect));
+}
+
 void Delivery::send(Attachment& attachment, Draft draft) {
   count(draft);
+  if (attachment.at_most_once) return send_settled(attachment, std::move(draft));
   Session& session = *core_.sessions.find(attachment.session);
   storage::LeasedFact fact;
   fact.key = subscription_.key();

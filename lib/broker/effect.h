@@ -148,6 +148,12 @@ struct DeleteReply {
   Refusal refusal;
 };
 
+struct SeekReply {
+  Origin origin;
+  Refusal refusal;
+  base::Sequence sequence;  // where the subscription stands now
+};
+
 // Receives the effects of apply() while it runs. Implementations copy or queue; they never call
 // back into the broker.
 class EffectSink {
@@ -166,6 +172,7 @@ class EffectSink {
   virtual void emit(Wait wait, TaskReply effect) = 0;
   virtual void emit(Wait wait, PeekReply effect) = 0;
   virtual void emit(Wait wait, DeleteReply effect) = 0;
+  virtual void emit(Wait wait, SeekReply effect) = 0;
 };
 
 }  // namespace sluice::broker

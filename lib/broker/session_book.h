@@ -22,7 +22,8 @@ struct Attachment {
   std::uint64_t messages = 0;  // delivered
   std::uint64_t bytes = 0;
   std::uint64_t outstanding = 0;  // delivered and not settled
-  bool in_ring = false;           // stands in Subscription::ring
+  bool at_most_once = false;
+  bool in_ring = false;  // stands in Subscription::ring
 
   // A message of any size may follow when nothing is outstanding.
   bool has_credit() const {

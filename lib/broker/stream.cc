@@ -75,6 +75,27 @@ void Stream::revive(Subscription& subscription, base::Sequence sequence) {
   subscription.revive(sequence, expiry_.any_in({sequence, sequence}));
 }
 
+Ranges Stream::rewindable(const Subscription& subscription, base::SequenceRange range) const {
+  Ranges wanted;
+  for (const auto& other : subscriptions_) {
+    if (other.get() == &subscription) continue;
+    other->gone().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
+      subscription.gone().for_each_range(gap.first, gap.last, [&](base::SequenceRange part) {
+        wanted.push_back(part);
+        return true;
+      });
+      return true;
+    });
+  }
+  normalise(wanted);
+  return subscription.without_dead(std::move(wanted));
+}
+
+void Stream::rewind(Subscription& subscription, base::SequenceRange range) {
+  for (const base::SequenceRange& part : rewindable(subscription, range)) subscription.rewind(part);
+  expiry_.rearm();
+}
+
 Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t number, bool all) {
   storage::SequenceSet gone;
   if (all && !subscriptions_.empty()) {

@@ -47,6 +47,12 @@ class Stream {
   // REQUIRES: dead in `subscription`.
   void revive(Subscription& subscription, base::Sequence sequence);
 
+  // What of the range is settled in `subscription` is ready again, as far as another subscription
+  // still has it; so nothing of it was ever counted off.
+  void rewind(Subscription& subscription, base::SequenceRange range);
+  // The parts of the range that rewind() would bring back.
+  Ranges rewindable(const Subscription& subscription, base::SequenceRange range) const;
+
   // A subscription with everything that is retained (`all`), or only with what comes from now on.
   Subscription& add_subscription(base::SubscriptionId id, std::uint64_t number, bool all);
   // For snapshots: no messages are given to it.

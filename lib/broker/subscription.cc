@@ -66,6 +66,24 @@ void Subscription::revive(base::Sequence sequence, bool expires) {
   if (expires) unexpiring_.insert(sequence);
 }
 
+void Subscription::rewind(base::SequenceRange range) {
+  gone_.erase(range);
+  taken_.erase(range);
+}
+
+Ranges Subscription::without_dead(Ranges ranges) const {
+  if (dead_.count() == 0) return ranges;
+  const Ranges all = ranges;
+  for (const base::SequenceRange& range : all) {
+    const DeadLetters::BySequence& dead = dead_.by_sequence();
+    for (auto at = dead.lower_bound(range.first); at != dead.end() && at->first <= range.last;
+         ++at) {
+      cut_range(ranges, {at->first, at->first});
+    }
+  }
+  return ranges;
+}
+
 void Subscription::wake(base::SequenceRange range) { make_ready(range); }
 
 void Subscription::pass_over(base::SequenceRange range) {

@@ -72,6 +72,9 @@ class Subscription {
   // A dead letter is a message again, with fresh counters, and no longer expires. REQUIRES: dead.
   void revive(base::Sequence sequence, bool expires);
 
+  // Ready again, with fresh counters. REQUIRES: gone, and none of it dead.
+  void rewind(base::SequenceRange range);
+
   // --- What time and storage do; nothing of it is in the log.
 
   // Deliver-at or backoff is over.
@@ -105,6 +108,8 @@ class Subscription {
   const RetryBook& retries() const { return retries_; }
   const TimedRuns& delays() const { return delays_; }
   const std::map<base::Sequence, Held>& held() const { return held_; }
+  // `ranges` without the dead letters among them.
+  Ranges without_dead(Ranges ranges) const;
   // The parts of `range` that are not gone and not held, ascending.
   Ranges idle_in(base::SequenceRange range) const;
 

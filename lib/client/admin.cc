@@ -164,6 +164,18 @@ base::Status Admin::delete_queue(const base::QueueId& queue) {
   return {};
 }
 
+base::Result<base::Sequence> Admin::seek(const base::QueueId& queue, std::string_view subscription,
+                                         base::ShardIndex shard, SeekTo to, std::uint64_t value) {
+  RETURN_IF_ERROR(check_name("a subscription", subscription));
+  if ((connection_.features() & wire::kFeatureSeek) == 0) {
+    return base::Error(base::ErrorCode::kUnimplemented, "the broker is too old to seek");
+  }
+  const wire::Seek frame{queue, subscription, shard.value(), static_cast<std::uint8_t>(to), value};
+  ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(frame, {}));
+  ASSIGN_OR_RETURN(const wire::Seeked* seeked, expect<wire::Seeked>(answer));
+  return base::Sequence(seeked->sequence);
+}
+
 base::Result<Control::Observed> Control::observe() {
   ASSIGN_OR_RETURN(const Connection::Answer answer,
                    connection_.request(wire::Observe{0}, {.repeat = true}));

@@ -117,6 +117,11 @@ class Admin {
 
   base::Status delete_queue(const base::QueueId& queue);
 
+  // Puts a subscription of one shard elsewhere; returns where it stands then.
+  enum class SeekTo : std::uint8_t { kSequence = 1, kTime = 2, kFirst = 3, kEnd = 4 };
+  base::Result<base::Sequence> seek(const base::QueueId& queue, std::string_view subscription,
+                                    base::ShardIndex shard, SeekTo to, std::uint64_t value);
+
  private:
   base::Result<TaskStatus> run_task(const wire::Body& body, base::Millis wait);
 

@@ -58,6 +58,7 @@ base::MonoTime Connection::now() const { return impl_->now(); }
 const ConnectionOptions& Connection::options() const { return impl_->options(); }
 const base::SessionId& Connection::session_id() const { return impl_->state().id(); }
 std::uint32_t Connection::incarnation() const { return impl_->state().incarnation(); }
+std::uint64_t Connection::features() const { return impl_->features(); }
 const std::string& Connection::broker_software() const { return impl_->software(); }
 std::uint64_t Connection::reconnects() const {
   return impl_->sessions() == 0 ? 0 : impl_->sessions() - 1;

@@ -118,6 +118,7 @@ class Connection {
   const base::SessionId& session_id() const;
   std::uint32_t incarnation() const;
   const std::string& broker_software() const;
+  std::uint64_t features() const;  // wire::kFeature...
   // Sessions that were resumed or begun anew after the first.
   std::uint64_t reconnects() const;
 

@@ -252,6 +252,7 @@ void Connection::Impl::refuse_session(const wire::ErrorFrame& error) {
 void Connection::Impl::begin_session(const wire::Welcome& welcome) {
   ++sessions_;
   software_ = welcome.software;
+  features_ = welcome.features;
   last_problem_.clear();
   for (ConnectionUser* user : users_) user->on_session(state_.resumed());
 }

@@ -43,6 +43,7 @@ class Connection::Impl {
   const ConnectionOptions& options() const { return options_; }
   const SessionState& state() const { return state_; }
   const std::string& software() const { return software_; }
+  std::uint64_t features() const { return features_; }
   std::uint64_t sessions() const { return sessions_; }
 
  private:
@@ -71,6 +72,7 @@ class Connection::Impl {
   std::uint64_t last_request_ = 0;
   std::uint64_t sessions_ = 0;  // begun or resumed
   std::string software_;        // the broker's
+  std::uint64_t features_ = 0;  // the broker's
   bool in_round_ = false;
   std::optional<base::Error> fatal_;
   std::string last_problem_;  // why there is no session, for people

@@ -20,6 +20,9 @@ struct ConsumerOptions {
   // How much may be delivered and not yet settled, over all shards. Credit is given out by it.
   std::uint32_t messages_max = 65'536;
   std::uint64_t bytes_max = 8 * 1024 * 1024;
+  // Every message is settled before it is sent, and never comes again, whatever happens to it on
+  // the way or here. Settles only give credit back then; release, fail and reject do no more.
+  bool at_most_once = false;
   // False: settles are sent and forgotten; a lost one means a redelivery.
   bool confirm_settles = true;
 };

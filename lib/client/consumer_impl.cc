@@ -73,7 +73,9 @@ void Consumer::Impl::settle(SettleKind kind, const Receipt& receipt,
                             std::optional<base::Millis> delay, std::string_view error) {
   if (receipt.shard.value() >= attachments_.size()) return;
   Attachment& attachment = attachments_[receipt.shard.value()];
-  if (kind == SettleKind::kAck) {
+  if (options_.at_most_once) {
+    // The broker has settled it before.
+  } else if (kind == SettleKind::kAck) {
     attachment.settles.ack(receipt.epoch, receipt.range);
   } else {
     attachment.settles.add(kind, receipt.epoch, receipt.range, delay, error);
@@ -105,6 +107,7 @@ base::Status Consumer::Impl::extend_all(base::Millis duration) {
 
 base::Status Consumer::Impl::send_extend(Attachment& attachment, wire::Extend extend,
                                          base::Millis duration) {
+  if (options_.at_most_once) return {};  // there is no lease
   constexpr std::int64_t kMax = ~std::uint32_t{0};
   extend.attachment = attachment.handle;
   extend.duration_ms =
@@ -160,7 +163,8 @@ void Consumer::Impl::reopen(Attachment& attachment) {
 
 // The session was not resumed: what is in hand is leased to nobody or to others.
 void Consumer::Impl::forget_leases() {
-  ready_.clear();
+  // Nobody else gets what was settled before it came here.
+  if (!options_.at_most_once) ready_.clear();
   for (Attachment& attachment : attachments_) {
     stats_.messages_stale += attachment.settles.clear();
     attachment.credit.clear();
@@ -182,7 +186,14 @@ void Consumer::Impl::attach(base::MonoTime now) {
     attach.bytes_limit = limits.bytes;
     attach.last_epoch = attachment.last_epoch;
     const std::uint64_t request = connection_.next_request();
-    if (!connection_.send(attach, request)) return;
+    if (options_.at_most_once && (connection_.features() & wire::kFeatureAttachModes) == 0) {
+      failure_ = base::Error(base::ErrorCode::kUnimplemented,
+                             "the broker is too old for consumers that take at most once");
+      return;
+    }
+    const bool sent = options_.at_most_once ? connection_.send(wire::AttachWith{attach, 1}, request)
+                                            : connection_.send(attach, request);
+    if (!sent) return;
     attachment.phase = Attachment::Phase::kOpening;
     attachment.open_request = request;
     attachment.retry_at.reset();
@@ -318,7 +329,9 @@ void Consumer::Impl::on_deliver(Attachment& attachment, wire::Deliver deliver,
 void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
   Attachment& attachment = *by_handle(closed.attachment);
   const base::ShardIndex shard = shard_of(attachment);
-  std::erase_if(ready_, [shard](const DeliveredBatch& batch) { return batch.shard() == shard; });
+  if (!options_.at_most_once) {
+    std::erase_if(ready_, [shard](const DeliveredBatch& batch) { return batch.shard() == shard; });
+  }
   attachment.phase = Attachment::Phase::kClosed;
   attachment.handle = 0;
   stats_.messages_stale += attachment.settles.clear();

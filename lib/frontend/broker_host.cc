@@ -130,6 +130,7 @@ void BrokerHost::apply(base::Now now, const broker::Credit& command) { forward(n
 void BrokerHost::apply(base::Now now, const broker::Settle& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Extend& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::Seek& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Redrive& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Purge& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::CancelTask& command) { forward(now, command); }

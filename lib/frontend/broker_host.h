@@ -67,6 +67,7 @@ class BrokerHost final : public Commands {
   void apply(base::Now now, const broker::Settle& command) override;
   void apply(base::Now now, const broker::Extend& command) override;
   void apply(base::Now now, const broker::DeleteQueue& command) override;
+  void apply(base::Now now, const broker::Seek& command) override;
   void apply(base::Now now, const broker::Redrive& command) override;
   void apply(base::Now now, const broker::Purge& command) override;
   void apply(base::Now now, const broker::CancelTask& command) override;

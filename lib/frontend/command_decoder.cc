@@ -56,7 +56,23 @@ broker::Attach to_command(broker::Origin origin, const wire::Attach& frame) {
           subscription_or_default(frame.subscription),
           base::ShardIndex(frame.shard),
           frame.messages_limit,
-          frame.bytes_limit};
+          frame.bytes_limit,
+          false};
+}
+
+broker::Attach to_command(broker::Origin origin, const wire::AttachWith& frame) {
+  broker::Attach command = to_command(origin, frame.attach);
+  command.at_most_once = frame.mode == 1;
+  return command;
+}
+
+broker::Seek to_command(broker::Origin origin, const wire::Seek& frame) {
+  return {origin,
+          frame.queue,
+          subscription_or_default(frame.subscription),
+          base::ShardIndex(frame.shard),
+          static_cast<broker::Seek::To>(frame.to),
+          frame.value};
 }
 
 broker::Detach to_command(broker::Origin origin, const wire::Detach& frame) {

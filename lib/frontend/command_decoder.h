@@ -9,6 +9,8 @@ namespace sluice::frontend {
 broker::OpenPublisher to_command(broker::Origin origin, const wire::OpenPublisher& frame);
 broker::Publish to_command(broker::Origin origin, const wire::Publish& frame);
 broker::Attach to_command(broker::Origin origin, const wire::Attach& frame);
+broker::Attach to_command(broker::Origin origin, const wire::AttachWith& frame);
+broker::Seek to_command(broker::Origin origin, const wire::Seek& frame);
 broker::Detach to_command(broker::Origin origin, const wire::Detach& frame);
 broker::Credit to_command(broker::Origin origin, const wire::Credit& frame);
 // A request number of 0 asks for no reply.

@@ -118,6 +118,10 @@ wire::Peeked to_frame(const broker::PeekReply& effect) {
   return frame;
 }
 
+wire::Seeked to_frame(const broker::SeekReply& effect) {
+  return {code_of(effect.refusal), text_of(effect.refusal), effect.sequence.value()};
+}
+
 wire::QueueDeleted to_frame(const broker::DeleteReply& effect) {
   return {code_of(effect.refusal), text_of(effect.refusal)};
 }

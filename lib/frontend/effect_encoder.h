@@ -20,6 +20,7 @@ wire::Task to_frame(const broker::TaskReply& effect);
 // Cut to what fits a frame; `next` then names the first message that was left out.
 wire::Peeked to_frame(const broker::PeekReply& effect);
 wire::QueueDeleted to_frame(const broker::DeleteReply& effect);
+wire::Seeked to_frame(const broker::SeekReply& effect);
 
 // Without the entries: their bytes are in the store.
 wire::Deliver to_frame(const broker::Deliver& effect);

@@ -124,6 +124,7 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.heartbeat_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(ttl.count() / 3, 1));
   frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
+  frame.features = wire::kFeatureSeek | wire::kFeatureAttachModes;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
@@ -233,8 +234,18 @@ void FrameDispatch::on(const Request& request, const wire::Publish& frame) {
 }
 
 void FrameDispatch::on(const Request& request, const wire::Attach& frame) {
+  attach(request, frame, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::on(const Request& request, const wire::AttachWith& frame) {
+  attach(request, frame.attach, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::attach(const Request& request, const wire::Attach& frame,
+                           broker::Attach command) {
   if (map_is_current(frame.map_version)) {
-    return parts_.commands.apply(request.now, to_command(request.origin(), frame));
+    command.origin = request.origin();
+    return parts_.commands.apply(request.now, command);
   }
   wire::Attached answer;
   answer.code = static_cast<std::uint16_t>(RefusalCode::kStaleShardMap);

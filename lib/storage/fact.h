@@ -143,6 +143,12 @@ struct RedrivenFact {
   std::vector<base::SequenceRange> ranges;
 };
 
+// Settled messages are ready again, with fresh counters; dead letters among them stay dead.
+struct RewoundFact {
+  SubscriptionKey key;
+  std::vector<base::SequenceRange> ranges;
+};
+
 enum class RemoveCause : std::uint8_t {
   kExpired = 1,
   kPurged = 2,

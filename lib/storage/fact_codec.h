@@ -27,6 +27,7 @@ void encode(const FailedFact& fact, std::vector<std::byte>& out);
 void encode(const StalledFact& fact, std::vector<std::byte>& out);
 void encode(const DeadFact& fact, std::vector<std::byte>& out);
 void encode(const RedrivenFact& fact, std::vector<std::byte>& out);
+void encode(const RewoundFact& fact, std::vector<std::byte>& out);
 void encode(const RemovedFact& fact, std::vector<std::byte>& out);
 void encode(const SessionFact& fact, std::vector<std::byte>& out);
 void encode(const TaskFact& fact, std::vector<std::byte>& out);
@@ -47,6 +48,7 @@ base::Result<FailedFact> decode_failed(base::ByteView payload);
 base::Result<StalledFact> decode_stalled(base::ByteView payload);
 base::Result<DeadFact> decode_dead(base::ByteView payload);
 base::Result<RedrivenFact> decode_redriven(base::ByteView payload);
+base::Result<RewoundFact> decode_rewound(base::ByteView payload);
 base::Result<RemovedFact> decode_removed(base::ByteView payload);
 base::Result<SessionFact> decode_session(base::ByteView payload);
 base::Result<TaskFact> decode_task(base::ByteView payload);
@@ -74,6 +76,7 @@ constexpr RecordType record_type(const FailedFact&) { return RecordType::kFailed
 constexpr RecordType record_type(const StalledFact&) { return RecordType::kStalled; }
 constexpr RecordType record_type(const DeadFact&) { return RecordType::kDead; }
 constexpr RecordType record_type(const RedrivenFact&) { return RecordType::kRedriven; }
+constexpr RecordType record_type(const RewoundFact&) { return RecordType::kRewound; }
 constexpr RecordType record_type(const RemovedFact&) { return RecordType::kRemoved; }
 constexpr RecordType record_type(const SessionFact&) { return RecordType::kSession; }
 constexpr RecordType record_type(const TaskFact&) { return RecordType::kTask; }

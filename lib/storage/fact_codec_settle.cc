@@ -221,6 +221,20 @@ Result<RedrivenFact> decode_redriven(ByteView payload) {
   return finish(in, std::move(fact), "Redriven");
 }
 
+void encode(const RewoundFact& fact, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  put_key(writer, fact.key);
+  put_ranges(writer, fact.ranges);
+}
+
+Result<RewoundFact> decode_rewound(ByteView payload) {
+  ByteReader in(payload);
+  RewoundFact fact;
+  fact.key = get_key(in);
+  fact.ranges = get_ranges(in);
+  return finish(in, std::move(fact), "Rewound");
+}
+
 void encode(const TaskFact& fact, std::vector<std::byte>& out) {
   ByteWriter writer(out);
   put_id(writer, fact.task);

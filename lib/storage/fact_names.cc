@@ -8,12 +8,13 @@
 namespace sluice::storage {
 namespace {
 
-constexpr std::array<std::string_view, 25> kNames = {
+constexpr std::array<std::string_view, 26> kNames = {
     "Padding",  "Incarnation", "FeatureLevel", "QueueConfigured", "QueueDeleted",
     "Messages", "Leased",      "Settled",      "Released",        "Failed",
     "Stalled",  "Dead",        "Redriven",     "Removed",         "Session",
     "Task",     "Producer",    "MessageChunk", "ExtentSwap",      "DedupIds",
-    "Schedule", "Group",       "Fence",        "Damaged",         "SegmentsDropped"};
+    "Schedule", "Group",       "Fence",        "Damaged",         "SegmentsDropped",
+    "Rewound"};
 
 }  // namespace
 
@@ -24,7 +25,8 @@ std::string to_string(RecordType type) {
 }
 
 bool is_known(RecordType type) {
-  return type <= RecordType::kProducer || type == RecordType::kSegmentsDropped;
+  return type <= RecordType::kProducer || type == RecordType::kSegmentsDropped ||
+         type == RecordType::kRewound;
 }
 
 std::string_view to_string(DeadReason reason) {

@@ -139,6 +139,10 @@ void describe(Fields& fields, const RedrivenFact& fact) {
   add(fields, "task", fact.task);
   add(fields, fact.ranges);
 }
+void describe(Fields& fields, const RewoundFact& fact) {
+  add(fields, fact.key);
+  add(fields, fact.ranges);
+}
 void describe(Fields& fields, const SessionFact& fact) {
   add(fields, "session", fact.session);
   add(fields, "event", number(fact.event));
@@ -202,6 +206,8 @@ std::vector<DumpField> describe_payload(RecordType type, ByteView payload) {
       return fields_of(decode_dead(payload));
     case RecordType::kRedriven:
       return fields_of(decode_redriven(payload));
+    case RecordType::kRewound:
+      return fields_of(decode_rewound(payload));
     case RecordType::kRemoved:
       return fields_of(decode_removed(payload));
     case RecordType::kSession:

@@ -35,6 +35,7 @@ enum class RecordType : std::uint8_t {
   kDamaged = 23,
   // Written by storage itself and never seen above it.
   kSegmentsDropped = 24,
+  kRewound = 25,  // settled messages that a subscription wants once more (seek)
 };
 
 }  // namespace sluice::storage

@@ -91,6 +91,22 @@ void decode_body(FieldReader& reader, CancelTask& body) {
   body.task = reader.id<base::TaskId>("task");
 }
 
+void decode_body(FieldReader& reader, Seek& body) {
+  constexpr std::uint8_t kLast = 4;
+  body.queue = reader.id<base::QueueId>("queue");
+  body.subscription = reader.text("subscription", kNameBytesMax);
+  body.shard = reader.u16("shard");
+  body.to = reader.u8("to");
+  body.value = reader.u64("value");
+  if (body.to == 0 || body.to > kLast) reader.fail("to", "is unknown");
+}
+
+void decode_body(FieldReader& reader, Seeked& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+  body.sequence = reader.u64("sequence");
+}
+
 void decode_body(FieldReader& reader, DeleteQueue& body) {
   body.queue = reader.id<base::QueueId>("queue");
 }

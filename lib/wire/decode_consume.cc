@@ -51,6 +51,12 @@ void decode_body(FieldReader& reader, Attach& body) {
   body.last_epoch = reader.u64("last epoch");
 }
 
+void decode_body(FieldReader& reader, AttachWith& body) {
+  decode_body(reader, body.attach);
+  body.mode = reader.u8("mode");
+  if (body.mode > 1) reader.fail("mode", "is unknown");
+}
+
 void decode_body(FieldReader& reader, Attached& body) {
   body.code = reader.u16("code");
   body.message = reader.text("message", kErrorTextBytesMax);

@@ -149,6 +149,11 @@ void encode_body(ByteWriter& writer, const Attach& body) {
   writer.u64(body.last_epoch);
 }
 
+void encode_body(ByteWriter& writer, const AttachWith& body) {
+  encode_body(writer, body.attach);
+  writer.u8(body.mode);
+}
+
 void encode_body(ByteWriter& writer, const Attached& body) {
   put_refusal(writer, body.code, body.message);
   writer.u32(body.attachment);
@@ -282,6 +287,19 @@ void encode_body(ByteWriter& writer, const DeleteQueue& body) { writer.array(bod
 
 void encode_body(ByteWriter& writer, const QueueDeleted& body) {
   put_refusal(writer, body.code, body.message);
+}
+
+void encode_body(ByteWriter& writer, const Seek& body) {
+  writer.array(body.queue.bytes);
+  writer.text16(body.subscription);
+  writer.u16(body.shard);
+  writer.u8(body.to);
+  writer.u64(body.value);
+}
+
+void encode_body(ByteWriter& writer, const Seeked& body) {
+  put_refusal(writer, body.code, body.message);
+  writer.u64(body.sequence);
 }
 
 void encode_body(ByteWriter& writer, const Observe& body) { writer.u32(body.interval_ms); }

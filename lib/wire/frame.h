@@ -76,8 +76,16 @@ enum class FrameType : std::uint8_t {
   kConfigured = 64,
   kCordon = 65,
   kCordoned = 66,
-  // Named in docs/protocol.md for later versions: 71 chunk, 73 request, 75 reply, 77 seek.
+  // With a feature bit.
+  kSeek = 77,
+  kSeeked = 78,
+  kAttachWith = 79,
+  // Named in docs/protocol.md for later versions: 71 chunk, 73 request, 75 reply.
 };
+
+// What a side can beyond version 1 (docs/protocol.md, "Features").
+inline constexpr std::uint64_t kFeatureSeek = 1U << 1;
+inline constexpr std::uint64_t kFeatureAttachModes = 1U << 2;
 
 // Every frame begins with this. Before WELCOME, session and epoch are 0.
 struct FrameHeader {
@@ -201,6 +209,11 @@ struct Attach {
   // Of the last DELIVER that this session received from there; 0 = none. What the broker leased to
   // the session later was lost on the way, and goes back uncounted.
   std::uint64_t last_epoch = 0;
+};
+// ATTACH with more to say; answered by ATTACHED.
+struct AttachWith {
+  Attach attach;
+  std::uint8_t mode = 0;  // 0 at least once, 1 at most once
 };
 struct Attached {
   std::uint16_t code = 0;
@@ -350,6 +363,19 @@ struct QueueDeleted {
   std::string_view message;
 };
 
+struct Seek {
+  base::QueueId queue;
+  std::string_view subscription;  // empty = `default`
+  std::uint16_t shard = 0;
+  std::uint8_t to = 0;  // 1 sequence, 2 wall ms, 3 first, 4 end
+  std::uint64_t value = 0;
+};
+struct Seeked {
+  std::uint16_t code = 0;
+  std::string_view message;
+  std::uint64_t sequence = 0;  // the first that is not passed over
+};
+
 struct Observe {
   std::uint32_t interval_ms = 0;  // 0 = once
 };
@@ -384,7 +410,7 @@ using Body =
                  PublishCredit, Attach, Attached, Credit, Deliver, Settle, Settled, Extend,
                  Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
                  Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
-                 Configure, Configured, Cordon, Cordoned>;
+                 Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith>;
 
 struct Frame {
   FrameHeader header;

@@ -53,7 +53,10 @@ struct FrameTraits;
   X(Configure, kConfigure, "CONFIGURE")                       \
   X(Configured, kConfigured, "CONFIGURED")                    \
   X(Cordon, kCordon, "CORDON")                                \
-  X(Cordoned, kCordoned, "CORDONED")
+  X(Cordoned, kCordoned, "CORDONED")                          \
+  X(Seek, kSeek, "SEEK")                                      \
+  X(Seeked, kSeeked, "SEEKED")                                \
+  X(AttachWith, kAttachWith, "ATTACH_WITH")
 
 #define SLUICE_FRAME_TRAITS(Struct, Number, Name)         \
   template <>                                             \

@@ -13,6 +13,8 @@ class Consume(harness.CliTest):
     MANIFESTS = [harness.queue(name, delivery=QUICK) for name in
                  ("plain", "many", "max", "released", "failed", "rejected", "none",
                   "piped")] + [
+        harness.queue("once"), harness.queue("sought"),
+        harness.queue("small", limits={"messages": 3, "overflow": "DropOldest"}),
         harness.queue("leased", delivery={"leaseDuration": "1s"}),
         harness.queue("news", subscriptions=[{"name": "mail"}, {"name": "audit"}]),
     ]
@@ -33,6 +35,25 @@ class Consume(harness.CliTest):
         self.publish("max", *"abcdef")
         self.assertEqual(self.sluice("sub", "max", "--max", 4).stdout, "a\nb\nc\nd\n")
         self.assertEqual(self.sluice("sub", "max", "--max", 2).stdout, "e\nf\n")
+
+    def test_at_most_once_a_message_never_comes_again(self):
+        self.publish("once", *"abc")
+        self.assertEqual(self.sluice("sub", "once", "--at-most-once", "--max", 2).stdout, "a\nb\n")
+        self.assertEqual(self.sluice("sub", "once", "--idle-exit", "500ms").stdout, "c\n")
+        self.wait_for_messages("once", ready=0, inFlight=0)
+
+    def test_a_subscription_is_put_elsewhere(self):
+        self.publish("sought", *"abcd")
+        self.sluice("queue", "seek", "sought", "--to", "sequence:3")
+        self.assertEqual(self.sluice("sub", "sought", "--max", 1).stdout, "c\n")
+        self.sluice("queue", "seek", "sought", "--to", "end")
+        self.wait_for_messages("sought", ready=0, inFlight=0)
+        self.sluice("queue", "seek", "sought", "--to", "yesterday", expect=65)
+
+    def test_a_full_queue_drops_its_oldest(self):
+        self.publish("small", *"abc")
+        self.publish("small", "d", "e")
+        self.assertEqual(self.sluice("sub", "small", "--max", 3).stdout, "c\nd\ne\n")
 
     def test_released_messages_come_again_uncounted(self):
         self.publish("released", "x")

@@ -6,7 +6,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<base::Message> bodies(std::size_t count, std::size_t size = 10) {
+std::vector<base::Message> of_size(std::size_t count, std::size_t size = 10) {
   return std::vector<base::Message>(count, with_body(std::string(size, 'x')));
 }
 
@@ -22,7 +22,7 @@ class OverflowTest : public testing::Test {
     if (!publishers.contains(shard)) {
       publishers[shard] = world.open_publisher(session, queue, 0, 0, shard).publisher;
     }
-    return world.publish(session, publishers[shard], 0, bodies(count, size));
+    return world.publish(session, publishers[shard], 0, of_size(count, size));
   }
   std::vector<std::uint64_t> waiting() {
     std::vector<std::uint64_t> list;

@@ -52,6 +52,7 @@ class Recorder final : public EffectSink {
   void emit(Wait wait, TaskReply e) override { tasks.push_back({wait, std::move(e)}); }
   void emit(Wait wait, PeekReply e) override { peeks.push_back({wait, std::move(e)}); }
   void emit(Wait wait, DeleteReply e) override { deletes.push_back({wait, std::move(e)}); }
+  void emit(Wait wait, SeekReply e) override { seeks.push_back({wait, std::move(e)}); }
 
   std::vector<Kept<SessionOpened>> opened;
   std::vector<Kept<PublisherOpened>> publishers;
@@ -66,6 +67,7 @@ class Recorder final : public EffectSink {
   std::vector<Kept<TaskReply>> tasks;
   std::vector<Kept<PeekReply>> peeks;
   std::vector<Kept<DeleteReply>> deletes;
+  std::vector<Kept<SeekReply>> seeks;
 };
 
 inline base::Id128 id_of(std::uint64_t number) {
@@ -229,7 +231,7 @@ class World {
   AttachReply attach(SessionHandle session, const base::QueueId& queue,
                      const std::string& subscription = "default",
                      std::uint64_t messages = 1'000'000, std::uint64_t bytes = 1ULL << 40,
-                     std::uint16_t shard = 0) {
+                     std::uint16_t shard = 0, bool at_most_once = false) {
     Attach command;
     command.origin = {session, RequestId(3)};
     command.queue = queue;
@@ -237,6 +239,7 @@ class World {
     command.shard = base::ShardIndex(shard);
     command.messages_limit = messages;
     command.bytes_limit = bytes;
+    command.at_most_once = at_most_once;
     broker->apply(now, command);
     return sink.attached.back().effect;
   }
@@ -295,6 +298,16 @@ class World {
     command.bytes_max = 1U << 20;
     broker->apply(now, command);
     return sink.peeks.back().effect;
+  }
+  SeekReply seek(const base::QueueId& queue, Seek::To to, std::uint64_t value = 0,
+                 const std::string& subscription = "default") {
+    Seek command;
+    command.queue = queue;
+    command.subscription = subscription;
+    command.to = to;
+    command.value = value;
+    broker->apply(now, command);
+    return sink.seeks.back().effect;
   }
   base::TaskId redrive(const base::QueueId& queue, const Selector& selector = {},
                        bool dry_run = false, std::uint32_t rate = 0,

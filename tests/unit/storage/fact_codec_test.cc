@@ -98,6 +98,7 @@ std::vector<Sample> samples() {
              decode_dead));
   all.push_back(
       sample(RedrivenFact{some_key(), some_id<base::TaskId>(4), some_ranges()}, decode_redriven));
+  all.push_back(sample(RewoundFact{some_key(), some_ranges()}, decode_rewound));
   all.push_back(
       sample(RemovedFact{some_key(), RemoveCause::kSequenceJump, some_ranges()}, decode_removed));
   all.push_back(sample(SessionFact{some_id<base::SessionId>(5), SessionEvent::kResumed, 3, "pod"},
@@ -252,7 +253,7 @@ TEST(FactCodec, TypesHaveNames) {
   EXPECT_EQ(to_string(RecordType::kSegmentsDropped), "SegmentsDropped");
   EXPECT_EQ(to_string(static_cast<RecordType>(200)), "type 200");
   EXPECT_FALSE(is_known(RecordType::kMessageChunk));
-  EXPECT_FALSE(is_known(static_cast<RecordType>(25)));
+  EXPECT_FALSE(is_known(static_cast<RecordType>(26)));
 }
 
 }  // namespace

@@ -107,6 +107,8 @@ void add_producing(std::vector<Body>& bodies) {
 void add_consuming(std::vector<Body>& bodies) {
   bodies.push_back(
       Attach{id_from<base::QueueId>(0x40), 2, 7, "billing", 65'536, 8 << 20, 0x900000001});
+  bodies.push_back(
+      AttachWith{{id_from<base::QueueId>(0x40), 2, 7, "billing", 65'536, 8 << 20, 0x900000001}, 1});
   bodies.push_back(Attached{0, "", 41, 30'000});
   bodies.push_back(Credit{41, 70'000, 9'000'000});
   bodies.push_back(
@@ -136,6 +138,8 @@ void add_admin(std::vector<Body>& bodies) {
              {{90'001, 1'700'000'000'001, 5, 1, true, 2, 1'700'000'000'100, 1'700'000'009'000,
                "payment service is away", "worker-0/6f2a", sample_entry()},
               {90'002, 1'700'000'000'001, 0, 0, false, 0, 0, 0, "", "", sample_entry()}}});
+  bodies.push_back(Seek{queue, "billing", 2, 1, 90'001});
+  bodies.push_back(Seeked{0, "", 90'001});
   bodies.push_back(Stat{"orders"});
   bodies.push_back(Stated{0, "", R"({"queues":[]})"});
   bodies.push_back(Redrive{queue, "billing", true, 500, selector()});

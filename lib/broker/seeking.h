@@ -1,0 +1,15 @@
+#pragma once
+
+#include "broker/core.h"
+
+namespace sluice::broker {
+
+// Puts a subscription of one shard to another place of its stream; answered by a SeekReply.
+void seek(Core& core, const Seek& command);
+
+// The first message that was accepted at `time` or later; the stream's next one where there is
+// none. A binary search over batches: some 25 looks into the index, however long the stream is.
+base::Result<base::Sequence> first_accepted_at(Core& core, const Stream& stream,
+                                               base::WallTime time);
+
+}  // namespace sluice::broker
