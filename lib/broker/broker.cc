@@ -158,6 +158,13 @@ base::Result<base::QueueId> Broker::configure(base::Now now, const Configure& co
 
 void Broker::set_disk_low(bool low) { impl_->core.disk_low = low; }
 
+void Broker::messages_read(base::Now now) {
+  for (const auto& [number, subscription] : std::exchange(impl_->core.reading, {})) {
+    impl_->core.touch(*subscription);
+  }
+  impl_->settle_down(now);
+}
+
 std::optional<base::MonoTime> Broker::tick(base::Now now) {
   Core& core = impl_->core;
   Budget budget(kMessagesPerTick);

@@ -79,6 +79,9 @@ class Broker {
   // Publishes are refused with kDiskLow while `low`; settles go on.
   void set_disk_low(bool low);
 
+  // Storage brought something in (MessageStore::ready): deliveries that wait for it go on.
+  void messages_read(base::Now now);
+
   // Does all time-driven work (leases, backoff, delays, expiry, recovered sessions) and one slice
   // of each running task; at most about 1 ms. Returns when it must run next at the latest:
   // nullopt = only after the next command; now.mono = at once again.

@@ -92,6 +92,7 @@ void Core::drop(Subscription& subscription) {
   delays.set(subscription, std::nullopt);
   dead_expiries.set(subscription, std::nullopt);
   unfinished.erase(subscription.number());
+  reading.erase(subscription.number());
   std::erase(touched_, &subscription);
 }
 

@@ -111,6 +111,7 @@ class Core final : public LeaseWatcher {
   Agenda<base::WallTime, Stream> expiries;
   Agenda<base::WallTime, Subscription> dead_expiries;
   std::map<std::uint64_t, Subscription*> unfinished;  // deliveries that the next tick goes on with
+  std::map<std::uint64_t, Subscription*> reading;     // deliveries that wait for storage
   std::deque<Ending> endings;
   // Until then recovered leases are kept for their sessions; nullopt = that is over.
   std::optional<base::MonoTime> recovery_ends;

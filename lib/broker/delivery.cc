@@ -52,7 +52,7 @@ class Delivery {
   bool serve_batch(Attachment& attachment);
   Room room_of(const Attachment& attachment) const;
   void fill(const Room& room, Draft& draft);
-  // The batch that holds the first of `ready`; nullopt when that cannot be read.
+  // The batch that holds the first of `ready`; nullopt when that cannot be read, or not yet.
   std::optional<storage::BatchLocation> batch_at(SequenceRange ready);
   std::optional<storage::EntrySlice> slice(const storage::BatchLocation& batch, SequenceRange range,
                                            std::uint64_t bytes_max);
@@ -68,6 +68,7 @@ class Delivery {
   Queue& queue_;
   const DeliveryConfig& settings_;
   int damage_left_ = kDamagePerCall;
+  bool waits_ = false;  // for storage to bring in what comes next
 };
 
 bool Delivery::run() {
@@ -75,6 +76,7 @@ bool Delivery::run() {
   std::deque<AttachmentHandle>& ring = subscription_.ring;
   int batches = 0;
   for (std::size_t idle = 0; idle < ring.size() && subscription_.has_ready();) {
+    if (waits_) return false;
     if (batches == kBatchesPerCall || damage_left_ <= 0) return true;
     Attachment& attachment = *core_.sessions.attachment(ring.front());
     ring.pop_front();
@@ -99,7 +101,7 @@ bool Delivery::serve(Attachment& attachment) {
 // One message that may have taken a consumer down, alone in its batch: if the session is lost while
 // it holds this one, only this one can be blamed for good.
 bool Delivery::serve_suspect(Attachment& attachment, Session& session) {
-  while (session.suspects == 0 && damage_left_ > 0) {
+  while (session.suspects == 0 && damage_left_ > 0 && !waits_) {
     const std::optional<Sequence> suspect = subscription_.lowest_suspect();
     if (!suspect) return false;
     const auto batch = batch_at({*suspect, *suspect});
@@ -139,7 +141,7 @@ void Delivery::fill(const Room& room, Draft& draft) {
   const std::uint64_t bytes_max = std::min(room.bytes, room.frame_bytes);
   Sequence from(1);
   while (draft.runs.size() < core_.options.delivery_runs_max && draft.messages < room.messages &&
-         damage_left_ > 0) {
+         damage_left_ > 0 && !waits_) {
     const std::optional<SequenceRange> ready = subscription_.next_ready(from);
     if (!ready) return;
     const auto batch = batch_at(*ready);
@@ -164,6 +166,11 @@ void Delivery::fill(const Room& room, Draft& draft) {
 std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
   std::optional<storage::BatchLocation>& near = subscription_.near;
   if (near && near->first <= ready.first && ready.first <= near->last()) return near;
+  if (!core_.messages.ready(subscription_.stream().id(), ready.first)) {
+    waits_ = true;
+    core_.reading.emplace(subscription_.number(), &subscription_);
+    return std::nullopt;
+  }
   const auto found = core_.messages.locate(subscription_.stream().id(), ready.first);
   if (!found) {
     pass_over({ready.first, ready.first});

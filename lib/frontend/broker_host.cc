@@ -166,6 +166,9 @@ void BrokerHost::hand_over() {
   if (auto group = log().take_group()) {
     threads_->submit(LogThread::Lane::kGroups, timing_.measure(std::move(group)));
   }
+  if (auto reading = opened_->messages().read_ahead().take()) {
+    threads_->submit(LogThread::Lane::kReads, std::move(reading));
+  }
 }
 
 base::Status BrokerHost::flush() {

@@ -94,8 +94,10 @@ class BrokerHost final : public Commands {
   // Time-driven work of the broker and of the house. Must be called after commands, and at the time
   // that it returned (nullopt = only after commands).
   std::optional<base::MonoTime> tick(base::Now now);
-  // Commands were applied since the last tick.
-  bool tick_wanted() const { return tick_wanted_; }
+  // Commands were applied, or old messages were brought in, since the last tick.
+  bool tick_wanted() const {
+    return tick_wanted_ || opened_->messages().read_ahead().finished() != reads_seen_;
+  }
   // The caller takes no publishes while this is true.
   bool congested() const { return log().unwritten_bytes() > options_.unwritten_bytes_max; }
 
@@ -147,6 +149,7 @@ class BrokerHost final : public Commands {
   bool tick_wanted_ = true;
   std::optional<base::MonoTime> broker_due_;
   base::MonoTime house_due_;
+  std::uint64_t reads_seen_ = 0;               // of the read-ahead's work, told to the broker
   std::optional<base::Nanos> fsync_interval_;  // of the queues that sync now and then
   std::optional<base::MonoTime> fsync_due_;    // set while something is not durable
   std::uint64_t snapshots_ = 0;

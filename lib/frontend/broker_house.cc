@@ -17,6 +17,12 @@ void take_earlier(std::optional<T>& due, T other) {
 }  // namespace
 
 std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
+  const std::uint64_t read = opened_->messages().read_ahead().finished();
+  if (read != reads_seen_) {
+    reads_seen_ = read;
+    broker_->messages_read(now);
+    tick_wanted_ = true;
+  }
   if (tick_wanted_ || (broker_due_ && *broker_due_ <= now.mono)) {
     tick_wanted_ = false;
     broker_due_ = broker_->tick(now);

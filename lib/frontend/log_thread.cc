@@ -7,8 +7,7 @@
 namespace sluice::frontend {
 
 LogThread::LogThread(std::function<void()> wake) : wake_(std::move(wake)) {
-  groups_.thread = std::thread([this] { serve(groups_); });
-  background_.thread = std::thread([this] { serve(background_); });
+  for (Queue& queue : queues_) queue.thread = std::thread([this, &queue] { serve(queue); });
 }
 
 LogThread::~LogThread() { stop(); }
@@ -57,10 +56,10 @@ void LogThread::stop() {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
-  groups_.arrived.notify_one();
-  background_.arrived.notify_one();
-  if (groups_.thread.joinable()) groups_.thread.join();
-  if (background_.thread.joinable()) background_.thread.join();
+  for (Queue& queue : queues_) queue.arrived.notify_one();
+  for (Queue& queue : queues_) {
+    if (queue.thread.joinable()) queue.thread.join();
+  }
 }
 
 }  // namespace sluice::frontend

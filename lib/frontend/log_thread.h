@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -12,15 +14,15 @@
 
 namespace sluice::frontend {
 
-// Carries out the log's file work on two threads: one writes groups and does nothing else, so that
-// no commit waits behind a snapshot; the other does everything in the background. Work is finished
-// on the loop thread, which is woken for it. The log has at most one group and one background piece
-// out at a time, so the queues hold no more.
+// Carries out the log's file work on three threads: one writes groups and does nothing else, so
+// that no commit waits behind a snapshot; one reads what old deliveries need; the third does
+// everything in the background. Work is finished on the loop thread, which is woken for it. The log
+// has at most one piece of each out at a time, so the queues hold no more.
 class LogThread {
  public:
-  enum class Lane { kGroups, kBackground };
+  enum class Lane { kGroups, kReads, kBackground };
 
-  // `wake` is called from both threads whenever completions wait; it must be safe to call at any
+  // `wake` is called from the threads whenever completions wait; it must be safe to call at any
   // time until stop() returns (an eventfd write is).
   explicit LogThread(std::function<void()> wake);
   ~LogThread();  // stop()
@@ -47,12 +49,11 @@ class LogThread {
   };
 
   void serve(Queue& queue);
-  Queue& queue(Lane lane) { return lane == Lane::kGroups ? groups_ : background_; }
+  Queue& queue(Lane lane) { return queues_[static_cast<std::size_t>(lane)]; }
 
   std::function<void()> wake_;
-  std::mutex mutex_;  // guards both queues' work, done_ and stopping_
-  Queue groups_;
-  Queue background_;
+  std::mutex mutex_;             // guards the queues' work, done_ and stopping_
+  std::array<Queue, 3> queues_;  // by lane
   std::deque<Done> done_;
   bool stopping_ = false;
 };

@@ -46,7 +46,7 @@ std::optional<BatchLocation> search(const std::vector<BatchLocation>& batches, S
 }  // namespace
 
 IndexedMessageStore::IndexedMessageStore(SegmentLog& log, MessageIndex index)
-    : log_(log), index_(std::move(index)), records_(log) {}
+    : log_(log), index_(std::move(index)), records_(log), read_ahead_(log) {}
 
 Appended IndexedMessageStore::append(MessagesFact fact, ByteView entries, bool needs_sync) {
   fact.previous = index_.last_record(fact.stream);
@@ -86,11 +86,36 @@ const MessageIndex::Expanded& IndexedMessageStore::expand(const StreamId& stream
     cached.used_at = ++uses_;
     return cached.expanded;
   }
-  // The groups of a stream follow each other, so its previous one bounds the search from below.
+  return remember(expand_group(log_, stream, group, begin_of(stream, number, group)));
+}
+
+// The groups of a stream follow each other, so its previous one bounds the search from below.
+Lsn IndexedMessageStore::begin_of(const StreamId& stream, std::size_t number,
+                                  const MessageIndex::Group& group) const {
   const std::uint64_t segment = log_.segments().number_of(group.last_record);
-  Lsn scan_from(segment * log_.segment_bytes() + kSegmentDataOffset);
-  if (number > 0) scan_from = std::max(scan_from, index_.group(stream, number - 1).last_record);
-  return remember(expand_group(log_, stream, group, scan_from));
+  const Lsn begin(segment * log_.segment_bytes() + kSegmentDataOffset);
+  return number == 0 ? begin : std::max(begin, index_.group(stream, number - 1).last_record);
+}
+
+bool IndexedMessageStore::ready(const StreamId& stream, Sequence sequence) {
+  const std::optional<MessageIndex::Position> position = index_.find(stream, sequence);
+  if (!position || !log_.status()) return true;
+  if (position->group < index_.groups_count(stream)) {
+    const MessageIndex::Group group = index_.group(stream, position->group);
+    for (const CachedGroup& cached : groups_) {
+      if (cached.expanded.group.last_record != group.last_record) continue;
+      return batch_ready(search(cached.expanded.batches, sequence));
+    }
+    // What lies in memory lies there from some position on.
+    const Lsn begin = begin_of(stream, position->group, group);
+    if (position->group > 0 && log_.in_memory(begin)) return true;
+    return read_ahead_.ready(begin, group.last_record);
+  }
+  return batch_ready(search(index_.open_batches(stream), sequence));
+}
+
+bool IndexedMessageStore::batch_ready(const std::optional<BatchLocation>& batch) {
+  return !batch || log_.in_memory(batch->lsn) || read_ahead_.ready(batch->lsn, batch->lsn);
 }
 
 const MessageIndex::Expanded& IndexedMessageStore::remember(MessageIndex::Expanded expanded) {

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "storage/message_index.h"
 #include "storage/message_store.h"
+#include "storage/read_ahead.h"
 #include "storage/record_cache.h"
 #include "storage/segment_log.h"
 
@@ -25,6 +26,8 @@ class IndexedMessageStore final : public MessageStore {
   base::Result<EntrySlice> slice(const BatchLocation& batch, base::Sequence first,
                                  base::Sequence last, std::uint32_t bytes_max) override;
   base::Result<base::ByteView> read(const EntrySlice& slice) override;
+  bool ready(const StreamId& stream, base::Sequence sequence) override;
+  ReadAhead& read_ahead() { return read_ahead_; }
 
   // A kMessages record was replayed.
   void index(const MessagesFact& fact, base::Lsn lsn, std::size_t payload_bytes,
@@ -43,11 +46,16 @@ class IndexedMessageStore final : public MessageStore {
   };
 
   const MessageIndex::Expanded& expand(const StreamId& stream, std::size_t group);
+  bool batch_ready(const std::optional<BatchLocation>& batch);
+  // Behind it lie all records of the group.
+  base::Lsn begin_of(const StreamId& stream, std::size_t group,
+                     const MessageIndex::Group& of) const;
   const MessageIndex::Expanded& remember(MessageIndex::Expanded expanded);
 
   SegmentLog& log_;
   MessageIndex index_;
   RecordCache records_;
+  ReadAhead read_ahead_;
   std::vector<CachedGroup> groups_;  // expanded lately; found by their last record
   std::uint64_t uses_ = 0;
 };

@@ -323,5 +323,48 @@ TEST(Delivery, an_idle_broker_has_no_deadline) {
   EXPECT_EQ(world.tick(), std::nullopt);
 }
 
+TEST(Delivery, what_storage_has_to_bring_in_first_holds_up_nobody_else) {
+  World world;
+  const auto cold = world.make(plain_queue("cold"));
+  const auto warm = world.make(plain_queue("warm"));
+  world.fill(cold, 3);
+  world.store.cold = {base::Sequence(1)};
+  world.attach(world.open(1), cold);
+  EXPECT_TRUE(world.take().empty());
+  world.store.cold.clear();
+  world.fill(warm, 2);
+  world.attach(world.open(2), warm);
+  EXPECT_EQ(World::sequences(world.take()), numbers(1, 2));
+  world.broker->messages_read(world.now);
+  EXPECT_EQ(World::sequences(world.take()), numbers(1, 3));
+}
+
+TEST(Delivery, what_is_there_goes_out_before_what_has_to_be_brought_in) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 2);
+  world.fill(queue, 2);
+  world.store.cold = {base::Sequence(3)};
+  world.attach(world.open(1), queue);
+  EXPECT_EQ(World::sequences(world.take()), numbers(1, 2));
+  world.broker->messages_read(world.now);  // something else was brought in
+  EXPECT_TRUE(world.take().empty());
+  world.store.cold.clear();
+  world.broker->messages_read(world.now);
+  EXPECT_EQ(World::sequences(world.take()), numbers(3, 4));
+}
+
+TEST(Delivery, a_queue_may_go_while_its_messages_are_brought_in) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 2);
+  world.store.cold = {base::Sequence(1)};
+  const auto session = world.open(1);
+  world.attach(session, queue);
+  world.broker->apply(world.now, DeleteQueue{{session, RequestId(1)}, queue});
+  world.broker->messages_read(world.now);
+  EXPECT_TRUE(world.take().empty());
+}
+
 }  // namespace
 }  // namespace sluice::broker

@@ -160,7 +160,12 @@ class FakeMessages final : public storage::MessageStore {
     return entries_of(slice.lsn).subspan(slice.offset, slice.bytes);
   }
 
+  bool ready(const storage::StreamId&, base::Sequence sequence) override {
+    return !cold.contains(sequence);
+  }
+
   std::set<base::Sequence> damaged;
+  std::set<base::Sequence> cold;  // still to be brought in
   std::uint64_t locates = 0;
 
  private:
