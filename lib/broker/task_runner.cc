@@ -67,23 +67,56 @@ Refusal aim(const Core& core, const base::QueueId& id, const std::string& name, 
   return {};
 }
 
+// While a task goes on, whoever asked for it hears of it this often.
+constexpr base::Nanos kTellEvery = std::chrono::milliseconds(500);
+
+// Whoever asked knows the task from here on, and that it lives on without them.
 void begin(Core& core, const Task& task, const Origin& origin) {
+  constexpr auto kRunning = storage::TaskState::kRunning;
+  const Queue& queue = *core.state.queue(task.key.stream.queue);
   core.task_origins[task.id] = origin;
-  core.record(fact_of(task, storage::TaskState::kRunning),
-              core.state.queue(task.key.stream.queue)->syncs());
+  const base::Lsn end = core.record(fact_of(task, kRunning), queue.syncs());
+  core.effects.emit(Core::wait_for(queue, end), reply_of(origin, task, kRunning));
+}
+
+// Asked for again with the same id: the answers go to the one who asked last.
+void join(Core& core, const base::TaskId& id, const Origin& origin) {
+  const Task& task = core.state.tasks.at(id);
+  core.task_origins[id] = origin;
+  core.effects.emit(Wait{}, reply_of(origin, task, storage::TaskState::kRunning));
+}
+
+// Two tasks on one queue would undo each other's work.
+Refusal check_idle(const Core& core, const base::QueueId& queue) {
+  for (const auto& [id, task] : core.state.tasks) {
+    if (task.key.stream.queue != queue) continue;
+    const char* kind = task.kind == storage::TaskKind::kRedrive ? "redrive " : "purge ";
+    return {RefusalCode::kTaskRunning,
+            kind + id.to_hex() + " of this queue is running: wait, or cancel it"};
+  }
+  return {};
+}
+
+void forget(Core& core, const base::TaskId& id) {
+  core.task_turns.erase(id);
+  core.task_told.erase(id);
 }
 
 // After a slice: its progress, or its end with the answer.
-void note_progress(Core& core, const Task& task, bool is_done) {
+void note_progress(Core& core, base::Now now, const Task& task, bool is_done) {
   const Queue& queue = *core.state.queue(task.key.stream.queue);
   const auto state = is_done ? storage::TaskState::kCompleted : storage::TaskState::kRunning;
   const base::Lsn end = core.record(fact_of(task, state), queue.syncs());
-  if (!is_done) return;
-  core.task_turns.erase(task.id);
+  if (is_done) forget(core, task.id);
   const auto origin = core.task_origins.find(task.id);
   if (origin == core.task_origins.end()) return;  // began before a restart
+  if (!is_done) {
+    const base::MonoTime told = core.task_told.try_emplace(task.id, now.mono).first->second;
+    if (now.mono < told + kTellEvery) return;
+    core.task_told[task.id] = now.mono;
+  }
   core.effects.emit(Core::wait_for(queue, end), reply_of(origin->second, task, state));
-  core.task_origins.erase(origin);
+  if (is_done) core.task_origins.erase(origin);
 }
 
 void run_slice(Core& core, base::Now now, const base::TaskId& id, Budget& budget) {
@@ -97,7 +130,7 @@ void run_slice(Core& core, base::Now now, const base::TaskId& id, Budget& budget
     const std::uint64_t wait_ns = (task.done - done_before) * 1'000'000'000 / rate;
     core.task_turns[id] = now.mono + static_cast<std::int64_t>(wait_ns);
   }
-  note_progress(core, task, is_done);
+  note_progress(core, now, task, is_done);
 }
 
 std::vector<base::TaskId> running(const Core& core) {
@@ -125,16 +158,9 @@ void start_redrive(Core& core, const Redrive& command) {
     core.dry_runs[command.task] = DryRun{std::move(task), command.origin};
     return;
   }
-  if (core.state.tasks.contains(command.task)) {
-    core.task_origins[command.task] = command.origin;  // asked again
-    return;
-  }
-  for (const auto& [id, other] : core.state.tasks) {
-    const bool same_queue = other.key.stream.queue == command.queue;
-    if (other.kind != storage::TaskKind::kRedrive || !same_queue) continue;
-    return refuse(core, command.origin, command.task,
-                  {RefusalCode::kTaskRunning,
-                   "redrive " + id.to_hex() + " of this queue is running: wait, or cancel it"});
+  if (core.state.tasks.contains(command.task)) return join(core, command.task, command.origin);
+  if (Refusal refusal = check_idle(core, command.queue); refusal.refused()) {
+    return refuse(core, command.origin, command.task, std::move(refusal));
   }
   begin(core, task, command.origin);
 }
@@ -154,9 +180,9 @@ void start_purge(Core& core, const Purge& command) {
                   {RefusalCode::kInvalidArgument,
                    "selector.reason is for dead letters: set dead_letters, or leave it out"});
   }
-  if (core.state.tasks.contains(command.task)) {
-    core.task_origins[command.task] = command.origin;
-    return;
+  if (core.state.tasks.contains(command.task)) return join(core, command.task, command.origin);
+  if (Refusal refusal = check_idle(core, command.queue); refusal.refused()) {
+    return refuse(core, command.origin, command.task, std::move(refusal));
   }
   begin(core, task, command.origin);
 }
@@ -177,7 +203,7 @@ void cancel_task(Core& core, const CancelTask& command) {
   const Task task = found->second;
   const Queue& queue = *core.state.queue(task.key.stream.queue);
   const base::Lsn end = core.record(fact_of(task, kCancelled), queue.syncs());
-  core.task_turns.erase(task.id);
+  forget(core, task.id);
   const Wait wait = Core::wait_for(queue, end);
   if (const auto origin = core.task_origins.find(task.id); origin != core.task_origins.end()) {
     core.effects.emit(wait, reply_of(origin->second, task, kCancelled));
@@ -218,7 +244,7 @@ void abandon_tasks(Core& core, const Queue& queue) {
   const Refusal refusal{RefusalCode::kUnknownQueue, "queue " + queue.name() + " was deleted"};
   for (const base::TaskId& id : running(core)) {
     if (core.state.tasks.at(id).key.stream.queue != queue.id()) continue;
-    core.task_turns.erase(id);
+    forget(core, id);
     const auto origin = core.task_origins.find(id);
     if (origin == core.task_origins.end()) continue;
     refuse(core, origin->second, id, refusal);

@@ -29,7 +29,7 @@ class World:
     """A folder, a broker on a port that stays the same over restarts, and its clients."""
 
     def __init__(self, bin_dir, lease="2s", attempts=5, stalls=3, session_ttl="2s",
-                 queue_name="torture", arguments=()):
+                 queue_name="torture", arguments=(), spec=""):
         self.bin = bin_dir
         self.arguments = list(arguments)
         self.queue = queue_name
@@ -39,7 +39,7 @@ class World:
         self.manifest = os.path.join(self.folder, "queue.yaml")
         with open(self.manifest, "w", encoding="utf-8") as out:
             out.write(MANIFEST.format(name=queue_name, lease=lease, attempts=attempts,
-                                      stalls=stalls))
+                                      stalls=stalls) + spec)
         self.port = free_port()
         self.control = free_port()
         self.http = free_port()

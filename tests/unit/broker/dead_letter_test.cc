@@ -120,7 +120,9 @@ TEST_F(DeadLetterTest, a_redrive_returns_them_to_their_subscription_with_fresh_c
   config.subscriptions[1].name = "other";
   begin(3, config);
   const auto task = world.redrive(queue);
-  EXPECT_THAT(world.sink.tasks, SizeIs(0));
+  EXPECT_EQ(last_task().state,
+            TaskState::kRunning);  // told at once: nobody has to wait for the end
+  EXPECT_EQ(last_task().task, task);
   world.tick();
   EXPECT_EQ(last_task().task, task);
   EXPECT_EQ(last_task().state, TaskState::kCompleted);
@@ -201,11 +203,20 @@ TEST_F(DeadLetterTest, a_selector_chooses_by_header) {
   EXPECT_EQ(world.stats().ready, 20U);
 }
 
-TEST_F(DeadLetterTest, one_redrive_a_queue_at_a_time) {
+TEST_F(DeadLetterTest, one_task_a_queue_at_a_time) {
   begin(3);
   world.redrive(queue, {}, false, 1);
   world.redrive(queue);
   EXPECT_EQ(last_task().refusal.code, RefusalCode::kTaskRunning);
+  EXPECT_THAT(last_task().refusal.message, HasSubstr("redrive"));
+  world.purge(queue, true);
+  EXPECT_EQ(last_task().refusal.code, RefusalCode::kTaskRunning);
+  world.redrive(queue, {}, true);  // changes nothing, so it may
+  for (int second = 0; second < 4; ++second) world.sleep(1s);
+  EXPECT_EQ(world.stats().dead_lettered, 0U);
+  world.purge(queue, false);
+  world.tick();
+  EXPECT_EQ(last_task().state, TaskState::kCompleted);
 }
 
 TEST_F(DeadLetterTest, a_rate_limit_spreads_a_redrive_over_time) {
@@ -215,7 +226,7 @@ TEST_F(DeadLetterTest, a_rate_limit_spreads_a_redrive_over_time) {
   std::size_t back = world.take().size();
   EXPECT_LE(back, 4U);
   int tenths = 0;
-  while (world.sink.tasks.empty() && tenths < 100) {
+  while (last_task().state == TaskState::kRunning && tenths < 100) {
     world.sleep(100ms);
     ++tenths;
     back += world.take().size();
@@ -223,6 +234,13 @@ TEST_F(DeadLetterTest, a_rate_limit_spreads_a_redrive_over_time) {
   }
   EXPECT_NEAR(tenths, 50, 3);
   EXPECT_EQ(last_task().done, 100U);
+  // Whoever asked heard of it about twice a second, each time of more.
+  EXPECT_NEAR(static_cast<double>(world.sink.tasks.size()), 11.0, 2.0);
+  std::uint64_t done = 0;
+  for (const auto& told : world.sink.tasks) {
+    EXPECT_LE(done, told.effect.done);
+    done = told.effect.done;
+  }
 }
 
 TEST_F(DeadLetterTest, a_redrive_goes_on_after_a_restart) {
@@ -257,7 +275,7 @@ TEST_F(DeadLetterTest, a_cancelled_task_keeps_what_it_has_done) {
   command.origin = {session, RequestId(44)};
   command.task = task;
   world.broker->apply(world.now, command);
-  ASSERT_THAT(world.sink.tasks, SizeIs(2));  // for both who asked
+  ASSERT_THAT(world.sink.tasks, SizeIs(3));  // that it began; its end for both who asked
   EXPECT_EQ(last_task().state, TaskState::kCancelled);
   EXPECT_GT(last_task().done, 0U);
   world.sleep(60s);

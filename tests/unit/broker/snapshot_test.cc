@@ -171,6 +171,7 @@ TEST(Texts, a_record_is_needed_while_its_dead_letter_is_there) {
   EXPECT_TRUE(world.broker->any_text(failed.begin, failed.end));
   EXPECT_FALSE(world.broker->any_text(base::Lsn(0), dead.begin));
   world.purge(queue, true);
+  world.tick();
   world.purge(queue, false);
   world.tick();
   EXPECT_FALSE(world.broker->any_text(base::Lsn(0), world.log.positions().appended));
