@@ -83,7 +83,8 @@ std::string report_text(const storage::VerifyReport& report) {
            " (a broker at work, or a torn tail, which the next start cuts)\n";
   }
   out += report.ok() ? "good: " + format_count(records) + " records\n"
-                     : "damaged: " + format_count(report.corrupt.size()) + " places\n";
+                     : "damaged: " + format_count(report.corrupt.size() + report.bad_pages.size()) +
+                           " places\n";
   return out;
 }
 

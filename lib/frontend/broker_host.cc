@@ -72,6 +72,7 @@ base::Status BrokerHost::recover(base::Now now) {
     base::log_warn("snapshot_bad", {{"reason", reason}});
   }
   RETURN_IF_ERROR(replay());
+  RETURN_IF_ERROR(opened_->side_index().status());
   const storage::Appended incarnation =
       broker_->start(now, report.unclean, report.log_id, options_.software);
   incarnation_ = broker_->stats(now).incarnation;
@@ -159,6 +160,7 @@ base::Result<base::QueueId> BrokerHost::configure(base::Now now,
 
 base::Status BrokerHost::collect() {
   threads_->run_completions();
+  RETURN_IF_ERROR(opened_->side_index().status());
   return log().status();
 }
 

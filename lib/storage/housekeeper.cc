@@ -73,15 +73,20 @@ class Housekeeper::Removal final : public LogWork {
 
 Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
                          const LogOptions& options, SegmentLog& log, IndexedMessageStore& messages,
-                         std::vector<Lsn> snapshots, const std::vector<std::uint64_t>& dropped)
+                         FileSideIndex& side, std::vector<Lsn> snapshots,
+                         const std::vector<SideRoot>& sides,
+                         const std::vector<std::uint64_t>& dropped)
     : fs_(fs),
       folder_(folder),
       snapshot_every_bytes_(options.snapshot_every_segments * log.segment_bytes()),
       low_space_bytes_max_(options.low_space_bytes_max),
       log_(log),
       messages_(messages),
+      side_(side),
       snapshots_(std::move(snapshots)),
       last_attempt_(newest_snapshot()) {
+  CHECK(sides.size() == snapshots_.size());
+  for (std::size_t i = 0; i < sides.size(); ++i) sides_[snapshots_[i]] = sides[i].generation;
   for (const std::uint64_t number : dropped) dead_.push_back({number, Lsn()});
 }
 
@@ -137,6 +142,10 @@ void Housekeeper::take_snapshot(std::vector<std::byte> broker_state, bool clean)
   snapshot->clean = clean;
   snapshot->broker = std::move(broker_state);
   index.encode(snapshot->index);
+  if (snapshot->feature_level >= kSideIndexFeatureLevel) {
+    flush_ = side_.freeze();
+    snapshot->side = flush_->root();
+  }
   last_attempt_ = snapshot->lsn;
   snapshot_ = std::move(snapshot);
   log_.request_sync();
@@ -152,13 +161,14 @@ std::shared_ptr<LogWork> Housekeeper::next_snapshot() {
     remove.push_back(snapshots_[remove.size()]);
   }
   snapshot_out_ = true;
+  const std::uint64_t side = snapshot_->side.generation;
   const std::unique_ptr<Snapshot> snapshot = std::move(snapshot_);
   return std::make_shared<SnapshotWrite>(
-      fs_, folder_, std::move(*snapshot), std::move(remove),
-      [this](Lsn lsn, const Status& status) { snapshot_done(lsn, status); });
+      fs_, folder_, std::move(*snapshot), std::exchange(flush_, nullptr), std::move(remove),
+      [this, side](Lsn lsn, const Status& status) { snapshot_done(lsn, side, status); });
 }
 
-void Housekeeper::snapshot_done(Lsn lsn, const Status& status) {
+void Housekeeper::snapshot_done(Lsn lsn, std::uint64_t side, const Status& status) {
   snapshot_out_ = false;
   snapshot_status_ = status;
   if (!status) return;
@@ -166,6 +176,9 @@ void Housekeeper::snapshot_done(Lsn lsn, const Status& status) {
   if (snapshots_.size() > kSnapshotsKept) {
     snapshots_.erase(snapshots_.begin(), snapshots_.end() - kSnapshotsKept);
   }
+  sides_[lsn] = side;
+  sides_.erase(sides_.begin(), sides_.lower_bound(snapshots_.front()));
+  side_.release(sides_.begin()->second);
 }
 
 bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_live,
@@ -207,7 +220,8 @@ Result<Housekeeper::Space> Housekeeper::space() {
   ASSIGN_OR_RETURN(space.disk, fs_.space(folder_));
   const std::uint64_t wanted =
       std::max(space.disk.total_bytes / 20, kLowSpaceSegments * log_.segment_bytes());
-  space.mark_bytes = std::min(wanted, low_space_bytes_max_);
+  // Pages of the side index that have no room in its file yet must find it.
+  space.mark_bytes = std::min(wanted, low_space_bytes_max_) + side_.bytes_to_come();
   const std::uint64_t ready = log_.pool().ready() * log_.segment_bytes();
   space.low = space.disk.available_bytes + ready < space.mark_bytes;
   low_ = space.low;

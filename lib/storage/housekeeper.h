@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "runtime/file_system.h"
+#include "storage/file_side_index.h"
 #include "storage/indexed_message_store.h"
 #include "storage/log_options.h"
 #include "storage/log_work.h"
@@ -23,10 +25,11 @@ namespace sluice::storage {
 // any thread beside the log's groups. Loop thread.
 class Housekeeper {
  public:
-  // `log`, `messages` and `fs` must outlive this. `snapshots`: the good ones that exist, rising.
-  // `dropped`: segments whose files are to go.
+  // `log`, `messages`, `side` and `fs` must outlive this. `snapshots`: the good ones that exist,
+  // rising, and `sides` their roots. `dropped`: segments whose files are to go.
   Housekeeper(runtime::FileSystem& fs, const std::string& folder, const LogOptions& options,
-              SegmentLog& log, IndexedMessageStore& messages, std::vector<base::Lsn> snapshots,
+              SegmentLog& log, IndexedMessageStore& messages, FileSideIndex& side,
+              std::vector<base::Lsn> snapshots, const std::vector<SideRoot>& sides,
               const std::vector<std::uint64_t>& dropped);
   ~Housekeeper();
   Housekeeper(const Housekeeper&) = delete;
@@ -91,7 +94,7 @@ class Housekeeper {
   std::shared_ptr<LogWork> next_piece();
   std::shared_ptr<LogWork> next_snapshot();
   std::shared_ptr<LogWork> next_removal();
-  void snapshot_done(base::Lsn lsn, const base::Status& status);
+  void snapshot_done(base::Lsn lsn, std::uint64_t side, const base::Status& status);
   bool may_drop(std::uint64_t number, base::Lsn below, const AnyLive& any_live,
                 const Pinned& pinned) const;
 
@@ -101,8 +104,11 @@ class Housekeeper {
   std::uint64_t low_space_bytes_max_;
   SegmentLog& log_;
   IndexedMessageStore& messages_;
-  std::vector<base::Lsn> snapshots_;    // good ones, rising
-  std::unique_ptr<Snapshot> snapshot_;  // waits for its LSN to be durable
+  FileSideIndex& side_;
+  std::vector<base::Lsn> snapshots_;          // good ones, rising
+  std::map<base::Lsn, std::uint64_t> sides_;  // generations of the side index that are on disk
+  std::unique_ptr<Snapshot> snapshot_;        // waits for its LSN to be durable
+  std::shared_ptr<SideFlush> flush_;          // its side index
   bool snapshot_out_ = false;
   base::Lsn last_attempt_;
   base::Status snapshot_status_;

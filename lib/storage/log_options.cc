@@ -21,6 +21,13 @@ base::Status validate(const LogOptions& options) {
                                   " is above " + std::to_string(options.feature_level_supported) +
                                   ", the highest that this version of Sluice supports");
   }
+  constexpr std::uint64_t kSideCacheBytesMin = 256 * 1024;
+  constexpr std::uint64_t kSideCacheBytesMax = 15ULL << 20;  // with its tables at most 16 MiB
+  if (options.side_cache_bytes < kSideCacheBytesMin ||
+      options.side_cache_bytes > kSideCacheBytesMax) {
+    return base::invalid_argument("side_cache_bytes must be 256 KiB to 15 MiB, not " +
+                                  std::to_string(options.side_cache_bytes));
+  }
   if (!options.random_id) return base::invalid_argument("random_id is missing");
   return {};
 }

@@ -22,6 +22,8 @@ struct LogOptions {
   // Written records that stay readable in memory, besides those not yet written.
   std::uint64_t tail_bytes_max = 16ULL << 20;
   std::uint32_t open_files_max = 64;
+  // Pages of the side index that are kept in memory, at most.
+  std::uint64_t side_cache_bytes = 12ULL << 20;
   // Low space begins below max(5 %, 2 segments) of the disk, but never asks for more than this.
   std::uint64_t low_space_bytes_max = 1ULL << 30;
   // A new log's level; an existing log of a lower one is raised to it, a higher one refused. 0 = a

@@ -49,16 +49,17 @@ struct VerifyReport {
   std::vector<SegmentVerdict> segments;
   std::vector<SnapshotVerdict> snapshots;
   std::vector<CorruptRange> corrupt;
-  base::Lsn proven;              // all before this was durable for sure
-  base::Lsn end;                 // of what verifies without a gap above the proven mark
+  std::vector<std::string> bad_pages;  // the first of the side index that a snapshot needs
+  base::Lsn proven;                    // all before this was durable for sure
+  base::Lsn end;                       // of what verifies without a gap above the proven mark
   std::uint64_t tail_bytes = 0;  // recognisable behind `end`: a broker at work, or a torn tail
 
-  bool ok() const { return corrupt.empty(); }
+  bool ok() const { return corrupt.empty() && bad_pages.empty(); }
 };
 
-// Reads the whole log, every block of it, and changes nothing: safe beside a running broker, whose
-// newest records may then appear as tail. FailedPrecondition where a newer version wrote the log,
-// NotFound where there is none.
+// Reads the whole log, every block of it and every page of the side index, and changes nothing:
+// safe beside a running broker, whose newest records may then appear as tail. FailedPrecondition
+// where a newer version wrote the log, NotFound where there is none.
 base::Result<VerifyReport> verify_log(runtime::FileSystem& fs, const std::string& folder);
 
 }  // namespace sluice::storage

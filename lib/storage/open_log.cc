@@ -67,6 +67,12 @@ Status Opening::tidy_snapshots() {
     const std::string path = snapshots_folder(folder_) + "/" + snapshot_name(lsn);
     RETURN_IF_ERROR(fs_.rename(path, path + std::string(kBadSuffix)));
   }
+  // What stays was looked at page by page.
+  const std::string damaged = side_damage_file(folder_);
+  if (fs_.open(damaged, runtime::OpenMode::kRead)) {
+    RETURN_IF_ERROR(fs_.sync_folder(snapshots_folder(folder_)));
+    RETURN_IF_ERROR(fs_.remove(damaged));
+  }
   // A removal that a power loss undid.
   const std::vector<Lsn>& good = plan_.snapshots.good;
   for (const Lsn lsn : plan_.files.snapshots) {
@@ -160,7 +166,7 @@ Status create_durable_folder(runtime::FileSystem& fs, const std::string& folder)
 
 OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs,
                      const std::string& folder, const LogOptions& options, RecoveryPlan plan,
-                     LogState state)
+                     LogState state, std::unique_ptr<FileSideIndex> side)
     : lock_(std::move(lock)),
       report_(plan.report),
       broker_state_(plan.snapshots.best ? std::move(plan.snapshots.best->snapshot.broker)
@@ -170,8 +176,9 @@ OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSyste
       log_(fs, folder, options, std::move(state)),
       messages_(log_, plan.snapshots.best ? std::move(plan.snapshots.best->index)
                                           : MessageIndex(log_.segment_bytes())),
-      housekeeper_(fs, folder, options, log_, messages_, plan.snapshots.good,
-                   {plan.dropped.begin(), plan.dropped.end()}) {
+      side_(std::move(side)),
+      housekeeper_(fs, folder, options, log_, messages_, *side_, plan.snapshots.good,
+                   plan.snapshots.sides, {plan.dropped.begin(), plan.dropped.end()}) {
   const std::uint64_t first = report_.snapshot.value() / log_.segment_bytes();
   std::erase_if(to_replay_,
                 [&](const FoundSegment& segment) { return segment.extent.number < first; });
@@ -237,6 +244,7 @@ Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
 void OpenedLog::trim_memory() {
   log_.trim_memory();
   messages_.trim_memory();
+  side_->trim_memory();
 }
 
 Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs, const std::string& folder,
@@ -249,8 +257,16 @@ Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs, const std::
   RETURN_IF_ERROR(create_durable_folder(fs, segments_folder(folder)));
   RETURN_IF_ERROR(create_durable_folder(fs, snapshots_folder(folder)));
   ASSIGN_OR_RETURN(LogState state, Opening(fs, folder, options, plan).run());
+  std::vector<SideRoot> kept;
+  for (const SideRoot& side : plan.snapshots.sides) {
+    if (side.generation > 0) kept.push_back(side);
+  }
+  // A newer snapshot without a root cannot be: the log's level never falls.
+  ASSIGN_OR_RETURN(
+      auto side, FileSideIndex::open(
+                     fs, folder, {plan.report.log_id, options.side_cache_bytes, std::move(kept)}));
   return std::make_unique<OpenedLog>(std::move(lock), fs, folder, options, std::move(plan),
-                                     std::move(state));
+                                     std::move(state), std::move(side));
 }
 
 }  // namespace sluice::storage

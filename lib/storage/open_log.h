@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "runtime/file_system.h"
+#include "storage/file_side_index.h"
 #include "storage/housekeeper.h"
 #include "storage/indexed_message_store.h"
 #include "storage/log.h"
@@ -21,8 +22,8 @@ namespace sluice::storage {
 class OpenedLog {
  public:
   OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs,
-            const std::string& folder, const LogOptions& options, RecoveryPlan plan,
-            LogState state);
+            const std::string& folder, const LogOptions& options, RecoveryPlan plan, LogState state,
+            std::unique_ptr<FileSideIndex> side);
   OpenedLog(const OpenedLog&) = delete;
   OpenedLog& operator=(const OpenedLog&) = delete;
 
@@ -42,6 +43,9 @@ class OpenedLog {
 
   SegmentLog& log() { return log_; }
   IndexedMessageStore& messages() { return messages_; }
+  // As of report().snapshot; whoever replays puts the rest into it.
+  FileSideIndex& side_index() { return *side_; }
+  const FileSideIndex& side_index() const { return *side_; }
   Housekeeper& housekeeper() { return housekeeper_; }
 
   // For an idle broker: gives back what memory only speeds things up.
@@ -58,6 +62,7 @@ class OpenedLog {
   std::vector<FoundSegment> to_replay_;
   SegmentLog log_;
   IndexedMessageStore messages_;
+  std::unique_ptr<FileSideIndex> side_;
   Housekeeper housekeeper_;
 };
 

@@ -12,7 +12,7 @@ using base::ByteView;
 
 namespace {
 
-constexpr std::size_t kCrcOffset = 12;
+constexpr std::size_t kRecordCrcOffset = 12;
 
 struct Split {
   ByteView covered;   // by the header's CRC
@@ -26,8 +26,8 @@ Split split_head(ByteView head) {
 
 std::uint32_t header_crc(const RecordHeader& header, const std::byte* record) {
   const ByteView bytes(record, header.covered_bytes());
-  const std::uint32_t crc = base::crc32c(bytes.first(kCrcOffset));
-  return base::crc32c(bytes.subspan(kCrcOffset + 4), crc);
+  const std::uint32_t crc = base::crc32c(bytes.first(kRecordCrcOffset));
+  return base::crc32c(bytes.subspan(kRecordCrcOffset + 4), crc);
 }
 
 void store_header(const RecordHeader& header, std::byte* out) {
@@ -38,7 +38,7 @@ void store_header(const RecordHeader& header, std::byte* out) {
   base::store(out + 8, header.segment_uuid);
   base::store(out + 16, header.lsn.value());
   base::store(out + 24, header.durable.value());
-  base::store(out + kCrcOffset, header_crc(header, out));
+  base::store(out + kRecordCrcOffset, header_crc(header, out));
 }
 
 RecordHeader make_header(RecordType type, const RecordStamp& stamp) {
@@ -153,7 +153,7 @@ std::optional<RecordHeader> parse_record_header(ByteView bytes, base::Lsn lsn,
   header.type = static_cast<RecordType>(base::load<std::uint8_t>(at + 1));
   header.head_bytes = base::load<std::uint16_t>(at + 2);
   header.payload_bytes = base::load<std::uint32_t>(at + 4);
-  header.crc = base::load<std::uint32_t>(at + kCrcOffset);
+  header.crc = base::load<std::uint32_t>(at + kRecordCrcOffset);
   header.lsn = lsn;
   header.durable = base::Lsn(base::load<std::uint64_t>(at + 24));
   const bool lengths = header.padding() ? header.head_bytes == 0

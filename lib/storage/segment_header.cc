@@ -12,7 +12,7 @@ using base::ByteView;
 namespace {
 
 constexpr std::string_view kMagic = "SLUICSEG";
-constexpr std::size_t kCrcOffset = 124;
+constexpr std::size_t kSegmentCrcOffset = 124;
 
 void store_id(std::byte* to, const base::Id128& id) { std::memcpy(to, id.bytes.data(), 16); }
 
@@ -24,8 +24,8 @@ base::Id128 load_id(const std::byte* from) {
 
 bool valid_copy(ByteView copy) {
   return base::as_text(copy.first(kMagic.size())) == kMagic &&
-         base::crc32c(copy.first(kCrcOffset)) ==
-             base::load<std::uint32_t>(copy.data() + kCrcOffset);
+         base::crc32c(copy.first(kSegmentCrcOffset)) ==
+             base::load<std::uint32_t>(copy.data() + kSegmentCrcOffset);
 }
 
 std::string hex16(std::uint64_t value) {
@@ -64,7 +64,7 @@ void encode_segment_header(const SegmentHeader& header, base::MutableByteView ou
   base::store(at + 32, header.segment_bytes);
   store_id(at + 40, header.uuid);
   store_id(at + 56, header.log_id);
-  base::store(at + kCrcOffset, base::crc32c({at, kCrcOffset}));
+  base::store(at + kSegmentCrcOffset, base::crc32c({at, kSegmentCrcOffset}));
   std::memcpy(at + kSegmentHeaderCopyOffset, at, kSegmentHeaderBytes);
 }
 

@@ -17,13 +17,14 @@ using base::Result;
 namespace {
 
 constexpr std::string_view kMagic = "SLUICSNP";
-constexpr std::size_t kCrcOffset = 124;
+constexpr std::size_t kSnapshotCrcOffset = 124;
 constexpr std::uint32_t kFlagClean = 1;
 constexpr std::uint32_t kBrokerSection = 1;
 constexpr std::uint32_t kIndexSection = 2;
+constexpr std::uint32_t kSideSection = 3;
 
 std::uint32_t header_crc(ByteView file, std::size_t sections) {
-  const std::uint32_t crc = base::crc32c(file.first(kCrcOffset));
+  const std::uint32_t crc = base::crc32c(file.first(kSnapshotCrcOffset));
   return base::crc32c(file.subspan(kSnapshotHeaderBytes, sections * kSnapshotSectionBytes), crc);
 }
 
@@ -34,10 +35,13 @@ base::Error bad(std::string_view what) {
 }  // namespace
 
 std::vector<std::byte> encode_snapshot(const Snapshot& snapshot) {
-  constexpr std::size_t kSections = 2;
-  const std::size_t broker_at = kSnapshotHeaderBytes + kSections * kSnapshotSectionBytes;
+  const bool has_side = snapshot.side.generation > 0;
+  const std::vector<std::byte> side = has_side ? encode(snapshot.side) : std::vector<std::byte>();
+  const std::size_t sections = has_side ? 3 : 2;
+  const std::size_t broker_at = kSnapshotHeaderBytes + sections * kSnapshotSectionBytes;
   const std::size_t index_at = broker_at + align_record(snapshot.broker.size());
-  const std::size_t end = index_at + align_record(snapshot.index.size());
+  const std::size_t side_at = index_at + align_record(snapshot.index.size());
+  const std::size_t end = side_at + align_record(side.size());
   std::vector<std::byte> file;
   file.reserve(end);
   ByteWriter writer(file);
@@ -49,7 +53,7 @@ std::vector<std::byte> encode_snapshot(const Snapshot& snapshot) {
   writer.u64(snapshot.durable.value());
   writer.u64(end);
   writer.u32(snapshot.clean ? kFlagClean : 0);
-  writer.u32(kSections);
+  writer.u32(static_cast<std::uint32_t>(sections));
   writer.u64(snapshot.segment_bytes);
   file.resize(kSnapshotHeaderBytes);
   const auto put_section = [&](std::uint32_t id, std::size_t at, ByteView bytes) {
@@ -61,11 +65,14 @@ std::vector<std::byte> encode_snapshot(const Snapshot& snapshot) {
   };
   put_section(kBrokerSection, broker_at, snapshot.broker);
   put_section(kIndexSection, index_at, snapshot.index);
+  if (has_side) put_section(kSideSection, side_at, side);
   writer.bytes(snapshot.broker);
   file.resize(index_at);
   writer.bytes(snapshot.index);
+  file.resize(side_at);
+  writer.bytes(side);
   file.resize(end);
-  base::store(file.data() + kCrcOffset, header_crc(file, kSections));
+  base::store(file.data() + kSnapshotCrcOffset, header_crc(file, sections));
   return file;
 }
 
@@ -87,7 +94,7 @@ Result<Snapshot> decode_snapshot(ByteView file) {
   const bool counts = sections <= kSnapshotSectionsMax &&
                       kSnapshotHeaderBytes + sections * kSnapshotSectionBytes <= file.size();
   if (!counts) return bad("too many sections");
-  if (header_crc(file, sections) != base::load<std::uint32_t>(file.data() + kCrcOffset)) {
+  if (header_crc(file, sections) != base::load<std::uint32_t>(file.data() + kSnapshotCrcOffset)) {
     return bad("wrong checksum of the header");
   }
   // Only now is it sure that these are no flipped bits.
@@ -108,6 +115,10 @@ Result<Snapshot> decode_snapshot(ByteView file) {
       snapshot.broker.assign(section.begin(), section.end());
     } else if (id == kIndexSection) {
       snapshot.index.assign(section.begin(), section.end());
+    } else if (id == kSideSection) {
+      const Result<SideRoot> side = decode_side_root(section);
+      if (!side) return side.error().with_prefix("snapshot");
+      snapshot.side = *side;
     } else if (id < kSkippableTypesBegin) {
       return base::failed_precondition("snapshot: section " + std::to_string(id) +
                                        " is of a newer version of Sluice");

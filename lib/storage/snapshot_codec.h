@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "storage/log_format.h"
+#include "storage/side_root.h"
 
 namespace sluice::storage {
 
@@ -20,6 +21,7 @@ struct Snapshot {
   bool clean = false;
   std::vector<std::byte> broker;
   std::vector<std::byte> index;  // MessageIndex::encode()
+  SideRoot side;                 // generation 0: the snapshot has none (log below level 2)
 };
 
 // Pure.

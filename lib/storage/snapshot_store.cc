@@ -18,25 +18,31 @@ namespace {
 constexpr std::uint64_t kSnapshotBytesMax = 8ULL << 30;
 constexpr std::size_t kKept = 2;
 
-Result<LoadedSnapshots::Best> load(runtime::FileSystem& fs, const std::string& path, Lsn lsn) {
+Result<LoadedSnapshots::Best> load(runtime::FileSystem& fs, const std::string& folder, Lsn lsn,
+                                   SideCheck check) {
+  const std::string path = snapshots_folder(folder) + "/" + snapshot_name(lsn);
   ASSIGN_OR_RETURN(const std::vector<std::byte> file, read_file(fs, path, kSnapshotBytesMax));
   ASSIGN_OR_RETURN(Snapshot snapshot, decode_snapshot(file));
   if (snapshot.lsn != lsn) return base::corruption("snapshot: its LSN is not that of its name");
   ASSIGN_OR_RETURN(MessageIndex index,
                    MessageIndex::decode(snapshot.index, snapshot.segment_bytes));
   snapshot.index = {};
+  RETURN_IF_ERROR(
+      walk_side_pages(fs, folder, snapshot.log_id, snapshot.side, check, [](std::uint32_t) {}));
   return LoadedSnapshots::Best{std::move(snapshot), std::move(index)};
 }
 
 }  // namespace
 
 Result<LoadedSnapshots> load_snapshots(runtime::FileSystem& fs, const std::string& folder,
-                                       const std::vector<Lsn>& lsns) {
+                                       const std::vector<Lsn>& lsns, SideCheck check) {
+  if (fs.open(side_damage_file(folder), runtime::OpenMode::kRead)) check = SideCheck::kAll;
   LoadedSnapshots loaded;
   for (auto lsn = lsns.rbegin(); lsn != lsns.rend() && loaded.good.size() < kKept; ++lsn) {
     const std::string name = snapshot_name(*lsn);
-    Result<LoadedSnapshots::Best> one = load(fs, snapshots_folder(folder) + "/" + name, *lsn);
+    Result<LoadedSnapshots::Best> one = load(fs, folder, *lsn, check);
     if (one) {
+      loaded.sides.push_back(one->snapshot.side);
       if (!loaded.best) loaded.best = std::move(one).value();
       loaded.good.push_back(*lsn);
       continue;
@@ -47,18 +53,24 @@ Result<LoadedSnapshots> load_snapshots(runtime::FileSystem& fs, const std::strin
     loaded.reasons.push_back(one.error().with_prefix(name).message());
   }
   std::reverse(loaded.good.begin(), loaded.good.end());
+  std::reverse(loaded.sides.begin(), loaded.sides.end());
   return loaded;
 }
 
 SnapshotWrite::SnapshotWrite(runtime::FileSystem& fs, const std::string& folder, Snapshot snapshot,
-                             std::vector<Lsn> remove, Done done)
+                             std::shared_ptr<LogWork> side, std::vector<Lsn> remove, Done done)
     : fs_(fs),
       folder_(snapshots_folder(folder)),
       snapshot_(std::move(snapshot)),
+      side_(std::move(side)),
       remove_(std::move(remove)),
       done_(std::move(done)) {}
 
 Status SnapshotWrite::run() {
+  if (side_) {
+    side_status_ = side_->run();
+    RETURN_IF_ERROR(side_status_);
+  }
   const std::string path = folder_ + "/" + snapshot_name(snapshot_.lsn);
   const std::string temporary = path + std::string(kTemporarySuffix);
   if (Status written = write(temporary); !written) {
@@ -72,6 +84,11 @@ Status SnapshotWrite::run() {
     RETURN_IF_ERROR(fs_.remove(folder_ + "/" + snapshot_name(old)));
   }
   return {};
+}
+
+void SnapshotWrite::finish(const Status& status) {
+  if (side_) side_->finish(side_status_);
+  done_(snapshot_.lsn, status);
 }
 
 Status SnapshotWrite::write(const std::string& temporary) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,26 +23,30 @@ struct LoadedSnapshots {
   };
   std::optional<Best> best;     // the newest valid one
   std::vector<base::Lsn> good;  // rising; at most the newest two are looked for
+  std::vector<SideRoot> sides;  // of the good ones
   std::vector<base::Lsn> bad;
   std::vector<std::string> reasons;  // one for each bad one
 };
 
 // Reads only. `lsns` rises. FailedPrecondition where a newer version wrote the newest intact one;
-// an I/O error makes a snapshot bad like a wrong checksum does.
+// an I/O error makes a snapshot bad like a wrong checksum does. So does a page of the side index
+// that it needs: all pages are read where `check` says so or the folder says that one was bad.
 base::Result<LoadedSnapshots> load_snapshots(runtime::FileSystem& fs, const std::string& folder,
-                                             const std::vector<base::Lsn>& lsns);
+                                             const std::vector<base::Lsn>& lsns,
+                                             SideCheck check = SideCheck::kInner);
 
 // Writes a snapshot file and then removes those it replaces: tmp, sync, rename, sync of the folder.
 class SnapshotWrite final : public LogWork {
  public:
   using Done = std::function<void(base::Lsn, const base::Status&)>;
 
-  // `remove`: snapshots that go once this one is durable. `done` is called by finish().
+  // `side`: what must be durable before a snapshot may name it; may be null. `remove`: snapshots
+  // that go once this one is durable. `done` is called by finish().
   SnapshotWrite(runtime::FileSystem& fs, const std::string& folder, Snapshot snapshot,
-                std::vector<base::Lsn> remove, Done done);
+                std::shared_ptr<LogWork> side, std::vector<base::Lsn> remove, Done done);
 
   base::Status run() override;
-  void finish(const base::Status& status) override { done_(snapshot_.lsn, status); }
+  void finish(const base::Status& status) override;
 
  private:
   base::Status write(const std::string& temporary);
@@ -49,6 +54,8 @@ class SnapshotWrite final : public LogWork {
   runtime::FileSystem& fs_;
   std::string folder_;  // of the snapshots
   Snapshot snapshot_;
+  std::shared_ptr<LogWork> side_;
+  base::Status side_status_;
   std::vector<base::Lsn> remove_;
   Done done_;
 };

@@ -40,6 +40,17 @@ TEST(SnapshotCodec, ComesBackAsItWas) {
   EXPECT_EQ(decoded->index, bytes_of("index"));
 }
 
+TEST(SnapshotCodec, TheSideIndexsRootIsThereOnlyWhereThereIsOne) {
+  Snapshot snapshot = some_snapshot();
+  const std::size_t without = encode_snapshot(snapshot).size();
+  EXPECT_EQ(decode_snapshot(encode_snapshot(snapshot))->side, SideRoot());
+  snapshot.side = {17, 2, 5, 99};
+  const auto file = encode_snapshot(snapshot);
+  EXPECT_GT(file.size(), without);
+  ASSERT_THAT(decode_snapshot(file), IsOk());
+  EXPECT_EQ(decode_snapshot(file)->side, snapshot.side);
+}
+
 TEST(SnapshotCodec, AnEmptyStateIsAState) {
   Snapshot snapshot = some_snapshot();
   snapshot.broker.clear();
