@@ -1,3 +1,4 @@
+option(BUILD_SHARED_LIBS "Make the installed client library a shared one" OFF)
 option(SLUICE_TESTS "Build the tests (needs GTest)" ON)
 option(SLUICE_BENCH "Build the benchmarks (needs google-benchmark)" ON)
 option(SLUICE_FUZZ "Build libFuzzer targets instead of corpus replays (clang only)" OFF)
@@ -18,6 +19,13 @@ target_compile_features(sluice_options INTERFACE cxx_std_20)
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
+
+# A shared client library is made of the objects of our modules, and shows only its headers' names.
+if(BUILD_SHARED_LIBS)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+  set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+endif()
 
 # Binaries are built in one place and run in another: never tuned for the building machine.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")

@@ -9,7 +9,7 @@
 namespace sluice::client {
 
 base::Result<std::unique_ptr<Connection>> Connection::open(ConnectionOptions options) {
-  std::unique_ptr<Transport> transport = make_zmq_transport(options.endpoint);
+  std::unique_ptr<Transport> transport = make_zmq_transport(options.endpoint, options.keys);
   return open(std::move(options), std::move(transport));
 }
 
@@ -30,6 +30,8 @@ Connection::~Connection() {
 base::Status Connection::close(base::Millis timeout) { return impl_->close(timeout); }
 
 base::Status Connection::poll(base::Millis timeout) { return impl_->round(impl_->after(timeout)); }
+
+void Connection::interrupt() { impl_->interrupt(); }
 
 base::Status Connection::poll_until(const std::function<bool()>& done, base::Millis timeout) {
   return impl_->run_until(done, impl_->after(timeout), "not done");

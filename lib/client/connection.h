@@ -16,8 +16,16 @@ namespace sluice::client {
 
 class Transport;
 
+// 40 characters of Z85 each. Empty = plain text.
+struct CurveKeys {
+  std::string server_key;
+  std::string public_key;
+  std::string secret_key;
+};
+
 struct ConnectionOptions {
   std::string endpoint = "tcp://127.0.0.1:7650";
+  CurveKeys keys;
   // Who this is, for lags, leases and dead letters; empty = host name and process id. In
   // Kubernetes: pod name and uid.
   std::string client_name;
@@ -76,6 +84,8 @@ class Connection {
   // Fails only when the session can never come back (versions, permission, closed). A lost
   // connection is not an error: poll() reconnects.
   base::Status poll(base::Millis timeout);
+  // Any thread: the poll() of now, or else the next one that waits, returns early.
+  void interrupt();
   // Sends a heartbeat when one is due and handles what is here. Cheap; call it from long handlers.
   base::Status keep_alive() { return poll(base::Millis(0)); }
 

@@ -63,7 +63,7 @@ base::Status Connection::Impl::round(base::MonoTime until) {
     handled = handle_frames();
     if (event == Transport::Event::kLost) lose();
     act();
-    if (before >= until) break;
+    if (before >= until || event == Transport::Event::kInterrupted) break;
   }
   in_round_ = false;
   if (fatal_) return *fatal_;

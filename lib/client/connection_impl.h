@@ -30,6 +30,7 @@ class Connection::Impl {
   base::Result<Answer> request(const wire::Body& body, const RequestOptions& options);
   base::Status close(base::Millis timeout);
   void say_goodbye();
+  void interrupt() { transport_->interrupt(); }
 
   void add_user(ConnectionUser* user);
   void remove_user(ConnectionUser* user);

@@ -58,6 +58,7 @@ base::Status Consumer::extend_all(base::Millis duration) { return impl_->extend_
 base::Status Consumer::flush_settles(base::Millis timeout) { return impl_->flush_settles(timeout); }
 std::uint64_t Consumer::unconfirmed_messages() const { return impl_->unconfirmed_messages(); }
 std::uint64_t Consumer::held_messages() const { return impl_->held_messages(); }
+void Consumer::stop_credit() { impl_->stop_credit(); }
 const ConsumerStats& Consumer::stats() const { return impl_->stats(); }
 
 }  // namespace sluice::client

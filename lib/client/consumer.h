@@ -85,6 +85,8 @@ class Consumer {
 
   // Sends what was settled and waits until everything is confirmed. DeadlineExceeded: not in time.
   base::Status flush_settles(base::Millis timeout);
+  // Asks for no more than was asked for: before an end in order. What still comes is to be settled.
+  void stop_credit();
   // Messages whose settle is neither confirmed nor refused.
   std::uint64_t unconfirmed_messages() const;
   // Messages delivered and not settled by the application.

@@ -128,6 +128,10 @@ base::Status Consumer::Impl::flush_settles(base::Millis timeout) {
   return {};
 }
 
+void Consumer::Impl::stop_credit() {
+  for (Attachment& attachment : attachments_) attachment.credit.stop();
+}
+
 std::uint64_t Consumer::Impl::unconfirmed_messages() const {
   std::uint64_t count = 0;
   for (const Attachment& attachment : attachments_) {

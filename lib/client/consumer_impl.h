@@ -31,6 +31,7 @@ class Consumer::Impl final : public ConnectionUser {
                       base::Millis duration);
   base::Status extend_all(base::Millis duration);
   base::Status flush_settles(base::Millis timeout);
+  void stop_credit();
   std::uint64_t unconfirmed_messages() const;
   std::uint64_t held_messages() const;
   const ConsumerStats& stats() const { return stats_; }

@@ -17,6 +17,7 @@ DeliveryCredit::Limits DeliveryCredit::begin() {
 }
 
 std::optional<DeliveryCredit::Limits> DeliveryCredit::due() const {
+  if (stopped_) return std::nullopt;
   const Limits now = limits();
   const bool messages =
       (now.messages - told_.messages) * 2 >= std::max<std::uint64_t>(window_.messages, 1);

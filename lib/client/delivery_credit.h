@@ -25,6 +25,11 @@ class DeliveryCredit {
   // The limits to tell the broker, when it is time to.
   std::optional<Limits> due() const;
   void on_told(Limits limits) { told_ = limits; }
+  // From now on nothing more is asked for, also not by a new attachment.
+  void stop() {
+    window_ = {};
+    stopped_ = true;
+  }
 
   void on_delivered(base::Epoch epoch, std::uint32_t messages, std::uint64_t bytes);
   // At most what the batch still has; a second settle of the same message is the caller's mistake
@@ -44,6 +49,7 @@ class DeliveryCredit {
   Limits limits() const;
 
   Limits window_;
+  bool stopped_ = false;
   Limits base_;   // credit begun with, since the attachment
   Limits freed_;  // settled since the attachment
   Limits told_;

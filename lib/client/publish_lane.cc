@@ -217,6 +217,8 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
     rewind();
     next_sequence_ = published.expected_sequence;
     return;
+  } else if (code != wire::Code::kCreditExceeded && ends_on_refusal_) {
+    return fail(code, published.message);
   } else if (code != wire::Code::kCreditExceeded) {
     finish_front(code, published.message, base::Sequence(0), false);
   }

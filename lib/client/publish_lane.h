@@ -66,6 +66,9 @@ class PublishLane {
   // Of what is stored, as far as this side knows.
   std::uint64_t last_sequence() const { return last_stored_; }
 
+  // A batch that is refused for good ends the lane.
+  void end_on_refusal() { ends_on_refusal_ = true; }
+
   void on_opening(std::uint64_t request);
   bool awaits_opening(std::uint64_t request) const {
     return phase_ == Phase::kOpening && open_request_ == request;
@@ -118,6 +121,7 @@ class PublishLane {
   // After a refusal, until a batch is taken: one at a time, so that a full queue is not flooded
   // with batches that can only be refused for their gap.
   bool probing_ = false;
+  bool ends_on_refusal_ = false;
   std::optional<base::MonoTime> retry_at_;
 
   // Credit counts what was taken since PUBLISHER_OPENED; what is under way may be.

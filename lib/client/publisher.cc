@@ -36,6 +36,10 @@ Publisher::~Publisher() = default;
 
 base::Status Publisher::publish(const base::Message& message) { return impl_->publish(message); }
 base::Status Publisher::append_slow(base::ByteView body) { return impl_->append(body); }
+void Publisher::publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
+                              std::uint32_t count, std::uint64_t tag) {
+  impl_->publish_frame(shard, std::move(frame), count, tag);
+}
 base::Status Publisher::send() { return impl_->send(); }
 base::Status Publisher::flush(base::Millis timeout) { return impl_->flush(timeout); }
 base::Result<Publisher::Stored> Publisher::publish_sync(const base::Message& message,
@@ -45,6 +49,9 @@ base::Result<Publisher::Stored> Publisher::publish_sync(const base::Message& mes
 base::Status Publisher::poll(base::Millis timeout) { return impl_->poll(timeout); }
 std::uint64_t Publisher::outstanding_messages() const { return impl_->outstanding_messages(); }
 std::size_t Publisher::shards() const { return impl_->shards(); }
+const wire::SlotTable& Publisher::slots() const { return impl_->queue().slots; }
+std::uint32_t Publisher::message_bytes_max() const { return impl_->queue().message_bytes_max; }
+base::Status Publisher::failure() const { return impl_->failure(); }
 const base::ProducerId& Publisher::producer() const { return impl_->producer(); }
 std::uint64_t Publisher::last_sequence(base::ShardIndex shard) const {
   return impl_->last_sequence(shard);

@@ -14,18 +14,22 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "client/connection.h"
+#include "client/frame_buffer.h"
 #include "wire/error_code.h"
+#include "wire/shard_map.h"
 
 namespace sluice::client {
 
 // What became of one batch. Exactly one outcome for every batch, in order within a shard.
 struct BatchOutcome {
+  std::uint64_t tag = 0;  // of publish_frame(); parts of a batch that was cut have the same
   base::ShardIndex shard;
   // Of its first message; counts this producer's messages of this shard. 0 = never sent.
   std::uint64_t producer_sequence = 0;
   std::uint32_t count = 0;
-  base::Sequence first;    // where it stands in the shard; 0 = refused, or an old duplicate
-  bool duplicate = false;  // it was stored before, by an earlier attempt to send it
+  std::uint64_t bytes = 0;  // of its entries
+  base::Sequence first;     // where it stands in the shard; 0 = refused, or an old duplicate
+  bool duplicate = false;   // it was stored before, by an earlier attempt to send it
   wire::Code code = wire::Code::kNone;  // why it was refused
   std::string message;
 
@@ -46,6 +50,9 @@ struct PublisherOptions {
   std::size_t in_flight_bytes_max = 16 * 1024 * 1024;
   // How long publish() and append() may block for room or for a lost connection.
   base::Millis send_timeout{30'000};
+  // A refused batch ends the publisher, and what is behind it is refused too: so that the numbers
+  // of a named producer's messages are those that its maker counts.
+  bool end_on_refusal = false;
   // Called for every batch, from inside this object's and the connection's calls. Must not call
   // back into either.
   std::function<void(const BatchOutcome&)> on_outcome;
@@ -96,6 +103,11 @@ class Publisher {
     return {};
   }
 
+  // A whole batch, made elsewhere: room for the prefix of a PUBLISH, then `count` entries, all of
+  // them for that shard. Never blocks, whatever is in flight; the outcome has `tag`.
+  void publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
+                     std::uint32_t count, std::uint64_t tag);
+
   // Hands every open batch to the network, full or not, as far as there is room; does not wait.
   base::Status send();
   // Sends everything and waits until every batch has its outcome. DeadlineExceeded: not in time,
@@ -116,6 +128,10 @@ class Publisher {
   // Messages added and without an outcome.
   std::uint64_t outstanding_messages() const;
   std::size_t shards() const;
+  const wire::SlotTable& slots() const;
+  std::uint32_t message_bytes_max() const;
+  // Why this publisher is at its end.
+  base::Status failure() const;
   const base::ProducerId& producer() const;
   // The last of this producer's messages that is stored in the shard, also by a process before:
   // where a named producer goes on.

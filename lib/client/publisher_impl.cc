@@ -25,6 +25,9 @@ Publisher::Impl::Impl(Connection& connection, PublisherOptions options, Resolved
   options_.batch_bytes =
       std::clamp(options_.batch_bytes, base::kEntryHeaderBytes, base::kBatchEntriesBytesMax);
   fast_.entry_bytes_max = base::kEntryHeaderBytes + queue_.message_bytes_max;
+  if (options_.end_on_refusal) {
+    for (Lane& lane : lanes_) lane.state.end_on_refusal();
+  }
   connection_.add_user(this);
 }
 
@@ -180,6 +183,20 @@ base::Status Publisher::Impl::append(base::ByteView body) {
   base::Status status = add();
   give_fast();
   return status;
+}
+
+void Publisher::Impl::publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
+                                    std::uint32_t count, std::uint64_t tag) {
+  CHECK(shard.value() < lanes_.size() && count > 0);
+  Lane& lane = lanes_[shard.value()];
+  PendingBatch batch;
+  batch.frame = std::move(frame);
+  batch.count = count;
+  batch.tag = tag;
+  sealed_bytes_ += batch.bytes();
+  sealed_messages_ += count;
+  lane.state.add(std::move(batch));
+  collect(lane);  // a failed lane finishes it at once
 }
 
 base::Status Publisher::Impl::send() {
@@ -393,8 +410,10 @@ void Publisher::Impl::report(Lane& lane, FinishedBatch finished) {
   (stored ? stats_.messages_stored : stats_.messages_refused) += finished.batch.count;
   BatchOutcome outcome;
   outcome.shard = base::ShardIndex(static_cast<std::uint16_t>(lane_index(lane)));
+  outcome.tag = finished.batch.tag;
   outcome.producer_sequence = finished.batch.producer_sequence;
   outcome.count = finished.batch.count;
+  outcome.bytes = finished.batch.bytes();
   outcome.first = finished.first;
   outcome.duplicate = finished.duplicate;
   outcome.code = finished.code;

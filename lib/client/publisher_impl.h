@@ -22,12 +22,16 @@ class Publisher::Impl final : public ConnectionUser {
   base::Status open();
   base::Status publish(const base::Message& message);
   base::Status append(base::ByteView body);
+  void publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
+                     std::uint32_t count, std::uint64_t tag);
   base::Status send();
   base::Status flush(base::Millis timeout);
   base::Result<Stored> publish_sync(const base::Message& message, base::Millis timeout);
   base::Status poll(base::Millis timeout);
 
   std::uint64_t outstanding_messages();
+  const ResolvedQueue& queue() const { return queue_; }
+  base::Status failure() const;
   std::size_t shards() const { return lanes_.size(); }
   const base::ProducerId& producer() const { return options_.producer; }
   std::uint64_t last_sequence(base::ShardIndex shard) const;
@@ -68,7 +72,6 @@ class Publisher::Impl final : public ConnectionUser {
   void pump(Lane& lane, base::MonoTime now);
   void collect(Lane& lane);
   void report(Lane& lane, FinishedBatch finished);
-  base::Status failure() const;
   std::uint64_t open_bytes(const Lane& lane) const;
 
   std::shared_ptr<OutboundBuffer> take_buffer(std::size_t entries_bytes);

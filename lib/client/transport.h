@@ -11,13 +11,14 @@
 namespace sluice::client {
 
 // The network and the clock under a Connection: one connection to one endpoint, frames in order or
-// not at all. Used by the connection's thread only.
+// not at all. Used by the connection's thread only, but for interrupt().
 class Transport {
  public:
   enum class Event {
     kFrames,   // there may be something to receive
     kTimeout,  // nothing happened
     kLost,     // the connection is gone; what had arrived before can still be received
+    kInterrupted,
   };
 
   virtual ~Transport() = default;
@@ -32,6 +33,8 @@ class Transport {
   virtual bool send(std::shared_ptr<OutboundBuffer> frame) = 0;
   virtual std::optional<InboundFrame> receive() = 0;
   virtual Event wait(base::Nanos timeout) = 0;
+  // Any thread: the wait() of now, or else the next one, returns with kInterrupted.
+  virtual void interrupt() = 0;
 };
 
 }  // namespace sluice::client

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/posix/wakeup.h"
 #include "wire/frame.h"
 
 namespace sluice::client {
@@ -52,9 +53,12 @@ void give_back(void* /*data*/, void* hint) {
 
 class ZmqTransport final : public Transport {
  public:
-  explicit ZmqTransport(std::string endpoint)
-      : endpoint_(std::move(endpoint)), context_(zmq_ctx_new()) {
+  ZmqTransport(std::string endpoint, CurveKeys keys)
+      : endpoint_(std::move(endpoint)), keys_(std::move(keys)), context_(zmq_ctx_new()) {
     CHECK(context_ != nullptr);
+    base::Result<std::unique_ptr<runtime::Wakeup>> wakeup = runtime::Wakeup::create();
+    CHECK(wakeup.has_value());
+    wakeup_ = std::move(*wakeup);
   }
 
   ~ZmqTransport() override {
@@ -85,6 +89,7 @@ class ZmqTransport final : public Transport {
     set_option(socket_, ZMQ_TCP_KEEPALIVE, 1);
     const auto frame_max = static_cast<std::int64_t>(wire::kFrameBytesMax);
     CHECK(zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
+    RETURN_IF_ERROR(set_keys());
     watch();
     if (zmq_connect(socket_, endpoint_.c_str()) != 0) {
       const int reason = errno;
@@ -129,17 +134,19 @@ class ZmqTransport final : public Transport {
   }
 
   Event wait(base::Nanos timeout) override {
-    if (socket_ == nullptr) {
-      zmq_poll(nullptr, 0, to_poll_ms(timeout));
-      return Event::kTimeout;
-    }
-    std::array<zmq_pollitem_t, 2> items = {
-        {{socket_, 0, ZMQ_POLLIN, 0}, {monitor_, 0, ZMQ_POLLIN, 0}}};
-    const int count = zmq_poll(items.data(), static_cast<int>(items.size()), to_poll_ms(timeout));
-    if (count <= 0) return Event::kTimeout;
-    if ((items[1].revents & ZMQ_POLLIN) != 0 && read_monitor()) return Event::kLost;
-    return (items[0].revents & ZMQ_POLLIN) != 0 ? Event::kFrames : Event::kTimeout;
+    std::array<zmq_pollitem_t, 3> items = {{{nullptr, wakeup_->fd(), ZMQ_POLLIN, 0},
+                                            {socket_, 0, ZMQ_POLLIN, 0},
+                                            {monitor_, 0, ZMQ_POLLIN, 0}}};
+    const int watched = socket_ == nullptr ? 1 : static_cast<int>(items.size());
+    if (zmq_poll(items.data(), watched, to_poll_ms(timeout)) <= 0) return Event::kTimeout;
+    const bool interrupted = (items[0].revents & ZMQ_POLLIN) != 0;
+    if (interrupted) wakeup_->clear();
+    if ((items[2].revents & ZMQ_POLLIN) != 0 && read_monitor()) return Event::kLost;
+    if (interrupted) return Event::kInterrupted;
+    return (items[1].revents & ZMQ_POLLIN) != 0 ? Event::kFrames : Event::kTimeout;
   }
+
+  void interrupt() override { wakeup_->notify(); }
 
  private:
   static long to_poll_ms(base::Nanos timeout) {
@@ -148,6 +155,20 @@ class ZmqTransport final : public Transport {
         (std::max<std::int64_t>(timeout.count(), 0) + base::kNanosPerMilli - 1) /
         base::kNanosPerMilli;
     return static_cast<long>(std::min(ms, kMax));
+  }
+
+  base::Status set_keys() {
+    if (keys_.server_key.empty()) return {};
+    const std::array<std::pair<int, const std::string*>, 3> options = {
+        {{ZMQ_CURVE_SERVERKEY, &keys_.server_key},
+         {ZMQ_CURVE_PUBLICKEY, &keys_.public_key},
+         {ZMQ_CURVE_SECRETKEY, &keys_.secret_key}}};
+    for (const auto& [option, key] : options) {
+      if (zmq_setsockopt(socket_, option, key->c_str(), key->size()) == 0) continue;
+      close(0);
+      return base::invalid_argument("the keys are not 40 characters of Z85 each");
+    }
+    return {};
   }
 
   void watch() {
@@ -188,6 +209,8 @@ class ZmqTransport final : public Transport {
   }
 
   std::string endpoint_;
+  CurveKeys keys_;
+  std::unique_ptr<runtime::Wakeup> wakeup_;
   void* context_;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
@@ -199,8 +222,8 @@ class ZmqTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_zmq_transport(std::string endpoint) {
-  return std::make_unique<ZmqTransport>(std::move(endpoint));
+std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, CurveKeys keys) {
+  return std::make_unique<ZmqTransport>(std::move(endpoint), std::move(keys));
 }
 
 std::string default_client_name() {

@@ -55,7 +55,7 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     }
     CHECK(host->flush().has_value());
     frontend::ServerOptions server_options;
-    server_options.client_endpoint = "tcp://127.0.0.1:0";
+    server_options.client_endpoint = options.client_endpoint;
     server_options.control_endpoint = "tcp://127.0.0.1:0";
     server_options.sessions.ttl = options.session_ttl;
     server_options.sessions.sessions_max = options.sessions_max;

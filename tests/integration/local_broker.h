@@ -35,6 +35,7 @@ struct LocalBrokerOptions {
   std::uint64_t segment_bytes = 4U << 20;
   std::uint32_t snapshot_every_segments = 4;
   std::uint32_t sessions_max = 1'000;
+  std::string client_endpoint = "tcp://127.0.0.1:0";
 };
 
 // A queue with one subscription, as a manifest without settings gives it.

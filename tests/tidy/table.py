@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     "cli": ["lib/base", "lib/runtime", "lib/wire", "lib/client", "include/sluice",
             "lib/storage", "operator/api"],
     "bench": ["*"],
+    "examples/cpp": ["include/sluice"],
     "tests": ["*"],
 }
 

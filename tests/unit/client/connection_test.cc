@@ -67,6 +67,16 @@ TEST_F(ConnectionTest, GivesUpAtOnceWhereVersionsDoNotFit) {
   EXPECT_EQ(broker_.hellos, 1);
 }
 
+TEST_F(ConnectionTest, AnInterruptedPollReturnsEarly) {
+  ASSERT_THAT(open(), IsOk());
+  while (transport_->receive()) {
+  }
+  const base::MonoTime before = connection_->now();
+  connection_->interrupt();
+  ASSERT_THAT(connection_->poll(Millis(500)), IsOk());
+  EXPECT_LT(connection_->now(), before + Millis(500));
+}
+
 TEST_F(ConnectionTest, KeepsAnIdleSessionAlive) {
   ASSERT_THAT(open(), IsOk());
   for (int i = 0; i < 100; ++i) ASSERT_THAT(connection_->poll(Millis(500)), IsOk());

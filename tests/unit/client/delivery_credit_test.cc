@@ -80,5 +80,15 @@ TEST(DeliveryCredit, HoldsNothingWhenTheLeasesAreGone) {
   EXPECT_EQ(credit.begin().messages, 100U);
 }
 
+TEST(DeliveryCreditTest, AsksForNothingMoreOnceStopped) {
+  DeliveryCredit credit(10, 1'000);
+  credit.begin();
+  credit.on_delivered(base::Epoch(1), 10, 1'000);
+  credit.stop();
+  credit.on_settled(base::Epoch(1), 10);
+  EXPECT_FALSE(credit.due().has_value());
+  EXPECT_EQ(credit.begin().messages, 0U);
+}
+
 }  // namespace
 }  // namespace sluice::client

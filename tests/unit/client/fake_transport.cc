@@ -46,6 +46,7 @@ Transport::Event FakeTransport::wait(base::Nanos timeout) {
   fetch();
   if (!inbox_.empty()) return Event::kFrames;
   if (std::exchange(lost_, false)) return Event::kLost;
+  if (std::exchange(interrupted_, false)) return Event::kInterrupted;
   now_ = now_ + timeout;
   return Event::kTimeout;
 }

@@ -22,6 +22,7 @@ class FakeTransport final : public Transport {
   bool send(std::shared_ptr<OutboundBuffer> frame) override { return send(frame->view()); }
   std::optional<InboundFrame> receive() override;
   Event wait(base::Nanos timeout) override;
+  void interrupt() override { interrupted_ = true; }
 
   // The connection breaks; frames under way to the client are lost.
   void cut();
@@ -37,6 +38,7 @@ class FakeTransport final : public Transport {
   int connects_ = 0;
   bool connected_ = false;
   bool lost_ = false;
+  bool interrupted_ = false;
   std::deque<std::vector<std::byte>> inbox_;
 };
 

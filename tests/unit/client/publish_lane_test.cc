@@ -244,6 +244,19 @@ TEST_F(PublishLaneTest, TellsARefusalAndRenumbersWhatFollows) {
   EXPECT_EQ(send_all(), Sent({"5+4"}));
 }
 
+TEST_F(PublishLaneTest, ARefusalEndsALaneThatWantsThat) {
+  lane_.end_on_refusal();
+  open();
+  for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2));
+  EXPECT_TRUE(answer(3, Code::kQueueFull));
+  EXPECT_EQ(finished_codes(), Codes({Code::kNone, Code::kQueueFull, Code::kQueueFull}));
+  EXPECT_EQ(lane_.phase(), PublishLane::Phase::kFailed);
+  EXPECT_EQ(lane_.failure(), Code::kQueueFull);
+  EXPECT_EQ(lane_.last_sequence(), 4U);
+}
+
 TEST_F(PublishLaneTest, ARefusedBatchIsNotTakenForStoredLater) {
   open();
   for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));

@@ -5,6 +5,7 @@
 #include "base/prng.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_transport.h"
+#include "wire/frame_codec.h"
 
 namespace sluice::client {
 namespace {
@@ -303,6 +304,22 @@ TEST_F(PublisherTest, SurvivesWhateverBreaks) {
       last = number;
     }
   }
+}
+
+TEST_F(PublisherTest, PublishesFramesThatWereMadeElsewhere) {
+  broker_.shards = 2;
+  ASSERT_THAT(open(), IsOk());
+  std::vector<std::byte> entries;
+  for (const char* body : {"a", "b"}) base::append_entry(base::as_bytes(body), entries);
+  auto frame = std::make_shared<OutboundBuffer>(wire::kPublishPrefixBytes + entries.size());
+  frame->resize(frame->capacity());
+  std::memcpy(frame->data() + wire::kPublishPrefixBytes, entries.data(), entries.size());
+  publisher_->publish_frame(base::ShardIndex(1), frame, 2, 77);
+  ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
+  EXPECT_EQ(broker_.stored[1], Bodies({"a", "b"}));
+  ASSERT_EQ(outcomes_.size(), 1U);
+  EXPECT_EQ(outcomes_[0].tag, 77U);
+  EXPECT_EQ(outcomes_[0].bytes, entries.size());
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+// Sends orders to the queue `orders` and says where they stand: producer ENDPOINT COUNT
+#include <sluice/sluice.h>
+
+#include <iostream>
+#include <string>
+
+int main(int argc, char** argv) {
+  sluice::ClientOptions options;
+  if (argc > 1) options.endpoint = argv[1];
+  const int count = argc > 2 ? std::stoi(argv[2]) : 10;
+
+  auto client = sluice::Client::connect(options);
+  if (!client) {
+    std::cerr << client.error().to_string() << "\n";
+    return 1;
+  }
+  auto producer = client->producer({.queue = "orders"});
+  if (!producer) {
+    std::cerr << producer.error().to_string() << "\n";
+    return 1;
+  }
+
+  int refused = 0;  // written by the client's thread, read after flush()
+  for (int i = 0; i < count; ++i) {
+    auto order = sluice::Message("order " + std::to_string(i)).key("customer-7");
+    producer->send(order, [&refused](const sluice::Result<sluice::Receipt>& receipt) {
+      if (!receipt) ++refused;
+    });
+  }
+  if (auto flushed = producer->flush(std::chrono::seconds(30)); !flushed) {
+    std::cerr << flushed.error().to_string() << "\n";
+    return 1;
+  }
+  std::cout << "stored " << count - refused << " orders\n";
+  return refused == 0 ? 0 : 1;
+}

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/message.h"
+#include "sluice/result.h"
+
+namespace sluice {
+
+/// Which messages a redrive or purge is about; all conditions must hold, empty = all.
+struct Selector {
+  /// "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired" or "Overflow"; empty = any.
+  std::string reason;
+  /// First and last sequence, both included.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> sequences;
+  /// Name and value.
+  std::optional<std::pair<std::string, std::string>> header;
+  /// Dead letters that died before that.
+  std::optional<Time> dead_before;
+};
+
+/// A message that was looked at.
+struct PeekedMessage {
+  std::uint64_t sequence = 0;  ///< its place in the shard
+  Time accepted_at;            ///< when the broker took it
+  std::uint32_t attempts = 0;  ///< that failed
+  std::uint32_t stalls = 0;    ///< leases that ran out
+  Message message;             ///< as sent
+  bool dead = false;           ///< then the following are set
+  std::string reason;          ///< "AttemptsExceeded"
+  Time died_at;                ///< when
+  std::string error;           ///< the last one
+  std::string consumer;        ///< that had it last
+};
+
+/// Some messages, and where to go on.
+struct PeekPage {
+  std::vector<PeekedMessage> messages;  ///< in order
+  std::uint64_t next = 0;               ///< for PeekOptions::from; 0 = that was all
+};
+
+/// What to look at.
+struct PeekOptions {
+  std::string queue;                ///< its name
+  std::string subscription;         ///< empty = `default`
+  bool dead_letters = false;        ///< false: what is ready
+  std::uint16_t shard = 0;          ///< one at a time
+  std::uint64_t from = 0;           ///< sequence to begin at
+  std::uint32_t messages_max = 10;  ///< 1 to 1,000
+};
+
+/// A redrive or purge.
+struct TaskStatus {
+  /// Where a task is.
+  enum class State : std::uint8_t { kRunning = 1, kCompleted = 2, kCancelled = 3, kFailed = 4 };
+  std::string id;                 ///< 32 hexadecimal digits
+  State state = State::kRunning;  ///< as of now
+  std::uint64_t matched = 0;      ///< messages
+  std::uint64_t done = 0;         ///< messages
+};
+
+/// Which dead letters go back, and how.
+struct RedriveOptions {
+  std::string queue;                      ///< its name
+  std::string subscription;               ///< empty = `default`
+  Selector selector;                      ///< empty = all
+  bool dry_run = false;                   ///< count only
+  std::uint32_t rate_per_second_max = 0;  ///< 0 = as fast as it goes
+};
+
+/// What is to be removed.
+struct PurgeOptions {
+  std::string queue;          ///< its name
+  std::string subscription;   ///< empty = all of the queue's
+  bool dead_letters = false;  ///< false: what waits
+  Selector selector;          ///< empty = all
+};
+
+/// Looks into queues and repairs them. Blocking calls, each bounded by
+/// ClientOptions::request_timeout or its own limit; thread-safe. Not to be called from callbacks.
+class SLUICE_EXPORT Admin {
+ public:
+  ~Admin();
+  /// Moves the handle.
+  Admin(Admin&&) noexcept;
+  /// Moves the handle.
+  Admin& operator=(Admin&&) noexcept;
+
+  /// The JSON document of `GET /api/v1/queues[/NAME]`; empty = all queues.
+  Result<std::string> stat(const std::string& queue = {});
+  /// Messages, without leasing them.
+  Result<PeekPage> peek(const PeekOptions& options);
+  /// Gives dead letters back. Returns when it has ended, or how far it is when `wait` is over; it
+  /// goes on in the broker.
+  Result<TaskStatus> redrive(const RedriveOptions& options, std::chrono::milliseconds wait);
+  /// Removes messages; the same way.
+  Result<TaskStatus> purge(const PurgeOptions& options, std::chrono::milliseconds wait);
+  /// Ends a task where it is.
+  Result<TaskStatus> cancel_task(const std::string& id);
+
+  /// The library's.
+  class Core;
+  /// The library's.
+  explicit Admin(std::shared_ptr<Core> core);
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace sluice

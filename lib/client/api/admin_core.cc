@@ -1,0 +1,119 @@
+#include "client/api/admin_core.h"
+
+#include <string>
+
+#include "client/api/convert.h"
+
+namespace sluice {
+namespace {
+
+base::Result<client::Selector> to_internal(const Selector& selector) {
+  client::Selector out;
+  if (!selector.reason.empty()) {
+    out.reason = client::dead_reason_from(selector.reason);
+    if (!out.reason) return base::invalid_argument("no such reason: '" + selector.reason + "'");
+  }
+  if (selector.sequences) {
+    out.sequences = base::SequenceRange{base::Sequence(selector.sequences->first),
+                                        base::Sequence(selector.sequences->second)};
+  }
+  out.header = selector.header;
+  if (selector.dead_before) out.dead_before = api::to_wall(*selector.dead_before);
+  return out;
+}
+
+PeekedMessage to_public(const client::PeekedMessage& message) {
+  PeekedMessage out;
+  out.sequence = message.sequence.value();
+  out.accepted_at = api::to_time(message.accepted_at);
+  out.attempts = message.attempts;
+  out.stalls = message.stalls;
+  out.message = api::to_public(message.message);
+  out.dead = message.dead;
+  if (!message.dead) return out;
+  out.reason = client::to_string(message.reason);
+  out.died_at = api::to_time(message.died_at);
+  out.error = message.error;
+  out.consumer = message.consumer;
+  return out;
+}
+
+Result<TaskStatus> to_public(const base::Result<client::TaskStatus>& status) {
+  if (!status.has_value()) return api::to_public(status.error());
+  TaskStatus out;
+  out.id = status->task.to_hex();
+  out.state = static_cast<TaskStatus::State>(status->state);
+  out.matched = status->matched;
+  out.done = status->done;
+  return out;
+}
+
+}  // namespace
+
+Admin::Admin(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+Admin::~Admin() = default;
+Admin::Admin(Admin&&) noexcept = default;
+Admin& Admin::operator=(Admin&&) noexcept = default;
+
+Result<std::string> Admin::stat(const std::string& queue) {
+  base::Result<std::string> json =
+      core_->with([&](client::Admin& admin) { return admin.stat(queue); });
+  if (!json.has_value()) return api::to_public(json.error());
+  return std::move(*json);
+}
+
+Result<PeekPage> Admin::peek(const PeekOptions& options) {
+  const base::Result<client::PeekPage> page =
+      core_->with([&](client::Admin& admin) -> base::Result<client::PeekPage> {
+        client::PeekOptions peek;
+        ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
+        peek.queue = queue.id;
+        peek.subscription = options.subscription;
+        peek.dead_letters = options.dead_letters;
+        peek.shard = base::ShardIndex(options.shard);
+        peek.from = base::Sequence(options.from);
+        peek.messages_max = options.messages_max;
+        return admin.peek(peek);
+      });
+  if (!page.has_value()) return api::to_public(page.error());
+  PeekPage out;
+  for (const client::PeekedMessage& message : page->messages) {
+    out.messages.push_back(to_public(message));
+  }
+  out.next = page->next.value();
+  return out;
+}
+
+Result<TaskStatus> Admin::redrive(const RedriveOptions& options, std::chrono::milliseconds wait) {
+  return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
+    client::RedriveOptions redrive;
+    ASSIGN_OR_RETURN(redrive.selector, to_internal(options.selector));
+    ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
+    redrive.queue = queue.id;
+    redrive.subscription = options.subscription;
+    redrive.dry_run = options.dry_run;
+    redrive.rate_per_second_max = options.rate_per_second_max;
+    return admin.redrive(redrive, wait);
+  }));
+}
+
+Result<TaskStatus> Admin::purge(const PurgeOptions& options, std::chrono::milliseconds wait) {
+  return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
+    client::PurgeOptions purge;
+    ASSIGN_OR_RETURN(purge.selector, to_internal(options.selector));
+    ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
+    purge.queue = queue.id;
+    purge.subscription = options.subscription;
+    purge.dead_letters = options.dead_letters;
+    return admin.purge(purge, wait);
+  }));
+}
+
+Result<TaskStatus> Admin::cancel_task(const std::string& id) {
+  return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
+    ASSIGN_OR_RETURN(const base::Id128 task, base::Id128::from_hex(id));
+    return admin.cancel_task(base::TaskId(task));
+  }));
+}
+
+}  // namespace sluice

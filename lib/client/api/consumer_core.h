@@ -1,0 +1,103 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/api/client_core.h"
+#include "client/api/io_loop.h"
+#include "client/api/lease_book.h"
+#include "client/consumer.h"
+#include "sluice/consumer.h"
+
+namespace sluice {
+
+// What came goes from the loop's thread to the application through one queue, settles go back
+// through another; the loop's thread looks after the leases in between.
+//
+// Threads: what stands under "the loop's thread" is for that one; the rest for any.
+class Consumer::Core final : public api::Attendant,
+                             public client::ConnectionUser,
+                             public std::enable_shared_from_this<Core> {
+ public:
+  static base::Result<std::shared_ptr<Core>> open(std::shared_ptr<Client::Core> client,
+                                                  ConsumerOptions options);
+  Core(std::shared_ptr<Client::Core> client, ConsumerOptions options);
+
+  base::Status run(const Handler& handler, unsigned concurrency);
+  // Up to `messages_max` of what is here; waits for the first. Empty = none in time.
+  base::Result<DeliveryBatch> receive(base::Millis timeout, std::size_t messages_max);
+  void settle(const Delivery& delivery, const Settlement& settlement);
+  void ack(const DeliveryBatch& batch);
+  base::Status flush(base::Millis timeout);
+  void request_stop();
+  base::Status stop(base::Millis deadline);
+  // For the destructor of the handle, on whatever thread.
+  void stop_in_time();
+  ConsumerStats stats() const;
+
+  // --- The loop's thread.
+  std::optional<base::MonoTime> turn(base::MonoTime now) override;
+  void on_dead(const base::Error& error) override;
+  void on_session(bool resumed) override;
+  void on_session_lost() override {}
+  bool on_frame(wire::Frame& /*frame*/, client::InboundFrame& /*inbound*/) override {
+    return false;
+  }
+  std::optional<base::MonoTime> on_round(base::MonoTime /*now*/) override { return std::nullopt; }
+
+ private:
+  // A batch that is handed out message by message.
+  struct Ready {
+    std::shared_ptr<const client::DeliveredBatch> batch;
+    client::DeliveredBatch::Iterator at;
+  };
+  struct Command {
+    Settlement::Kind kind = Settlement::Kind::kAck;
+    client::Receipt receipt;
+    std::optional<base::Millis> delay;
+    std::string error;
+  };
+
+  base::Status open_consumer();
+  void work(const Handler& handler);
+  // Gives back what was not handed out.
+  void release_ready();
+  void release(Ready& ready);
+  void command(Command command);
+  void take(DeliveryBatch& out, std::size_t messages_max);
+  void apply(const Command& command);
+  void fetch(base::MonoTime now);
+  void detach();
+
+  const std::shared_ptr<Client::Core> client_;
+  const ConsumerOptions options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;   // something is ready, or it is the end
+  std::condition_variable progress_;  // handlers ended, settles were confirmed
+  std::deque<Ready> ready_;
+  std::vector<Command> commands_;
+  unsigned handlers_running_ = 0;
+  unsigned threads_running_ = 0;
+  bool stopping_ = false;
+  bool hurried_ = false;  // somebody waits for the settles
+  std::uint64_t commands_given_ = 0;
+  std::uint64_t commands_confirmed_ = 0;
+  std::optional<base::Error> failure_;
+  ConsumerStats stats_;
+
+  // --- The loop's thread.
+  std::unique_ptr<client::Consumer> consumer_;
+  api::LeaseBook leases_;
+  std::optional<base::MonoTime> commands_due_;
+  std::uint64_t commands_applied_ = 0;
+  bool attached_ = false;
+};
+
+}  // namespace sluice

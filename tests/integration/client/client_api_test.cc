@@ -1,0 +1,423 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <latch>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sluice/sluice.h"
+#include "tests/integration/local_broker.h"
+
+// The public client library against a real broker: what an application can rely on.
+namespace sluice::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+constexpr seconds kPatience{60};
+
+class ClientApiTest : public testing::Test {
+ protected:
+  ClientApiTest() {
+    broker::QueueConfig wide = plain_queue("wide");
+    wide.shards = 4;
+    options_.queues = {plain_queue("orders"), wide};
+  }
+
+  void start() {
+    broker_ = std::make_unique<LocalBroker>(folder_.path(), options_);
+    options_.client_endpoint = broker_->endpoint();
+  }
+  void restart() {
+    broker_.reset();
+    start();
+  }
+  Client connect(LogHook log = nullptr) {
+    if (broker_ == nullptr) start();
+    ClientOptions options;
+    options.endpoint = broker_->endpoint();
+    options.backoff_max = milliseconds(200);
+    options.log = std::move(log);
+    Result<Client> client = Client::connect(std::move(options));
+    EXPECT_TRUE(client.has_value());
+    return std::move(*client);
+  }
+  static Producer open_producer(Client& client, ProducerOptions options = {}) {
+    if (options.queue.empty()) options.queue = "orders";
+    Result<Producer> producer = client.producer(std::move(options));
+    EXPECT_TRUE(producer.has_value()) << producer.error().to_string();
+    return std::move(*producer);
+  }
+  static Consumer open_consumer(Client& client, ConsumerOptions options = {}) {
+    if (options.queue.empty()) options.queue = "orders";
+    Result<Consumer> consumer = client.consumer(std::move(options));
+    EXPECT_TRUE(consumer.has_value()) << consumer.error().to_string();
+    return std::move(*consumer);
+  }
+  // Sends "0" .. "count - 1".
+  static void send_numbers(Producer& producer, int count) {
+    for (int i = 0; i < count; ++i) producer.send(Message(std::to_string(i)), nullptr);
+    const Status flushed = producer.flush(kPatience);
+    ASSERT_TRUE(flushed.has_value()) << flushed.error().to_string();
+  }
+  // Receives and acknowledges `count` messages.
+  static std::vector<std::string> take(Consumer& consumer, std::size_t count) {
+    std::vector<std::string> bodies;
+    while (bodies.size() < count) {
+      const Result<DeliveryBatch> batch = consumer.receive_batch(kPatience, count - bodies.size());
+      EXPECT_TRUE(batch.has_value());
+      if (!batch.has_value() || batch->empty()) break;
+      for (const Delivery& delivery : *batch) bodies.emplace_back(delivery.body());
+      consumer.ack(*batch);
+    }
+    EXPECT_TRUE(consumer.flush(kPatience).has_value());
+    return bodies;
+  }
+
+  TemporaryFolder folder_;
+  LocalBrokerOptions options_;
+  std::unique_ptr<LocalBroker> broker_;
+};
+
+TEST_F(ClientApiTest, TellsWhereAMessageStands) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    const Result<Receipt> receipt = producer.send(Message("hello")).get();
+    ASSERT_TRUE(receipt.has_value());
+    EXPECT_EQ(receipt->sequence, i);
+    EXPECT_FALSE(receipt->duplicate);
+  }
+}
+
+TEST_F(ClientApiTest, NobodyAnswers) {
+  ClientOptions options;
+  options.endpoint = "tcp://127.0.0.1:1";
+  options.connect_timeout = milliseconds(50);
+  const Result<Client> client = Client::connect(options);
+  ASSERT_FALSE(client.has_value());
+  EXPECT_EQ(client.error().code(), ErrorCode::kDeadlineExceeded);
+}
+
+TEST_F(ClientApiTest, ThereIsNoSuchQueue) {
+  Client client = connect();
+  const Result<Producer> producer = client.producer({.queue = "nowhere"});
+  ASSERT_FALSE(producer.has_value());
+  EXPECT_EQ(producer.error().code(), ErrorCode::kNotFound);
+  const Result<Consumer> consumer = client.consumer({.queue = "nowhere"});
+  ASSERT_FALSE(consumer.has_value());
+  EXPECT_EQ(consumer.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(ClientApiTest, AMessageArrivesAsItWasSent) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  Consumer consumer = open_consumer(client);
+  const auto sent = producer.send(Message("body")
+                                      .key("k")
+                                      .group("g")
+                                      .dedup_id("d")
+                                      .header("color", "red")
+                                      .trace("00-trace-01", "state"));
+  const Result<std::optional<Delivery>> got = consumer.receive(kPatience);
+  ASSERT_TRUE(got.has_value() && got->has_value());
+  const Delivery& delivery = **got;
+  EXPECT_EQ(delivery.body(), "body");
+  EXPECT_EQ(delivery.key(), "k");
+  EXPECT_EQ(delivery.group(), "g");
+  EXPECT_EQ(delivery.dedup_id(), "d");
+  EXPECT_EQ(delivery.header("color"), "red");
+  EXPECT_EQ(delivery.header("shape"), std::nullopt);
+  EXPECT_EQ(delivery.traceparent(), "00-trace-01");
+  EXPECT_EQ(delivery.headers().size(), 3U);
+  EXPECT_EQ(delivery.attempt(), 1U);
+  EXPECT_EQ(delivery.to_message().key(), "k");
+  consumer.ack(delivery);
+  EXPECT_TRUE(consumer.flush(kPatience).has_value());
+  EXPECT_EQ(consumer.stats().messages_settled, 1U);
+}
+
+TEST_F(ClientApiTest, TooLargeMessagesAreRefusedAtOnce) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  const Result<Receipt> receipt = producer.send(Message(std::string(300'000, 'x'))).get();
+  ASSERT_FALSE(receipt.has_value());
+  EXPECT_EQ(receipt.error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_THAT(receipt.error().message(), HasSubstr("MessageTooLarge"));
+}
+
+TEST_F(ClientApiTest, ManyThreadsShareAProducer) {
+  Client client = connect();
+  Producer producer = open_producer(client, {.batch_bytes = 1'000, .buffer_bytes = 20'000});
+  constexpr int kThreads = 4;
+  constexpr int kEach = 2'000;
+  std::atomic<int> stored{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        producer.send(Message(std::to_string(t) + "/" + std::to_string(i)),
+                      [&](const Result<Receipt>& receipt) { stored += receipt.has_value(); });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(producer.flush(kPatience).has_value());
+  EXPECT_EQ(stored, kThreads * kEach);
+  Consumer consumer = open_consumer(client);
+  std::map<std::string, int> next;
+  for (const std::string& body : take(consumer, kThreads * kEach)) {
+    const std::size_t slash = body.find('/');
+    EXPECT_EQ(std::stoi(body.substr(slash + 1)), next[body.substr(0, slash)]++);
+  }
+  EXPECT_EQ(producer.stats().messages_pending, 0U);
+  EXPECT_EQ(producer.stats().bytes_pending, 0U);
+}
+
+TEST_F(ClientApiTest, AFullBufferPushesBack) {
+  Client client = connect();
+  Producer producer = open_producer(
+      client, {.linger = milliseconds(60'000), .buffer_bytes = 100, .when_full = WhenFull::kFail});
+  EXPECT_TRUE(producer.try_send(Message(std::string(80, 'a'))).has_value());
+  const Status refused = producer.try_send(Message(std::string(80, 'b')));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_FALSE(producer.send(Message(std::string(80, 'c'))).get().has_value());
+  ASSERT_TRUE(producer.flush(kPatience).has_value());
+  EXPECT_TRUE(producer.try_send(Message("d")).has_value());
+  EXPECT_TRUE(producer.close(kPatience).has_value());
+  EXPECT_EQ(producer.stats().messages_stored, 2U);
+}
+
+TEST_F(ClientApiTest, AClosedProducerTakesNothing) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  ASSERT_TRUE(producer.close(kPatience).has_value());
+  const Status refused = producer.try_send(Message("late"));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kFailedPrecondition);
+}
+
+TEST_F(ClientApiTest, BatchesHaveOneOutcome) {
+  Client client = connect();
+  Producer producer = open_producer(client, {.queue = "wide"});
+  const std::vector<std::string_view> bodies(5'000, "body");
+  EXPECT_EQ(producer.send_batch(bodies).get().stored, 5'000U);
+  std::vector<Message> messages;
+  for (int i = 0; i < 100; ++i) messages.push_back(Message("m").key(std::to_string(i)));
+  messages.push_back(Message(std::string(300'000, 'x')));
+  const BatchReceipt receipt = producer.send_batch(messages).get();
+  EXPECT_EQ(receipt.stored, 100U);
+  EXPECT_EQ(receipt.refused, 1U);
+  EXPECT_TRUE(receipt.error.has_value());
+  EXPECT_EQ(producer.send_batch(std::vector<Message>()).get().stored, 0U);
+}
+
+TEST_F(ClientApiTest, KeysKeepTheirShardAndTheirOrder) {
+  Client client = connect();
+  Producer producer = open_producer(client, {.queue = "wide"});
+  ASSERT_EQ(producer.shards(), 4);
+  std::set<std::uint16_t> shards;
+  for (int key = 0; key < 16; ++key) {
+    const Message message = Message("m").key(std::to_string(key));
+    const std::optional<std::uint16_t> shard = producer.shard_of(message);
+    for (int i = 0; i < 3; ++i) {
+      const Result<Receipt> receipt = producer.send(message).get();
+      ASSERT_TRUE(receipt.has_value());
+      EXPECT_EQ(receipt->shard, shard);
+    }
+    shards.insert(*shard);
+  }
+  EXPECT_GT(shards.size(), 1U);
+  EXPECT_EQ(producer.shard_of(Message("anywhere")), std::nullopt);
+  Consumer consumer = open_consumer(client, {.queue = "wide"});
+  EXPECT_EQ(take(consumer, 48).size(), 48U);
+}
+
+TEST_F(ClientApiTest, HandlersSettleInEveryWay) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  for (const char* body : {"ack", "fail", "throw", "reject"}) {
+    producer.send(Message(body), nullptr);
+  }
+  Consumer consumer = open_consumer(client);
+  std::mutex mutex;
+  std::map<std::string, std::uint32_t> attempts;
+  const Status ended = consumer.run(
+      [&](const Delivery& delivery) {
+        const std::string body(delivery.body());
+        const std::lock_guard lock(mutex);
+        attempts[body] = delivery.attempt();
+        if (attempts.size() == 4 && attempts["fail"] == 2 && attempts["throw"] == 2) {
+          consumer.request_stop();
+        }
+        if (body == "reject") return Settlement::reject("no such thing");
+        if (delivery.attempt() > 1) return Settlement::ack();
+        if (body == "throw") throw std::runtime_error("it broke");
+        if (body == "fail") return Settlement::fail(milliseconds(1), "not now");
+        return Settlement::ack();
+      },
+      3);
+  EXPECT_TRUE(ended.has_value());
+  ASSERT_TRUE(consumer.stop(kPatience).has_value());
+  Admin admin = client.admin();
+  const Result<PeekPage> dead = admin.peek({.queue = "orders", .dead_letters = true});
+  ASSERT_TRUE(dead.has_value());
+  ASSERT_EQ(dead->messages.size(), 1U);
+  EXPECT_EQ(dead->messages[0].reason, "Rejected");
+  EXPECT_EQ(dead->messages[0].error, "no such thing");
+  const Result<TaskStatus> redriven = admin.redrive({.queue = "orders"}, kPatience);
+  ASSERT_TRUE(redriven.has_value());
+  EXPECT_EQ(redriven->done, 1U);
+  const Result<TaskStatus> purged = admin.purge({.queue = "orders"}, kPatience);
+  ASSERT_TRUE(purged.has_value());
+  EXPECT_EQ(purged->done, 1U);
+  EXPECT_THAT(*admin.stat(), HasSubstr("orders"));
+}
+
+TEST_F(ClientApiTest, AStopFinishesWhatRunsAndReleasesTheRest) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, 500);
+  Consumer consumer = open_consumer(client);
+  std::atomic<int> handled{0};
+  std::latch running(2);
+  std::promise<void> go;
+  std::shared_future<void> gone = go.get_future().share();
+  std::thread runner([&] {
+    EXPECT_TRUE(consumer
+                    .run(
+                        [&](const Delivery& /*delivery*/) {
+                          running.count_down();
+                          gone.wait();
+                          ++handled;
+                        },
+                        2)
+                    .has_value());
+  });
+  running.wait();
+  std::thread stopper([&] { EXPECT_TRUE(consumer.stop(kPatience).has_value()); });
+  // What was not started is another's before the handlers end.
+  Consumer other = open_consumer(client);
+  EXPECT_EQ(take(other, 498).size(), 498U);
+  go.set_value();
+  stopper.join();
+  runner.join();
+  EXPECT_EQ(handled, 2);
+  const Result<std::optional<Delivery>> late = consumer.receive(milliseconds(0));
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().code(), ErrorCode::kFailedPrecondition);
+  const Result<DeliveryBatch> more = other.receive_batch(milliseconds(50));
+  ASSERT_TRUE(more.has_value());
+  EXPECT_TRUE(more->empty());
+}
+
+TEST_F(ClientApiTest, LeasesAreExtendedWhileAHandlerRuns) {
+  options_.queues[0].subscriptions[0].delivery.lease = base::Millis(200);
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, 2);
+  Consumer consumer = open_consumer(client);
+  const Result<DeliveryBatch> batch = consumer.receive_batch(kPatience);
+  ASSERT_TRUE(batch.has_value());
+  // Long enough for three leases to have run out; another consumer would get the messages then.
+  Consumer other = open_consumer(client);
+  const Result<DeliveryBatch> stolen = other.receive_batch(milliseconds(700));
+  ASSERT_TRUE(stolen.has_value());
+  EXPECT_TRUE(stolen->empty());
+  consumer.ack(*batch);
+  ASSERT_TRUE(consumer.flush(kPatience).has_value());
+  EXPECT_EQ(consumer.stats().messages_settled, 2U);
+  EXPECT_EQ(consumer.stats().messages_stale, 0U);
+}
+
+TEST_F(ClientApiTest, EverythingGoesOnAfterTheBrokerRestarts) {
+  std::atomic<int> warnings{0};
+  Client client = connect([&](LogLevel level, std::string_view /*text*/) {
+    if (level == LogLevel::kWarn) ++warnings;
+  });
+  Producer producer = open_producer(client, {.batch_bytes = 500});
+  Consumer consumer = open_consumer(client);
+  constexpr int kMessages = 20'000;
+  std::thread sender([&] {
+    for (int i = 0; i < kMessages; ++i) producer.send(Message(std::to_string(i)), nullptr);
+  });
+  std::set<int> seen;
+  int restarts = 0;
+  while (seen.size() < kMessages) {
+    const Result<DeliveryBatch> batch = consumer.receive_batch(kPatience);
+    ASSERT_TRUE(batch.has_value() && !batch->empty());
+    for (const Delivery& delivery : *batch) seen.insert(std::stoi(std::string(delivery.body())));
+    consumer.ack(*batch);
+    if (restarts < 3 && seen.size() > static_cast<std::size_t>(restarts + 1) * 4'000) {
+      restart();
+      ++restarts;
+    }
+  }
+  sender.join();
+  ASSERT_TRUE(producer.flush(kPatience).has_value());
+  EXPECT_EQ(producer.stats().messages_stored, static_cast<std::uint64_t>(kMessages));
+  EXPECT_EQ(producer.stats().messages_refused, 0U);
+  EXPECT_GE(warnings, 1);
+  EXPECT_GE(client.reconnects(), 1U);
+}
+
+TEST_F(ClientApiTest, ANamedProducerGoesOnWhereTheOneBeforeStopped) {
+  Client client = connect();
+  {
+    Producer first = open_producer(client, {.name = "counter"});
+    EXPECT_EQ(first.last_sequence(), 0U);
+    send_numbers(first, 10);
+  }
+  Producer second = open_producer(client, {.name = "counter"});
+  EXPECT_EQ(second.last_sequence(), 10U);
+  // A newer one fences the older.
+  Producer third = open_producer(client, {.name = "counter"});
+  const Result<Receipt> fenced = second.send(Message("late")).get();
+  ASSERT_FALSE(fenced.has_value());
+  EXPECT_EQ(fenced.error().code(), ErrorCode::kFailedPrecondition);
+  EXPECT_TRUE(third.send(Message("on")).get().has_value());
+  EXPECT_EQ(open_producer(client, {.name = "other"}).last_sequence(), 0U);
+}
+
+TEST_F(ClientApiTest, ANamedProducerEndsWithTheFirstRefusal) {
+  options_.queues[0].limits.messages_max = 5;
+  Client client = connect();
+  Producer producer = open_producer(client, {.name = "counter"});
+  std::vector<std::future<Result<Receipt>>> sent;
+  for (int i = 0; i < 6; ++i) {
+    sent.push_back(producer.send(Message("m")));
+    ASSERT_TRUE(producer.flush(kPatience).has_value());
+  }
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(sent[static_cast<std::size_t>(i)].get().has_value());
+  EXPECT_EQ(sent[5].get().error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_FALSE(producer.send(Message("m")).get().has_value());
+  EXPECT_EQ(open_producer(client, {.name = "counter"}).last_sequence(), 5U);
+}
+
+TEST_F(ClientApiTest, HandlesMayGoInAnyOrderAndInCallbacks) {
+  std::optional<Client> client(connect());
+  std::optional<Producer> producer(open_producer(*client));
+  Consumer consumer = open_consumer(*client);
+  client.reset();
+  std::promise<void> gone;
+  producer->send(Message("last"), [&](const Result<Receipt>& /*receipt*/) {
+    producer.reset();
+    gone.set_value();
+  });
+  gone.get_future().wait();
+  EXPECT_EQ(take(consumer, 1).size(), 1U);
+}
+
+}  // namespace
+}  // namespace sluice::test

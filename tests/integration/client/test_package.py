@@ -1,0 +1,120 @@
+"""The installed client library, as an application's developer meets it: a package that is found,
+and examples that are built with it and run against a real broker."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TESTS / "integration" / "cli"))
+import harness  # noqa: E402  pylint: disable=wrong-import-position
+
+BUILD = os.environ["SLUICE_BUILD"]
+SOURCE = pathlib.Path(os.environ["SLUICE_SOURCE"])
+CXX = os.environ["CXX"]
+SECONDS_MAX = 300
+
+
+def run(*arguments, **options):
+    done = subprocess.run([str(a) for a in arguments], text=True, capture_output=True,
+                          timeout=SECONDS_MAX, check=False, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{arguments}: exit code {done.returncode}\n{done.stdout}\n"
+                             f"{done.stderr}")
+    return done.stdout
+
+
+class PackageTest(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-package-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.prefix = cls.folder / "prefix"
+        run("cmake", "--install", BUILD, "--prefix", cls.prefix)
+        cls.programs = cls.folder / "examples"
+        run("cmake", "-S", SOURCE / "examples" / "cpp", "-B", cls.programs,
+            f"-DCMAKE_PREFIX_PATH={cls.prefix}", f"-DCMAKE_CXX_COMPILER={CXX}",
+            "-DCMAKE_BUILD_TYPE=Debug")
+        run("cmake", "--build", cls.programs, "-j", "2")
+
+    def setUp(self):
+        self.data = tempfile.mkdtemp(prefix="sluice-broker-", dir=self.folder)
+        self.broker = harness.Broker(self.data, [harness.queue("orders")])
+        self.broker.start()
+        self.addCleanup(lambda: self.broker.stop())
+        self.endpoint = self.broker.endpoint
+
+    def example(self, name, *arguments):
+        return run(self.programs / name, self.endpoint, *arguments)
+
+    def kill_broker(self):
+        """The process that has the folder, so that nothing ends in order."""
+        self.broker.process.send_signal(signal.SIGKILL)
+        self.broker.process.wait()
+
+    def restart_broker(self):
+        port = self.endpoint.rsplit(":", 1)[1]
+        arguments = self.broker.arguments
+        arguments[arguments.index("--port") + 1] = port
+        self.broker.start()
+
+    def test_examples_are_short(self):
+        for example in (SOURCE / "examples" / "cpp").glob("*.cc"):
+            lines = len(example.read_text(encoding="utf-8").splitlines())
+            self.assertLessEqual(lines, 40, example.name)
+
+    def test_headers_show_nothing_of_ours(self):
+        for header in (self.prefix / "include" / "sluice").glob("*.h"):
+            for include in re.findall(r'#include\s+["<]([^">]+)[">]',
+                                      header.read_text(encoding="utf-8")):
+                self.assertRegex(include, r"^(sluice/\w+\.h|[a-z_]+)$", header.name)
+
+    def test_producer_and_worker(self):
+        self.assertIn("stored 200 orders", self.example("producer", 200))
+        self.assertIn("packed 200 orders", self.example("worker", 200))
+
+    def test_pull_consumer(self):
+        self.example("producer", 50)
+        self.assertIn("fetched 50 orders", self.example("pull_consumer"))
+
+    def test_pkg_config(self):
+        (found,) = self.prefix.rglob("sluice-client.pc")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(found.parent)}
+        flags = run("pkg-config", "--cflags", "--libs", "sluice-client", env=environment).split()
+        program = self.folder / "with-pkg-config"
+        run(CXX, "-std=c++20", SOURCE / "examples" / "cpp" / "producer.cc", *flags, "-o", program)
+        self.assertIn("stored 10 orders", run(program, self.endpoint))
+
+    def test_named_producer_goes_on_after_every_kill(self):
+        """Broker and producer are killed in turns; each number is there once, in order."""
+        last = 200_000
+        program = [str(self.programs / "named_producer"), self.endpoint, str(last)]
+        for turn in range(4):
+            producer = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+            self.assertIn("going on after", producer.stdout.readline())
+            time.sleep(0.05 * (turn + 1))  # somewhere in the middle; where does not matter
+            if turn % 2 == 0:
+                self.kill_broker()
+                self.restart_broker()
+            producer.kill()
+            producer.wait()
+            producer.stdout.close()
+        run(*program)
+        done = subprocess.run([harness.program(), "sub", "orders", "--max", str(last)], text=True,
+                              capture_output=True, timeout=SECONDS_MAX, check=True,
+                              env={**os.environ, "SLUICE_ENDPOINT": self.endpoint})
+        numbers = [int(line) for line in done.stdout.split()]
+        self.assertEqual(numbers, list(range(1, last + 1)))
+
+
+if __name__ == "__main__":
+    harness.main()

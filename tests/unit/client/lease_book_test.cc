@@ -1,0 +1,81 @@
+#include "client/api/lease_book.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::api {
+namespace {
+
+using base::Millis;
+using base::MonoTime;
+
+constexpr base::ShardIndex kShard{0};
+constexpr base::Epoch kEpoch{7};
+constexpr Millis kLease{1'000};
+constexpr MonoTime kBegin{1'000'000'000};
+
+client::Receipt receipt(std::uint64_t first, std::uint64_t last, base::Epoch epoch = kEpoch) {
+  return {kShard, epoch, {base::Sequence(first), base::Sequence(last)}};
+}
+
+class LeaseBookTest : public testing::Test {
+ protected:
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> due(Millis after) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+    for (const client::Receipt& one : book_.take_due(kBegin + after)) {
+      ranges.emplace_back(one.range.first.value(), one.range.last.value());
+    }
+    return ranges;
+  }
+
+  LeaseBook book_{Millis(1'800)};
+};
+
+using Ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+
+TEST_F(LeaseBookTest, ExtendsAtHalfTime) {
+  book_.add({receipt(1, 10)}, kBegin, kLease);
+  EXPECT_EQ(book_.next(), kBegin + Millis(500));
+  EXPECT_EQ(due(Millis(499)), Ranges());
+  EXPECT_EQ(due(Millis(500)), Ranges({{1, 10}}));
+  EXPECT_EQ(due(Millis(500)), Ranges());
+  EXPECT_EQ(book_.next(), kBegin + Millis(1'000));
+}
+
+TEST_F(LeaseBookTest, ExtendsWhatIsNotSettledOnly) {
+  book_.add({receipt(1, 10), receipt(20, 29)}, kBegin, kLease);
+  book_.settle(receipt(1, 2));
+  book_.settle(receipt(5, 5));
+  book_.settle(receipt(10, 21));
+  book_.settle(receipt(100, 200));
+  EXPECT_EQ(due(Millis(500)), Ranges({{3, 4}, {6, 9}, {22, 29}}));
+}
+
+TEST_F(LeaseBookTest, ForgetsABatchWithItsLastMessage) {
+  book_.add({receipt(1, 3)}, kBegin, kLease);
+  book_.add({receipt(4, 6, base::Epoch(8))}, kBegin, kLease);
+  book_.settle(receipt(1, 1));
+  book_.settle(receipt(2, 3));
+  EXPECT_EQ(due(Millis(500)), Ranges({{4, 6}}));
+  book_.settle(receipt(4, 6, base::Epoch(8)));
+  EXPECT_TRUE(book_.empty());
+  EXPECT_EQ(book_.next(), std::nullopt);
+}
+
+TEST_F(LeaseBookTest, EndsWithTheTimeAllowed) {
+  book_.add({receipt(1, 1)}, kBegin, kLease);
+  EXPECT_EQ(due(Millis(500)).size(), 1U);
+  EXPECT_EQ(due(Millis(1'000)).size(), 1U);
+  EXPECT_EQ(due(Millis(1'500)).size(), 1U);
+  EXPECT_EQ(due(Millis(2'000)).size(), 0U);
+  EXPECT_EQ(book_.next(), std::nullopt);
+}
+
+TEST_F(LeaseBookTest, NeverExtendsWhereNothingIsAllowed) {
+  LeaseBook book(Millis(0));
+  book.add({receipt(1, 1)}, kBegin, kLease);
+  EXPECT_EQ(book.next(), std::nullopt);
+  EXPECT_TRUE(book.take_due(kBegin + Millis(900)).empty());
+}
+
+}  // namespace
+}  // namespace sluice::api
