@@ -63,9 +63,6 @@ class Log {
   // as needed and reused by the caller.
   virtual base::Result<RecordView> read(base::Lsn begin, std::vector<std::byte>& buffer) = 0;
 
-  // Which record types and fields may be written (docs/log-format.md, "Versions").
-  virtual std::uint32_t feature_level() const { return 1; }
-
   // Bytes that were appended and are not yet written; the caller stops taking publishes when this
   // is over its limit.
   virtual std::uint64_t unwritten_bytes() const = 0;

@@ -54,7 +54,6 @@ class FakeLog final : public storage::Log {
     return record->view();
   }
 
-  std::uint32_t feature_level() const override { return level; }
   std::uint64_t unwritten_bytes() const override {
     return positions_.appended - positions_.written;
   }
@@ -86,8 +85,6 @@ class FakeLog final : public storage::Log {
                          [](const Record& record, base::Lsn lsn) { return record.at.begin < lsn; });
     return at != records_.end() && at->at.begin == begin ? &*at : nullptr;
   }
-
-  std::uint32_t level = 2;
 
  private:
   std::uint32_t level_ = storage::kFeatureLevelSupported;

@@ -93,7 +93,7 @@ TEST_F(SeekTest, dead_letters_stay_dead) {
 }
 
 TEST_F(SeekTest, an_older_log_is_told_what_to_do) {
-  world.log.level = 1;
+  world.log.set_feature_level(1);
   world.ack(take());
   const SeekReply reply = world.seek(queue, Seek::To::kFirst);
   EXPECT_EQ(reply.refusal.code, RefusalCode::kUnimplemented);
