@@ -11,6 +11,9 @@ namespace sluice::cli {
 struct Context {
   std::string endpoint = "tcp://127.0.0.1:7650";
   double timeout_seconds = 5;
+  std::string keys;        // a folder of keys; empty = none
+  std::string broker_key;  // keys without a folder
+  std::string client_key;
 
   base::Millis timeout() const {
     return base::Millis(static_cast<std::int64_t>(timeout_seconds * 1'000));

@@ -30,6 +30,14 @@ int run(int argc, char** argv) {
   app.add_option("--endpoint", context.endpoint, "The broker's client port")
       ->envname("SLUICE_ENDPOINT")
       ->capture_default_str();
+  app.add_option(
+         "--keys", context.keys,
+         "Folder with broker.pub, client.key and endpoint; `sluice keys generate` makes one")
+      ->envname("SLUICE_KEYS_DIR")
+      ->type_name("DIR");
+  // Secrets are no flags: everybody on the machine can read those.
+  app.add_option("--broker-key", context.broker_key)->envname("SLUICE_BROKER_KEY")->group("");
+  app.add_option("--client-key", context.client_key)->envname("SLUICE_CLIENT_KEY")->group("");
   app.add_option("--timeout", context.timeout_seconds, "Seconds to wait for the broker's answers")
       ->envname("SLUICE_TIMEOUT")
       ->check(CLI::Range(0.01, 3600.0))
@@ -45,6 +53,7 @@ int run(int argc, char** argv) {
   add_queue_commands(app, context, exit_code);
   add_redrive_command(app, context, exit_code);
   add_purge_command(app, context, exit_code);
+  add_keys_commands(app, context, exit_code);
   add_log_commands(app, context, exit_code);
   add_bench_command(app, context, exit_code);
   add_completion_command(app, context, exit_code);

@@ -7,6 +7,10 @@ namespace sluice::cli {
 base::Result<std::unique_ptr<client::Connection>> connect(const Context& context) {
   client::ConnectionOptions options;
   options.endpoint = context.endpoint;
+  options.keys_folder = context.keys;
+  if (context.keys.empty() && !context.client_key.empty()) {
+    options.credentials = access::Credentials{context.broker_key, context.client_key};
+  }
   options.connect_timeout = context.timeout();
   options.request_timeout = context.timeout();
   auto connection = client::Connection::open(std::move(options));

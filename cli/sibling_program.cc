@@ -17,7 +17,7 @@ base::Result<std::string> own_program() {
 base::Result<std::string> sibling_program(const std::string& name) {
   ASSIGN_OR_RETURN(const std::string own, own_program());
   const std::string path = own.substr(0, own.rfind('/') + 1) + name;
-  if (access(path.c_str(), X_OK) != 0) {
+  if (::access(path.c_str(), X_OK) != 0) {
     return base::not_found("no program " + path + ": install " + name + " beside sluice");
   }
   return path;

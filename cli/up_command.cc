@@ -23,10 +23,11 @@ struct UpOptions {
   std::uint16_t control_port = 7651;
   std::uint16_t http_port = 7652;
   std::uint32_t log_feature_level = 0;  // 0 = not given
+  bool insecure_plain_text = false;
 };
 
 // Becomes the sidecar: signals, exit code and output are its own.
-int run_up(const UpOptions& options) {
+int run_up(const UpOptions& options, const std::string& keys) {
   const auto program = sibling_program("sluice-sidecar");
   if (!program) return fail(program.error());
   const auto address = [&](std::uint16_t port) {
@@ -45,6 +46,11 @@ int run_up(const UpOptions& options) {
     arguments.emplace_back("--log-feature-level");
     arguments.push_back(std::to_string(options.log_feature_level));
   }
+  if (!keys.empty()) {
+    arguments.emplace_back("--keys");
+    arguments.push_back(keys);
+  }
+  if (options.insecure_plain_text) arguments.emplace_back("--insecure-plain-text");
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) pointers.push_back(argument.data());
@@ -56,7 +62,7 @@ int run_up(const UpOptions& options) {
 
 }  // namespace
 
-void add_up_command(CLI::App& app, Context& /*context*/, int& exit_code) {
+void add_up_command(CLI::App& app, Context& context, int& exit_code) {
   auto options = std::make_shared<UpOptions>();
   CLI::App* command = app.add_subcommand("up", "Run a broker on this machine, in the foreground");
   command
@@ -78,11 +84,15 @@ void add_up_command(CLI::App& app, Context& /*context*/, int& exit_code) {
       ->add_option("--log-feature-level", options->log_feature_level,
                    "Raise the log to this level, for good: older versions no longer read it")
       ->check(CLI::Range(1U, storage::kFeatureLevelSupported));
+  command->add_flag("--insecure-plain-text", options->insecure_plain_text,
+                    "Allow a --host that others can reach without keys: anybody can do anything");
   command->footer(
       "Examples:\n"
       "  sluice up -f examples/orders.yaml --data ./sluice-data\n"
-      "  sluice up -f queues/ --port 7750 --http-port 7752");
-  command->callback([options, &exit_code] { exit_code = run_up(*options); });
+      "  sluice up -f queues/ --port 7750 --http-port 7752\n"
+      "  sluice up -f queues/ --host 0.0.0.0 --keys ./broker-keys");
+  command->callback(
+      [options, &context, &exit_code] { exit_code = run_up(*options, context.keys); });
 }
 
 }  // namespace sluice::cli

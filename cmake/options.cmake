@@ -4,10 +4,11 @@ option(SLUICE_BENCH "Build the benchmarks (needs google-benchmark)" ON)
 option(SLUICE_FUZZ "Build libFuzzer targets instead of corpus replays (clang only)" OFF)
 option(SLUICE_COVERAGE "Instrument for gcov" OFF)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers, for example address;undefined or thread")
+# Folders to configure, dependencies first. Not a cache entry: a build folder from before a folder
+# came in would go by the old list.
 set(SLUICE_FOLDERS
-    lib/base lib/runtime lib/wire lib/storage lib/broker lib/frontend lib/client
-    operator/api sidecar cli bench tests
-    CACHE STRING "Folders to configure, dependencies first")
+    lib/base lib/runtime lib/wire lib/access lib/storage lib/broker lib/frontend lib/client
+    operator/api sidecar cli bench tests)
 
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "access/key_files.h"
 #include "base/log.h"
 #include "frontend/broker_host.h"
 #include "frontend/broker_server.h"
@@ -81,6 +82,8 @@ class App {
   std::optional<int> open_server();
   base::Status apply(const std::vector<LoadedQueue>& queues);
   void reload();
+  base::Status read_keys();
+  std::shared_ptr<const access::KeyRing> new_keys();
   frontend::ServerHooks hooks();
 
   const BrokerOptions& options_;
@@ -89,6 +92,9 @@ class App {
   std::unique_ptr<runtime::Wakeup> wake_;
   frontend::StatsBoard board_;
   std::atomic<bool> ready_{false};
+  std::shared_ptr<const access::KeyRing> keys_;
+  std::string curve_secret_;
+  std::string keys_problem_;  // of the last look, so that it is told once
   // In the order in which they start; they stop the other way round.
   std::unique_ptr<frontend::http::Server> http_;
   std::unique_ptr<BrokerHost> host_;
@@ -102,6 +108,9 @@ int App::run() {
   // First, so that a wrong file is told at once and leaves no folder behind.
   const auto queues = load_manifests(options_.files);
   if (!queues.has_value()) return fail(kExitData, "manifest_refused", queues.error());
+  if (const base::Status status = read_keys(); !status.has_value()) {
+    return fail(kExitData, "keys_refused", status.error());
+  }
   if (const auto code = start_http()) return *code;
   if (const auto code = open_host()) return *code;
   if (const base::Status status = apply(*queues); !status.has_value()) {
@@ -175,6 +184,8 @@ std::optional<int> App::open_server() {
   options.sessions.sessions_max = options_.sessions_max;
   options.software = "sluice/" + options_.version;
   options.build.version = options_.version;
+  options.keys = keys_;
+  options.curve_secret = curve_secret_;
   auto server = BrokerServer::open({*host_, *wake_, clock_, board_}, options, hooks());
   if (!server.has_value()) {
     const bool flags = server.error().code() == base::ErrorCode::kInvalidArgument;
@@ -194,6 +205,38 @@ base::Status App::apply(const std::vector<LoadedQueue>& queues) {
                     {{"queue", loaded.queue.metadata.name}, {"id", queue->to_hex()}});
   }
   return {};
+}
+
+base::Status App::read_keys() {
+  if (options_.keys.empty()) {
+    if (options_.insecure_plain_text) {
+      base::log_warn("insecure_plain_text", {{"listen", options_.listen}});
+    }
+    return {};
+  }
+  ASSIGN_OR_RETURN(access::BrokerKeys keys, access::read_broker_keys(options_.keys));
+  keys_ = std::make_shared<const access::KeyRing>(std::move(keys.ring));
+  curve_secret_ = std::move(keys.secret);
+  base::log_info("keys_read", {{"keys", keys_->size()}});
+  return {};
+}
+
+// On the loop thread, once a second: a mounted folder changes without a word. A folder that is
+// wrong leaves the keys as they are. The broker's own key is read at the start only.
+std::shared_ptr<const access::KeyRing> App::new_keys() {
+  auto keys = access::read_broker_keys(options_.keys);
+  if (!keys.has_value()) {
+    if (keys_problem_ != keys.error().message()) {
+      keys_problem_ = keys.error().message();
+      base::log_error("keys_refused", {{"error", keys_problem_}});
+    }
+    return nullptr;
+  }
+  keys_problem_.clear();
+  if (keys->ring == *keys_) return nullptr;
+  keys_ = std::make_shared<const access::KeyRing>(std::move(keys->ring));
+  base::log_info("keys_read", {{"keys", keys_->size()}});
+  return keys_;
 }
 
 // On the loop thread. What cannot be applied leaves the broker as it is.
@@ -216,6 +259,7 @@ frontend::ServerHooks App::hooks() {
     if (json) return std::move(*json);
     return base::not_found("queue: there is none named \"" + std::string(queue) + "\"");
   };
+  if (keys_ != nullptr) hooks.new_keys = [this] { return new_keys(); };
   hooks.observe = [](const frontend::http::ProcessStats& stats) {
     return frontend::http::queues_json(stats);
   };

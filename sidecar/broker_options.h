@@ -16,6 +16,8 @@ struct BrokerOptions {
   std::string control = "tcp://127.0.0.1:7651";
   std::string http = "127.0.0.1:7652";  // empty = none
   std::vector<std::string> files;
+  std::string keys;  // a folder; empty = plain text
+  bool insecure_plain_text = false;
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kHuman;
   base::Millis session_ttl{10'000};

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -63,6 +64,24 @@ std::string http_problem(const std::string& text) {
   return text.empty() ? "" : address_problem(text);
 }
 
+bool is_loopback(std::string_view endpoint) {
+  const std::string_view host = endpoint.substr(0, endpoint.rfind(':'));
+  return host == "tcp://localhost" || host == "tcp://[::1]" || host.starts_with("tcp://127.");
+}
+
+// Empty = all is well.
+std::string plain_text_problem(const BrokerOptions& options) {
+  if (!options.keys.empty() || options.insecure_plain_text) return "";
+  for (const std::string& endpoint : {options.listen, options.control}) {
+    if (!is_loopback(endpoint)) {
+      return endpoint +
+             ": other machines reach this, and without keys anybody there can do anything: give "
+             "--keys DIR, or --insecure-plain-text if that is what you want";
+    }
+  }
+  return "";
+}
+
 void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
   command.add_option("--data", options.data, "Folder of the log; created if missing")
       ->envname("SLUICE_DATA")
@@ -87,6 +106,13 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->envname("SLUICE_HTTP")
       ->check(checked("HOST:PORT", http_problem))
       ->capture_default_str();
+  command.add_option("--keys", options.keys, "Folder with server.key and authorized_keys")
+      ->envname("SLUICE_KEYS_DIR")
+      ->type_name("DIR");
+  command
+      .add_flag("--insecure-plain-text", options.insecure_plain_text,
+                "Allow ports that other machines reach without --keys: anybody can do anything")
+      ->envname("SLUICE_INSECURE_PLAIN_TEXT");
   command.add_option("--session-ttl", texts.session_ttl, "A silent session is lost after this")
       ->envname("SLUICE_SESSION_TTL")
       ->check(checked("DURATION", duration_problem))
@@ -121,7 +147,8 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
   command.footer(
       "Examples:\n"
       "  sluice-sidecar broker --data ./sluice-data -f examples/orders.yaml\n"
-      "  sluice-sidecar broker --data /data --listen tcp://0.0.0.0:7650 -f /etc/sluice/queues\n"
+      "  sluice-sidecar broker --data /data --listen tcp://0.0.0.0:7650 \\\n"
+      "      --keys /etc/sluice/keys -f /etc/sluice/queues\n"
       "\n"
       "SIGTERM and SIGINT stop it in order, SIGHUP reads the manifests again.\n"
       "Exit codes: 0 stopped in order, 2 wrong flags, 65 wrong manifest or data, 74 the disk\n"
@@ -154,6 +181,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::string_vi
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return {std::nullopt, app.exit(error) == 0 ? kExitOk : kExitUsage};
+  }
+  if (const std::string problem = plain_text_problem(options); !problem.empty()) {
+    std::fprintf(stderr, "sluice-sidecar: %s\n", problem.c_str());
+    return {std::nullopt, kExitUsage};
   }
   take(texts, options);
   return {std::move(options), kExitOk};

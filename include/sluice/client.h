@@ -18,19 +18,21 @@ namespace sluice {
 /// configured.
 struct SLUICE_EXPORT Credentials {
   /// The broker's public key, 40 characters of Z85.
-  std::string server_key;
-  /// The client's own, likewise.
-  std::string public_key;
-  /// Its secret half.
+  std::string broker_key;
+  /// The client's secret key, likewise.
   std::string secret_key;
+  /// The folder that from_folder() was given. It is read again for every connection, so that keys
+  /// and endpoint may change while the program runs.
+  std::string folder;
 
-  /// Files `server.pub`, `client.pub` and `client.key` of a folder, as a Kubernetes secret is
-  /// mounted.
+  /// Files `broker.pub`, `client.key` and, if the folder has one, `endpoint` (which then wins over
+  /// ClientOptions::endpoint), as a Kubernetes Secret is mounted.
   static Result<Credentials> from_folder(const std::string& folder);
-  /// SLUICE_SERVER_KEY, SLUICE_PUBLIC_KEY and SLUICE_SECRET_KEY; where none is set, empty.
+  /// The folder in SLUICE_KEYS_DIR, else SLUICE_BROKER_KEY and SLUICE_CLIENT_KEY; where none is
+  /// set, empty. These do not change while a program runs.
   static Result<Credentials> from_environment();
   /// True when nothing is set.
-  bool empty() const { return server_key.empty() && public_key.empty() && secret_key.empty(); }
+  bool empty() const { return broker_key.empty() && secret_key.empty() && folder.empty(); }
 };
 
 /// How much something matters.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "access/key_files.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -16,16 +17,12 @@ namespace sluice::client {
 
 class Transport;
 
-// 40 characters of Z85 each. Empty = plain text.
-struct CurveKeys {
-  std::string server_key;
-  std::string public_key;
-  std::string secret_key;
-};
-
 struct ConnectionOptions {
   std::string endpoint = "tcp://127.0.0.1:7650";
-  CurveKeys keys;
+  // A folder of keys (docs/access.md), read for every connection; its endpoint wins. Or the keys
+  // themselves. Neither = plain text.
+  std::string keys_folder;
+  std::optional<access::Credentials> credentials;
   // Who this is, for lags, leases and dead letters; empty = host name and process id. In
   // Kubernetes: pod name and uid.
   std::string client_name;

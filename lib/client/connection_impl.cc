@@ -216,7 +216,7 @@ void Connection::Impl::handle(InboundFrame inbound) {
     return;
   }
   if (const auto* error = std::get_if<wire::ErrorFrame>(&frame.body)) {
-    if (is_about_session(*error)) return refuse_session(*error);
+    if (is_about_session(frame.header, *error)) return refuse_session(*error);
   }
   if (!state_.open()) return;  // of a session that has ended
   dispatch(std::move(frame), std::move(inbound));
@@ -232,9 +232,11 @@ void Connection::Impl::dispatch(wire::Frame frame, InboundFrame inbound) {
   }
 }
 
-bool Connection::Impl::is_about_session(const wire::ErrorFrame& error) const {
+bool Connection::Impl::is_about_session(const wire::FrameHeader& header,
+                                        const wire::ErrorFrame& error) const {
   const auto code = static_cast<wire::Code>(error.code);
-  return !state_.open() || code == wire::Code::kNoSession || code == wire::Code::kSessionFenced;
+  return !state_.open() || code == wire::Code::kNoSession || code == wire::Code::kSessionFenced ||
+         (code == wire::Code::kPermissionDenied && header.request == 0);
 }
 
 void Connection::Impl::refuse_session(const wire::ErrorFrame& error) {
@@ -263,6 +265,11 @@ void Connection::Impl::tell_lost() {
 
 void Connection::Impl::lose() {
   const bool was_open = state_.open();
+  if (std::string refusal = transport_->refusal(); !refusal.empty()) {
+    last_problem_ = options_.endpoint + ": " + refusal;
+    // Later it may be a broker that reads its keys again; at the start somebody waits to be told.
+    if (sessions_ == 0) fatal_ = base::failed_precondition(last_problem_);
+  }
   if (last_problem_.empty()) {
     last_problem_ = was_open ? "the connection was lost" : "nobody answers there";
   }

@@ -57,7 +57,7 @@ class Connection::Impl {
   bool handle_frames();
   void handle(InboundFrame inbound);
   void dispatch(wire::Frame frame, InboundFrame inbound);
-  bool is_about_session(const wire::ErrorFrame& error) const;
+  bool is_about_session(const wire::FrameHeader& header, const wire::ErrorFrame& error) const;
   void refuse_session(const wire::ErrorFrame& error);
   void begin_session(const wire::Welcome& welcome);
   void tell_lost();

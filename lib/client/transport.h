@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -35,6 +36,8 @@ class Transport {
   virtual Event wait(base::Nanos timeout) = 0;
   // Any thread: the wait() of now, or else the next one, returns with kInterrupted.
   virtual void interrupt() = 0;
+  // Why the last connection was refused before anything could be said; empty = it was not.
+  virtual std::string refusal() const { return {}; }
 };
 
 }  // namespace sluice::client

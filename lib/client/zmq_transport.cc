@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "client/zmq_keys.h"
 #include "runtime/posix/wakeup.h"
 #include "wire/frame.h"
 
@@ -20,6 +21,7 @@ namespace {
 constexpr int kGoodbyeLingerMs = 500;
 constexpr int kConnectTimeoutMs = 5'000;
 constexpr int kHandshakeTimeoutMs = 5'000;
+constexpr base::Nanos kLookInterval{1'000'000'000};
 // Below this a copy is cheaper than a callback on the I/O thread.
 constexpr std::size_t kZeroCopyBytesMin = 16 * 1024;
 
@@ -53,8 +55,12 @@ void give_back(void* /*data*/, void* hint) {
 
 class ZmqTransport final : public Transport {
  public:
-  ZmqTransport(std::string endpoint, CurveKeys keys)
-      : endpoint_(std::move(endpoint)), keys_(std::move(keys)), context_(zmq_ctx_new()) {
+  ZmqTransport(std::string endpoint, std::string keys_folder,
+               std::optional<access::Credentials> credentials)
+      : endpoint_(std::move(endpoint)),
+        keys_folder_(std::move(keys_folder)),
+        credentials_(std::move(credentials)),
+        context_(zmq_ctx_new()) {
     CHECK(context_ != nullptr);
     base::Result<std::unique_ptr<runtime::Wakeup>> wakeup = runtime::Wakeup::create();
     CHECK(wakeup.has_value());
@@ -74,6 +80,11 @@ class ZmqTransport final : public Transport {
 
   base::Status connect() override {
     close(0);
+    refusal_.clear();
+    if (!keys_folder_.empty()) {
+      RETURN_IF_ERROR(read_keys());
+      looked_at_ = now();
+    }
     socket_ = zmq_socket(context_, ZMQ_DEALER);
     if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
     set_option(socket_, ZMQ_LINGER, 0);
@@ -89,7 +100,13 @@ class ZmqTransport final : public Transport {
     set_option(socket_, ZMQ_TCP_KEEPALIVE, 1);
     const auto frame_max = static_cast<std::int64_t>(wire::kFrameBytesMax);
     CHECK(zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
-    RETURN_IF_ERROR(set_keys());
+    if (credentials_) {
+      const base::Status status = use_keys();
+      if (!status.has_value()) {
+        close(0);
+        return status;
+      }
+    }
     watch();
     if (zmq_connect(socket_, endpoint_.c_str()) != 0) {
       const int reason = errno;
@@ -138,7 +155,9 @@ class ZmqTransport final : public Transport {
                                             {socket_, 0, ZMQ_POLLIN, 0},
                                             {monitor_, 0, ZMQ_POLLIN, 0}}};
     const int watched = socket_ == nullptr ? 1 : static_cast<int>(items.size());
-    if (zmq_poll(items.data(), watched, to_poll_ms(timeout)) <= 0) return Event::kTimeout;
+    const int count = zmq_poll(items.data(), watched, to_poll_ms(timeout));
+    if (socket_ != nullptr && has_moved()) return Event::kLost;
+    if (count <= 0) return Event::kTimeout;
     const bool interrupted = (items[0].revents & ZMQ_POLLIN) != 0;
     if (interrupted) wakeup_->clear();
     if ((items[2].revents & ZMQ_POLLIN) != 0 && read_monitor()) return Event::kLost;
@@ -147,8 +166,40 @@ class ZmqTransport final : public Transport {
   }
 
   void interrupt() override { wakeup_->notify(); }
+  std::string refusal() const override { return refusal_; }
 
  private:
+  base::Status read_keys() {
+    ASSIGN_OR_RETURN(access::ClientKeys keys, access::read_client_keys(keys_folder_));
+    if (!keys.endpoint.empty()) endpoint_ = std::move(keys.endpoint);
+    credentials_ = std::move(keys.credentials);
+    return {};
+  }
+
+  base::Status use_keys() {
+    ASSIGN_OR_RETURN(const std::string public_key, public_key_of(credentials_->secret_key));
+    const auto set = [this](int option, const std::string& key) {
+      return zmq_setsockopt(socket_, option, key.c_str(), key.size() + 1) == 0;
+    };
+    if (set(ZMQ_CURVE_SERVERKEY, credentials_->broker_key) &&
+        set(ZMQ_CURVE_PUBLICKEY, public_key) &&
+        set(ZMQ_CURVE_SECRETKEY, credentials_->secret_key)) {
+      return {};
+    }
+    return base::invalid_argument("broker key: 40 characters of Z85 expected");
+  }
+
+  // The folder names another broker than the one we are connected to. Asked about once a second; a
+  // folder that cannot be read, or is being changed, says nothing.
+  bool has_moved() {
+    if (keys_folder_.empty() || now() < looked_at_ + kLookInterval) return false;
+    looked_at_ = now();
+    const auto keys = access::read_client_keys(keys_folder_);
+    if (!keys.has_value()) return false;
+    return (!keys->endpoint.empty() && keys->endpoint != endpoint_) ||
+           keys->credentials.broker_key != credentials_->broker_key;
+  }
+
   static long to_poll_ms(base::Nanos timeout) {
     constexpr std::int64_t kMax = 3'600'000;
     const std::int64_t ms =
@@ -157,24 +208,12 @@ class ZmqTransport final : public Transport {
     return static_cast<long>(std::min(ms, kMax));
   }
 
-  base::Status set_keys() {
-    if (keys_.server_key.empty()) return {};
-    const std::array<std::pair<int, const std::string*>, 3> options = {
-        {{ZMQ_CURVE_SERVERKEY, &keys_.server_key},
-         {ZMQ_CURVE_PUBLICKEY, &keys_.public_key},
-         {ZMQ_CURVE_SECRETKEY, &keys_.secret_key}}};
-    for (const auto& [option, key] : options) {
-      if (zmq_setsockopt(socket_, option, key->c_str(), key->size()) == 0) continue;
-      close(0);
-      return base::invalid_argument("the keys are not 40 characters of Z85 each");
-    }
-    return {};
-  }
-
   void watch() {
     const std::string address = "inproc://watch-" + std::to_string(++connects_);
-    constexpr int kEvents =
-        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
+    constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                            ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
     CHECK(zmq_socket_monitor(socket_, address.c_str(), kEvents) == 0);
     monitor_ = zmq_socket(context_, ZMQ_PAIR);
     CHECK(monitor_ != nullptr);
@@ -189,6 +228,14 @@ class ZmqTransport final : public Transport {
     while (zmq_recv(monitor_, event.data(), event.size(), ZMQ_DONTWAIT) >= 2) {
       const auto number = base::load<std::uint16_t>(event.data());
       connected_ = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+      if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+        refusal_ = "the broker refused this key";
+      } else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ||
+                 number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
+        refusal_ = credentials_
+                       ? "no handshake: broker.pub is not this broker's key, or it uses no keys"
+                       : "no handshake: this broker lets in only who has a key";
+      }
       lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
       std::array<char, 256> address;  // the second part
       zmq_recv(monitor_, address.data(), address.size(), ZMQ_DONTWAIT);
@@ -209,8 +256,11 @@ class ZmqTransport final : public Transport {
   }
 
   std::string endpoint_;
-  CurveKeys keys_;
   std::unique_ptr<runtime::Wakeup> wakeup_;
+  const std::string keys_folder_;
+  std::optional<access::Credentials> credentials_;
+  base::MonoTime looked_at_;
+  std::string refusal_;
   void* context_;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
@@ -222,8 +272,10 @@ class ZmqTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, CurveKeys keys) {
-  return std::make_unique<ZmqTransport>(std::move(endpoint), std::move(keys));
+std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string keys_folder,
+                                              std::optional<access::Credentials> credentials) {
+  return std::make_unique<ZmqTransport>(std::move(endpoint), std::move(keys_folder),
+                                        std::move(credentials));
 }
 
 std::string default_client_name() {

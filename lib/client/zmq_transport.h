@@ -1,16 +1,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "client/connection.h"
+#include "access/key_files.h"
 #include "client/transport.h"
 
 namespace sluice::client {
 
 // A ZeroMQ DEALER with a context of its own. The destructor gives what was sent last (GOODBYE) up
 // to half a second to leave.
-std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, CurveKeys keys = {});
+//
+// With `keys_folder`, endpoint (unless the folder has none) and keys are read from there for every
+// connection, and a connection is given up for a new one when the folder names another endpoint or
+// another key of the broker. With `credentials`, these are used; with neither, plain text.
+std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string keys_folder = {},
+                                              std::optional<access::Credentials> credentials = {});
 
 // Host name and process id: who a client is when nobody says.
 std::string default_client_name();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "frontend/http/resource_stats.h"
 #include "runtime/posix/random.h"
@@ -28,17 +29,24 @@ base::Result<std::unique_ptr<BrokerServer>> BrokerServer::open(Parts parts,
                                                                const ServerOptions& options,
                                                                ServerHooks hooks) {
   std::unique_ptr<BrokerServer> server(new BrokerServer(parts, options, std::move(hooks)));
+  if (options.keys != nullptr) {
+    CHECK(!options.curve_secret.empty());
+    ASSIGN_OR_RETURN(server->gatekeeper_, ZmqGatekeeper::open(server->context_, options.keys));
+  }
   ASSIGN_OR_RETURN(server->client_,
-                   ZmqRouter::open(server->context_,
-                                   {.port = Port::kClient, .endpoint = options.client_endpoint}));
+                   ZmqRouter::open(server->context_, {.port = Port::kClient,
+                                                      .endpoint = options.client_endpoint,
+                                                      .curve_secret = options.curve_secret}));
   ASSIGN_OR_RETURN(server->control_,
-                   ZmqRouter::open(server->context_,
-                                   {.port = Port::kControl, .endpoint = options.control_endpoint}));
+                   ZmqRouter::open(server->context_, {.port = Port::kControl,
+                                                      .endpoint = options.control_endpoint,
+                                                      .curve_secret = options.curve_secret}));
   BrokerHost& host = parts.host;
   server->dispatch_ = std::make_unique<FrameDispatch>(
       FrameDispatch::Parts{server->sessions_, host, host.gate(), host.messages(), *server->client_,
                            *server->control_},
-      server->dispatch_hooks(), DispatchOptions{host.incarnation(), options.software});
+      server->dispatch_hooks(),
+      DispatchOptions{host.incarnation(), options.software, options.keys});
   server->refresh_stats(parts.clock.now());
   return server;
 }
@@ -53,6 +61,7 @@ BrokerServer::BrokerServer(Parts parts, const ServerOptions& options, ServerHook
       sessions_(options.sessions, parts.host.incarnation(),
                 [] { return base::SessionId(runtime::random_id128()); }),
       posts_(parts.wake),
+      keys_(options.keys),
       busy_at_(parts.clock.mono_now()) {}
 
 BrokerServer::~BrokerServer() { posts_.close(); }
@@ -88,13 +97,14 @@ base::Status BrokerServer::run() {
 // works while the answers are made.
 base::Status BrokerServer::round() {
   const bool congested = host_.congested();
-  const PollResult ready =
-      zmq_wait(congested ? nullptr : client_.get(), control_.get(), wake_.fd(), timeout_ms());
+  const PollResult ready = zmq_wait(congested ? nullptr : client_.get(), control_.get(),
+                                    gatekeeper_.get(), wake_.fd(), timeout_ms());
   if (ready.event) {
     wake_.clear();
     RETURN_IF_ERROR(host_.collect());
     posts_.run();
   }
+  if (ready.gatekeeper) gatekeeper_->serve();
   if (ready.control) drain(*control_);
   if (ready.client) drain(*client_);
   const base::Now now = clock_.now();
@@ -116,10 +126,13 @@ void BrokerServer::drain(ZmqRouter& router) {
       case Inbound::Kind::kNone:
         return;
       case Inbound::Kind::kFrame:
-        dispatch_->receive(now, inbound.peer, inbound.frame);
+        dispatch_->receive(now, inbound.peer, inbound.frame, inbound.user);
         break;
       case Inbound::Kind::kParts:
         dispatch_->receive_junk(inbound.peer, "message: one frame behind the routing id");
+        break;
+      case Inbound::Kind::kStranger:
+        dispatch_->receive_stranger(inbound.peer);
         break;
       case Inbound::Kind::kNobody:
         dispatch_->receive_junk(std::nullopt, "routing id");
@@ -137,7 +150,14 @@ void BrokerServer::do_timed_work(base::Now now) {
   const std::optional<base::MonoTime> sessions_due = dispatch_->next_tick();
   if (sessions_due && *sessions_due <= now.mono) dispatch_->tick(now);
   if (host_.tick_wanted() || !host_due_ || *host_due_ <= now.mono) host_due_ = host_.tick(now);
-  if (stats_due_ <= now.mono) refresh_stats(now);
+  if (stats_due_ > now.mono) return;
+  refresh_stats(now);
+  if (keys_ == nullptr || !hooks_.new_keys) return;
+  if (auto keys = hooks_.new_keys()) {
+    keys_ = std::move(keys);
+    if (gatekeeper_ != nullptr) gatekeeper_->set_ring(keys_);
+    dispatch_->set_keys(now, keys_);
+  }
 }
 
 void BrokerServer::flush_outboxes(base::Now now) {
@@ -180,6 +200,13 @@ std::shared_ptr<const http::ProcessStats> BrokerServer::refresh_stats(base::Now 
   stats->transport.frames_received = dispatch_->counters().frames_received;
   stats->transport.frames_sent = client_->frames_sent() + control_->frames_sent();
   stats->transport.frames_refused_by_code = dispatch_->counters().refused_by_code;
+  stats->transport.denied_by_role = dispatch_->counters().denied_by_role;
+  if (keys_ != nullptr) {
+    stats->transport.keys = static_cast<std::uint32_t>(keys_->size());
+    auto& failures = stats->transport.handshake_failures_by_reason;
+    failures["auth"] = gatekeeper_ != nullptr ? gatekeeper_->refused() : 0;
+    failures["unchecked"] = dispatch_->counters().strangers;
+  }
   stats->resources = http::read_resource_stats();
   stats->build = options_.build;
   stats_due_ = now.mono + kStatsInterval;

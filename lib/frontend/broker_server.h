@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "access/key_ring.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "frontend/broker_host.h"
@@ -27,6 +28,9 @@ struct ServerOptions {
   SessionOptions sessions;
   std::string software;
   http::BuildInfo build;
+  // With keys the ports speak CURVE, and nobody else is let in. Null = plain text for everybody.
+  std::shared_ptr<const access::KeyRing> keys;
+  std::string curve_secret;  // of the broker; REQUIRES: not empty where there are keys
 };
 
 // Runs on the loop thread between two rounds.
@@ -34,6 +38,8 @@ struct ServerHooks {
   // The documents of the HTTP API, from the same statistics.
   std::function<base::Result<std::string>(const http::ProcessStats&, std::string_view queue)> stat;
   std::function<std::string(const http::ProcessStats&)> observe;
+  // Asked about once a second: other keys, or null where nothing has changed. May be empty.
+  std::function<std::shared_ptr<const access::KeyRing>()> new_keys;
   // A manifest from the control port; may be empty.
   std::function<base::Result<base::QueueId>(BrokerHost&, base::Now, std::string_view)> configure;
 };
@@ -72,6 +78,9 @@ class BrokerServer {
   // Loop thread: takes a new picture now.
   std::shared_ptr<const http::ProcessStats> refresh_stats(base::Now now);
 
+  // Loop thread; for tests: as when it had failed.
+  void stop_gatekeeper() { gatekeeper_.reset(); }
+
   const std::string& client_endpoint() const { return client_->endpoint(); }
   const std::string& control_endpoint() const { return control_->endpoint(); }
 
@@ -95,6 +104,7 @@ class BrokerServer {
   const ServerOptions options_;
   const ServerHooks hooks_;
   ZmqContext context_;
+  std::unique_ptr<ZmqGatekeeper> gatekeeper_;
   std::unique_ptr<ZmqRouter> client_;
   std::unique_ptr<ZmqRouter> control_;
   SessionTable sessions_;
@@ -102,6 +112,7 @@ class BrokerServer {
   PostQueue posts_;
   std::atomic<bool> stopping_{false};
 
+  std::shared_ptr<const access::KeyRing> keys_;
   std::optional<base::MonoTime> host_due_;
   base::MonoTime stats_due_;
   // When the log grew last, and how far.

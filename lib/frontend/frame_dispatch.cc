@@ -41,6 +41,22 @@ RefusalCode code_of(base::ErrorCode code) {
   }
 }
 
+std::string selector_text(std::string_view subscription, const wire::WireSelector& selector) {
+  std::string text = "subscription=" + std::string(subscription);
+  if (selector.reason != 0) text += " reason=" + std::to_string(selector.reason);
+  if (selector.first != 0 || selector.last != 0) {
+    text += " sequence=" + std::to_string(selector.first) + "-" + std::to_string(selector.last);
+  }
+  if (!selector.header_name.empty()) {
+    text += " header=" + std::string(selector.header_name) + "=" +
+            std::string(selector.header_value.substr(0, 256));
+  }
+  if (selector.dead_before_ms != 0) {
+    text += " dead_before_ms=" + std::to_string(selector.dead_before_ms);
+  }
+  return text;
+}
+
 std::string_view cut(std::string_view text) { return text.substr(0, wire::kErrorTextBytesMax); }
 
 }  // namespace
@@ -52,7 +68,7 @@ FrameOutput& FrameDispatch::output(Peer peer) {
   return port_of(peer) == Port::kClient ? parts_.client : parts_.control;
 }
 
-void FrameDispatch::receive(base::Now now, Peer peer, base::ByteView bytes) {
+void FrameDispatch::receive(base::Now now, Peer peer, base::ByteView bytes, std::string_view user) {
   ++counters_.frames_received;
   const auto header = wire::decode_header(bytes);
   if (!header.has_value()) {
@@ -70,12 +86,17 @@ void FrameDispatch::receive(base::Now now, Peer peer, base::ByteView bytes) {
       return refuse(peer, *header, lookup.code,
                     "session epoch: a newer connection has taken this session over");
     }
+    const access::Grant* grant = lookup.session->grant.get();
+    if (options_.keys != nullptr && (grant == nullptr || grant->public_key != user)) {
+      return refuse(peer, *header, RefusalCode::kPermissionDenied,
+                    "session: belongs to another key");
+    }
   }
   auto frame = wire::decode_frame(bytes);
   if (!frame.has_value()) {
     return refuse(peer, *header, RefusalCode::kMalformed, frame.error().message());
   }
-  if (is_hello) return hello(now, peer, *header, std::get<wire::Hello>(frame->body));
+  if (is_hello) return hello(now, peer, *header, std::get<wire::Hello>(frame->body), user);
   dispatch({now, frame->header, peer, *lookup.session}, frame->body);
 }
 
@@ -86,12 +107,20 @@ void FrameDispatch::receive_junk(std::optional<Peer> peer, std::string_view what
 }
 
 void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& header,
-                          const wire::Hello& frame) {
+                          wire::Hello frame, std::string_view user) {
+  const bool new_session = frame.session_id.is_zero();
+  std::shared_ptr<const access::Grant> grant;
+  if (options_.keys != nullptr) {
+    grant = options_.keys->find(user);
+    const broker::Refusal refusal = admit(peer, frame, grant.get());
+    if (refusal.refused()) return refuse(peer, header, refusal.code, refusal.message);
+  }
   const SessionTable::Hello result = parts_.sessions.hello(now.mono, peer, header.request, frame);
   if (result.refusal.refused()) {
     return refuse(peer, header, result.refusal.code, result.refusal.message);
   }
   Session& session = *result.session;
+  session.grant = std::move(grant);
   base::log_debug("session_opened", {{"session", session.id.to_hex()},
                                      {"client", session.client},
                                      {"software", frame.software},
@@ -107,7 +136,7 @@ void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& hea
   command.id = session.id;
   command.epoch = session.epoch;
   command.client = session.client;
-  command.resumed = !frame.session_id.is_zero();
+  command.resumed = !new_session;
   parts_.commands.apply(now, command);
 }
 
@@ -140,6 +169,10 @@ void FrameDispatch::dispatch(const Request& request, const wire::Body& body) {
           return refuse(
               request.peer, request.header, RefusalCode::kPermissionDenied,
               control ? "type: not on the control port" : "type: on the control port only");
+        }
+        const broker::Refusal refusal = check_access(request, body);
+        if (refusal.refused()) {
+          return refuse(request.peer, request.header, refusal.code, refusal.message);
         }
         on(request, frame);
       },
@@ -270,13 +303,27 @@ void FrameDispatch::on(const Request& request, const wire::Stat& frame) {
 }
 
 void FrameDispatch::on(const Request& request, const wire::Redrive& frame) {
-  parts_.commands.apply(request.now,
-                        to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
+  const base::TaskId task(hooks_.random_id());
+  audit(request, frame.dry_run ? "redrive dry run" : "redrive", frame.queue, &task,
+        selector_text(frame.subscription, frame.selector));
+  parts_.commands.apply(request.now, to_command(request.origin(), frame, task));
 }
 
 void FrameDispatch::on(const Request& request, const wire::Purge& frame) {
-  parts_.commands.apply(request.now,
-                        to_command(request.origin(), frame, base::TaskId(hooks_.random_id())));
+  const base::TaskId task(hooks_.random_id());
+  audit(request, frame.dead_letters ? "purge dead letters" : "purge", frame.queue, &task,
+        selector_text(frame.subscription, frame.selector));
+  parts_.commands.apply(request.now, to_command(request.origin(), frame, task));
+}
+
+void FrameDispatch::on(const Request& request, const wire::CancelTask& frame) {
+  audit(request, "cancel task " + frame.task.to_hex(), {}, nullptr, "");
+  parts_.commands.apply(request.now, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::on(const Request& request, const wire::DeleteQueue& frame) {
+  audit(request, "delete queue", frame.queue, nullptr, "");
+  parts_.commands.apply(request.now, to_command(request.origin(), frame));
 }
 
 void FrameDispatch::on(const Request& request, const wire::Configure& frame) {

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "access/key_ring.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
@@ -41,12 +43,16 @@ struct DispatchHooks {
 struct DispatchOptions {
   std::uint32_t incarnation = 0;
   std::string software;
+  // The keys that are let in; null = everybody has all roles of its port.
+  std::shared_ptr<const access::KeyRing> keys;
 };
 
 // Frames that were refused, by code; and all that came.
 struct DispatchCounters {
   std::uint64_t frames_received = 0;
   std::map<std::uint16_t, std::uint64_t> refused_by_code;
+  std::uint64_t strangers = 0;  // frames from connections whose key nobody has checked
+  std::map<std::string, std::uint64_t> denied_by_role;  // the role that was missing
 };
 
 // Between frames and the broker: checks the session of each frame, turns it into a command, and
@@ -69,8 +75,13 @@ class FrameDispatch {
   FrameDispatch(const FrameDispatch&) = delete;
   FrameDispatch& operator=(const FrameDispatch&) = delete;
 
-  // `frame` must stay as it is until this returns.
-  void receive(base::Now now, Peer peer, base::ByteView frame);
+  // `frame` must stay as it is until this returns. `user` is the public key of the connection.
+  void receive(base::Now now, Peer peer, base::ByteView frame, std::string_view user = {});
+  // From a connection whose key nobody has checked.
+  void receive_stranger(Peer peer);
+  // Other keys, or other rights: sessions whose grant is not what it was end; where the key is
+  // still known, the client begins anew under its new rights.
+  void set_keys(base::Now now, std::shared_ptr<const access::KeyRing> keys);
   // Something else than one frame came; `peer` may be nobody.
   void receive_junk(std::optional<Peer> peer, std::string_view what);
 
@@ -104,7 +115,15 @@ class FrameDispatch {
   };
 
   FrameOutput& output(Peer peer);
-  void hello(base::Now now, Peer peer, const wire::FrameHeader& header, const wire::Hello& hello);
+  void hello(base::Now now, Peer peer, const wire::FrameHeader& header, wire::Hello hello,
+             std::string_view user);
+  // What stands against it, by the keys.
+  broker::Refusal admit(Peer peer, wire::Hello& hello, const access::Grant* grant);
+  broker::Refusal check_access(const Request& request, const wire::Body& body);
+  broker::Refusal deny(const access::Grant& grant, access::RoleSet needed, std::string_view queue);
+  void audit(const Request& request, std::string_view command, const base::QueueId& queue,
+             const base::TaskId* task, std::string selector);
+  void audit_end(const broker::TaskReply& reply);
   void welcome(Session& session, std::uint32_t leases_kept);
   void dispatch(const Request& request, const wire::Body& body);
 
@@ -122,6 +141,8 @@ class FrameDispatch {
   void on(const Request& request, const wire::Stat& frame);
   void on(const Request& request, const wire::Redrive& frame);
   void on(const Request& request, const wire::Purge& frame);
+  void on(const Request& request, const wire::CancelTask& frame);
+  void on(const Request& request, const wire::DeleteQueue& frame);
   void on(const Request& request, const wire::Observe& frame);
   void on(const Request& request, const wire::Configure& frame);
   void on(const Request& request, const wire::Cordon& frame);
@@ -148,11 +169,19 @@ class FrameDispatch {
 
   Parts parts_;
   const DispatchHooks hooks_;
-  const DispatchOptions options_;
+  DispatchOptions options_;
   DispatchCounters counters_;
   std::vector<std::byte> scratch_;
   std::map<broker::SessionHandle, Observer> observers_;
   std::uint64_t leader_epoch_ = 0;
+  // Tasks that were asked for here, until they end.
+  struct AuditedTask {
+    std::string key;
+    std::string command;
+    std::string queue;
+    std::string selector;
+  };
+  std::map<base::TaskId, AuditedTask> audited_;
 };
 
 }  // namespace sluice::frontend

@@ -34,6 +34,7 @@ void FrameDispatch::pass_one(base::Now now, T& effect) {
   if constexpr (requires { effect.refusal; }) {
     if (effect.refusal.refused()) count_refusal(effect.refusal.code);
   }
+  if constexpr (std::is_same_v<T, broker::TaskReply>) audit_end(effect);
   Session* session = parts_.sessions.find(handle);
   // What is left of the connection before the last HELLO answers nobody.
   if (session == nullptr || !session->connected || session->welcomes_due > 0) return;

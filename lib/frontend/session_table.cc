@@ -177,6 +177,14 @@ std::vector<SessionTable::Session> SessionTable::expire(base::MonoTime now) {
   return gone;
 }
 
+std::vector<broker::SessionHandle> SessionTable::handles() const {
+  std::vector<broker::SessionHandle> all;
+  for (const Slot& slot : slots_) {
+    if (slot.used) all.push_back(slot.session.handle);
+  }
+  return all;
+}
+
 base::MonoTime SessionTable::expiry(const Session& session) const {
   return session.heard + base::Nanos(options_.ttl);
 }

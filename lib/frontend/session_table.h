@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "access/key_ring.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "broker/command.h"
@@ -56,6 +58,7 @@ class SessionTable {
     std::uint64_t hello_request = 0;
     std::uint32_t welcomes_due = 0;  // HELLOs whose SessionOpened has not come yet
     std::string client;
+    std::shared_ptr<const access::Grant> grant;  // of the last HELLO; null = no keys in use
   };
 
   // Begins or resumes a session on `peer`; a session that was on this connection before loses it.
@@ -83,6 +86,7 @@ class SessionTable {
   // The connection is gone: the time to live begins.
   void disconnected(base::MonoTime now, broker::SessionHandle handle);
   void remove(broker::SessionHandle handle);
+  std::vector<broker::SessionHandle> handles() const;
 
   // Sessions whose time to live is over at `now`; they are removed.
   std::vector<Session> expire(base::MonoTime now);

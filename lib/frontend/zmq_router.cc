@@ -8,7 +8,9 @@
 #include <utility>
 #include <zmq.hpp>
 
+#include "access/zap.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "wire/frame.h"
 
 namespace sluice::frontend {
@@ -55,6 +57,11 @@ class ZmqRouter::Impl {
     socket_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
     socket_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
     socket_.set(zmq::sockopt::heartbeat_ttl, kHeartbeatTimeoutMs);
+    if (!options.curve_secret.empty()) {
+      socket_.set(zmq::sockopt::curve_server, true);
+      socket_.set(zmq::sockopt::curve_secretkey, options.curve_secret);
+      socket_.set(zmq::sockopt::zap_domain, "sluice");
+    }
     socket_.bind(options.endpoint);
     endpoint_ = socket_.get(zmq::sockopt::last_endpoint);
   }
@@ -100,13 +107,18 @@ Inbound ZmqRouter::Impl::receive() {
   const auto* id = routing_id_.data<std::byte>();
   // Generated ids begin with a zero byte; chosen ones must not.
   if (routing_id_.size() != kRoutingIdBytes || id[0] != std::byte{0}) {
-    return {Inbound::Kind::kNobody, Peer{}, {}};
+    return {Inbound::Kind::kNobody, Peer{}, {}, {}};
   }
   std::byte bytes[kRoutingIdBytes];
   std::memcpy(bytes, id, kRoutingIdBytes);
   const Peer peer = make_peer(options_.port, bytes);
-  if (parts) return {Inbound::Kind::kParts, peer, {}};
-  return {Inbound::Kind::kFrame, peer, {frame_.data<std::byte>(), frame_.size()}};
+  const char* user = zmq_msg_gets(frame_.handle(), "User-Id");
+  if (user == nullptr) user = "";
+  if (!options_.curve_secret.empty() && *user == '\0') {
+    return {Inbound::Kind::kStranger, peer, {}, {}};
+  }
+  if (parts) return {Inbound::Kind::kParts, peer, {}, {}};
+  return {Inbound::Kind::kFrame, peer, {frame_.data<std::byte>(), frame_.size()}, user};
 }
 
 void ZmqRouter::Impl::drop_parts() {
@@ -226,8 +238,81 @@ std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent(); }
 
 void ZmqRouter::close(int linger_ms) { impl_->close(linger_ms); }
 
-PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, int event_fd, long timeout_ms) {
-  zmq_pollitem_t items[3] = {{nullptr, event_fd, ZMQ_POLLIN, 0}};
+class ZmqGatekeeper::Impl {
+ public:
+  Impl(zmq::context_t& context, std::shared_ptr<const access::KeyRing> ring)
+      : ring_(std::move(ring)), socket_(context, zmq::socket_type::rep) {
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.bind("inproc://zeromq.zap.01");
+  }
+  void set_ring(std::shared_ptr<const access::KeyRing> ring) { ring_ = std::move(ring); }
+  void serve();
+  std::uint64_t refused() const { return refused_; }
+  void* handle() { return socket_.handle(); }
+
+ private:
+  std::shared_ptr<const access::KeyRing> ring_;
+  zmq::socket_t socket_;
+  std::uint64_t refused_ = 0;
+};
+
+void ZmqGatekeeper::Impl::serve() {
+  while (true) {
+    std::vector<zmq::message_t> parts(1);
+    if (!socket_.recv(parts.back(), zmq::recv_flags::dontwait)) return;
+    while (parts.back().more()) {
+      parts.emplace_back();
+      if (!socket_.recv(parts.back(), zmq::recv_flags::dontwait)) break;
+    }
+    std::vector<base::ByteView> request;
+    request.reserve(parts.size());
+    for (const zmq::message_t& part : parts) {
+      request.emplace_back(part.data<std::byte>(), part.size());
+    }
+    const access::ZapAnswer answer = access::answer_zap(request, *ring_);
+    if (!answer.granted) {
+      ++refused_;
+      base::log_warn("key_refused", {{"reason", answer.reason}});
+    }
+    for (std::size_t i = 0; i < answer.frames.size(); ++i) {
+      const bool last = i + 1 == answer.frames.size();
+      socket_.send(zmq::buffer(answer.frames[i]),
+                   last ? zmq::send_flags::none : zmq::send_flags::sndmore);
+    }
+  }
+}
+
+base::Result<std::unique_ptr<ZmqGatekeeper>> ZmqGatekeeper::open(
+    ZmqContext& context, std::shared_ptr<const access::KeyRing> ring) {
+  if (zmq_has("curve") == 0) {
+    return base::failed_precondition("keys: this libzmq was built without CURVE");
+  }
+  try {
+    auto impl = std::make_unique<Impl>(context.impl().context, std::move(ring));
+    return std::unique_ptr<ZmqGatekeeper>(new ZmqGatekeeper(std::move(impl)));
+  } catch (const zmq::error_t& error) {
+    return zmq_error("the gatekeeper", error.num());
+  }
+}
+
+ZmqGatekeeper::ZmqGatekeeper(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ZmqGatekeeper::~ZmqGatekeeper() = default;
+
+void ZmqGatekeeper::set_ring(std::shared_ptr<const access::KeyRing> ring) {
+  impl_->set_ring(std::move(ring));
+}
+void ZmqGatekeeper::serve() {
+  try {
+    impl_->serve();
+  } catch (const zmq::error_t& error) {
+    CHECK(error.num() == EINTR);
+  }
+}
+std::uint64_t ZmqGatekeeper::refused() const { return impl_->refused(); }
+
+PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, ZmqGatekeeper* gatekeeper, int event_fd,
+                    long timeout_ms) {
+  zmq_pollitem_t items[4] = {{nullptr, event_fd, ZMQ_POLLIN, 0}};
   int count = 1;
   const int control_at = control != nullptr ? count++ : 0;
   if (control != nullptr) {
@@ -237,6 +322,10 @@ PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, int event_fd, long ti
   if (client != nullptr) {
     items[client_at] = {client->impl().handle(), 0, ZMQ_POLLIN, 0};
   }
+  const int gatekeeper_at = gatekeeper != nullptr ? count++ : 0;
+  if (gatekeeper != nullptr) {
+    items[gatekeeper_at] = {gatekeeper->impl().handle(), 0, ZMQ_POLLIN, 0};
+  }
   if (zmq_poll(items, count, timeout_ms) < 0) {
     CHECK(zmq_errno() == EINTR);
     return {};
@@ -245,6 +334,7 @@ PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, int event_fd, long ti
   result.event = items[0].revents != 0;
   result.control = control_at != 0 && items[control_at].revents != 0;
   result.client = client_at != 0 && items[client_at].revents != 0;
+  result.gatekeeper = gatekeeper_at != 0 && items[gatekeeper_at].revents != 0;
   return result;
 }
 

@@ -59,6 +59,8 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     server_options.control_endpoint = "tcp://127.0.0.1:0";
     server_options.sessions.ttl = options.session_ttl;
     server_options.sessions.sessions_max = options.sessions_max;
+    server_options.keys = options.keys;
+    server_options.curve_secret = options.curve_secret;
     frontend::ServerHooks hooks;
     hooks.stat = [](const frontend::http::ProcessStats& stats,
                     std::string_view) -> base::Result<std::string> {
@@ -89,6 +91,15 @@ base::Status LocalBroker::stop() {
   asked_.set_value();
   thread_.join();
   return result_;
+}
+
+void LocalBroker::stop_gatekeeper() {
+  std::promise<void> stopped;
+  CHECK(server_->post([&] {
+    server_->stop_gatekeeper();
+    stopped.set_value();
+  }));
+  stopped.get_future().wait();
 }
 
 std::shared_ptr<const frontend::http::ProcessStats> LocalBroker::stats() {

@@ -36,6 +36,8 @@ struct LocalBrokerOptions {
   std::uint32_t snapshot_every_segments = 4;
   std::uint32_t sessions_max = 1'000;
   std::string client_endpoint = "tcp://127.0.0.1:0";
+  std::shared_ptr<const access::KeyRing> keys;
+  std::string curve_secret;
 };
 
 // A queue with one subscription, as a manifest without settings gives it.
@@ -55,6 +57,8 @@ class LocalBroker {
   const std::string& control_endpoint() const { return control_endpoint_; }
   std::shared_ptr<const frontend::http::ProcessStats> stats();
   base::Status stop();
+  // As when the gatekeeper had failed.
+  void stop_gatekeeper();
   bool unclean() const { return unclean_; }
 
  private:

@@ -15,8 +15,12 @@ client::ConnectionOptions to_connection_options(const ClientOptions& options) {
   client::ConnectionOptions out;
   out.endpoint = options.endpoint;
   out.client_name = options.name;
-  out.keys = {options.credentials.server_key, options.credentials.public_key,
-              options.credentials.secret_key};
+  const Credentials& keys = options.credentials;
+  if (!keys.folder.empty()) {
+    out.keys_folder = keys.folder;
+  } else if (!keys.empty()) {
+    out.credentials = access::Credentials{keys.broker_key, keys.secret_key};
+  }
   out.connect_timeout = options.connect_timeout;
   out.request_timeout = options.request_timeout;
   out.backoff_min = options.backoff_min;

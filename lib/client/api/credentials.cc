@@ -1,9 +1,9 @@
-#include <array>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <utility>
 
+#include "access/key_files.h"
+#include "client/api/convert.h"
 #include "sluice/client.h"
 
 namespace sluice {
@@ -11,41 +11,33 @@ namespace {
 
 constexpr std::size_t kKeyCharacters = 40;
 
-Result<Credentials> checked(Credentials credentials, const std::string& where) {
-  for (const std::string* key :
-       {&credentials.server_key, &credentials.public_key, &credentials.secret_key}) {
-    if (key->size() == kKeyCharacters) continue;
-    return Error(ErrorCode::kInvalidArgument,
-                 where + ": a key has 40 characters of Z85, and all three are needed");
-  }
-  return credentials;
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace
 
 Result<Credentials> Credentials::from_folder(const std::string& folder) {
-  Credentials credentials;
-  const std::array<std::pair<const char*, std::string*>, 3> files = {
-      {{"server.pub", &credentials.server_key},
-       {"client.pub", &credentials.public_key},
-       {"client.key", &credentials.secret_key}}};
-  for (const auto& [name, key] : files) {
-    const std::string path = folder + "/" + name;
-    std::ifstream file(path);
-    if (!(file >> *key)) return Error(ErrorCode::kNotFound, path + ": there is no key to be read");
-  }
-  return checked(std::move(credentials), folder);
+  auto keys = access::read_client_keys(folder);
+  if (!keys.has_value()) return api::to_public(keys.error());
+  return Credentials{std::move(keys->credentials.broker_key),
+                     std::move(keys->credentials.secret_key), folder};
 }
 
 Result<Credentials> Credentials::from_environment() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-  Credentials credentials{variable("SLUICE_SERVER_KEY"), variable("SLUICE_PUBLIC_KEY"),
-                          variable("SLUICE_SECRET_KEY")};
+  if (const std::string folder = variable("SLUICE_KEYS_DIR"); !folder.empty()) {
+    return from_folder(folder);
+  }
+  Credentials credentials{variable("SLUICE_BROKER_KEY"), variable("SLUICE_CLIENT_KEY"), ""};
   if (credentials.empty()) return credentials;
-  return checked(std::move(credentials), "SLUICE_SERVER_KEY, SLUICE_PUBLIC_KEY, SLUICE_SECRET_KEY");
+  if (credentials.broker_key.size() != kKeyCharacters ||
+      credentials.secret_key.size() != kKeyCharacters) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "SLUICE_BROKER_KEY and SLUICE_CLIENT_KEY: a key has 40 characters of Z85, and "
+                 "both are needed");
+  }
+  return credentials;
 }
 
 }  // namespace sluice

@@ -30,6 +30,8 @@ constexpr MetricInfo kFramesRefused = {"sluice_frames_refused_total", MetricType
                                        "Commands of clients that were refused, by error code."};
 constexpr MetricInfo kHandshakes = {"sluice_handshake_failures_total", MetricType::kCounter,
                                     "reason", "Connections that did not get as far as a session."};
+constexpr MetricInfo kDenied = {"sluice_commands_denied_total", MetricType::kCounter, "role",
+                                "Commands whose key lacked a role, by that role."};
 constexpr MetricInfo kPublishesRefused = {"sluice_publishes_refused_total", MetricType::kCounter,
                                           "queue, reason",
                                           "Publishes that were refused, by error code."};
@@ -120,6 +122,14 @@ MetricData handshake_failures(const TransportStats& transport) {
   return metric;
 }
 
+MetricData commands_denied(const TransportStats& transport) {
+  MetricData metric{kDenied, {}};
+  for (const auto& [role, count] : transport.denied_by_role) {
+    metric.samples.push_back(sample({{"role", role}}, static_cast<double>(count)));
+  }
+  return metric;
+}
+
 void append_process_metrics(const ProcessStats& stats, std::vector<MetricData>& out) {
   out.push_back(build_info(stats));
   out.push_back(identity_info(stats));
@@ -132,6 +142,7 @@ void append_process_metrics(const ProcessStats& stats, std::vector<MetricData>& 
   add_by_code(out.emplace_back(MetricData{kFramesRefused, {}}), {},
               stats.transport.frames_refused_by_code);
   out.push_back(handshake_failures(stats.transport));
+  out.push_back(commands_denied(stats.transport));
 }
 
 // --- Its queues.

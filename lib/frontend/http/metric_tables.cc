@@ -47,6 +47,8 @@ constexpr SimpleMetric<Process> kProcessMetrics[] = {
      [](const Process& p) { return number(p.transport.frames_received); }},
     {{"sluice_frames_sent_total", kCounter, "", "Frames to clients."},
      [](const Process& p) { return number(p.transport.frames_sent); }},
+    {{"sluice_keys", kGauge, "", "Authorized keys; 0 where the broker runs without."},
+     [](const Process& p) { return number(p.transport.keys); }},
     {{"sluice_storage_low", kGauge, "",
       "1 while publishes are refused because the disk is nearly full."},
      [](const Process& p) { return p.storage.disk_low ? 1.0 : 0.0; }},

@@ -41,7 +41,9 @@ struct TransportStats {
   std::uint64_t frames_received = 0;
   std::uint64_t frames_sent = 0;
   std::map<std::uint16_t, std::uint64_t> frames_refused_by_code;  // RefusalCode
-  // A short closed set of words, as ZeroMQ's monitor tells them: "auth", "protocol", "no_detail".
+  std::uint32_t keys = 0;                                         // gauge: authorized keys
+  std::map<std::string, std::uint64_t> denied_by_role;
+  // "auth" (an unknown key) and "unchecked" (frames of connections that nobody let in).
   std::map<std::string, std::uint64_t> handshake_failures_by_reason;
 };
 

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "access/key_ring.h"
+#include "base/result.h"
+
+// Folders of keys; docs/access.md describes the files. These functions read the disk.
+namespace sluice::access {
+
+// What a client needs to be let in.
+struct Credentials {
+  std::string broker_key;  // the broker's public key
+  std::string secret_key;  // the client's
+};
+
+struct ClientKeys {
+  std::string endpoint;  // empty = the folder does not say
+  Credentials credentials;
+};
+// `endpoint`, `broker.pub` and `client.key`.
+base::Result<ClientKeys> read_client_keys(const std::string& folder);
+
+struct BrokerKeys {
+  std::string secret;  // server.key
+  KeyRing ring;        // authorized_keys
+};
+// InvalidArgument where a file is not as it should be or a secret is open to everybody, NotFound
+// where one is missing.
+base::Result<BrokerKeys> read_broker_keys(const std::string& folder);
+
+// The content of a key file without the white space around it; nullopt = there is no such file.
+base::Result<std::optional<std::string>> read_key_file(const std::string& path, bool secret);
+// Writes a new file; one that exists is left alone (AlreadyExists). `mode` as for open().
+base::Status write_new_file(const std::string& path, std::string_view text, unsigned mode);
+
+}  // namespace sluice::access

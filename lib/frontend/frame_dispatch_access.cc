@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "access/frame_roles.h"
+#include "base/log.h"
+#include "frontend/frame_dispatch.h"
+#include "wire/frame_type.h"
+
+// The part of FrameDispatch that knows who may do what, and tells who did.
+namespace sluice::frontend {
+namespace {
+
+using access::Grant;
+using access::RoleSet;
+using broker::RefusalCode;
+
+constexpr std::size_t kAuditedTasksMax = 1'000;
+constexpr std::size_t kTagAt = 8;  // in a session's id
+
+// Half of a session's id is drawn, half is a hash of its key: so that also after a restart of the
+// broker nobody can resume with another key.
+std::uint64_t tag_of(std::string_view key) {
+  std::uint64_t hash = 0xCBF2'9CE4'8422'2325;
+  for (const char byte : key) {
+    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100'0000'01B3;
+  }
+  return hash;
+}
+
+}  // namespace
+
+broker::Refusal FrameDispatch::deny(const Grant& grant, RoleSet needed, std::string_view queue) {
+  const std::string role = access::to_string(needed, " or ");
+  ++counters_.denied_by_role[access::to_string(needed)];
+  std::string text = "key " + grant.id + ": needs the role " + role;
+  if (!queue.empty()) text += " on queue \"" + std::string(queue) + "\"";
+  base::log_warn("access_denied", {{"key", grant.id}, {"role", role}, {"queue", queue}});
+  return {RefusalCode::kPermissionDenied, std::move(text)};
+}
+
+broker::Refusal FrameDispatch::admit(Peer peer, wire::Hello& hello, const Grant* grant) {
+  if (grant == nullptr) {
+    return {RefusalCode::kPermissionDenied, "key: not among the broker's authorized keys"};
+  }
+  const bool control = port_of(peer) == Port::kControl;
+  if (control && !grant->roles.any_of(access::Role::kOperator)) {
+    return deny(*grant, access::Role::kOperator, "");
+  }
+  const std::uint64_t tag = tag_of(grant->public_key);
+  if (hello.session_id.is_zero()) {
+    hello.session_id = base::SessionId(hooks_.random_id());
+    std::memcpy(hello.session_id.bytes.data() + kTagAt, &tag, sizeof tag);
+  } else if (std::memcmp(hello.session_id.bytes.data() + kTagAt, &tag, sizeof tag) != 0) {
+    base::log_warn("session_of_another_key", {{"key", grant->id}});
+    return {RefusalCode::kNoSession, "session id: belongs to another key; say hello without it"};
+  }
+  return {};
+}
+
+broker::Refusal FrameDispatch::check_access(const Request& request, const wire::Body& body) {
+  if (options_.keys == nullptr) return {};
+  const RoleSet needed = access::roles_for(wire::type_of(body));
+  if (needed.empty()) return {};
+  const Grant& grant = *request.session.grant;
+  return std::visit(
+      [&](const auto& frame) -> broker::Refusal {
+        using T = std::decay_t<decltype(frame)>;
+        constexpr bool kNamesQueue = requires { std::string_view(frame.queue); };
+        constexpr bool kHasQueue = requires { base::QueueId(frame.queue); };
+        if constexpr (kNamesQueue) {
+          if (!grant.roles.any_of(needed)) return deny(grant, needed, frame.queue);
+          const bool good = frame.queue.empty() ? grant.covers_all() : grant.covers(frame.queue);
+          if (!good) return deny(grant, needed, frame.queue.empty() ? "*" : frame.queue);
+        } else if constexpr (kHasQueue) {
+          const broker::QueueConfig* config = parts_.commands.config(frame.queue);
+          const std::string_view name = config == nullptr ? "" : std::string_view(config->name);
+          if (!grant.roles.any_of(needed)) return deny(grant, needed, name);
+          // A queue that is none is the broker's to refuse.
+          if (config != nullptr && !grant.covers(name)) return deny(grant, needed, name);
+        } else if constexpr (std::is_same_v<T, wire::CancelTask>) {
+          const auto task = audited_.find(frame.task);
+          const std::string_view queue = task == audited_.end() ? "*" : task->second.queue;
+          const bool good = task == audited_.end() ? grant.covers_all() : grant.covers(queue);
+          if (!grant.roles.any_of(needed) || !good) return deny(grant, needed, queue);
+        } else {
+          // By handle: the queue was looked at when the handle was given out, and a session does
+          // not outlive a change of its grant.
+          if (!grant.roles.any_of(needed)) return deny(grant, needed, "");
+        }
+        return {};
+      },
+      body);
+}
+
+void FrameDispatch::receive_stranger(Peer peer) {
+  ++counters_.frames_received;
+  ++counters_.strangers;
+  refuse(peer, {}, RefusalCode::kPermissionDenied, "key: nobody has checked it; nothing is let in");
+}
+
+void FrameDispatch::set_keys(base::Now now, std::shared_ptr<const access::KeyRing> keys) {
+  options_.keys = std::move(keys);
+  for (const broker::SessionHandle handle : parts_.sessions.handles()) {
+    Session* session = parts_.sessions.find(handle);
+    if (session == nullptr || session->closing) continue;
+    const auto grant =
+        session->grant == nullptr ? nullptr : options_.keys->find(session->grant->public_key);
+    if (grant != nullptr && *grant == *session->grant) continue;
+    const std::string id = session->grant == nullptr ? "" : session->grant->id;
+    base::log_info("session_ended_by_keys", {{"key", id}, {"client", session->client}});
+    if (session->connected) {
+      refuse(session->peer, header_of(*session, 0),
+             grant == nullptr ? RefusalCode::kPermissionDenied : RefusalCode::kNoSession,
+             "key " + id + (grant == nullptr ? ": no longer authorized" : ": its rights changed"));
+    }
+    const Port port = session->port;
+    output(session->peer).forget(session->peer);
+    observers_.erase(handle);
+    parts_.sessions.remove(handle);
+    if (port == Port::kClient) {
+      parts_.commands.apply(now, broker::SessionGone{handle, broker::SessionEnd::kClosed});
+    }
+  }
+}
+
+void FrameDispatch::audit(const Request& request, std::string_view command,
+                          const base::QueueId& queue, const base::TaskId* task,
+                          std::string selector) {
+  const broker::QueueConfig* config = parts_.commands.config(queue);
+  const std::string name = config == nullptr ? "" : config->name;
+  const Grant* grant = request.session.grant.get();
+  const std::string key = grant == nullptr ? "" : grant->id;
+  base::log_info("audit", {{"key", key},
+                           {"client", request.session.client},
+                           {"command", command},
+                           {"queue", name},
+                           {"selector", selector},
+                           {"task", task == nullptr ? "" : task->to_hex()}});
+  if (task == nullptr || audited_.size() >= kAuditedTasksMax) return;
+  audited_[*task] = {key, std::string(command), name, std::move(selector)};
+}
+
+void FrameDispatch::audit_end(const broker::TaskReply& reply) {
+  const auto task = audited_.find(reply.task);
+  if (task == audited_.end()) return;
+  if (!reply.refusal.refused() && reply.state == storage::TaskState::kRunning) return;
+  const AuditedTask& done = task->second;
+  base::log_info("audit_end", {{"key", done.key},
+                               {"command", done.command},
+                               {"queue", done.queue},
+                               {"selector", done.selector},
+                               {"task", reply.task.to_hex()},
+                               {"refused", reply.refusal.message},
+                               {"matched", reply.matched},
+                               {"count", reply.done}});
+  audited_.erase(task);
+}
+
+}  // namespace sluice::frontend

@@ -1,0 +1,122 @@
+"""Keys: who is let in, what for, and what the others are told."""
+
+import json
+import os
+import pathlib
+import stat
+import subprocess
+
+import broker_test
+from broker_test import harness
+
+
+class Access(broker_test.BrokerTest):
+    def setUp(self):
+        self.guarded = self.world()
+        self.folder = pathlib.Path(self.guarded.data).parent / "keys"
+        self.folder.mkdir()
+
+    def sluice(self, *arguments, **options):
+        return subprocess.run([broker_test.program("sluice"), *arguments], capture_output=True,
+                              text=True, timeout=broker_test.SECONDS_MAX, check=False, **options)
+
+    def make_key(self, name, roles, queues="*"):
+        done = self.sluice("keys", "generate", "--broker", str(self.folder / "broker"),
+                           "--client", str(self.folder / name), "--id", name,
+                           "--role", roles, "--queues", queues, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def start(self):
+        child = subprocess.Popen(
+            [broker_test.program("sluice-sidecar"), "broker", "--data", self.guarded.data,
+             "--listen", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--http", "",
+             "--keys", str(self.folder / "broker"), "-f", self.guarded.manifest,
+             "--log-format", "json"],
+            stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.stderr.close)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        for line in child.stderr:
+            event = json.loads(line)
+            if event["event"] == "ready":
+                self.endpoint = event["endpoint"]
+                return child
+        self.fail("the broker did not start")
+
+    def ask(self, name, *arguments, **options):
+        keys = ["--keys", str(self.folder / name)] if name else []
+        return self.sluice("--endpoint", self.endpoint, *keys, "--timeout", "5", *arguments,
+                           **options)
+
+    def test_each_key_does_what_its_roles_say(self):
+        queue = self.guarded.queue
+        self.make_key("worker", "produce,consume", queue)
+        self.make_key("elsewhere", "produce", "other-*")
+        self.make_key("viewer", "inspect")
+        self.start()
+        self.assertEqual(self.ask("worker", "pub", queue, "--body", "hello").returncode, 0)
+        taken = self.ask("worker", "sub", queue, "--max", "1")
+        self.assertEqual((taken.returncode, taken.stdout), (0, "hello\n"))
+        self.assertEqual(self.ask("viewer", "stat", queue).returncode, 0)
+        denied = self.ask("viewer", "pub", queue, "--body", "no")
+        self.assertNotEqual(denied.returncode, 0)
+        self.assertIn("key viewer: needs the role produce", denied.stderr)
+        denied = self.ask("elsewhere", "pub", queue, "--body", "no")
+        self.assertNotEqual(denied.returncode, 0)
+        self.assertIn("key elsewhere", denied.stderr)
+        denied = self.ask("worker", "purge", queue, "--yes")
+        self.assertNotEqual(denied.returncode, 0)
+        self.assertIn("needs the role admin", denied.stderr)
+
+    def test_who_has_no_key_or_a_wrong_one_is_told(self):
+        queue = self.guarded.queue
+        self.make_key("worker", "produce,consume")
+        self.start()
+        self.make_key("late", "produce")
+        known = self.folder / "broker" / "authorized_keys"
+        known.write_text("".join(line for line in known.read_text().splitlines(True)
+                                 if not line.startswith("late")))
+        wrong = self.ask("late", "pub", queue, "--body", "no")
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertIn("the broker refused this key", wrong.stderr)
+        self.assertNotEqual(self.ask(None, "pub", queue, "--body", "no").returncode, 0)
+        (self.folder / "late" / "broker.pub").write_text("0" * 40)
+        self.assertNotEqual(self.ask("late", "pub", queue, "--body", "no").returncode, 0)
+
+    def test_keys_come_and_go_while_the_broker_runs(self):
+        queue = self.guarded.queue
+        self.make_key("worker", "produce,consume")
+        self.start()
+        self.make_key("late", "produce")
+        harness.wait_until(
+            lambda: self.ask("late", "pub", queue, "--body", "x").returncode == 0, "a new key")
+        known = self.folder / "broker" / "authorized_keys"
+        known.write_text(known.read_text().replace("late", "# late"))
+        harness.wait_until(
+            lambda: self.ask("late", "pub", queue, "--body", "x").returncode != 0, "a gone key")
+        known.write_text("nonsense\n")
+        self.assertEqual(self.ask("worker", "pub", queue, "--body", "x").returncode, 0)
+
+    def test_plain_text_stays_on_this_machine(self):
+        done = subprocess.run(
+            [broker_test.program("sluice-sidecar"), "broker", "--data", self.guarded.data,
+             "--listen", "tcp://0.0.0.0:0", "--control", "tcp://127.0.0.1:0", "--http", "",
+             "-f", self.guarded.manifest],
+            capture_output=True, text=True, timeout=broker_test.SECONDS_MAX, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--insecure-plain-text", done.stderr)
+
+    def test_a_secret_that_everybody_may_read_is_refused(self):
+        self.make_key("worker", "produce")
+        secret = self.folder / "worker" / "client.key"
+        self.assertEqual(stat.S_IMODE(os.stat(secret).st_mode), 0o600)
+        secret.chmod(0o644)
+        self.start()
+        done = self.ask("worker", "pub", self.guarded.queue, "--body", "x")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("chmod 0600", done.stderr)
+
+
+if __name__ == "__main__":
+    broker_test.main()
