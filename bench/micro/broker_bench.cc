@@ -11,6 +11,7 @@
 #include "base/message.h"
 #include "broker/broker.h"
 #include "storage/fact_codec.h"
+#include "storage/memory_side_index.h"
 
 namespace sluice::broker {
 namespace {
@@ -113,6 +114,7 @@ class Consumer final : public EffectSink {
   void emit(Wait, TaskReply) override {}
   void emit(Wait, PeekReply) override {}
   void emit(Wait, DeleteReply) override {}
+  void emit(Wait, SeekReply) override {}
 
   PublisherHandle publisher;
   AttachmentHandle attachment;
@@ -126,7 +128,8 @@ constexpr Origin kConsumer{SessionHandle(2), RequestId(1)};
 
 class Setup {
  public:
-  explicit Setup(std::size_t kept) : messages_(log_, kept), broker_({}, log_, messages_, sink) {
+  explicit Setup(std::size_t kept)
+      : messages_(log_, kept), broker_({}, log_, messages_, index_, sink) {
     broker_.start(now, false, base::Id128{{1}}, "bench");
     QueueConfig config;
     config.name = "bench";
@@ -190,6 +193,7 @@ class Setup {
 
   MemoryLog log_;
   MemoryMessages messages_;
+  storage::MemorySideIndex index_;
   Broker broker_;
   base::QueueId queue_;
   std::uint64_t next_ = 1;

@@ -77,7 +77,7 @@ Status retry(State& state, const Fact& fact, Lsn record) {
     next.due = entry.due;
     next.first_failed = fact.at;
     if (kHasText) next.text = record;
-    if (const MessageState* before = subscription->retries().find(entry.sequence)) {
+    if (const auto before = subscription->retries().find(entry.sequence)) {
       next.first_failed = before->first_failed;
       if (!kHasText) next.text = before->text;
     }
@@ -104,8 +104,8 @@ Status apply_fact(State& state, const storage::QueueConfiguredFact& fact, Lsn re
   ASSIGN_OR_RETURN(StoredConfig stored, decode_config(fact.config));
   Queue* queue = state.queue(fact.queue);
   if (queue == nullptr) {
-    auto created =
-        std::make_unique<Queue>(fact.queue, fact.revision, std::move(stored), state.numbers);
+    auto created = std::make_unique<Queue>(fact.queue, fact.revision, std::move(stored),
+                                           state.numbers, state.side);
     state.queues.emplace(fact.queue, std::move(created));
     return {};
   }
@@ -114,7 +114,11 @@ Status apply_fact(State& state, const storage::QueueConfiguredFact& fact, Lsn re
   }
   for (const base::SubscriptionId id : queue->stored().ids) {
     if (std::find(stored.ids.begin(), stored.ids.end(), id) != stored.ids.end()) continue;
-    for (const auto& stream : queue->streams()) state.leases.leave_all(*stream->find(id));
+    for (const auto& stream : queue->streams()) {
+      Subscription& subscription = *stream->find(id);
+      state.leases.leave_all(subscription);
+      if (subscription.uses_index()) state.leaving.emplace_back(subscription.key());
+    }
   }
   queue->configure(fact.revision, std::move(stored), state.numbers);
   return {};
@@ -125,11 +129,15 @@ Status apply_fact(State& state, const storage::QueueDeletedFact& fact, Lsn recor
   if (queue == nullptr) {
     return contradiction(record, "no queue " + fact.queue.to_hex() + " to delete");
   }
+  bool uses_index = false;
   for (const auto& stream : queue->streams()) {
+    uses_index = uses_index || !stream->expiry().empty() || !stream->delays().empty();
     for (const auto& subscription : stream->subscriptions()) {
       state.leases.leave_all(*subscription);
+      uses_index = uses_index || subscription->uses_index();
     }
   }
+  if (uses_index) state.leaving.emplace_back(fact.queue);
   state.producers.forget_queue(fact.queue);
   std::erase_if(state.tasks,
                 [&](const auto& task) { return task.second.key.stream.queue == fact.queue; });
@@ -195,7 +203,7 @@ Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
     letter.died_at = fact.at;
     letter.record = record;
     letter.text = record;
-    if (const MessageState* before = subscription->retries().find(entry.sequence)) {
+    if (const auto before = subscription->retries().find(entry.sequence)) {
       if (fact.error.empty() && before->text != Lsn()) letter.text = before->text;
     }
     subscription->stream().bury(*subscription, entry.sequence, letter);
@@ -206,11 +214,9 @@ Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
 Status apply_fact(State& state, const storage::RedrivenFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
   for (const SequenceRange& range : fact.ranges) {
-    const DeadLetters::BySequence& dead = subscription->dead().by_sequence();
-    for (auto at = dead.lower_bound(range.first); at != dead.end() && at->first <= range.last;) {
-      const base::Sequence sequence = at->first;
-      ++at;
-      subscription->stream().revive(*subscription, sequence);
+    const DeadLetters& dead = subscription->dead();
+    for (auto at = dead.next(range.first); at && *at <= range.last; at = dead.next(*at + 1)) {
+      subscription->stream().revive(*subscription, *at);
     }
   }
   return {};
@@ -234,11 +240,9 @@ Status apply_fact(State& state, const storage::RemovedFact& fact, Lsn record) {
       subscription->stream().remove(*subscription, range);
       continue;
     }
-    const DeadLetters::BySequence& dead = subscription->dead().by_sequence();
-    for (auto at = dead.lower_bound(range.first); at != dead.end() && at->first <= range.last;) {
-      const base::Sequence sequence = at->first;
-      ++at;
-      subscription->discard(sequence);
+    const DeadLetters& dead = subscription->dead();
+    for (auto at = dead.next(range.first); at && *at <= range.last; at = dead.next(*at + 1)) {
+      subscription->discard(*at);
     }
   }
   return {};

@@ -58,9 +58,7 @@ WallTime queue_expiry(const Queue& queue, WallTime accepted_at) {
 // none.
 void apply_timing(Stream& stream, const storage::MessagesFact& fact, base::ByteView entries) {
   const WallTime by_queue = queue_expiry(stream.queue(), fact.accepted_at);
-  RunBuilder delays([&](SequenceRange range, WallTime due) {
-    for (const auto& subscription : stream.subscriptions()) subscription->delay(range, due);
-  });
+  RunBuilder delays([&](SequenceRange range, WallTime due) { stream.delay(range, due); });
   RunBuilder expiry([&](SequenceRange range, WallTime at) { stream.expire(range, at); });
   for (std::uint32_t i = 0; i < fact.count && !entries.empty(); ++i) {
     const base::MessageView view = base::take_entry(entries);

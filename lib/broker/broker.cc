@@ -28,8 +28,8 @@ constexpr std::int64_t kMessagesPerTick = 4096;
 class Broker::Impl {
  public:
   Impl(BrokerOptions options, storage::Log& log, storage::MessageStore& messages,
-       EffectSink& effects)
-      : core(options, log, messages, effects) {}
+       storage::SideIndex& index, EffectSink& effects)
+      : core(options, log, messages, index, effects) {}
 
   // The end of every command: timers and deliveries of what it touched.
   void settle_down(base::Now now) {
@@ -41,7 +41,7 @@ class Broker::Impl {
         core.unfinished.erase(subscription->number());
       }
       subscription->touched = false;
-      core.schedule(now, *subscription);
+      core.schedule(*subscription);
       return_credit(core, subscription->stream().queue());
     }
   }
@@ -51,8 +51,8 @@ class Broker::Impl {
 };
 
 Broker::Broker(BrokerOptions options, storage::Log& log, storage::MessageStore& messages,
-               EffectSink& effects)
-    : impl_(std::make_unique<Impl>(options, log, messages, effects)) {}
+               storage::SideIndex& index, EffectSink& effects)
+    : impl_(std::make_unique<Impl>(options, log, messages, index, effects)) {}
 
 Broker::~Broker() = default;
 
@@ -70,57 +70,68 @@ storage::Appended Broker::start(base::Now now, bool unclean, const base::Id128& 
                                 std::string_view software) {
   CHECK(!impl_->started);
   impl_->started = true;
+  impl_->core.state.backoff_clock.look(now);
   const storage::Appended at = impl_->core.start(now, unclean, log_id_if_new, software);
   impl_->settle_down(now);
   return at;
 }
 
 void Broker::apply(base::Now now, const OpenSession& command) {
+  impl_->core.state.backoff_clock.look(now);
   open_session(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const SessionGone& command) {
+  impl_->core.state.backoff_clock.look(now);
   session_gone(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const OpenPublisher& command) {
+  impl_->core.state.backoff_clock.look(now);
   open_publisher(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Publish& command) {
+  impl_->core.state.backoff_clock.look(now);
   publish(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Attach& command) {
+  impl_->core.state.backoff_clock.look(now);
   attach(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Detach& command) {
+  impl_->core.state.backoff_clock.look(now);
   detach(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Credit& command) {
+  impl_->core.state.backoff_clock.look(now);
   give_credit(impl_->core, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Settle& command) {
+  impl_->core.state.backoff_clock.look(now);
   settle(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Extend& command) {
+  impl_->core.state.backoff_clock.look(now);
   extend(impl_->core, now, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const DeleteQueue& command) {
+  impl_->core.state.backoff_clock.look(now);
   delete_queue(impl_->core, command);
   impl_->settle_down(now);
 }
@@ -131,26 +142,31 @@ void Broker::apply(base::Now now, const Seek& command) {
 }
 
 void Broker::apply(base::Now now, const Redrive& command) {
+  impl_->core.state.backoff_clock.look(now);
   start_redrive(impl_->core, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Purge& command) {
+  impl_->core.state.backoff_clock.look(now);
   start_purge(impl_->core, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const CancelTask& command) {
+  impl_->core.state.backoff_clock.look(now);
   cancel_task(impl_->core, command);
   impl_->settle_down(now);
 }
 
 void Broker::apply(base::Now now, const Peek& command) {
+  impl_->core.state.backoff_clock.look(now);
   peek(impl_->core, command);
   impl_->settle_down(now);
 }
 
 base::Result<base::QueueId> Broker::configure(base::Now now, const Configure& command) {
+  impl_->core.state.backoff_clock.look(now);
   auto result = broker::configure(impl_->core, command);
   impl_->settle_down(now);
   return result;
@@ -167,6 +183,7 @@ void Broker::messages_read(base::Now now) {
 
 std::optional<base::MonoTime> Broker::tick(base::Now now) {
   Core& core = impl_->core;
+  core.state.backoff_clock.look(now);
   Budget budget(kMessagesPerTick);
   pass_time(core, now, budget);
   run_tasks(core, now, budget);
@@ -198,7 +215,9 @@ std::optional<base::SubscriptionId> Broker::find_subscription(const base::QueueI
 
 BrokerStats Broker::stats(base::Now now) const { return report(impl_->core, now); }
 
-std::vector<std::byte> Broker::snapshot() const { return encode_state(impl_->core.state); }
+std::vector<std::byte> Broker::snapshot(SnapshotForm form) const {
+  return encode_state(impl_->core.state, form);
+}
 
 bool Broker::any_live(const storage::StreamId& stream, base::SequenceRange range) const {
   const Stream* found = impl_->core.state.stream(stream);

@@ -17,6 +17,7 @@
 #include "storage/fact.h"
 #include "storage/log.h"
 #include "storage/message_store.h"
+#include "storage/side_index.h"
 
 namespace sluice::broker {
 
@@ -33,21 +34,29 @@ struct BrokerOptions {
   std::uint64_t prng_seed = 0;  // jitter only
 };
 
+// What a snapshot holds.
+enum class SnapshotForm : std::uint8_t {
+  kWhole,        // everything: long where much waits; all that logs of feature level 1 may have
+  kBesideIndex,  // all but what the side index holds, which must be kept as it is now
+};
+
 // The state machine: commands in, effects out. Pure: no clock, thread, file or randomness of its
 // own. Owned and called by one thread (the loop).
 //
 // Every change that anybody can see is first a record in the log; its effects wait for it.
 class Broker {
  public:
-  // `log`, `messages` and `effects` must outlive the broker.
+  // `log`, `messages`, `index` and `effects` must outlive the broker. Of `index` it uses the keys
+  // of docs/log-format.md, "Side index entries".
   Broker(BrokerOptions options, storage::Log& log, storage::MessageStore& messages,
-         EffectSink& effects);
+         storage::SideIndex& index, EffectSink& effects);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
   // --- Recovery, in this order: restore (where a snapshot exists), replay of every later record,
-  // start. Replay decides nothing.
+  // start. Replay decides nothing. The index holds what it held at the snapshot: nothing where
+  // there is none, or where it is whole.
   base::Status restore(base::ByteView snapshot);
   // `view.payload` is the whole payload. A record that contradicts the state is Corruption.
   base::Status replay(const storage::RecordView& view);
@@ -95,9 +104,9 @@ class Broker {
   BrokerStats stats(base::Now now) const;
 
   // --- For storage.
-  // The whole state as of the last appended record; restore() takes it back. Deterministic: equal
-  // states give equal bytes.
-  std::vector<std::byte> snapshot() const;
+  // The state as of the last appended record; restore() takes it back. Deterministic: equal states
+  // give equal bytes.
+  std::vector<std::byte> snapshot(SnapshotForm form) const;
   // True while any message of the range is waiting, leased or dead somewhere: its record must stay.
   bool any_live(const storage::StreamId& stream, base::SequenceRange range) const;
   // True while a dead letter or a message that waits for its retry has its error text in a record

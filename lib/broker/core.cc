@@ -9,12 +9,12 @@
 namespace sluice::broker {
 
 Core::Core(BrokerOptions broker_options, storage::Log& the_log, storage::MessageStore& the_messages,
-           EffectSink& the_effects)
+           storage::SideIndex& the_index, EffectSink& the_effects)
     : options(broker_options),
       log(the_log),
       messages(the_messages),
       effects(the_effects),
-      state(broker_options.producers_max),
+      state(broker_options.producers_max, the_index),
       prng(broker_options.prng_seed, "broker") {}
 
 storage::Appended Core::start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
@@ -71,25 +71,23 @@ Subscription* Core::take_touched() {
   return subscription;
 }
 
-void Core::schedule(base::Now now, Subscription& subscription) {
-  subscription.retries().arm(now);
+void Core::schedule(Subscription& subscription) {
   backoffs.set(subscription, subscription.retries().earliest());
-  delays.set(subscription, subscription.delays().earliest());
   Stream& stream = subscription.stream();
+  delays.set(stream, stream.delays().earliest());
   expiries.set(stream, stream.expiry().earliest());
 
   std::optional<base::WallTime> dead_expires;
   const base::Millis retention = stream.queue().settings(subscription.id()).dead_letter.retention;
-  const std::optional<base::Sequence> oldest = subscription.dead().oldest();
-  if (oldest && retention.count() > 0) {
-    dead_expires = subscription.dead().find(*oldest)->died_at + retention.count();
+  if (retention.count() > 0) {
+    const auto& oldest = subscription.dead().oldest();
+    if (oldest) dead_expires = oldest->letter.died_at + retention.count();
   }
   dead_expiries.set(subscription, dead_expires);
 }
 
 void Core::drop(Subscription& subscription) {
   backoffs.set(subscription, std::nullopt);
-  delays.set(subscription, std::nullopt);
   dead_expiries.set(subscription, std::nullopt);
   unfinished.erase(subscription.number());
   reading.erase(subscription.number());
@@ -98,6 +96,7 @@ void Core::drop(Subscription& subscription) {
 
 void Core::drop(Queue& queue) {
   for (const auto& stream : queue.streams()) {
+    delays.set(*stream, std::nullopt);
     expiries.set(*stream, std::nullopt);
     for (const auto& subscription : stream->subscriptions()) drop(*subscription);
   }

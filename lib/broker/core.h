@@ -39,7 +39,7 @@ struct DryRun {
 class Core final : public LeaseWatcher {
  public:
   Core(BrokerOptions broker_options, storage::Log& the_log, storage::MessageStore& the_messages,
-       EffectSink& the_effects);
+       storage::SideIndex& the_index, EffectSink& the_effects);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -89,7 +89,7 @@ class Core final : public LeaseWatcher {
   void touch(Queue& queue);
   Subscription* take_touched();
   // The subscription's and its stream's entries in the agendas.
-  void schedule(base::Now now, Subscription& subscription);
+  void schedule(Subscription& subscription);
   // Forgets a subscription or queue that is about to go.
   void drop(Subscription& subscription);
   void drop(Queue& queue);
@@ -107,7 +107,7 @@ class Core final : public LeaseWatcher {
   bool is_unclaimed_recovered(const Lease& lease) const;
 
   Agenda<base::MonoTime, Subscription> backoffs;
-  Agenda<base::WallTime, Subscription> delays;
+  Agenda<base::WallTime, Stream> delays;
   Agenda<base::WallTime, Stream> expiries;
   Agenda<base::WallTime, Subscription> dead_expiries;
   std::map<std::uint64_t, Subscription*> unfinished;  // deliveries that the next tick goes on with

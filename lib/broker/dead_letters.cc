@@ -1,48 +1,101 @@
 #include "broker/dead_letters.h"
 
-#include <iterator>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
+#include "storage/varint.h"
 
 namespace sluice::broker {
 
+namespace {
+
+std::vector<std::byte> encode(const DeadLetter& letter) {
+  std::vector<std::byte> value;
+  base::ByteWriter out(value);
+  out.u8(static_cast<std::uint8_t>(letter.reason));
+  storage::put_varint(out, letter.attempts);
+  storage::put_varint(out, letter.stalls);
+  storage::put_varint(out, static_cast<std::uint64_t>(letter.died_at.value()));
+  storage::put_delta(out, static_cast<std::uint64_t>(letter.died_at.value()),
+                     static_cast<std::uint64_t>(letter.first_failed.value()));
+  storage::put_varint(out, letter.record.value());
+  storage::put_delta(out, letter.record.value(), letter.text.value());
+  storage::put_varint(out, letter.bytes);
+  return value;
+}
+
+DeadLetter decode_letter(base::ByteView value) {
+  base::ByteReader in(value);
+  DeadLetter letter;
+  letter.reason = static_cast<storage::DeadReason>(in.u8());
+  letter.attempts = static_cast<std::uint16_t>(storage::get_varint(in));
+  letter.stalls = static_cast<std::uint16_t>(storage::get_varint(in));
+  const std::uint64_t died_at = storage::get_varint(in);
+  letter.died_at = base::WallTime(static_cast<std::int64_t>(died_at));
+  letter.first_failed = base::WallTime(static_cast<std::int64_t>(storage::get_delta(in, died_at)));
+  letter.record = base::Lsn(storage::get_varint(in));
+  letter.text = base::Lsn(storage::get_delta(in, letter.record.value()));
+  letter.bytes = storage::get_varint(in);
+  return letter;
+}
+
+}  // namespace
+
+DeadLetters::DeadLetters(storage::SideIndex& index, const storage::SubscriptionKey& owner)
+    : letters_(index, owner, SideTag::kDead),
+      deaths_(index, owner, SideTag::kDeadByDeath),
+      texts_(index, owner, SideTag::kDeadTexts) {}
+
 void DeadLetters::add(base::Sequence sequence, const DeadLetter& letter) {
-  CHECK(letters_.emplace(sequence, letter).second);
-  order_.emplace(letter.record, sequence);
+  CHECK(sequences_.insert(sequence) == 1);
+  letters_.put(sequence.value(), encode(letter));
+  deaths_.put(letter.record.value(), sequence.value(), {});
   texts_.add(letter.record);
   texts_.add(letter.text);
   bytes_ += letter.bytes;
+  // Those of one record are in the order of their sequences.
+  if (oldest_ &&
+      std::pair(letter.record, sequence) < std::pair(oldest_->letter.record, oldest_->sequence)) {
+    oldest_.reset();
+  }
 }
 
 void DeadLetters::erase(base::Sequence sequence) {
-  const auto found = letters_.find(sequence);
-  CHECK(found != letters_.end());
-  texts_.remove(found->second.record);
-  texts_.remove(found->second.text);
-  bytes_ -= found->second.bytes;
-  order_.erase({found->second.record, sequence});
-  letters_.erase(found);
+  CHECK(sequences_.contains(sequence));
+  const std::optional<DeadLetter> letter = find(sequence);
+  sequences_.erase(sequence);
+  if (oldest_ && oldest_->sequence == sequence) oldest_.reset();
+  if (!letter) return;
+  letters_.erase(sequence.value());
+  deaths_.erase(letter->record.value(), sequence.value());
+  texts_.remove(letter->record);
+  texts_.remove(letter->text);
+  bytes_ -= std::min(letter->bytes, bytes_);
 }
 
-const DeadLetter* DeadLetters::find(base::Sequence sequence) const {
-  const auto found = letters_.find(sequence);
-  return found == letters_.end() ? nullptr : &found->second;
+std::optional<DeadLetter> DeadLetters::find(base::Sequence sequence) const {
+  if (!sequences_.contains(sequence)) return std::nullopt;
+  const auto value = letters_.find(sequence.value());
+  if (!value) return std::nullopt;
+  return decode_letter(*value);
 }
 
-bool DeadLetters::any_in(base::SequenceRange range) const {
-  const auto found = letters_.lower_bound(range.first);
-  return found != letters_.end() && found->first <= range.last;
+const std::optional<DeadLetters::Oldest>& DeadLetters::oldest() const {
+  if (sequences_.empty()) {
+    oldest_.reset();
+  } else if (!oldest_) {
+    for_each_oldest([this](base::Sequence sequence, const DeadLetter& letter) {
+      oldest_ = Oldest{sequence, letter};
+      return false;
+    });
+  }
+  return oldest_;
 }
 
-std::uint64_t DeadLetters::count_in(base::SequenceRange range) const {
-  if (letters_.empty()) return 0;
-  return static_cast<std::uint64_t>(
-      std::distance(letters_.lower_bound(range.first), letters_.upper_bound(range.last)));
-}
-
-std::optional<base::Sequence> DeadLetters::oldest() const {
-  if (order_.empty()) return std::nullopt;
-  return order_.begin()->second;
+void DeadLetters::restore(storage::SequenceSet sequences, std::uint64_t bytes) {
+  sequences_ = std::move(sequences);
+  bytes_ = bytes;
 }
 
 }  // namespace sluice::broker

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
-#include <utility>
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "broker/side_table.h"
 #include "broker/text_index.h"
 #include "storage/fact.h"
+#include "storage/sequence_set.h"
 
 namespace sluice::broker {
 
@@ -25,42 +24,61 @@ struct DeadLetter {
   std::uint64_t bytes = 0;  // of the body, as ByteLedger knows it
 };
 
-// The dead letters of one subscription over one stream.
+// The dead letters of one subscription over one stream. They are in the side index; in memory are
+// only which sequences they are, and the one that died first.
 class DeadLetters {
  public:
-  using BySequence = std::map<base::Sequence, DeadLetter>;
+  struct Oldest {
+    base::Sequence sequence;
+    DeadLetter letter;
+  };
+
+  DeadLetters(storage::SideIndex& index, const storage::SubscriptionKey& owner);
 
   // REQUIRES: not dead yet.
   void add(base::Sequence sequence, const DeadLetter& letter);
   // REQUIRES: dead.
   void erase(base::Sequence sequence);
 
-  const DeadLetter* find(base::Sequence sequence) const;
-  bool any_in(base::SequenceRange range) const;
-  std::uint64_t count_in(base::SequenceRange range) const;
+  std::optional<DeadLetter> find(base::Sequence sequence) const;
+  // The first one at or after `from`.
+  std::optional<base::Sequence> next(base::Sequence from) const { return sequences_.next_in(from); }
+  bool any_in(base::SequenceRange range) const { return sequences_.contains_any(range); }
+  std::uint64_t count_in(base::SequenceRange range) const { return sequences_.count_in(range); }
   // The one that died first; nullopt when there is none.
-  std::optional<base::Sequence> oldest() const;
+  const std::optional<Oldest>& oldest() const;
 
   // Calls fn(sequence, letter) -> bool in the order of death, until it returns false. It must not
   // change anything.
   template <typename Fn>
   void for_each_oldest(Fn&& fn) const {
-    for (const auto& [record, sequence] : order_) {
-      if (!fn(sequence, letters_.at(sequence))) return;
+    if (sequences_.empty()) return;
+    for (auto row = deaths_.at_or_after(0, 0); row; row = deaths_.at_or_after(row->a, row->b + 1)) {
+      const base::Sequence sequence(row->b);
+      const std::optional<DeadLetter> letter = find(sequence);
+      if (letter && !fn(sequence, *letter)) return;
     }
   }
 
   // True when a record in [begin, end) has a text of one of them.
-  bool has_text_in(base::Lsn begin, base::Lsn end) const { return texts_.any_in(begin, end); }
-  std::uint64_t count() const { return letters_.size(); }
+  bool has_text_in(base::Lsn begin, base::Lsn end) const {
+    return !sequences_.empty() && texts_.any_in(begin, end);
+  }
+  std::uint64_t count() const { return sequences_.count(); }
   std::uint64_t bytes() const { return bytes_; }
-  const BySequence& by_sequence() const { return letters_; }
+
+  // For snapshots.
+  const storage::SequenceSet& sequences() const { return sequences_; }
+  void restore(storage::SequenceSet sequences, std::uint64_t bytes);
+  void flush() const { texts_.flush(); }
 
  private:
-  BySequence letters_;
-  std::set<std::pair<base::Lsn, base::Sequence>> order_;  // of death
+  SideTable letters_;
+  SideTable deaths_;
   TextIndex texts_;
+  storage::SequenceSet sequences_;
   std::uint64_t bytes_ = 0;
+  mutable std::optional<Oldest> oldest_;  // nullopt = not looked up
 };
 
 }  // namespace sluice::broker

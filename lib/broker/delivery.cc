@@ -209,7 +209,7 @@ void Delivery::add(const storage::BatchLocation& batch, const storage::EntrySlic
   DeliveryRun run;
   run.slice = slice;
   run.accepted_at = batch.accepted_at;
-  if (const MessageState* state = subscription_.retries().find(slice.first)) {
+  if (const auto state = subscription_.retries().find(slice.first)) {
     run.attempts = state->attempts;
     run.stalls = state->stalls;
   }

@@ -25,9 +25,10 @@ class Peeking {
         bytes_left_(std::min(command.bytes_max, kBytesMax)) {}
 
   void dead_letters(base::Sequence from) {
-    const DeadLetters::BySequence& dead = subscription_.dead().by_sequence();
-    for (auto at = dead.lower_bound(from); at != dead.end(); ++at) {
-      if (!add(at->first, &at->second)) return;
+    const DeadLetters& dead = subscription_.dead();
+    for (auto at = dead.next(from); at; at = dead.next(*at + 1)) {
+      const DeadLetter letter = dead.find(*at).value_or(DeadLetter{});
+      if (!add(*at, &letter)) return;
     }
   }
 
@@ -94,10 +95,12 @@ class Peeking {
   }
 
   void describe(base::Sequence sequence, PeekedMessage& peeked) {
-    subscription_.delays().for_each_in(
-        {sequence, sequence}, [&](base::SequenceRange, base::WallTime due) { peeked.due = due; });
-    const MessageState* state = subscription_.retries().find(sequence);
-    if (state == nullptr) return;
+    if (subscription_.delays().contains(sequence)) {
+      subscription_.stream().delays().for_each_in(
+          {sequence, sequence}, [&](base::SequenceRange, base::WallTime due) { peeked.due = due; });
+    }
+    const auto state = subscription_.retries().find(sequence);
+    if (!state) return;
     peeked.attempts = state->attempts;
     peeked.stalls = state->stalls;
     peeked.first_failed = state->first_failed;

@@ -8,11 +8,11 @@
 namespace sluice::broker {
 
 Queue::Queue(const base::QueueId& id, std::uint64_t revision, StoredConfig stored,
-             std::uint64_t& numbers)
+             std::uint64_t& numbers, const SideBooks& side)
     : id_(id), revision_(revision), stored_(std::move(stored)) {
   for (std::uint16_t shard = 0; shard < stored_.config.shards; ++shard) {
-    streams_.push_back(
-        std::make_unique<Stream>(*this, storage::StreamId{id, base::ShardIndex(shard)}, ++numbers));
+    streams_.push_back(std::make_unique<Stream>(
+        *this, storage::StreamId{id, base::ShardIndex(shard)}, ++numbers, side));
     for (const base::SubscriptionId subscription : stored_.ids) {
       streams_.back()->add_subscription(subscription, ++numbers, true);
     }

@@ -54,7 +54,7 @@ class Queue {
  public:
   // Numbers for streams and subscriptions are drawn from `numbers`.
   Queue(const base::QueueId& id, std::uint64_t revision, StoredConfig stored,
-        std::uint64_t& numbers);
+        std::uint64_t& numbers, const SideBooks& side);
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 

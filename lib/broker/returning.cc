@@ -36,8 +36,7 @@ void record_entries(Core& core, Subscription& subscription, Fact fact,
 }
 
 MessageState state_of(const Subscription& subscription, Sequence sequence) {
-  const MessageState* known = subscription.retries().find(sequence);
-  return known == nullptr ? MessageState{} : *known;
+  return subscription.retries().find(sequence).value_or(MessageState{});
 }
 
 // Splits off what expired while it was leased.
@@ -244,16 +243,14 @@ void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
     base::Lsn died;
     for (const auto& stream : queue.streams()) {
       Subscription* candidate = stream->find(id);
-      const auto first = candidate->dead().oldest();
-      if (!first) continue;
-      const base::Lsn record = candidate->dead().find(*first)->record;
-      if (from != nullptr && died <= record) continue;
+      const auto& first = candidate->dead().oldest();
+      if (!first || (from != nullptr && died <= first->letter.record)) continue;
       from = candidate;
-      oldest = *first;
-      died = record;
+      oldest = first->sequence;
+      died = first->letter.record;
     }
     if (from == nullptr) return;
-    bytes -= from->dead().find(oldest)->bytes;
+    bytes -= std::min(bytes, from->dead().oldest()->letter.bytes);
     remove(core, *from, storage::RemoveCause::kDeadExpired, {{oldest, oldest}});
   }
 }

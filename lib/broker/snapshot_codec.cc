@@ -18,6 +18,7 @@ enum class Section : std::uint16_t {
   kProducers = 4,
   kSessions = 5,
   kTasks = 6,
+  kLeaving = 7,  // not in whole ones
 };
 constexpr std::uint16_t tag(Section value) { return static_cast<std::uint16_t>(value); }
 
@@ -29,6 +30,7 @@ constexpr std::size_t kLeaseBytesMin = 60;
 constexpr std::size_t kProducerBytesMin = 32;
 constexpr std::size_t kSessionBytesMin = 22;
 constexpr std::size_t kTaskBytesMin = 90;
+constexpr std::size_t kLeavingBytesMin = 17;
 
 bool count_fits(ByteReader& in, std::uint64_t count, std::size_t bytes_min) {
   if (count <= in.remaining() / bytes_min) return true;
@@ -49,22 +51,22 @@ storage::SubscriptionKey get_key(ByteReader& in) {
   return key;
 }
 
-void put_queue(const Queue& queue, std::vector<std::byte>& bytes) {
+void put_queue(const Queue& queue, SnapshotForm form, std::vector<std::byte>& bytes) {
   ByteWriter out(bytes);
   out.array(queue.id().bytes);
   out.u64(queue.revision());
   out.bytes32(encode_config(queue.stored()));
-  for (const auto& stream : queue.streams()) put_stream(*stream, bytes);
+  for (const auto& stream : queue.streams()) put_stream(*stream, form, bytes);
 }
-bool get_queue(ByteReader& in, State& state) {
+bool get_queue(ByteReader& in, SnapshotForm form, State& state) {
   base::QueueId id;
   id.bytes = in.array<16>();
   const std::uint64_t revision = in.u64();
   auto stored = decode_config(in.bytes32());
   if (!in.ok() || !stored || state.queues.contains(id)) return false;
-  auto queue = std::make_unique<Queue>(id, revision, *std::move(stored), state.numbers);
+  auto queue = std::make_unique<Queue>(id, revision, *std::move(stored), state.numbers, state.side);
   for (const auto& stream : queue->streams()) {
-    if (!get_stream(in, *stream)) return false;
+    if (!get_stream(in, form, *stream)) return false;
   }
   state.queues.emplace(id, std::move(queue));
   return true;
@@ -209,6 +211,23 @@ bool get_task(ByteReader& in, State& state) {
   return state.tasks.emplace(id, std::move(task)).second;
 }
 
+void put_leaving(const State& state, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(state.leaving.size());
+  for (const SideKey& key : state.leaving) {
+    out.u8(static_cast<std::uint8_t>(key.size()));
+    out.bytes(key.view());
+  }
+}
+bool get_leaving(ByteReader& in, State& state) {
+  const std::uint8_t size = in.u8();
+  if (size != SideKey::kQueueBytes && size != SideKey::kOwnerBytes) return false;
+  SideKey key;
+  for (const std::byte byte : in.bytes(size)) key.u8(std::to_integer<std::uint8_t>(byte));
+  state.leaving.push_back(key);
+  return in.ok();
+}
+
 // A u64 count, then that many elements.
 template <typename Fn>
 bool get_list(ByteReader& in, std::size_t bytes_min, Fn&& fn) {
@@ -220,14 +239,14 @@ bool get_list(ByteReader& in, std::size_t bytes_min, Fn&& fn) {
   return in.ok();
 }
 
-bool get_section(Section section, ByteReader& in, State& state) {
+bool get_section(Section section, ByteReader& in, SnapshotForm form, State& state) {
   switch (section) {
     case Section::kBroker:
       state.incarnation = in.u32();
       state.log_id.bytes = in.array<16>();
       return true;
     case Section::kQueue:
-      return get_queue(in, state);
+      return get_queue(in, form, state);
     case Section::kLeases:
       return get_list(in, kLeaseBytesMin, [&] { return get_lease(in, state); });
     case Section::kProducers:
@@ -237,15 +256,19 @@ bool get_section(Section section, ByteReader& in, State& state) {
       return get_list(in, kSessionBytesMin, [&] { return get_session(in, state); });
     case Section::kTasks:
       return get_list(in, kTaskBytesMin, [&] { return get_task(in, state); });
+    case Section::kLeaving:
+      return form == SnapshotForm::kBesideIndex &&
+             get_list(in, kLeavingBytesMin, [&] { return get_leaving(in, state); });
   }
   return false;
 }
 
 }  // namespace
 
-std::vector<std::byte> encode_state(const State& state) {
+std::vector<std::byte> encode_state(const State& state, SnapshotForm form) {
+  const bool whole = form == SnapshotForm::kWhole;
   std::vector<std::byte> out;
-  ByteWriter(out).u32(kSnapshotVersion);
+  ByteWriter(out).u32(whole ? kWholeSnapshotVersion : kSnapshotVersion);
   {
     TlvField field(out, tag(Section::kBroker));
     field->u32(state.incarnation);
@@ -253,7 +276,7 @@ std::vector<std::byte> encode_state(const State& state) {
   }
   for (const auto& [id, queue] : state.queues) {
     TlvField field(out, tag(Section::kQueue));
-    put_queue(*queue, out);
+    put_queue(*queue, form, out);
   }
   const auto put = [&](Section section, const auto& write) {
     TlvField field(out, tag(section));
@@ -263,6 +286,7 @@ std::vector<std::byte> encode_state(const State& state) {
   put(Section::kProducers, [&] { put_producers(state.producers, out); });
   put(Section::kSessions, [&] { put_sessions(state, out); });
   put(Section::kTasks, [&] { put_tasks(state, out); });
+  if (!whole) put(Section::kLeaving, [&] { put_leaving(state, out); });
   return out;
 }
 
@@ -270,18 +294,21 @@ base::Status decode_state(base::ByteView data, State& state) {
   ByteReader head(data);
   const std::uint32_t version = head.u32();
   if (!head.ok()) return base::corruption("broker snapshot: empty");
-  if (version != kSnapshotVersion) {
+  const bool whole = version == kWholeSnapshotVersion;
+  if (!whole && version != kSnapshotVersion) {
     return base::failed_precondition("broker snapshot: version " + std::to_string(version) +
-                                     ", this program reads " + std::to_string(kSnapshotVersion));
+                                     ", this program reads up to " +
+                                     std::to_string(kSnapshotVersion));
   }
+  const SnapshotForm form = whole ? SnapshotForm::kWhole : SnapshotForm::kBesideIndex;
   std::uint16_t last = 0;
   const bool good = for_each_field(head.rest(), [&](std::uint16_t section, ByteReader& in) {
     const bool repeats = section == last && section != tag(Section::kQueue);
     if (section < last || repeats) return false;
     last = section;
-    return get_section(static_cast<Section>(section), in, state);
+    return get_section(static_cast<Section>(section), in, form, state);
   });
-  if (!good || last != tag(Section::kTasks)) {
+  if (!good || last != tag(whole ? Section::kTasks : Section::kLeaving)) {
     return base::corruption("broker snapshot: malformed in section " + std::to_string(last));
   }
   return {};

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "broker/broker.h"
 #include "broker/state.h"
 
 // The state as bytes: the `broker state` section of a snapshot file. u32 version, then sections of
@@ -12,10 +13,12 @@
 // sorted, derived values (what is ready, timers, counters since the start) are left out.
 namespace sluice::broker {
 
-inline constexpr std::uint32_t kSnapshotVersion = 1;
+inline constexpr std::uint32_t kWholeSnapshotVersion = 1;
+inline constexpr std::uint32_t kSnapshotVersion = 2;  // beside the side index
 
-std::vector<std::byte> encode_state(const State& state);
-// REQUIRES: an empty state. Corruption for anything encode_state() cannot have written; the state
+std::vector<std::byte> encode_state(const State& state, SnapshotForm form);
+// REQUIRES: an empty state, with an index that holds what it held at the snapshot; nothing when
+// that is whole. Corruption for anything encode_state() cannot have written; the state
 // is then of no use.
 base::Status decode_state(base::ByteView data, State& state);
 

@@ -13,6 +13,7 @@ using base::ByteReader;
 using base::ByteWriter;
 using base::Sequence;
 using base::SequenceRange;
+using storage::SequenceSet;
 
 constexpr std::size_t kLedgerRunBytes = 41;
 constexpr std::size_t kTimedRunBytes = 24;
@@ -39,6 +40,35 @@ class RangeCheck {
   Sequence last_;
 };
 
+template <typename Fn>
+void for_each_run(const SequenceSet& set, Fn&& fn) {
+  set.for_each_range(Sequence(0), set.last().value_or(Sequence(0)), fn);
+}
+
+template <typename Fn>
+void for_each_in(const SequenceSet& set, Fn&& fn) {
+  for_each_run(set, [&](SequenceRange run) {
+    for (Sequence at = run.first; at <= run.last; ++at) fn(at);
+    return true;
+  });
+}
+
+bool holds_all(const SequenceSet& set, const SequenceSet& others) {
+  bool all = true;
+  for_each_run(others, [&](SequenceRange run) { return all = set.contains_all(run); });
+  return all;
+}
+bool overlap(const SequenceSet& a, const SequenceSet& b) {
+  bool any = false;
+  for_each_run(a, [&](SequenceRange run) { return !(any = b.contains_any(run)); });
+  return any;
+}
+// True for sequences that the stream has given out.
+bool are_messages(const SequenceSet& set, const Stream& stream) {
+  const auto last = set.last();
+  return !set.contains(Sequence(0)) && (!last || *last < stream.next());
+}
+
 SequenceRange get_range(ByteReader& in) {
   const Sequence first(in.u64());
   return {first, Sequence(in.u64())};
@@ -49,14 +79,19 @@ bool get_count(ByteReader& in, std::size_t bytes, std::uint64_t& count) {
   return in.ok() && count <= in.remaining() / bytes;
 }
 
-void put_timed_runs(ByteWriter& out, const TimedRuns& runs) {
-  std::uint64_t count = 0;
-  runs.for_each([&](SequenceRange, base::WallTime) { ++count; });
-  out.u64(count);
-  runs.for_each([&](SequenceRange range, base::WallTime time) {
+// The runs of `runs` that are in `which`.
+void put_timed_runs(ByteWriter& out, const TimedRuns& runs, const SequenceSet& which) {
+  std::vector<std::pair<SequenceRange, base::WallTime>> list;
+  which.for_each_range(Sequence(0), which.last().value_or(Sequence(0)), [&](SequenceRange part) {
+    runs.for_each_joined_in(
+        part, [&](SequenceRange range, base::WallTime time) { list.emplace_back(range, time); });
+    return true;
+  });
+  out.u64(list.size());
+  for (const auto& [range, time] : list) {
     put_range(out, range);
     out.i64(time.value());
-  });
+  }
 }
 
 template <typename Fn>
@@ -73,15 +108,16 @@ bool get_timed_runs(ByteReader& in, Sequence next, Fn&& fn) {
 }
 
 void put_states(ByteWriter& out, const RetryBook& retries) {
-  out.u64(retries.states().size());
-  for (const auto& [sequence, state] : retries.states()) {
+  out.u64(retries.known().count());
+  for_each_in(retries.known(), [&](Sequence sequence) {
+    const MessageState state = retries.find(sequence).value_or(MessageState{});
     out.u64(sequence.value());
     out.u16(state.attempts);
     out.u16(state.stalls);
     out.i64(state.due.value());
     out.i64(state.first_failed.value());
     out.u64(state.text.value());
-  }
+  });
 }
 
 bool get_states(ByteReader& in, Subscription& subscription) {
@@ -104,7 +140,8 @@ bool get_states(ByteReader& in, Subscription& subscription) {
 
 void put_dead(ByteWriter& out, const DeadLetters& dead) {
   out.u64(dead.count());
-  for (const auto& [sequence, letter] : dead.by_sequence()) {
+  for_each_in(dead.sequences(), [&](Sequence sequence) {
+    const DeadLetter letter = dead.find(sequence).value_or(DeadLetter{});
     out.u64(sequence.value());
     out.u8(static_cast<std::uint8_t>(letter.reason));
     out.u16(letter.attempts);
@@ -114,7 +151,7 @@ void put_dead(ByteWriter& out, const DeadLetters& dead) {
     out.u64(letter.record.value());
     out.u64(letter.text.value());
     out.u64(letter.bytes);
-  }
+  });
 }
 
 bool get_dead(ByteReader& in, Subscription& subscription) {
@@ -143,28 +180,67 @@ bool get_dead(ByteReader& in, Subscription& subscription) {
   return true;
 }
 
-void put_subscription(const Subscription& subscription, std::vector<std::byte>& bytes) {
+void put_subscription(const Subscription& subscription, SnapshotForm form,
+                      std::vector<std::byte>& bytes) {
   ByteWriter out(bytes);
   out.u16(subscription.id().value());
   subscription.gone().serialize(bytes);
   subscription.unexpiring().serialize(bytes);
-  put_timed_runs(out, subscription.delays());
+  if (form == SnapshotForm::kBesideIndex) {
+    subscription.flush();
+    subscription.delays().serialize(bytes);
+    subscription.retries().known().serialize(bytes);
+    subscription.retries().waiting().serialize(bytes);
+    subscription.retries().stalled().serialize(bytes);
+    subscription.dead().sequences().serialize(bytes);
+    out.u64(subscription.dead().bytes());
+    return;
+  }
+  put_timed_runs(out, subscription.stream().delays(), subscription.delays());
   put_states(out, subscription.retries());
   put_dead(out, subscription.dead());
 }
 
-bool get_subscription(ByteReader& in, Subscription& subscription) {
+// The sets that tell what of the side index is the subscription's.
+bool get_indexed(ByteReader& in, Subscription& subscription) {
+  const Stream& stream = subscription.stream();
+  auto delays = SequenceSet::deserialize(in);
+  if (!delays) return false;
+  auto known = SequenceSet::deserialize(in);
+  if (!known) return false;
+  auto waiting = SequenceSet::deserialize(in);
+  if (!waiting) return false;
+  auto stalled = SequenceSet::deserialize(in);
+  if (!stalled) return false;
+  auto dead = SequenceSet::deserialize(in);
+  if (!dead) return false;
+  const std::uint64_t dead_bytes = in.u64();
+  const SequenceSet& gone = subscription.gone();
+  const bool good = are_messages(*delays, stream) && are_messages(*known, stream) &&
+                    are_messages(*dead, stream) && !overlap(*delays, gone) &&
+                    !overlap(*known, gone) && !overlap(*delays, *known) &&
+                    holds_all(stream.delays().known(), *delays) && holds_all(*known, *waiting) &&
+                    holds_all(*known, *stalled) && holds_all(gone, *dead);
+  if (!good) return false;
+  subscription.restore_delays(*std::move(delays));
+  subscription.restore_retries(*std::move(known), *std::move(waiting), *std::move(stalled));
+  subscription.restore_dead(*std::move(dead), dead_bytes);
+  return in.ok();
+}
+
+bool get_subscription(ByteReader& in, SnapshotForm form, Subscription& subscription) {
   const Sequence next = subscription.stream().next();
   if (in.u16() != subscription.id().value()) return false;
-  auto gone = storage::SequenceSet::deserialize(in);
+  auto gone = SequenceSet::deserialize(in);
   if (!gone || !gone->contains(Sequence(0)) || !gone->last() || next <= *gone->last()) return false;
-  auto unexpiring = storage::SequenceSet::deserialize(in);
+  auto unexpiring = SequenceSet::deserialize(in);
   if (!unexpiring) return false;
   subscription.restore(*std::move(gone), *std::move(unexpiring));
+  if (form == SnapshotForm::kBesideIndex) return get_indexed(in, subscription);
   bool disjoint = true;
   const bool delays = get_timed_runs(in, next, [&](SequenceRange range, base::WallTime due) {
     disjoint = disjoint && !subscription.gone().contains_any(range);
-    subscription.delay(range, due);
+    subscription.stream().restore_delay(subscription, range, due);
   });
   return delays && disjoint && get_states(in, subscription) && get_dead(in, subscription);
 }
@@ -191,6 +267,16 @@ bool is_balanced(const Stream& stream) {
   return end == Sequence(1) ? live == 0 : live == stream.wanted_in({Sequence(1), end - 1});
 }
 
+bool get_timed_sets(ByteReader& in, Stream& stream) {
+  auto expiry = SequenceSet::deserialize(in);
+  if (!expiry) return false;
+  auto delays = SequenceSet::deserialize(in);
+  if (!delays || !are_messages(*expiry, stream) || !are_messages(*delays, stream)) return false;
+  stream.expiry().restore(*std::move(expiry));
+  stream.delays().restore(*std::move(delays));
+  return true;
+}
+
 bool get_ledger(ByteReader& in, Stream& stream) {
   std::uint64_t count = 0;
   if (!get_count(in, kLedgerRunBytes, count)) return false;
@@ -211,24 +297,34 @@ bool get_ledger(ByteReader& in, Stream& stream) {
 
 }  // namespace
 
-void put_stream(const Stream& stream, std::vector<std::byte>& bytes) {
+void put_stream(const Stream& stream, SnapshotForm form, std::vector<std::byte>& bytes) {
   ByteWriter out(bytes);
   out.u64(stream.next().value());
   put_ledger(out, stream.ledger());
-  put_timed_runs(out, stream.expiry());
-  for (const auto& subscription : stream.subscriptions()) put_subscription(*subscription, bytes);
+  if (form == SnapshotForm::kBesideIndex) {
+    stream.expiry().known().serialize(bytes);
+    stream.delays().known().serialize(bytes);
+  } else {
+    put_timed_runs(out, stream.expiry(), stream.expiry().known());
+  }
+  for (const auto& subscription : stream.subscriptions()) {
+    put_subscription(*subscription, form, bytes);
+  }
 }
 
-bool get_stream(ByteReader& in, Stream& stream) {
+bool get_stream(ByteReader& in, SnapshotForm form, Stream& stream) {
   const Sequence next(in.u64());
   if (next == Sequence() || next.value() > std::numeric_limits<std::uint64_t>::max() / 2) {
     return false;
   }
   stream.restore(next);
   const auto expire = [&](SequenceRange range, base::WallTime at) { stream.expire(range, at); };
-  if (!get_ledger(in, stream) || !get_timed_runs(in, next, expire)) return false;
+  if (!get_ledger(in, stream)) return false;
+  const bool timed = form == SnapshotForm::kBesideIndex ? get_timed_sets(in, stream)
+                                                        : get_timed_runs(in, next, expire);
+  if (!timed) return false;
   for (const auto& subscription : stream.subscriptions()) {
-    if (!get_subscription(in, *subscription)) return false;
+    if (!get_subscription(in, form, *subscription)) return false;
   }
   return in.ok() && is_balanced(stream);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,13 +24,21 @@ struct KnownSession {
 // decided and when they are replayed, so that both give the same state. What belongs to a process
 // only (handles, credit, timers on the monotonic clock) is in Core, or is marked as derived.
 struct State {
-  explicit State(std::uint32_t producers_max) : producers(producers_max) {}
+  // `index` must outlive the state.
+  State(std::uint32_t producers_max, storage::SideIndex& index)
+      : producers(producers_max), side{index, backoff_clock} {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   std::uint32_t incarnation = 0;  // of the latest start
   base::Id128 log_id;
-  LeaseBook leases;  // before the queues, whose subscriptions it points to
+  BackoffClock backoff_clock;  // derived
+  LeaseBook leases;            // before the queues, whose subscriptions it points to
   std::map<base::QueueId, std::unique_ptr<Queue>> queues;
   ProducerTable producers;
+  const SideBooks side;
+  // What begins with one of these keys belongs to nobody any more, and leaves the index in slices.
+  std::deque<SideKey> leaving;
   std::map<base::SessionId, KnownSession> sessions;
   std::map<base::TaskId, Task> tasks;
   std::uint64_t numbers = 0;  // drawn by streams and subscriptions; not in the log

@@ -20,6 +20,34 @@ void Stream::expect(base::Sequence last) {
   next_ = last + 1;
 }
 
+void Stream::delay(base::SequenceRange range, base::WallTime due) {
+  if (subscriptions_.empty()) return;
+  delays_.add(range, due);
+  for (const auto& subscription : subscriptions_) subscription->delay(range);
+}
+
+void Stream::end_delay(base::SequenceRange range) {
+  Ranges over{range};
+  for (const auto& subscription : subscriptions_) {
+    subscription->delays().for_each_range(range.first, range.last, [&](base::SequenceRange run) {
+      cut_range(over, run);
+      return true;
+    });
+  }
+  for (const base::SequenceRange& run : over) delays_.cut(run);
+}
+
+void Stream::restore_delay(Subscription& subscription, base::SequenceRange range,
+                           base::WallTime due) {
+  Ranges fresh;
+  delays_.known().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
+    fresh.push_back(gap);
+    return true;
+  });
+  for (const base::SequenceRange& run : fresh) delays_.add(run, due);
+  subscription.delay(range);
+}
+
 void Stream::jump(std::uint64_t count) {
   if (count == 0) return;
   const base::SequenceRange skipped{next_, next_ + (count - 1)};
@@ -68,10 +96,10 @@ void Stream::bury(Subscription& subscription, base::Sequence sequence, DeadLette
 }
 
 void Stream::revive(Subscription& subscription, base::Sequence sequence) {
-  const DeadLetter* letter = subscription.dead().find(sequence);
-  CHECK(letter != nullptr);
+  const auto letter = subscription.dead().find(sequence);
+  const std::uint64_t bytes = letter ? letter->bytes : 0;
   for_each_gone_elsewhere(&subscription, {sequence, sequence}, 0,
-                          [&](base::SequenceRange) { ledger_.put_back(sequence, letter->bytes); });
+                          [&](base::SequenceRange) { ledger_.put_back(sequence, bytes); });
   subscription.revive(sequence, expiry_.any_in({sequence, sequence}));
 }
 
@@ -112,23 +140,17 @@ Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t nu
   } else {
     gone.insert({base::Sequence(0), all ? base::Sequence(0) : next_ - 1});
   }
-  Ranges known;
   Subscription& added = restore_subscription(id, number);
   added.begin(std::move(gone));
   for (const auto& other : subscriptions_) {
     if (other.get() == &added || !all) continue;
-    other->delays().for_each([&](base::SequenceRange range, base::WallTime due) {
-      for (const base::SequenceRange& part : added.idle_in(range)) {
-        Ranges fresh{part};
-        added.delays().for_each_in(
-            part, [&](base::SequenceRange mine, base::WallTime) { known.push_back(mine); });
-        for (const base::SequenceRange& mine : known) cut_range(fresh, mine);
-        known.clear();
-        for (const base::SequenceRange& run : fresh) added.delay(run, due);
-      }
+    other->delays().for_each_range(base::Sequence(1), next_, [&](base::SequenceRange range) {
+      for (const base::SequenceRange& part : added.idle_in(range)) added.delay(part);
+      return true;
     });
   }
   expiry_.rearm();
+  if (!added.delays().empty()) delays_.rearm();
   return added;
 }
 
@@ -136,7 +158,7 @@ Subscription& Stream::restore_subscription(base::SubscriptionId id, std::uint64_
   const auto at = std::find_if(subscriptions_.begin(), subscriptions_.end(),
                                [&](const auto& other) { return id <= other->id(); });
   CHECK(at == subscriptions_.end() || (*at)->id() != id);
-  return **subscriptions_.insert(at, std::make_unique<Subscription>(*this, id, number));
+  return **subscriptions_.insert(at, std::make_unique<Subscription>(*this, id, number, side_));
 }
 
 void Stream::remove_subscription(base::SubscriptionId id) {
@@ -175,6 +197,9 @@ std::optional<base::SequenceRange> Stream::next_idle(base::Sequence from) const 
 }
 
 std::uint64_t Stream::wanted_in(base::SequenceRange range) const {
+  if (subscriptions_.size() == 1) {
+    return range.count() - subscriptions_.front()->gone().count_in(range);
+  }
   std::uint64_t gone = 0;
   for_each_gone_elsewhere(nullptr, range, 0,
                           [&](base::SequenceRange part) { gone += part.count(); });

@@ -21,8 +21,13 @@ class Queue;
 class Stream {
  public:
   // `number` is unique in the process and rises; it breaks ties.
-  Stream(Queue& queue, const storage::StreamId& id, std::uint64_t number)
-      : queue_(queue), id_(id), number_(number) {}
+  Stream(Queue& queue, const storage::StreamId& id, std::uint64_t number, const SideBooks& side)
+      : queue_(queue),
+        id_(id),
+        number_(number),
+        side_(side),
+        expiry_(side.index, id, SideTag::kExpiry, SideTag::kExpiryByTime),
+        delays_(side.index, id, SideTag::kDelays, SideTag::kDelaysByTime) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -39,6 +44,10 @@ class Stream {
   // Skips `count` sequences that never had a message.
   void jump(std::uint64_t count);
   void expire(base::SequenceRange range, base::WallTime at) { expiry_.add(range, at); }
+  // New messages that every subscription has to wait for. REQUIRES: ready everywhere.
+  void delay(base::SequenceRange range, base::WallTime due);
+  // Some subscription no longer waits for these: forgotten where no other one does.
+  void end_delay(base::SequenceRange range);
 
   // The messages are gone from `subscription` for good or dead there; leases were left before.
   void remove(Subscription& subscription, base::SequenceRange range);
@@ -75,7 +84,12 @@ class Stream {
   const ByteLedger& ledger() const { return ledger_; }
   const TimedRuns& expiry() const { return expiry_; }
   TimedRuns& expiry() { return expiry_; }
+  // Of deliver-at. Which subscriptions wait for which of them, those know.
+  const TimedRuns& delays() const { return delays_; }
+  TimedRuns& delays() { return delays_; }
   void restore(base::Sequence next) { next_ = next; }
+  // A subscription's delay in an old snapshot.
+  void restore_delay(Subscription& subscription, base::SequenceRange range, base::WallTime due);
   ByteLedger& ledger() { return ledger_; }
 
   base::Lsn last_record_end;  // of the latest record about the stream; not in snapshots
@@ -92,7 +106,9 @@ class Stream {
   const std::uint64_t number_;
   base::Sequence next_{1};
   ByteLedger ledger_;
+  const SideBooks side_;
   TimedRuns expiry_;
+  TimedRuns delays_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
 };
 

@@ -8,23 +8,40 @@
 
 namespace sluice::broker {
 
-Subscription::Subscription(Stream& stream, base::SubscriptionId id, std::uint64_t number)
-    : stream_(stream), id_(id), number_(number) {
+namespace {
+
+void insert_all(const storage::SequenceSet& from, storage::SequenceSet& into) {
+  from.for_each_range(base::Sequence(0), from.last().value_or(base::Sequence(0)),
+                      [&](base::SequenceRange run) {
+                        into.insert(run);
+                        return true;
+                      });
+}
+
+}  // namespace
+
+Subscription::Subscription(Stream& stream, base::SubscriptionId id, std::uint64_t number,
+                           const SideBooks& side)
+    : stream_(stream),
+      id_(id),
+      number_(number),
+      retries_(side.index, {stream.id(), id}, side.clock),
+      dead_(side.index, {stream.id(), id}) {
   gone_.insert(base::Sequence(0));
   taken_.insert(base::Sequence(0));
 }
 
 storage::SubscriptionKey Subscription::key() const { return {stream_.id(), id_}; }
 
-void Subscription::delay(base::SequenceRange range, base::WallTime due) {
-  delays_.add(range, due);
+void Subscription::delay(base::SequenceRange range) {
+  delays_.insert(range);
   taken_.insert(range);
 }
 
 bool Subscription::hold(base::Epoch epoch, base::SequenceRange range) {
   taken_.insert(range);
   if (!suspects_.empty()) suspects_.erase(range);
-  delays_.cut(range);
+  end_delay(range);
   in_flight_ += range.count();
   CHECK(held_.emplace(range.first, Held{range.last, epoch}).second);
   if (retries_.empty()) return false;
@@ -35,7 +52,7 @@ bool Subscription::hold(base::Epoch epoch, base::SequenceRange range) {
 void Subscription::remove(base::SequenceRange range) {
   gone_.insert(range);
   taken_.insert(range);
-  delays_.cut(range);
+  end_delay(range);
   if (!retries_.empty()) retries_.forget(range);
   if (!suspects_.empty()) suspects_.erase(range);
   if (!damaged_.empty()) damaged_.erase(range);
@@ -45,7 +62,7 @@ void Subscription::remove(base::SequenceRange range) {
 void Subscription::release(base::SequenceRange range) { make_ready(range); }
 
 void Subscription::retry(base::Sequence sequence, const MessageState& state) {
-  delays_.cut({sequence, sequence});
+  end_delay({sequence, sequence});
   retries_.wait(sequence, state);
   if (state.due == base::WallTime()) {
     make_ready({sequence, sequence});
@@ -72,19 +89,33 @@ void Subscription::rewind(base::SequenceRange range) {
 }
 
 Ranges Subscription::without_dead(Ranges ranges) const {
-  if (dead_.count() == 0) return ranges;
-  const Ranges all = ranges;
-  for (const base::SequenceRange& range : all) {
-    const DeadLetters::BySequence& dead = dead_.by_sequence();
-    for (auto at = dead.lower_bound(range.first); at != dead.end() && at->first <= range.last;
-         ++at) {
-      cut_range(ranges, {at->first, at->first});
-    }
-  }
+  if (dead_.count() == 0 || ranges.empty()) return ranges;
+  dead_.sequences().for_each_range(ranges.front().first, ranges.back().last,
+                                   [&](base::SequenceRange dead) {
+                                     cut_range(ranges, dead);
+                                     return true;
+                                   });
   return ranges;
 }
 
-void Subscription::wake(base::SequenceRange range) { make_ready(range); }
+void Subscription::wake(base::Sequence sequence) {
+  // Time may come round again (a clock that was set back): what was found damaged stays so.
+  if (!damaged_.empty() && damaged_.contains(sequence)) return;
+  make_ready({sequence, sequence});
+}
+
+void Subscription::wake_delayed(base::SequenceRange range) {
+  if (delays_.empty()) return;
+  delays_.for_each_range(range.first, range.last, [this](base::SequenceRange run) {
+    make_ready(run);
+    if (damaged_.empty()) return true;
+    damaged_.for_each_range(run.first, run.last, [this](base::SequenceRange bad) {
+      taken_.insert(bad);
+      return true;
+    });
+    return true;
+  });
+}
 
 void Subscription::pass_over(base::SequenceRange range) {
   taken_.insert(range);
@@ -105,6 +136,10 @@ std::optional<base::Sequence> Subscription::lowest_suspect() const {
 
 std::uint64_t Subscription::ready() const {
   return stream_.next().value() - taken_.count() + suspects_.count();
+}
+
+std::uint64_t Subscription::delayed() const {
+  return taken_.count() - suspects_.count() - gone_.count() - in_flight_ - damaged_.count();
 }
 
 bool Subscription::drained() const {
@@ -166,6 +201,45 @@ void Subscription::restore_state(base::Sequence sequence, const MessageState& st
 
 void Subscription::restore_dead(base::Sequence sequence, const DeadLetter& letter) {
   dead_.add(sequence, letter);
+}
+
+void Subscription::restore_delays(storage::SequenceSet delays) {
+  insert_all(delays, taken_);
+  delays_ = std::move(delays);
+}
+
+void Subscription::restore_retries(storage::SequenceSet known, storage::SequenceSet waiting,
+                                   storage::SequenceSet stalled) {
+  insert_all(waiting, taken_);
+  insert_all(stalled, taken_);
+  suspects_ = stalled;
+  if (!suspects_.empty()) {
+    waiting.for_each_range(base::Sequence(0), stream_.next(), [this](base::SequenceRange run) {
+      suspects_.erase(run);
+      return true;
+    });
+  }
+  retries_.restore(std::move(known), std::move(waiting), std::move(stalled));
+}
+
+void Subscription::restore_dead(storage::SequenceSet dead, std::uint64_t bytes) {
+  dead_.restore(std::move(dead), bytes);
+}
+
+void Subscription::flush() const {
+  retries_.flush();
+  dead_.flush();
+}
+
+void Subscription::end_delay(base::SequenceRange range) {
+  if (delays_.empty() || !delays_.contains_any(range)) return;
+  Ranges over;
+  delays_.for_each_range(range.first, range.last, [&](base::SequenceRange run) {
+    over.push_back(run);
+    return true;
+  });
+  delays_.erase(range);
+  for (const base::SequenceRange& run : over) stream_.end_delay(run);
 }
 
 void Subscription::make_ready(base::SequenceRange range) {

@@ -13,7 +13,7 @@
 #include "broker/dead_letters.h"
 #include "broker/retry_book.h"
 #include "broker/sequence_runs.h"
-#include "broker/timed_runs.h"
+#include "broker/side_books.h"
 #include "storage/fact.h"
 #include "storage/message_store.h"
 #include "storage/sequence_set.h"
@@ -40,7 +40,8 @@ struct Held {
 class Subscription {
  public:
   // `number` is unique in the process and rises; it breaks ties.
-  Subscription(Stream& stream, base::SubscriptionId id, std::uint64_t number);
+  Subscription(Stream& stream, base::SubscriptionId id, std::uint64_t number,
+               const SideBooks& side);
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
 
@@ -51,8 +52,8 @@ class Subscription {
 
   // --- What facts do. None of them touches leases: LeaseBook::leave() comes first.
 
-  // A new message is not due yet. REQUIRES: ready.
-  void delay(base::SequenceRange range, base::WallTime due);
+  // New messages are not due yet; the stream knows until when. REQUIRES: ready.
+  void delay(base::SequenceRange range);
   // Leased. Returns whether a message of it has a stall. REQUIRES: nobody holds any of it.
   bool hold(base::Epoch epoch, base::SequenceRange range);
   // No longer leased; calls fn(epoch, part) for each part that was. The next call says what becomes
@@ -77,13 +78,13 @@ class Subscription {
 
   // --- What time and storage do; nothing of it is in the log.
 
-  // Deliver-at or backoff is over.
-  void wake(base::SequenceRange range);
-  void wake(base::Sequence sequence) { wake({sequence, sequence}); }
+  // The backoff is over.
+  void wake(base::Sequence sequence);
+  // The deliver-at of those of `range` that are delayed is over.
+  void wake_delayed(base::SequenceRange range);
   // Cannot be read: passed over until the next start.
   void pass_over(base::SequenceRange range);
   RetryBook& retries() { return retries_; }
-  TimedRuns& delays() { return delays_; }
 
   // --- Queries.
 
@@ -95,10 +96,13 @@ class Subscription {
 
   std::uint64_t ready() const;
   std::uint64_t in_flight() const { return in_flight_; }
-  std::uint64_t delayed() const { return delays_.pending() + retries_.waiting(); }
+  // By a deliver-at or a backoff.
+  std::uint64_t delayed() const;
   std::uint64_t damaged() const { return damaged_.count(); }
   // True when nothing waits, is in flight or is dead here.
   bool drained() const;
+  // True when it may have entries of its own in the side index.
+  bool uses_index() const { return !retries_.empty() || dead_.count() > 0; }
   // The lowest message that is ready or in flight.
   std::optional<base::Sequence> oldest() const;
 
@@ -106,7 +110,8 @@ class Subscription {
   const storage::SequenceSet& unexpiring() const { return unexpiring_; }
   const DeadLetters& dead() const { return dead_; }
   const RetryBook& retries() const { return retries_; }
-  const TimedRuns& delays() const { return delays_; }
+  // Have a deliver-at that nobody has waited for yet; the times are the stream's.
+  const storage::SequenceSet& delays() const { return delays_; }
   const std::map<base::Sequence, Held>& held() const { return held_; }
   // `ranges` without the dead letters among them.
   Ranges without_dead(Ranges ranges) const;
@@ -123,6 +128,13 @@ class Subscription {
   void restore(storage::SequenceSet gone, storage::SequenceSet unexpiring);
   void restore_state(base::Sequence sequence, const MessageState& state);
   void restore_dead(base::Sequence sequence, const DeadLetter& letter);
+  // What the side index holds. REQUIRES: restore() came first.
+  void restore_delays(storage::SequenceSet delays);
+  void restore_retries(storage::SequenceSet known, storage::SequenceSet waiting,
+                       storage::SequenceSet stalled);
+  void restore_dead(storage::SequenceSet dead, std::uint64_t bytes);
+  // Everything that is kept in memory only for speed is in the side index afterwards.
+  void flush() const;
 
   // --- Of this process only; the delivery's and Core's.
 
@@ -136,6 +148,7 @@ class Subscription {
 
  private:
   void make_ready(base::SequenceRange range);
+  void end_delay(base::SequenceRange range);
 
   Stream& stream_;
   const base::SubscriptionId id_;
@@ -143,7 +156,7 @@ class Subscription {
 
   storage::SequenceSet gone_;        // with 0, so that its floor rises
   storage::SequenceSet unexpiring_;  // redriven
-  TimedRuns delays_;
+  storage::SequenceSet delays_;
   RetryBook retries_;
   DeadLetters dead_;
   std::map<base::Sequence, Held> held_;

@@ -63,19 +63,20 @@ std::uint64_t acts_max(const Task& task) {
 // Dead letters from task.position on. Returns true when there are no more here.
 bool dead_slice(Core& core, Task& task, Subscription& subscription, bool dry, Budget& budget) {
   const Stream& stream = subscription.stream();
-  const DeadLetters::BySequence& dead = subscription.dead().by_sequence();
+  const DeadLetters& dead = subscription.dead();
   std::uint64_t looks = looks_max(task, budget);
   std::uint64_t acts = dry ? kLettersPerSlice : acts_max(task);
   Ranges chosen;
-  auto at = dead.lower_bound(task.position);
-  for (; at != dead.end() && looks > 0 && acts > 0; ++at, --looks) {
+  auto at = dead.next(task.position);
+  for (; at && looks > 0 && acts > 0; at = dead.next(*at + 1), --looks) {
     budget.take(1);
-    if (!matches(core, task, stream, at->first, at->second)) continue;
-    append_range(chosen, {at->first, at->first});
+    const auto letter = dead.find(*at);
+    if (!letter || !matches(core, task, stream, *at, *letter)) continue;
+    append_range(chosen, {*at, *at});
     --acts;
   }
-  const bool is_end = at == dead.end();
-  if (!is_end) task.position = at->first;
+  const bool is_end = !at;
+  if (!is_end) task.position = *at;
   task.matched += count_messages(chosen);
   if (dry || chosen.empty()) return is_end;
   task.done += count_messages(chosen);

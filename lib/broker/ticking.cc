@@ -1,6 +1,7 @@
 #include "broker/ticking.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -100,26 +101,24 @@ void wake(Core& core, base::Now now, Budget& budget) {
   while (!budget.spent()) {
     Subscription* subscription = core.backoffs.due(now.mono);
     if (subscription == nullptr) break;
-    while (!budget.spent()) {
-      const auto sequence = subscription->retries().pop_due(now.mono);
-      if (!sequence) break;
-      subscription->wake(*sequence);
-      budget.take(1);
-    }
-    core.schedule(now, *subscription);
+    std::vector<base::Sequence> due;
+    subscription->retries().pop_due(now.mono, budget.left(), due);
+    for (const base::Sequence sequence : due) subscription->wake(sequence);
+    budget.take(1 + due.size());
+    core.schedule(*subscription);
     core.touch(*subscription);
   }
   while (!budget.spent()) {
-    Subscription* subscription = core.delays.due(now.wall);
-    if (subscription == nullptr) break;
+    Stream* stream = core.delays.due(now.wall);
+    if (stream == nullptr) break;
     while (!budget.spent()) {
-      const auto run = subscription->delays().pop_due(now.wall, kRunMax);
+      const auto run = stream->delays().pop_due(now.wall, kRunMax);
       if (!run) break;
-      subscription->wake(*run);
+      for (const auto& subscription : stream->subscriptions()) subscription->wake_delayed(*run);
       take_run(budget, run->count());
     }
-    core.schedule(now, *subscription);
-    core.touch(*subscription);
+    core.delays.set(*stream, stream->delays().earliest());
+    for (const auto& subscription : stream->subscriptions()) core.touch(*subscription);
   }
 }
 
@@ -170,7 +169,20 @@ void expire_dead_letters(Core& core, base::Now now, Budget& budget) {
     });
     normalise(over);
     remove(core, *subscription, storage::RemoveCause::kDeadExpired, over);
-    core.schedule(now, *subscription);
+    core.schedule(*subscription);
+  }
+}
+
+// What deleted queues left in the side index.
+void clear_index(Core& core, Budget& budget) {
+  std::deque<SideKey>& leaving = core.state.leaving;
+  while (!leaving.empty() && !budget.spent()) {
+    const SideKey& first = leaving.front();
+    const std::uint64_t entries = budget.left();
+    const std::uint64_t erased =
+        core.state.side.index.erase_range(first.view(), first.behind().view(), entries);
+    budget.take(1 + erased);
+    if (erased < entries) leaving.pop_front();
   }
 }
 
@@ -183,10 +195,13 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   wake(core, now, budget);
   expire_messages(core, now, budget);
   expire_dead_letters(core, now, budget);
+  clear_index(core, budget);
 }
 
 std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
-  if (!core.endings.empty() || !core.unfinished.empty()) return now.mono;
+  const bool is_unfinished =
+      !core.endings.empty() || !core.unfinished.empty() || !core.state.leaving.empty();
+  if (is_unfinished) return now.mono;
   std::optional<base::MonoTime> next;
   const auto offer = [&](std::optional<base::MonoTime> time) {
     if (time && (!next || *time < *next)) next = std::max(*time, now.mono);

@@ -1,96 +1,129 @@
 #include "broker/timed_runs.h"
 
 #include <algorithm>
-#include <iterator>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "storage/varint.h"
 
 namespace sluice::broker {
 
+namespace {
+
+constexpr base::WallTime kFirstTime{std::numeric_limits<std::int64_t>::min()};
+// Due at any time, and far enough from the end of the clock to be calculated with.
+constexpr base::WallTime kUnknown{std::numeric_limits<std::int64_t>::min() / 2};
+
+}  // namespace
+
+TimedRuns::TimedRuns(storage::SideIndex& index, const storage::StreamId& stream, SideTag runs,
+                     SideTag by_time)
+    : runs_(index, {stream, base::SubscriptionId(0)}, runs),
+      by_time_(index, {stream, base::SubscriptionId(0)}, by_time),
+      cursor_{kFirstTime, {}, {}} {}
+
 void TimedRuns::add(base::SequenceRange range, base::WallTime time) {
   CHECK(!any_in(range));
-  const auto after = runs_.lower_bound(range.first);
-  if (after != runs_.begin()) {
-    Run& before = std::prev(after)->second;
-    if (before.last + 1 == range.first && before.time == time && before.pending) {
-      before.last = range.last;
-      pending_ += range.count();
-      return;
+  Run run{range, time};
+  if (known_.contains(range.first - 1)) {
+    const auto before = first_at(range.first - 1);
+    if (before && before->range.last + 1 == range.first && before->time == time) {
+      erase(*before);
+      run.range.first = before->range.first;
     }
   }
-  insert(range, time, true);
+  known_.insert(range);
+  insert(run);
+  if (std::pair(time, range.first) < std::pair(cursor_.time, cursor_.next)) {
+    cursor_ = {time, run.range.first, range.first};
+  } else if (time == cursor_.time) {
+    cursor_.first = std::min(cursor_.first, run.range.first);
+  }
+  next_ = next_ ? std::min(*next_, time) : time;
 }
 
 void TimedRuns::cut(base::SequenceRange range) {
-  if (runs_.empty()) return;
-  const auto found = first_at(range.first);
-  auto run = runs_.erase(found, found);  // an empty erase: the mutable iterator of a const one
-  while (run != runs_.end() && run->first <= range.last) {
-    const base::SequenceRange old{run->first, run->second.last};
-    const Run copy = run->second;
-    run = erase(run);
-    if (old.first < range.first) insert({old.first, range.first - 1}, copy.time, copy.pending);
-    if (range.last < old.last) {
-      insert({range.last + 1, old.last}, copy.time, copy.pending);
-      return;
-    }
+  if (known_.empty() || !known_.contains_any(range)) return;
+  for (auto run = first_at(range.first); run && run->range.first <= range.last;) {
+    const Run old = *run;
+    erase(old);
+    if (old.range.first < range.first) insert({{old.range.first, range.first - 1}, old.time});
+    if (range.last < old.range.last) insert({{range.last + 1, old.range.last}, old.time});
+    if (range.last <= old.range.last) break;
+    run = first_at(old.range.last + 1);
   }
+  known_.erase(range);
 }
 
 void TimedRuns::rearm() {
-  for (auto& [first, run] : runs_) {
-    if (run.pending) continue;
-    run.pending = true;
-    order_.emplace(run.time, first);
-    pending_ += base::SequenceRange{first, run.last}.count();
-  }
+  cursor_ = {kFirstTime, {}, {}};
+  if (!known_.empty()) next_ = kUnknown;
 }
 
 std::optional<base::WallTime> TimedRuns::earliest() const {
-  if (order_.empty()) return std::nullopt;
-  return order_.begin()->first;
+  return known_.empty() ? std::nullopt : next_;
 }
 
 std::optional<base::SequenceRange> TimedRuns::pop_due(base::WallTime now, std::uint64_t count_max) {
-  if (order_.empty() || now < order_.begin()->first || count_max == 0) return std::nullopt;
-  const auto run = runs_.find(order_.begin()->second);
-  CHECK(run != runs_.end());
-  const base::WallTime time = run->second.time;
-  base::SequenceRange due{run->first, run->second.last};
-  erase(run);
-  if (due.count() > count_max) {
-    insert({due.first + count_max, due.last}, time, true);
-    due.last = due.first + (count_max - 1);
+  if (known_.empty() || count_max == 0) return std::nullopt;
+  while (next_ && *next_ <= now) {
+    const auto row = by_time_.at_or_after(to_side_number(cursor_.time), cursor_.first.value());
+    if (!row) {
+      next_.reset();
+      break;
+    }
+    const base::WallTime time = from_side_number(row->a);
+    const base::Sequence first(row->b);
+    base::ByteReader in(row->value);
+    base::SequenceRange part{first, first + storage::get_varint(in)};
+    if (time == cursor_.time) part.first = std::max(part.first, cursor_.next);
+    if (part.last < part.first) {
+      cursor_.first = first + 1;
+      continue;
+    }
+    next_ = time;
+    if (now < time) break;
+    if (part.count() > count_max) {
+      part.last = part.first + (count_max - 1);
+      cursor_ = {time, first, part.last + 1};
+    } else {
+      cursor_ = {time, first + 1, part.last + 1};
+    }
+    return part;
   }
-  insert(due, time, false);
-  return due;
+  return std::nullopt;
 }
 
-bool TimedRuns::any_in(base::SequenceRange range) const {
-  const auto run = first_at(range.first);
-  return run != runs_.end() && run->first <= range.last;
+void TimedRuns::restore(storage::SequenceSet known) {
+  known_ = std::move(known);
+  rearm();
 }
 
-TimedRuns::Runs::const_iterator TimedRuns::first_at(base::Sequence sequence) const {
-  auto run = runs_.upper_bound(sequence);
-  if (run != runs_.begin() && sequence <= std::prev(run)->second.last) --run;
-  return run;
+std::optional<TimedRuns::Run> TimedRuns::first_at(base::Sequence sequence) const {
+  const auto row = runs_.at_or_after(sequence.value());
+  if (!row) return std::nullopt;
+  base::ByteReader in(row->value);
+  const base::Sequence last(row->a);
+  const std::uint64_t more = storage::get_varint(in);
+  const std::uint64_t time = storage::get_delta(in, 0);
+  return Run{{last - more, last}, base::WallTime(static_cast<std::int64_t>(time))};
 }
 
-void TimedRuns::insert(base::SequenceRange range, base::WallTime time, bool pending) {
-  runs_.emplace(range.first, Run{range.last, time, pending});
-  if (!pending) return;
-  order_.emplace(time, range.first);
-  pending_ += range.count();
+void TimedRuns::insert(const Run& run) {
+  const std::uint64_t more = run.range.count() - 1;
+  std::vector<std::byte> value;
+  base::ByteWriter out(value);
+  storage::put_varint(out, more);
+  by_time_.put(to_side_number(run.time), run.range.first.value(), value);
+  storage::put_delta(out, 0, static_cast<std::uint64_t>(run.time.value()));
+  runs_.put(run.range.last.value(), value);
 }
 
-TimedRuns::Runs::iterator TimedRuns::erase(Runs::iterator run) {
-  if (run->second.pending) {
-    order_.erase({run->second.time, run->first});
-    pending_ -= base::SequenceRange{run->first, run->second.last}.count();
-  }
-  return runs_.erase(run);
+void TimedRuns::erase(const Run& run) {
+  runs_.erase(run.range.last.value());
+  by_time_.erase(to_side_number(run.time), run.range.first.value());
 }
 
 }  // namespace sluice::broker

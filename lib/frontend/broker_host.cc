@@ -51,7 +51,7 @@ BrokerHost::BrokerHost(const runtime::Clock& clock, const HostOptions& options,
     : options_(options),
       opened_(std::move(opened)),
       broker_(std::make_unique<broker::Broker>(options.broker, opened_->log(), opened_->messages(),
-                                               gate_)),
+                                               opened_->side_index(), gate_)),
       timing_(clock) {}
 
 BrokerHost::~BrokerHost() {
@@ -201,7 +201,7 @@ base::Status BrokerHost::close() {
     return {};
   };
   RETURN_IF_ERROR(finish());
-  keeper.mark_clean(broker_->snapshot());
+  keeper.mark_clean(broker_->snapshot(broker::SnapshotForm::kWhole));
   RETURN_IF_ERROR(finish());
   return keeper.snapshot_status();
 }

@@ -42,7 +42,7 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
 
 void BrokerHost::keep_house(base::Now now) {
   storage::Housekeeper& keeper = opened_->housekeeper();
-  if (keeper.snapshot_due()) keeper.begin_snapshot(broker_->snapshot());
+  if (keeper.snapshot_due()) keeper.begin_snapshot(broker_->snapshot(broker::SnapshotForm::kWhole));
   if (keeper.newest_snapshot() != snapshot_seen_) {
     snapshot_seen_ = keeper.newest_snapshot();
     snapshot_at_ = now.mono;
@@ -86,7 +86,8 @@ void BrokerHost::drop_segments() {
   const std::size_t dropped = opened_->housekeeper().drop_dead_segments(
       [this](const storage::StreamId& stream, base::SequenceRange range) {
         return broker_->any_live(stream, range);
-      });
+      },
+      [this](base::Lsn begin, base::Lsn end) { return broker_->any_text(begin, end); });
   if (dropped > 0) base::log_debug("segments_dropped", {{"segments", dropped}});
 }
 
@@ -97,8 +98,11 @@ void BrokerHost::free_space() {
   const auto any_live = [this](const storage::StreamId& stream, base::SequenceRange range) {
     return broker_->any_live(stream, range);
   };
-  if (space_.low && keeper.snapshot_would_free(any_live)) {
-    keeper.begin_snapshot(broker_->snapshot());
+  const auto pinned = [this](base::Lsn begin, base::Lsn end) {
+    return broker_->any_text(begin, end);
+  };
+  if (space_.low && keeper.snapshot_would_free(any_live, pinned)) {
+    keeper.begin_snapshot(broker_->snapshot(broker::SnapshotForm::kWhole));
   }
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <vector>
@@ -20,10 +22,13 @@ class MemorySideIndex final : public SideIndex {
   std::optional<Entry> at_or_after(base::ByteView key) override;
 
   std::size_t size() const { return entries_.size(); }
+  // Calls of the five functions above so far.
+  std::uint64_t calls() const { return calls_; }
 
  private:
   using Bytes = std::vector<std::byte>;
   std::map<Bytes, Bytes> entries_;
+  std::uint64_t calls_ = 0;
 };
 
 }  // namespace sluice::storage

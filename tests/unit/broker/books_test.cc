@@ -22,6 +22,34 @@ SequenceRange range(std::uint64_t first, std::uint64_t last) {
   return {Sequence(first), Sequence(last)};
 }
 
+storage::SubscriptionKey key() {
+  return {{base::QueueId(id_of(1)), base::ShardIndex(0)}, base::SubscriptionId(1)};
+}
+
+struct Timed {
+  storage::MemorySideIndex index;
+  TimedRuns runs{index, key().stream, SideTag::kDelays, SideTag::kDelaysByTime};
+};
+
+struct Retried {
+  storage::MemorySideIndex index;
+  BackoffClock clock;
+  RetryBook book{index, key(), clock};
+
+  void wait(std::uint64_t sequence, std::uint16_t attempts, std::int64_t due) {
+    MessageState state;
+    state.attempts = attempts;
+    state.due = WallTime(due);
+    state.first_failed = WallTime(1);
+    book.wait(Sequence(sequence), state);
+  }
+  std::vector<Sequence> due(base::MonoTime now) {
+    std::vector<Sequence> due;
+    book.pop_due(now, 100, due);
+    return due;
+  }
+};
+
 TEST(SequenceRuns, neighbours_are_joined) {
   Ranges ranges;
   append_range(ranges, range(1, 3));
@@ -51,17 +79,18 @@ TEST(SequenceRuns, a_cut_leaves_what_is_beside_it) {
 }
 
 TEST(TimedRuns, neighbours_of_one_time_cost_one_entry) {
-  TimedRuns runs;
-  runs.add(range(1, 10), WallTime(100));
-  runs.add(range(11, 20), WallTime(100));
-  runs.add(range(21, 30), WallTime(200));
-  EXPECT_EQ(runs.size(), 2U);
-  EXPECT_EQ(runs.pending(), 30U);
-  EXPECT_EQ(runs.earliest(), WallTime(100));
+  Timed timed;
+  timed.runs.add(range(1, 10), WallTime(100));
+  timed.runs.add(range(11, 20), WallTime(100));
+  timed.runs.add(range(21, 30), WallTime(200));
+  EXPECT_EQ(timed.index.size(), 2U * 2);  // by sequence and by time
+  EXPECT_EQ(timed.runs.known().count(), 30U);
+  EXPECT_EQ(timed.runs.earliest(), WallTime(100));
 }
 
 TEST(TimedRuns, each_run_is_due_once_in_the_order_of_time) {
-  TimedRuns runs;
+  Timed timed;
+  TimedRuns& runs = timed.runs;
   runs.add(range(1, 10), WallTime(300));
   runs.add(range(20, 29), WallTime(100));
   EXPECT_EQ(runs.pop_due(WallTime(99), 100), std::nullopt);
@@ -72,29 +101,86 @@ TEST(TimedRuns, each_run_is_due_once_in_the_order_of_time) {
   EXPECT_EQ(runs.earliest(), std::nullopt);
   EXPECT_TRUE(runs.any_in(range(5, 5)));
   runs.rearm();
-  EXPECT_EQ(runs.pending(), 20U);
+  EXPECT_EQ(runs.pop_due(WallTime(500), 100), range(20, 29));
+}
+
+TEST(TimedRuns, what_joins_a_run_that_was_popped_is_due_by_itself) {
+  Timed timed;
+  TimedRuns& runs = timed.runs;
+  runs.add(range(1, 10), WallTime(100));
+  EXPECT_EQ(runs.pop_due(WallTime(100), 100), range(1, 10));
+  runs.add(range(11, 12), WallTime(100));
+  EXPECT_EQ(timed.index.size(), 2U);
+  EXPECT_EQ(runs.pop_due(WallTime(100), 100), range(11, 12));
+  EXPECT_EQ(runs.pop_due(WallTime(100), 100), std::nullopt);
+}
+
+TEST(TimedRuns, what_is_earlier_than_all_that_was_popped_is_not_missed) {
+  Timed timed;
+  TimedRuns& runs = timed.runs;
+  runs.add(range(1, 10), WallTime(100));
+  EXPECT_EQ(runs.pop_due(WallTime(200), 100), range(1, 10));
+  runs.add(range(11, 12), WallTime(50));
+  EXPECT_EQ(runs.pop_due(WallTime(60), 100), range(11, 12));
 }
 
 TEST(TimedRuns, what_is_cut_is_forgotten) {
-  TimedRuns runs;
+  Timed timed;
+  TimedRuns& runs = timed.runs;
   runs.add(range(1, 10), WallTime(100));
   runs.cut(range(4, 6));
   runs.cut(range(9, 50));
-  EXPECT_EQ(runs.pending(), 5U);
+  EXPECT_EQ(runs.known().count(), 5U);
   EXPECT_FALSE(runs.any_in(range(4, 6)));
   EXPECT_EQ(runs.pop_due(WallTime(100), 100), range(1, 3));
   EXPECT_EQ(runs.pop_due(WallTime(100), 100), range(7, 8));
   runs.cut(range(1, 100));
   EXPECT_TRUE(runs.empty());
+  EXPECT_EQ(timed.index.size(), 0U);
+}
+
+TEST(TimedRuns, random_runs_come_in_the_order_of_time) {
+  Timed timed;
+  base::Prng prng(5, "timed runs");
+  std::map<std::uint64_t, std::int64_t> times;  // of what is to come, by sequence
+  std::uint64_t next = 1;
+  std::int64_t now = 1'000;
+  for (int step = 0; step < 3'000; ++step) {
+    const std::uint64_t kind = prng.below(10);
+    if (kind < 4) {
+      const std::uint64_t count = 1 + prng.below(20);
+      const std::int64_t time = now + 1 + static_cast<std::int64_t>(prng.below(50));
+      timed.runs.add(range(next, next + count - 1), WallTime(time));
+      for (std::uint64_t i = 0; i < count; ++i) times[next + i] = time;
+      next += count;
+    } else if (kind < 6) {
+      const std::uint64_t first = 1 + prng.below(next);
+      const std::uint64_t last = first + prng.below(30);
+      timed.runs.cut(range(first, last));
+      times.erase(times.lower_bound(first), times.upper_bound(last));
+    } else {
+      now += static_cast<std::int64_t>(prng.below(10));
+      while (const auto run = timed.runs.pop_due(WallTime(now), 1 + prng.below(15))) {
+        for (Sequence at = run->first; at <= run->last; ++at) {
+          ASSERT_TRUE(times.contains(at.value())) << at.value();
+          EXPECT_LE(times[at.value()], now);
+          times.erase(at.value());
+        }
+      }
+      for (const auto& [sequence, time] : times) ASSERT_GT(time, now) << sequence;
+    }
+  }
 }
 
 TEST(TimedRuns, equal_contents_are_told_equally) {
-  TimedRuns popped;
-  popped.add(range(1, 10), WallTime(100));
-  popped.pop_due(WallTime(100), 3);
+  Timed timed;
+  TimedRuns& runs = timed.runs;
+  runs.add(range(1, 20), WallTime(100));
+  runs.cut(range(11, 20));
+  runs.add(range(11, 15), WallTime(100));
   std::vector<SequenceRange> told;
-  popped.for_each([&](SequenceRange run, WallTime) { told.push_back(run); });
-  EXPECT_THAT(told, ElementsAre(range(1, 10)));
+  runs.for_each_joined_in(range(1, 100), [&](SequenceRange run, WallTime) { told.push_back(run); });
+  EXPECT_THAT(told, ElementsAre(range(1, 15)));
 }
 
 TEST(ByteLedger, bodies_of_one_size_are_one_run_and_exact) {
@@ -168,21 +254,67 @@ TEST(ProducerTable, the_one_used_longest_ago_is_forgotten) {
 }
 
 TEST(RetryBook, a_wall_clock_that_steps_moves_no_timer) {
-  RetryBook book;
-  MessageState state;
-  state.attempts = 1;
-  state.due = WallTime(5'000);
-  book.wait(Sequence(1), state);
-  book.arm({base::MonoTime(1'000), WallTime(4'000)});
-  EXPECT_EQ(book.earliest(), base::MonoTime(1'000 + 1'000 * base::kNanosPerMilli));
-  EXPECT_EQ(book.waiting(), 1U);
-  book.forget(range(1, 1));
-  EXPECT_EQ(book.waiting(), 0U);
-  EXPECT_EQ(book.earliest(), std::nullopt);
+  Retried retried;
+  retried.clock.look({base::MonoTime(1'000), WallTime(4'000)});
+  retried.wait(1, 1, 5'000);
+  EXPECT_EQ(retried.book.earliest(), base::MonoTime(1'000 + 1'000 * base::kNanosPerMilli));
+  // An hour forward: what waited waits as long, and so does what fails now.
+  const base::Now later{base::MonoTime(1'000 + 500 * base::kNanosPerMilli), WallTime(3'604'500)};
+  retried.clock.look(later);
+  retried.wait(2, 1, 3'604'500 + 100);
+  EXPECT_THAT(retried.due(later.mono), ElementsAre());
+  EXPECT_THAT(retried.due(later.mono + base::Nanos(std::chrono::milliseconds(100))),
+              ElementsAre(Sequence(2)));
+  EXPECT_THAT(retried.due(later.mono + base::Nanos(std::chrono::milliseconds(499))), ElementsAre());
+  EXPECT_THAT(retried.due(later.mono + base::Nanos(std::chrono::milliseconds(500))),
+              ElementsAre(Sequence(1)));
+  retried.book.forget(range(1, 2));
+  EXPECT_EQ(retried.book.earliest(), std::nullopt);
+  EXPECT_EQ(retried.index.size(), 0U);
+}
+
+TEST(RetryBook, after_a_start_all_that_waits_goes_by_the_wall_clock) {
+  Retried retried;
+  retried.clock.look({base::MonoTime(0), WallTime(4'000)});
+  retried.wait(1, 1, 5'000);
+  retried.clock.look({base::MonoTime(0), WallTime(1'004'000)});
+  retried.wait(2, 1, 1'005'000);
+
+  BackoffClock clock;
+  RetryBook book(retried.index, key(), clock);
+  book.restore(retried.book.known(), retried.book.waiting(), retried.book.stalled());
+  clock.look({base::MonoTime(0), WallTime(1'004'500)});
+  std::vector<Sequence> due;
+  EXPECT_EQ(book.pop_due(base::MonoTime(0), 10, due), 1U);
+  EXPECT_EQ(book.pop_due(base::MonoTime(500 * base::kNanosPerMilli), 10, due), 1U);
+  EXPECT_THAT(due, ElementsAre(Sequence(1), Sequence(2)));
+  // What steps now does not mix with what came from the process before.
+  clock.look({base::MonoTime(0), WallTime(9'000'000)});
+  EXPECT_EQ(clock.generation(), 2U);
+}
+
+TEST(RetryBook, each_is_due_once_in_the_order_of_time) {
+  Retried retried;
+  retried.clock.look({base::MonoTime(0), WallTime(1'000)});
+  for (const std::uint64_t sequence : {1U, 2U, 3U, 4U}) {
+    retried.wait(sequence, 1, 1'100 - static_cast<std::int64_t>(sequence));
+  }
+  const base::MonoTime then(100 * base::kNanosPerMilli);
+  std::vector<Sequence> due;
+  EXPECT_EQ(retried.book.pop_due(then, 3, due), 3U);
+  EXPECT_THAT(due, ElementsAre(Sequence(4), Sequence(3), Sequence(2)));
+  EXPECT_THAT(retried.due(then), ElementsAre(Sequence(1)));
+  EXPECT_THAT(retried.due(then), ElementsAre());
+  // Leased, the time is over for good; the counters stay.
+  retried.book.leased(range(1, 4));
+  EXPECT_EQ(retried.index.size(), 4U);
+  EXPECT_EQ(retried.book.find(Sequence(1))->due, WallTime());
+  EXPECT_EQ(retried.book.find(Sequence(1))->attempts, 1U);
 }
 
 TEST(RetryBook, stretches_of_equal_counters) {
-  RetryBook book;
+  Retried retried;
+  RetryBook& book = retried.book;
   MessageState one;
   one.attempts = 1;
   for (const std::uint64_t sequence : {3U, 4U, 6U}) book.wait(Sequence(sequence), one);
@@ -194,7 +326,8 @@ TEST(RetryBook, stretches_of_equal_counters) {
 }
 
 TEST(TextIndex, a_record_is_needed_until_its_last_message_is_gone) {
-  TextIndex index;
+  storage::MemorySideIndex side;
+  TextIndex index(side, key(), SideTag::kDeadTexts);
   index.add(base::Lsn(100));
   index.add(base::Lsn(100));
   index.add(base::Lsn(0));
@@ -203,6 +336,23 @@ TEST(TextIndex, a_record_is_needed_until_its_last_message_is_gone) {
   EXPECT_FALSE(index.any_in(base::Lsn(50), base::Lsn(100)));
   index.remove(base::Lsn(100));
   EXPECT_FALSE(index.any_in(base::Lsn(0), base::Lsn(1000)));
+  EXPECT_EQ(side.size(), 0U);
+}
+
+TEST(TextIndex, any_number_of_records) {
+  storage::MemorySideIndex side;
+  TextIndex index(side, key(), SideTag::kDeadTexts);
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    for (std::uint64_t record = 1; record <= 50; ++record) index.add(base::Lsn(record * 8));
+  }
+  index.flush();
+  EXPECT_EQ(side.size(), 50U);
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    EXPECT_TRUE(index.any_in(base::Lsn(0), base::Lsn(1000)));
+    for (std::uint64_t record = 1; record <= 50; ++record) index.remove(base::Lsn(record * 8));
+  }
+  EXPECT_FALSE(index.any_in(base::Lsn(0), base::Lsn(1000)));
+  EXPECT_EQ(side.size(), 0U);
 }
 
 struct Owner {

@@ -210,7 +210,7 @@ TEST(Configure, deleting_a_queue_ends_everything_that_hangs_on_it) {
             RefusalCode::kUnknownHandle);
   EXPECT_EQ(world.tick(), std::nullopt);
   EXPECT_EQ(world.broker->stats(world.now).queues.size(), 1U);
-  EXPECT_EQ(world.broker->snapshot(), world.replayed());
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
   world.broker->apply(world.now, command);
   EXPECT_EQ(world.sink.deletes.back().effect.refusal.code, RefusalCode::kUnknownQueue);
 }

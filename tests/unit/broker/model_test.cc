@@ -190,11 +190,11 @@ class ModelRun {
   void restart() {
     collect();
     // Either the whole log is replayed, or a snapshot and the rest.
-    EXPECT_EQ(world_.broker->snapshot(), world_.replayed());
+    EXPECT_EQ(world_.broker->snapshot(SnapshotForm::kWhole), world_.replayed());
     if (snapshot_.empty() || prng_.chance(0.5)) {
       world_.restart(prng_.chance(0.5));
     } else {
-      world_.restart_from(snapshot_, snapshot_records_);
+      world_.restart_from(snapshot_, snapshot_index_, snapshot_records_);
     }
     for (std::size_t s = 0; s < 2; ++s) leased_at_[s].clear();
     for (std::uint64_t pod = 0; pod < kPods; ++pod) {
@@ -252,7 +252,10 @@ class ModelRun {
       }
     }
     if (prng_.chance(0.02)) {
-      snapshot_ = world_.broker->snapshot();
+      const bool whole = prng_.chance(0.3);
+      snapshot_ =
+          world_.broker->snapshot(whole ? SnapshotForm::kWhole : SnapshotForm::kBesideIndex);
+      snapshot_index_ = whole ? storage::MemorySideIndex() : *world_.index;
       snapshot_records_ = world_.log.records().size();
     }
   }
@@ -308,7 +311,7 @@ class ModelRun {
     }
     EXPECT_EQ(world_.queue_stats().messages, 0U);
     EXPECT_EQ(world_.queue_stats().bytes, 0U);
-    EXPECT_EQ(world_.broker->snapshot(), world_.replayed());
+    EXPECT_EQ(world_.broker->snapshot(SnapshotForm::kWhole), world_.replayed());
   }
 
   base::Prng prng_;
@@ -321,6 +324,7 @@ class ModelRun {
   base::MonoTime recovery_ends_;
   std::vector<std::byte> snapshot_;
   std::size_t snapshot_records_ = 0;
+  storage::MemorySideIndex snapshot_index_;  // what it held then
   std::uint64_t sessions_ = 0;
 };
 

@@ -49,7 +49,7 @@ TEST_F(OverflowTest, the_oldest_messages_go_and_are_counted) {
   EXPECT_THAT(waiting(), ElementsAre(3, 4, 5, 6, 7));
   EXPECT_EQ(overflowed(), 2U);
   EXPECT_EQ(world.queue_stats().messages, 5U);
-  EXPECT_EQ(world.broker->snapshot(), world.replayed());
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
 }
 
 TEST_F(OverflowTest, bytes_make_room_as_messages_do) {
@@ -143,7 +143,7 @@ TEST_F(OverflowTest, the_oldest_become_dead_letters_with_reason_overflow) {
   EXPECT_EQ(dead[0].sequence, base::Sequence(1));
   EXPECT_EQ(world.stats().dead_by_reason[storage::DeadReason::kOverflow], 2U);
   EXPECT_EQ(world.stats().ready, 5U);
-  EXPECT_EQ(world.broker->snapshot(), world.replayed());
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
 }
 
 TEST_F(OverflowTest, a_lowered_limit_makes_dead_letters_in_bounded_steps) {

@@ -37,11 +37,12 @@ void populate(World& world) {
 TEST(Snapshot, it_is_the_same_bytes_after_a_restore) {
   World world;
   populate(world);
-  const auto bytes = world.broker->snapshot();
+  const auto bytes = world.broker->snapshot(SnapshotForm::kWhole);
   Recorder sink;
-  Broker other(world.options, world.log, world.store, sink);
+  storage::MemorySideIndex index;
+  Broker other(world.options, world.log, world.store, index, sink);
   ASSERT_TRUE(other.restore(bytes).has_value());
-  EXPECT_EQ(other.snapshot(), bytes);
+  EXPECT_EQ(other.snapshot(SnapshotForm::kWhole), bytes);
   EXPECT_EQ(bytes, world.replayed());
 }
 
@@ -52,15 +53,52 @@ TEST(Snapshot, a_snapshot_and_the_rest_of_the_log_give_the_same_state) {
     FakeLog other_log;
     FakeMessages other_store(other_log);
     Recorder sink;
-    Broker before(world.options, other_log, other_store, sink);
+    storage::MemorySideIndex index;
+    Broker before(world.options, other_log, other_store, index, sink);
     const auto& records = world.log.records();
     for (std::size_t i = 0; i < cut; ++i) ASSERT_TRUE(before.replay(records[i].view()).has_value());
-    Broker after(world.options, other_log, other_store, sink);
-    ASSERT_TRUE(after.restore(before.snapshot()).has_value());
+    storage::MemorySideIndex index_after;
+    Broker after(world.options, other_log, other_store, index_after, sink);
+    ASSERT_TRUE(after.restore(before.snapshot(SnapshotForm::kWhole)).has_value());
     for (std::size_t i = cut; i < records.size(); ++i) {
       ASSERT_TRUE(after.replay(records[i].view()).has_value());
     }
-    EXPECT_EQ(after.snapshot(), world.broker->snapshot());
+    EXPECT_EQ(after.snapshot(SnapshotForm::kWhole), world.broker->snapshot(SnapshotForm::kWhole));
+  }
+}
+
+TEST(Snapshot, beside_the_index_it_gives_the_same_state) {
+  World world;
+  populate(world);
+  const auto whole = world.broker->snapshot(SnapshotForm::kWhole);
+  const auto bytes = world.broker->snapshot(SnapshotForm::kBesideIndex);
+  storage::MemorySideIndex index = *world.index;
+  Recorder sink;
+  Broker other(world.options, world.log, world.store, index, sink);
+  ASSERT_TRUE(other.restore(bytes).has_value());
+  EXPECT_EQ(other.snapshot(SnapshotForm::kBesideIndex), bytes);
+  EXPECT_EQ(other.snapshot(SnapshotForm::kWhole), whole);
+}
+
+TEST(Snapshot, beside_the_index_the_rest_of_the_log_gives_the_same_state) {
+  World world;
+  populate(world);
+  for (const std::size_t cut : {1U, 5U, 9U, 12U}) {
+    FakeLog other_log;
+    FakeMessages other_store(other_log);
+    Recorder sink;
+    storage::MemorySideIndex index;
+    Broker before(world.options, other_log, other_store, index, sink);
+    const auto& records = world.log.records();
+    for (std::size_t i = 0; i < cut; ++i) ASSERT_TRUE(before.replay(records[i].view()).has_value());
+    const auto bytes = before.snapshot(SnapshotForm::kBesideIndex);
+    storage::MemorySideIndex index_after = index;
+    Broker after(world.options, other_log, other_store, index_after, sink);
+    ASSERT_TRUE(after.restore(bytes).has_value());
+    for (std::size_t i = cut; i < records.size(); ++i) {
+      ASSERT_TRUE(after.replay(records[i].view()).has_value());
+    }
+    EXPECT_EQ(after.snapshot(SnapshotForm::kWhole), world.broker->snapshot(SnapshotForm::kWhole));
   }
 }
 
@@ -69,19 +107,20 @@ TEST(Snapshot, ten_million_waiting_messages_are_a_few_hundred_bytes) {
   QueueConfig config = plain_queue();
   config.limits.messages_max = 1'000'000'000;
   const auto queue = world.make(config);
-  const std::size_t empty = world.broker->snapshot().size();
+  const std::size_t empty = world.broker->snapshot(SnapshotForm::kWhole).size();
   for (int i = 0; i < 20; ++i) {
     world.send(queue, std::vector<base::Message>(1000, with_body(std::string(100, 'x'))));
   }
-  EXPECT_LT(world.broker->snapshot().size(), empty + 200);
+  EXPECT_LT(world.broker->snapshot(SnapshotForm::kWhole).size(), empty + 200);
 }
 
 TEST(Snapshot, bytes_that_are_cut_are_refused) {
   World world;
   populate(world);
-  const auto bytes = world.broker->snapshot();
+  const auto bytes = world.broker->snapshot(SnapshotForm::kWhole);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    State state(100);
+    storage::MemorySideIndex index;
+    State state(100, index);
     EXPECT_FALSE(decode_state(base::ByteView(bytes).first(size), state).has_value()) << size;
   }
 }
@@ -89,23 +128,41 @@ TEST(Snapshot, bytes_that_are_cut_are_refused) {
 TEST(Snapshot, bytes_that_are_wrong_do_no_harm) {
   World world;
   populate(world);
-  const auto good = world.broker->snapshot();
+  const auto good = world.broker->snapshot(SnapshotForm::kWhole);
   base::Prng prng(11, "snapshot");
   for (int round = 0; round < 3'000; ++round) {
     auto bytes = good;
     for (std::uint64_t flips = 1 + prng.below(3); flips > 0; --flips) {
       bytes[prng.below(bytes.size())] = static_cast<std::byte>(prng.next());
     }
-    State state(100);
-    if (decode_state(bytes, state).has_value()) encode_state(state);
+    storage::MemorySideIndex index;
+    State state(100, index);
+    if (decode_state(bytes, state).has_value()) encode_state(state, SnapshotForm::kWhole);
+  }
+}
+
+TEST(Snapshot, bytes_that_are_wrong_beside_the_index_do_no_harm) {
+  World world;
+  populate(world);
+  const auto good = world.broker->snapshot(SnapshotForm::kBesideIndex);
+  base::Prng prng(13, "snapshot");
+  for (int round = 0; round < 3'000; ++round) {
+    auto bytes = good;
+    for (std::uint64_t flips = 1 + prng.below(3); flips > 0; --flips) {
+      bytes[prng.below(bytes.size())] = static_cast<std::byte>(prng.next());
+    }
+    storage::MemorySideIndex index = *world.index;
+    State state(100, index);
+    if (decode_state(bytes, state).has_value()) encode_state(state, SnapshotForm::kBesideIndex);
   }
 }
 
 TEST(Snapshot, another_version_is_refused) {
   World world;
-  auto bytes = world.broker->snapshot();
-  bytes[0] = std::byte{2};
-  State state(100);
+  auto bytes = world.broker->snapshot(SnapshotForm::kWhole);
+  bytes[0] = std::byte{3};
+  storage::MemorySideIndex index;
+  State state(100, index);
   const auto status = decode_state(bytes, state);
   ASSERT_FALSE(status.has_value());
   EXPECT_EQ(status.error().code(), base::ErrorCode::kFailedPrecondition);
@@ -119,7 +176,8 @@ TEST(Replay, records_that_contradict_the_state_are_corruption) {
   Recorder sink;
   FakeLog log;
   FakeMessages store(log);
-  Broker other(world.options, log, store, sink);
+  storage::MemorySideIndex index;
+  Broker other(world.options, log, store, index, sink);
   const auto code = [&](const FakeLog::Record& record) {
     const auto status = other.replay(record.view());
     EXPECT_FALSE(status.has_value());
@@ -144,7 +202,8 @@ TEST(Replay, random_bytes_in_facts_do_no_harm) {
     Recorder sink;
     FakeLog log;
     FakeMessages store(log);
-    Broker other(world.options, log, store, sink);
+    storage::MemorySideIndex index;
+    Broker other(world.options, log, store, index, sink);
     for (const FakeLog::Record& record : world.log.records()) {
       FakeLog::Record bad = record;
       const bool is_batch = record.type == storage::RecordType::kMessages;
@@ -153,7 +212,7 @@ TEST(Replay, random_bytes_in_facts_do_no_harm) {
       }
       (void)other.replay(bad.view()).has_value();
     }
-    (void)other.snapshot();
+    (void)other.snapshot(SnapshotForm::kWhole);
   }
 }
 

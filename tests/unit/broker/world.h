@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "storage/memory_side_index.h"
 #include "tests/unit/broker/fake_log.h"
 
 namespace sluice::broker {
@@ -110,13 +111,19 @@ class World {
   }
   // As restart(), from a snapshot that was taken when the log had `records` records.
   void restart_from(const std::vector<std::byte>& snapshot, std::size_t records) {
+    restart_from(snapshot, {}, records);
+  }
+  // From one beside the index, with what that held then.
+  void restart_from(const std::vector<std::byte>& snapshot, storage::MemorySideIndex index_then,
+                    std::size_t records) {
     broker.reset();
     sink = Recorder();
     taken_ = 0;
     store.recover();
     filler_.reset();
     filler_session_.reset();
-    broker = std::make_unique<Broker>(options, log, store, sink);
+    index = std::make_unique<storage::MemorySideIndex>(std::move(index_then));
+    broker = std::make_unique<Broker>(options, log, store, *index, sink);
     ASSERT_TRUE(broker->restore(snapshot).has_value());
     for (std::size_t i = records; i < log.records().size(); ++i) {
       ASSERT_TRUE(broker->replay(log.records()[i].view()).has_value());
@@ -128,12 +135,13 @@ class World {
     FakeLog other_log;
     FakeMessages other_store(other_log);
     Recorder other_sink;
-    Broker other(options, other_log, other_store, other_sink);
+    storage::MemorySideIndex other_index;
+    Broker other(options, other_log, other_store, other_index, other_sink);
     for (const FakeLog::Record& record : log.records()) {
       const base::Status status = other.replay(record.view());
       EXPECT_TRUE(status.has_value()) << status.error().message();
     }
-    return other.snapshot();
+    return other.snapshot(SnapshotForm::kWhole);
   }
 
   // --- Time.
@@ -382,6 +390,8 @@ class World {
   FakeLog log;
   FakeMessages store{log};
   Recorder sink;
+  // What the broker of this process has put there.
+  std::unique_ptr<storage::MemorySideIndex> index;
   std::unique_ptr<Broker> broker;
   base::Now now{base::MonoTime(1'000'000'000), base::WallTime(1'700'000'000'000)};
 
@@ -390,7 +400,8 @@ class World {
     store.recover();
     filler_.reset();
     filler_session_.reset();
-    broker = std::make_unique<Broker>(options, log, store, sink);
+    index = std::make_unique<storage::MemorySideIndex>();
+    broker = std::make_unique<Broker>(options, log, store, *index, sink);
     for (std::size_t i = 0; i < log.records().size(); ++i) {
       const base::Status status = broker->replay(log.records()[i].view());
       ASSERT_TRUE(status.has_value()) << status.error().message();
