@@ -23,7 +23,8 @@ endfunction()
 
 function(sluice_compile_as_ours target)
   target_link_libraries(${target} PRIVATE sluice_options sluice_warnings)
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR}
+                                               ${PROJECT_SOURCE_DIR}/include)
 endfunction()
 
 function(sluice_link target scope)

@@ -82,6 +82,16 @@ std::string plain_text_problem(const BrokerOptions& options) {
   return "";
 }
 
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  sluice-sidecar broker --data ./sluice-data -f examples/orders.yaml\n"
+    "  sluice-sidecar broker --data /data --listen tcp://0.0.0.0:7650 \\\n"
+    "      --keys /etc/sluice/keys -f /etc/sluice/queues\n"
+    "\n"
+    "SIGTERM and SIGINT stop it in order, SIGHUP reads the manifests again.\n"
+    "Exit codes: 0 stopped in order, 2 wrong flags, 65 wrong manifest or data, 74 the disk\n"
+    "failed, 75 the folder or an address is in use.";
+
 void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
   command.add_option("--data", options.data, "Folder of the log; created if missing")
       ->envname("SLUICE_DATA")
@@ -144,15 +154,7 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->envname("SLUICE_LOG_FORMAT")
       ->check(CLI::IsMember({"auto", "human", "json"}))
       ->capture_default_str();
-  command.footer(
-      "Examples:\n"
-      "  sluice-sidecar broker --data ./sluice-data -f examples/orders.yaml\n"
-      "  sluice-sidecar broker --data /data --listen tcp://0.0.0.0:7650 \\\n"
-      "      --keys /etc/sluice/keys -f /etc/sluice/queues\n"
-      "\n"
-      "SIGTERM and SIGINT stop it in order, SIGHUP reads the manifests again.\n"
-      "Exit codes: 0 stopped in order, 2 wrong flags, 65 wrong manifest or data, 74 the disk\n"
-      "failed, 75 the folder or an address is in use.");
+  command.footer(kFooter);
 }
 
 // REQUIRES: the texts passed their checks.

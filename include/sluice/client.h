@@ -68,7 +68,7 @@ struct ClientOptions {
 class SLUICE_EXPORT Client {
  public:
   /// Returns when the broker has answered. kUnavailable or kDeadlineExceeded: nobody did.
-  static Result<Client> connect(ClientOptions options = {});
+  static Result<Client> connect(const ClientOptions& options = {});
 
   ~Client();
   /// Moves the handle.

@@ -165,7 +165,7 @@ class SLUICE_EXPORT Consumer {
           },
           concurrency);
     } else {
-      return run_handler(std::move(handler), concurrency);
+      return run_handler(handler, concurrency);
     }
   }
   /// Fetches nothing more, gives back what was not started, waits for what runs and until settles
@@ -199,7 +199,7 @@ class SLUICE_EXPORT Consumer {
   explicit Consumer(std::shared_ptr<Core> core);
 
  private:
-  Status run_handler(Handler handler, unsigned concurrency);
+  Status run_handler(const Handler& handler, unsigned concurrency);
 
   std::shared_ptr<Core> core_;
 };

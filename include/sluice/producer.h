@@ -92,7 +92,7 @@ class SLUICE_EXPORT Producer {
   std::future<Result<Receipt>> send(const Message& message);
   /// The same with a callback, which is cheaper. Called at once, on this thread, where the message
   /// is not taken.
-  void send(const Message& message, SendCallback callback);
+  void send(const Message& message, const SendCallback& callback);
   /// Never waits. An error: the message was not taken, and `callback` is not called.
   Status try_send(const Message& message, SendCallback callback = nullptr);
   /// Many messages with one outcome for all: the fast way.

@@ -101,7 +101,7 @@ class ZmqTransport final : public Transport {
     const auto frame_max = static_cast<std::int64_t>(wire::kFrameBytesMax);
     CHECK(zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
     if (credentials_) {
-      const base::Status status = use_keys();
+      base::Status status = use_keys();
       if (!status.has_value()) {
         close(0);
         return status;

@@ -201,7 +201,7 @@ base::Status BrokerHost::close() {
     return {};
   };
   RETURN_IF_ERROR(finish());
-  keeper.mark_clean(broker_->snapshot(broker::SnapshotForm::kWhole));
+  keeper.mark_clean(broker_state());
   RETURN_IF_ERROR(finish());
   return keeper.snapshot_status();
 }

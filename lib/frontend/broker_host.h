@@ -129,6 +129,7 @@ class BrokerHost final : public Commands {
   base::Status replay();
   template <typename Command>
   void forward(base::Now now, const Command& command);
+  std::vector<std::byte> broker_state() const;
   void keep_house(base::Now now);
   void look_at_space();
   void drop_segments();

@@ -40,9 +40,17 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
   return due;
 }
 
+// For a snapshot. At feature level 2 the side index is a part of it, so that its size does not
+// depend on how much waits.
+std::vector<std::byte> BrokerHost::broker_state() const {
+  return broker_->snapshot(log().feature_level() >= storage::kSideIndexFeatureLevel
+                               ? broker::SnapshotForm::kBesideIndex
+                               : broker::SnapshotForm::kWhole);
+}
+
 void BrokerHost::keep_house(base::Now now) {
   storage::Housekeeper& keeper = opened_->housekeeper();
-  if (keeper.snapshot_due()) keeper.begin_snapshot(broker_->snapshot(broker::SnapshotForm::kWhole));
+  if (keeper.snapshot_due()) keeper.begin_snapshot(broker_state());
   if (keeper.newest_snapshot() != snapshot_seen_) {
     snapshot_seen_ = keeper.newest_snapshot();
     snapshot_at_ = now.mono;
@@ -102,7 +110,7 @@ void BrokerHost::free_space() {
     return broker_->any_text(begin, end);
   };
   if (space_.low && keeper.snapshot_would_free(any_live, pinned)) {
-    keeper.begin_snapshot(broker_->snapshot(broker::SnapshotForm::kWhole));
+    keeper.begin_snapshot(broker_state());
   }
 }
 

@@ -81,7 +81,7 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
           if (config != nullptr && !grant.covers(name)) return deny(grant, needed, name);
         } else if constexpr (std::is_same_v<T, wire::CancelTask>) {
           const auto task = audited_.find(frame.task);
-          const std::string_view queue = task == audited_.end() ? "*" : task->second.queue;
+          const std::string queue = task == audited_.end() ? "*" : task->second.queue;
           const bool good = task == audited_.end() ? grant.covers_all() : grant.covers(queue);
           if (!grant.roles.any_of(needed) || !good) return deny(grant, needed, queue);
         } else {

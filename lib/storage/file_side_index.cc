@@ -8,7 +8,6 @@
 namespace sluice::storage {
 
 using base::ByteView;
-using base::Result;
 using base::Status;
 
 namespace {

@@ -73,9 +73,7 @@ class Housekeeper::Removal final : public LogWork {
 
 Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
                          const LogOptions& options, SegmentLog& log, IndexedMessageStore& messages,
-                         FileSideIndex& side, std::vector<Lsn> snapshots,
-                         const std::vector<SideRoot>& sides,
-                         const std::vector<std::uint64_t>& dropped)
+                         FileSideIndex& side, Found found)
     : fs_(fs),
       folder_(folder),
       snapshot_every_bytes_(options.snapshot_every_segments * log.segment_bytes()),
@@ -83,11 +81,13 @@ Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
       log_(log),
       messages_(messages),
       side_(side),
-      snapshots_(std::move(snapshots)),
+      snapshots_(std::move(found.snapshots)),
       last_attempt_(newest_snapshot()) {
-  CHECK(sides.size() == snapshots_.size());
-  for (std::size_t i = 0; i < sides.size(); ++i) sides_[snapshots_[i]] = sides[i].generation;
-  for (const std::uint64_t number : dropped) dead_.push_back({number, Lsn()});
+  CHECK(found.sides.size() == snapshots_.size());
+  for (std::size_t i = 0; i < found.sides.size(); ++i) {
+    sides_[snapshots_[i]] = found.sides[i].generation;
+  }
+  for (const std::uint64_t number : found.dropped) dead_.push_back({number, Lsn()});
 }
 
 Housekeeper::~Housekeeper() = default;

@@ -25,12 +25,15 @@ namespace sluice::storage {
 // any thread beside the log's groups. Loop thread.
 class Housekeeper {
  public:
-  // `log`, `messages`, `side` and `fs` must outlive this. `snapshots`: the good ones that exist,
-  // rising, and `sides` their roots. `dropped`: segments whose files are to go.
+  // What recovery found.
+  struct Found {
+    std::vector<base::Lsn> snapshots;    // the good ones, rising
+    std::vector<SideRoot> sides;         // their roots
+    std::vector<std::uint64_t> dropped;  // segments whose files are to go
+  };
+  // `log`, `messages`, `side` and `fs` must outlive this.
   Housekeeper(runtime::FileSystem& fs, const std::string& folder, const LogOptions& options,
-              SegmentLog& log, IndexedMessageStore& messages, FileSideIndex& side,
-              std::vector<base::Lsn> snapshots, const std::vector<SideRoot>& sides,
-              const std::vector<std::uint64_t>& dropped);
+              SegmentLog& log, IndexedMessageStore& messages, FileSideIndex& side, Found found);
   ~Housekeeper();
   Housekeeper(const Housekeeper&) = delete;
   Housekeeper& operator=(const Housekeeper&) = delete;

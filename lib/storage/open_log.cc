@@ -177,8 +177,9 @@ OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSyste
       messages_(log_, plan.snapshots.best ? std::move(plan.snapshots.best->index)
                                           : MessageIndex(log_.segment_bytes())),
       side_(std::move(side)),
-      housekeeper_(fs, folder, options, log_, messages_, *side_, plan.snapshots.good,
-                   plan.snapshots.sides, {plan.dropped.begin(), plan.dropped.end()}) {
+      housekeeper_(
+          fs, folder, options, log_, messages_, *side_,
+          {plan.snapshots.good, plan.snapshots.sides, {plan.dropped.begin(), plan.dropped.end()}}) {
   const std::uint64_t first = report_.snapshot.value() / log_.segment_bytes();
   std::erase_if(to_replay_,
                 [&](const FoundSegment& segment) { return segment.extent.number < first; });

@@ -23,6 +23,7 @@ MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
 metadata: {name: torture}
 spec:
+  limits: {messages: 1000000000, bytes: 100Gi}
   subscriptions: [{name: live}, {name: behind}]
 """
 

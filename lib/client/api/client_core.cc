@@ -80,7 +80,7 @@ Client::Core::~Core() { loop_->stop(); }
 
 // --- The handle.
 
-Result<Client> Client::connect(ClientOptions options) {
+Result<Client> Client::connect(const ClientOptions& options) {
   base::Result<std::shared_ptr<Core>> core = Core::connect(options);
   if (!core.has_value()) return api::to_public(core.error());
   return Client(std::move(*core));

@@ -15,7 +15,6 @@ namespace {
 
 // Worth a frame of their own at once.
 constexpr std::size_t kCommandsMany = 1'024;
-constexpr base::Millis kFlushAtEnd{1'000};
 
 base::Error stopped() { return base::failed_precondition("the consumer was stopped"); }
 

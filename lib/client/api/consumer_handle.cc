@@ -20,7 +20,7 @@ Consumer& Consumer::operator=(Consumer&& other) noexcept {
   return *this;
 }
 
-Status Consumer::run_handler(Handler handler, unsigned concurrency) {
+Status Consumer::run_handler(const Handler& handler, unsigned concurrency) {
   return api::to_public(core_->run(handler, concurrency));
 }
 

@@ -27,7 +27,7 @@ std::future<Result<Receipt>> Producer::send(const Message& message) {
   return future;
 }
 
-void Producer::send(const Message& message, SendCallback callback) {
+void Producer::send(const Message& message, const SendCallback& callback) {
   Core::Waiter waiter;
   waiter.callback = callback;
   const base::Status status = core_->add(message, true, std::move(waiter));
