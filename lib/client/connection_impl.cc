@@ -265,10 +265,10 @@ void Connection::Impl::tell_lost() {
 
 void Connection::Impl::lose() {
   const bool was_open = state_.open();
-  if (std::string refusal = transport_->refusal(); !refusal.empty()) {
-    last_problem_ = options_.endpoint + ": " + refusal;
+  if (const Transport::Refusal refusal = transport_->refusal(); !refusal.text.empty()) {
+    last_problem_ = options_.endpoint + ": " + refusal.text;
     // Later it may be a broker that reads its keys again; at the start somebody waits to be told.
-    if (sessions_ == 0) fatal_ = base::failed_precondition(last_problem_);
+    if (refusal.certain && sessions_ == 0) fatal_ = base::failed_precondition(last_problem_);
   }
   if (last_problem_.empty()) {
     last_problem_ = was_open ? "the connection was lost" : "nobody answers there";

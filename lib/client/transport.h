@@ -36,8 +36,13 @@ class Transport {
   virtual Event wait(base::Nanos timeout) = 0;
   // Any thread: the wait() of now, or else the next one, returns with kInterrupted.
   virtual void interrupt() = 0;
-  // Why the last connection was refused before anything could be said; empty = it was not.
-  virtual std::string refusal() const { return {}; }
+  // Why the last connection ended before anything could be said; an empty text = it did not.
+  struct Refusal {
+    std::string text;
+    // False: a broker that stops or starts just then looks the same.
+    bool certain = false;
+  };
+  virtual Refusal refusal() const { return {}; }
 };
 
 }  // namespace sluice::client

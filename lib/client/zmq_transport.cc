@@ -80,7 +80,7 @@ class ZmqTransport final : public Transport {
 
   base::Status connect() override {
     close(0);
-    refusal_.clear();
+    refusal_ = {};
     if (!keys_folder_.empty()) {
       RETURN_IF_ERROR(read_keys());
       looked_at_ = now();
@@ -166,7 +166,7 @@ class ZmqTransport final : public Transport {
   }
 
   void interrupt() override { wakeup_->notify(); }
-  std::string refusal() const override { return refusal_; }
+  Refusal refusal() const override { return refusal_; }
 
  private:
   base::Status read_keys() {
@@ -229,12 +229,13 @@ class ZmqTransport final : public Transport {
       const auto number = base::load<std::uint16_t>(event.data());
       connected_ = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
       if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-        refusal_ = "the broker refused this key";
+        refusal_ = {"the broker refused this key", true};
       } else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ||
                  number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
-        refusal_ = credentials_
-                       ? "no handshake: broker.pub is not this broker's key, or it uses no keys"
-                       : "no handshake: this broker lets in only who has a key";
+        refusal_ = {credentials_
+                        ? "no handshake: broker.pub is not this broker's key, or it uses no keys"
+                        : "no handshake: this broker lets in only who has a key",
+                    number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL};
       }
       lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
       std::array<char, 256> address;  // the second part
@@ -260,7 +261,7 @@ class ZmqTransport final : public Transport {
   const std::string keys_folder_;
   std::optional<access::Credentials> credentials_;
   base::MonoTime looked_at_;
-  std::string refusal_;
+  Refusal refusal_;
   void* context_;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
