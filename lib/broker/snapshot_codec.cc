@@ -1,5 +1,6 @@
 #include "broker/snapshot_codec.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -228,6 +229,13 @@ bool get_leaving(ByteReader& in, State& state) {
   return in.ok();
 }
 
+void clear(storage::SideIndex& index) {
+  constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+  const std::vector<std::byte> first(1, std::byte{0});
+  const std::vector<std::byte> end(storage::kSideKeyBytesMax, std::byte{255});
+  index.erase_range(first, end, kAll);
+}
+
 // A u64 count, then that many elements.
 template <typename Fn>
 bool get_list(ByteReader& in, std::size_t bytes_min, Fn&& fn) {
@@ -300,6 +308,8 @@ base::Status decode_state(base::ByteView data, State& state) {
                                      ", this program reads up to " +
                                      std::to_string(kSnapshotVersion));
   }
+  // What the index holds beside a whole one is there a second time.
+  if (whole) clear(state.side.index);
   const SnapshotForm form = whole ? SnapshotForm::kWhole : SnapshotForm::kBesideIndex;
   std::uint16_t last = 0;
   const bool good = for_each_field(head.rest(), [&](std::uint16_t section, ByteReader& in) {

@@ -17,8 +17,8 @@ inline constexpr std::uint32_t kWholeSnapshotVersion = 1;
 inline constexpr std::uint32_t kSnapshotVersion = 2;  // beside the side index
 
 std::vector<std::byte> encode_state(const State& state, SnapshotForm form);
-// REQUIRES: an empty state, with an index that holds what it held at the snapshot; nothing when
-// that is whole. Corruption for anything encode_state() cannot have written; the state
+// REQUIRES: an empty state, with an index that holds what it held at the snapshot; what it holds
+// beside a whole one goes. Corruption for anything encode_state() cannot have written; the state
 // is then of no use.
 base::Status decode_state(base::ByteView data, State& state);
 

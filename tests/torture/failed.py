@@ -23,7 +23,7 @@ kind: Queue
 metadata: {name: torture}
 spec:
   limits: {messages: 1000000000, bytes: 100Gi}
-  delivery: {maxAttempts: 100, backoff: {initial: 1d, max: 30d, jitter: "0.5"}}
+  delivery: {maxAttempts: 100, backoff: {initial: 1d, max: 30d, jitter: "0.2"}}
 """
 PART = 500_000
 

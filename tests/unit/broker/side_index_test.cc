@@ -210,5 +210,23 @@ TEST(SideIndexUse, a_snapshot_of_an_old_layout_brings_its_entries) {
   EXPECT_EQ(world.stats().delayed, kMany);
 }
 
+TEST(SideIndexUse, beside_a_whole_snapshot_nothing_is_there_twice) {
+  World world;
+  const auto queue = world.make(large_queue());
+  world.fill(queue, 10);
+  world.attach(world.open(1), queue);
+  settle_all(world, SettleKind::kReject, "bad");
+  const auto whole = world.broker->snapshot(SnapshotForm::kWhole);
+  world.broker->snapshot(SnapshotForm::kBesideIndex);  // puts what is kept in memory there
+  const std::size_t entries = world.index->size();
+  world.restart_from(whole, *world.index, world.log.records().size());
+  world.broker->snapshot(SnapshotForm::kBesideIndex);
+  EXPECT_EQ(world.index->size(), entries);
+  world.purge(queue, true);
+  world.tick();
+  EXPECT_EQ(world.index->size(), 0U);
+  EXPECT_FALSE(world.broker->any_text(base::Lsn(0), world.log.positions().appended));
+}
+
 }  // namespace
 }  // namespace sluice::broker
