@@ -2,8 +2,8 @@
 """Many messages that failed once and wait for their retry: memory and restarts.
 
 Publishes messages, lets a consumer fail each of them with an error text, and waits until all are in
-backoff. Prints one object: the broker's memory then, and how long it took to be ready again after an
-orderly stop and after a kill -9. `--check` fails above 96 MiB or 3 s.
+backoff. Prints one object: the broker's memory then, and how long it took to be ready again after
+an orderly stop and after a kill -9. `--check` fails above 96 MiB or 3 s.
 
   failed.py --bin build/release/bin --messages 5000000 --check
 """
