@@ -326,6 +326,14 @@ void FrameDispatch::on(const Request& request, const wire::DeleteQueue& frame) {
   parts_.commands.apply(request.now, to_command(request.origin(), frame));
 }
 
+void FrameDispatch::on(const Request& request, const wire::Seek& frame) {
+  audit(request, "seek", frame.queue, nullptr,
+        "subscription=" + std::string(frame.subscription) +
+            " shard=" + std::to_string(frame.shard) + " to=" + std::to_string(frame.to) + ":" +
+            std::to_string(frame.value));
+  parts_.commands.apply(request.now, to_command(request.origin(), frame));
+}
+
 void FrameDispatch::on(const Request& request, const wire::Configure& frame) {
   wire::Configured answer;
   std::string text;

@@ -19,6 +19,15 @@ using broker::RefusalCode;
 constexpr std::size_t kAuditedTasksMax = 1'000;
 constexpr std::size_t kTagAt = 8;  // in a session's id
 
+// Frames that name no queue: by handle, whose queue was looked at when the handle was given out (a
+// session does not outlive a change of its grant), or of the control port.
+template <typename T>
+constexpr bool kNeedsNoQueue =
+    std::is_same_v<T, wire::Publish> || std::is_same_v<T, wire::Credit> ||
+    std::is_same_v<T, wire::Settle> || std::is_same_v<T, wire::Extend> ||
+    std::is_same_v<T, wire::Detach> || std::is_same_v<T, wire::Observe> ||
+    std::is_same_v<T, wire::Configure> || std::is_same_v<T, wire::Cordon>;
+
 // Half of a session's id is drawn, half is a hash of its key: so that also after a restart of the
 // broker nobody can resume with another key.
 std::uint64_t tag_of(std::string_view key) {
@@ -64,6 +73,14 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
   const RoleSet needed = access::roles_for(wire::type_of(body));
   if (needed.empty()) return {};
   const Grant& grant = *request.session.grant;
+  const auto check_id = [&](const base::QueueId& queue) -> broker::Refusal {
+    const broker::QueueConfig* config = parts_.commands.config(queue);
+    const std::string_view name = config == nullptr ? "" : std::string_view(config->name);
+    if (!grant.roles.any_of(needed)) return deny(grant, needed, name);
+    // A queue that is none is the broker's to refuse.
+    if (config != nullptr && !grant.covers(name)) return deny(grant, needed, name);
+    return {};
+  };
   return std::visit(
       [&](const auto& frame) -> broker::Refusal {
         using T = std::decay_t<decltype(frame)>;
@@ -74,20 +91,19 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
           const bool good = frame.queue.empty() ? grant.covers_all() : grant.covers(frame.queue);
           if (!good) return deny(grant, needed, frame.queue.empty() ? "*" : frame.queue);
         } else if constexpr (kHasQueue) {
-          const broker::QueueConfig* config = parts_.commands.config(frame.queue);
-          const std::string_view name = config == nullptr ? "" : std::string_view(config->name);
-          if (!grant.roles.any_of(needed)) return deny(grant, needed, name);
-          // A queue that is none is the broker's to refuse.
-          if (config != nullptr && !grant.covers(name)) return deny(grant, needed, name);
+          return check_id(frame.queue);
+        } else if constexpr (std::is_same_v<T, wire::AttachWith>) {
+          return check_id(frame.attach.queue);
         } else if constexpr (std::is_same_v<T, wire::CancelTask>) {
           const auto task = audited_.find(frame.task);
           const std::string queue = task == audited_.end() ? "*" : task->second.queue;
           const bool good = task == audited_.end() ? grant.covers_all() : grant.covers(queue);
           if (!grant.roles.any_of(needed) || !good) return deny(grant, needed, queue);
-        } else {
-          // By handle: the queue was looked at when the handle was given out, and a session does
-          // not outlive a change of its grant.
+        } else if constexpr (kNeedsNoQueue<T>) {
           if (!grant.roles.any_of(needed)) return deny(grant, needed, "");
+        } else {
+          // A frame that nobody has said anything about: for those who may do it everywhere.
+          if (!grant.roles.any_of(needed) || !grant.covers_all()) return deny(grant, needed, "*");
         }
         return {};
       },

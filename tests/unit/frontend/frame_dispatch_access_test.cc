@@ -118,6 +118,20 @@ TEST_F(DispatchAccessTest, ARoleHoldsForItsQueuesOnly) {
   EXPECT_NE(commands_.last<broker::OpenPublisher>(), nullptr);
 }
 
+TEST_F(DispatchAccessTest, EveryWayOfAttachingLooksAtTheQueue) {
+  dispatch_.set_keys(now_, ring("worker " + kWorker + " consume bills"));
+  const auto [header, id] = open(peer_of(1), kWorker);
+  wire::Attach attach;
+  attach.queue = commands_.queue_id;
+  attach.map_version = 1;
+  receive(peer_of(1), kWorker, header, attach);
+  EXPECT_EQ(last_code(), RefusalCode::kPermissionDenied);
+  receive(peer_of(1), kWorker, header, wire::AttachWith{attach, 1});
+  EXPECT_EQ(last_code(), RefusalCode::kPermissionDenied);
+  EXPECT_EQ(last_text(), "key worker: needs the role consume on queue \"orders\"");
+  EXPECT_EQ(commands_.last<broker::Attach>(), nullptr);
+}
+
 TEST_F(DispatchAccessTest, AFrameOfAnotherKeyIsNotTheSessions) {
   const auto [header, id] = open(peer_of(1), kWorker);
   receive(peer_of(1), kAdmin, header, wire::Heartbeat{1});
