@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "access/frame_roles.h"
+#include "base/fnv1a.h"
 #include "base/log.h"
 #include "frontend/frame_dispatch.h"
 #include "wire/frame_type.h"
@@ -28,16 +29,6 @@ constexpr bool kNeedsNoQueue =
     std::is_same_v<T, wire::Detach> || std::is_same_v<T, wire::Observe> ||
     std::is_same_v<T, wire::Configure> || std::is_same_v<T, wire::Cordon>;
 
-// Half of a session's id is drawn, half is a hash of its key: so that also after a restart of the
-// broker nobody can resume with another key.
-std::uint64_t tag_of(std::string_view key) {
-  std::uint64_t hash = 0xCBF2'9CE4'8422'2325;
-  for (const char byte : key) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100'0000'01B3;
-  }
-  return hash;
-}
-
 }  // namespace
 
 broker::Refusal FrameDispatch::deny(const Grant& grant, RoleSet needed, std::string_view queue) {
@@ -57,7 +48,9 @@ broker::Refusal FrameDispatch::admit(Peer peer, wire::Hello& hello, const Grant*
   if (control && !grant->roles.any_of(access::Role::kOperator)) {
     return deny(*grant, access::Role::kOperator, "");
   }
-  const std::uint64_t tag = tag_of(grant->public_key);
+  // Half of a session's id is drawn, half is a hash of its key: so that also after a restart of the
+  // broker nobody can resume with another key.
+  const std::uint64_t tag = base::fnv1a(grant->public_key);
   if (hello.session_id.is_zero()) {
     hello.session_id = base::SessionId(hooks_.random_id());
     std::memcpy(hello.session_id.bytes.data() + kTagAt, &tag, sizeof tag);

@@ -3,22 +3,17 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/fnv1a.h"
 
 namespace sluice::wire {
 namespace {
 
-constexpr std::uint64_t kFnvOffset = 0xCBF29CE484222325U;
-constexpr std::uint64_t kFnvPrime = 0x100000001B3U;
 constexpr unsigned kSlotBits = 10;
 
 }  // namespace
 
 std::uint16_t slot_of(base::ByteView bytes) {
-  std::uint64_t hash = kFnvOffset;
-  for (const std::byte byte : bytes) {
-    hash ^= std::to_integer<std::uint64_t>(byte);
-    hash *= kFnvPrime;
-  }
+  std::uint64_t hash = base::fnv1a(base::as_text(bytes));
   std::uint64_t slot = 0;
   for (; hash != 0; hash >>= kSlotBits) slot ^= hash;
   return static_cast<std::uint16_t>(slot & (kSlots - 1));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/fnv1a.h"
 #include "base/message.h"
 #include "client/api/convert.h"
 #include "client/refusal.h"
@@ -17,10 +18,9 @@ namespace {
 // 128 bits of a name, the same for ever: FNV-1a twice, from two starts, each mixed at the end.
 base::ProducerId producer_id(std::string_view name) {
   base::ProducerId id;
-  std::uint64_t start = 0xcbf29ce484222325;
+  std::uint64_t start = base::kFnv1aStart;
   for (std::size_t half = 0; half < 2; ++half) {
-    std::uint64_t hash = start;
-    for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    std::uint64_t hash = base::fnv1a(name, start);
     hash = (hash ^ (hash >> 31)) * 0x9e3779b97f4a7c15;
     hash ^= hash >> 29;
     std::memcpy(id.bytes.data() + half * sizeof hash, &hash, sizeof hash);
