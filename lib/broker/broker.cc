@@ -46,6 +46,15 @@ class Broker::Impl {
     }
   }
 
+  // What every command does around its own work: backoffs know of a step of the wall clock before
+  // anything asks for them.
+  template <typename Work>
+  void run(base::Now now, Work&& work) {
+    core.state.backoff_clock.look(now);
+    work();
+    settle_down(now);
+  }
+
   Core core;
   bool started = false;
 };
@@ -70,125 +79,95 @@ storage::Appended Broker::start(base::Now now, bool unclean, const base::Id128& 
                                 std::string_view software) {
   CHECK(!impl_->started);
   impl_->started = true;
-  impl_->core.state.backoff_clock.look(now);
-  const storage::Appended at = impl_->core.start(now, unclean, log_id_if_new, software);
-  impl_->settle_down(now);
+  storage::Appended at;
+  impl_->run(now, [&] { at = impl_->core.start(now, unclean, log_id_if_new, software); });
   return at;
 }
 
 void Broker::apply(base::Now now, const OpenSession& command) {
-  impl_->core.state.backoff_clock.look(now);
-  open_session(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { open_session(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const SessionGone& command) {
-  impl_->core.state.backoff_clock.look(now);
-  session_gone(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { session_gone(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const OpenPublisher& command) {
-  impl_->core.state.backoff_clock.look(now);
-  open_publisher(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { open_publisher(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const Publish& command) {
-  impl_->core.state.backoff_clock.look(now);
-  publish(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { publish(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const Attach& command) {
-  impl_->core.state.backoff_clock.look(now);
-  attach(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { attach(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const Detach& command) {
-  impl_->core.state.backoff_clock.look(now);
-  detach(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { detach(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const Credit& command) {
-  impl_->core.state.backoff_clock.look(now);
-  give_credit(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { give_credit(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const Settle& command) {
-  impl_->core.state.backoff_clock.look(now);
-  settle(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { settle(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const Extend& command) {
-  impl_->core.state.backoff_clock.look(now);
-  extend(impl_->core, now, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { extend(impl_->core, now, command); });
 }
 
 void Broker::apply(base::Now now, const DeleteQueue& command) {
-  impl_->core.state.backoff_clock.look(now);
-  delete_queue(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { delete_queue(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const Seek& command) {
-  seek(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { seek(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const Redrive& command) {
-  impl_->core.state.backoff_clock.look(now);
-  start_redrive(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { start_redrive(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const Purge& command) {
-  impl_->core.state.backoff_clock.look(now);
-  start_purge(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { start_purge(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const CancelTask& command) {
-  impl_->core.state.backoff_clock.look(now);
-  cancel_task(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { cancel_task(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const Peek& command) {
-  impl_->core.state.backoff_clock.look(now);
-  peek(impl_->core, command);
-  impl_->settle_down(now);
+  impl_->run(now, [&] { peek(impl_->core, command); });
 }
 
 base::Result<base::QueueId> Broker::configure(base::Now now, const Configure& command) {
-  impl_->core.state.backoff_clock.look(now);
-  auto result = broker::configure(impl_->core, command);
-  impl_->settle_down(now);
+  base::Result<base::QueueId> result = base::QueueId();
+  impl_->run(now, [&] { result = broker::configure(impl_->core, command); });
   return result;
 }
 
 void Broker::set_disk_low(bool low) { impl_->core.disk_low = low; }
 
 void Broker::messages_read(base::Now now) {
-  for (const auto& [number, subscription] : std::exchange(impl_->core.reading, {})) {
-    impl_->core.touch(*subscription);
-  }
-  impl_->settle_down(now);
+  impl_->run(now, [&] {
+    for (const auto& [number, subscription] : std::exchange(impl_->core.reading, {})) {
+      impl_->core.touch(*subscription);
+    }
+  });
 }
 
 std::optional<base::MonoTime> Broker::tick(base::Now now) {
   Core& core = impl_->core;
-  core.state.backoff_clock.look(now);
-  Budget budget(kMessagesPerTick);
-  pass_time(core, now, budget);
-  run_tasks(core, now, budget);
-  for (const auto& [number, subscription] : core.unfinished) core.touch(*subscription);
-  impl_->settle_down(now);
+  impl_->run(now, [&] {
+    Budget budget(kMessagesPerTick);
+    pass_time(core, now, budget);
+    run_tasks(core, now, budget);
+    for (const auto& [number, subscription] : core.unfinished) core.touch(*subscription);
+  });
   std::optional<base::MonoTime> next = next_time(core, now);
   const std::optional<base::MonoTime> task = next_slice(core, now);
   if (task && (!next || *task < *next)) next = task;
