@@ -132,6 +132,9 @@ class BrokerHost final : public Commands {
   std::vector<std::byte> broker_state() const;
   void keep_house(base::Now now);
   void look_at_space();
+  // What the broker still needs of the log.
+  storage::Housekeeper::AnyLive any_live() const;
+  storage::Housekeeper::Pinned pinned() const;
   void drop_segments();
   void free_space();
   void sync_now_and_then(base::Now now);

@@ -90,12 +90,18 @@ void BrokerHost::look_at_space() {
   space_ = *space;
 }
 
+storage::Housekeeper::AnyLive BrokerHost::any_live() const {
+  return [this](const storage::StreamId& stream, base::SequenceRange range) {
+    return broker_->any_live(stream, range);
+  };
+}
+
+storage::Housekeeper::Pinned BrokerHost::pinned() const {
+  return [this](base::Lsn begin, base::Lsn end) { return broker_->any_text(begin, end); };
+}
+
 void BrokerHost::drop_segments() {
-  const std::size_t dropped = opened_->housekeeper().drop_dead_segments(
-      [this](const storage::StreamId& stream, base::SequenceRange range) {
-        return broker_->any_live(stream, range);
-      },
-      [this](base::Lsn begin, base::Lsn end) { return broker_->any_text(begin, end); });
+  const std::size_t dropped = opened_->housekeeper().drop_dead_segments(any_live(), pinned());
   if (dropped > 0) base::log_debug("segments_dropped", {{"segments", dropped}});
 }
 
@@ -103,13 +109,7 @@ void BrokerHost::drop_segments() {
 // snapshot is due, and without snapshots no segment goes.
 void BrokerHost::free_space() {
   storage::Housekeeper& keeper = opened_->housekeeper();
-  const auto any_live = [this](const storage::StreamId& stream, base::SequenceRange range) {
-    return broker_->any_live(stream, range);
-  };
-  const auto pinned = [this](base::Lsn begin, base::Lsn end) {
-    return broker_->any_text(begin, end);
-  };
-  if (space_.low && keeper.snapshot_would_free(any_live, pinned)) {
+  if (space_.low && keeper.snapshot_would_free(any_live(), pinned())) {
     keeper.begin_snapshot(broker_state());
   }
 }

@@ -275,9 +275,8 @@ void FrameDispatch::on(const Request& request, const wire::AttachWith& frame) {
 }
 
 void FrameDispatch::attach(const Request& request, const wire::Attach& frame,
-                           broker::Attach command) {
+                           const broker::Attach& command) {
   if (map_is_current(frame.map_version)) {
-    command.origin = request.origin();
     return parts_.commands.apply(request.now, command);
   }
   wire::Attached answer;

@@ -137,7 +137,7 @@ class FrameDispatch {
   void on(const Request& request, const wire::Publish& frame);
   void on(const Request& request, const wire::Attach& frame);
   void on(const Request& request, const wire::AttachWith& frame);
-  void attach(const Request& request, const wire::Attach& frame, broker::Attach command);
+  void attach(const Request& request, const wire::Attach& frame, const broker::Attach& command);
   void on(const Request& request, const wire::Stat& frame);
   void on(const Request& request, const wire::Redrive& frame);
   void on(const Request& request, const wire::Purge& frame);

@@ -18,7 +18,6 @@ using test::side_key;
 class SideSnapshot : public testing::Test {
  protected:
   void SetUp() override {
-    if (kFeatureLevelSupported < kSideIndexFeatureLevel) GTEST_SKIP() << "of a later level";
     ASSERT_THAT(harness_.open(), IsOk());
     harness_.log().set_feature_level(kSideIndexFeatureLevel);
   }
