@@ -288,8 +288,8 @@ void SidePager::trim_memory() {
 }
 
 std::uint64_t SidePager::memory_bytes() const {
-  return cache_bytes() + frames_.size() * sizeof(SideFrame) +
-         frame_of_.capacity() * sizeof(void*) + space_.memory_bytes();
+  return cache_bytes() + frames_.size() * sizeof(SideFrame) + frame_of_.capacity() * sizeof(void*) +
+         space_.memory_bytes();
 }
 
 }  // namespace sluice::storage
