@@ -11,6 +11,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/unit/wire/sample_frames.h"
 #include "wire/frame_codec.h"
+#include "wire/frame_type.h"
 
 // The golden files are hexadecimal text, 16 bytes a line. A new frame type gets its file with
 // SLUICE_WRITE_GOLDEN=1; a file that exists never changes within a protocol version.
@@ -77,6 +78,25 @@ TEST(FrameGolden, EveryFrameTypeHasAFile) {
   std::set<std::size_t> seen;
   for (const SampleFrame& sample : sample_frames()) seen.insert(sample.frame.body.index());
   EXPECT_EQ(seen.size(), std::variant_size_v<Body>);
+}
+
+// A frame of the code without a table of bytes, or a table that the code does not know, is a
+// mistake in one of the two.
+TEST(FrameGolden, EveryFrameTypeHasItsTableInTheDocument) {
+  std::set<std::string> known;
+  for (const SampleFrame& sample : sample_frames()) {
+    const FrameType type = type_of(sample.frame.body);
+    known.insert(std::to_string(static_cast<unsigned>(type)) + " " + std::string(to_string(type)));
+  }
+  std::set<std::string> documented;
+  std::istringstream page(
+      read_file(std::filesystem::path(SLUICE_TEST_SOURCE_DIR) / "docs/protocol.md"));
+  for (std::string line; std::getline(page, line);) {
+    // "### 13 PUBLISH (client → broker)"
+    if (line.rfind("### ", 0) != 0 || line.size() < 5 || line[4] < '0' || line[4] > '9') continue;
+    documented.insert(line.substr(4, line.find(" (") - 4));
+  }
+  EXPECT_EQ(known, documented);
 }
 
 }  // namespace
