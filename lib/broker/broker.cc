@@ -76,11 +76,17 @@ base::Status Broker::replay(const storage::RecordView& view) {
 }
 
 storage::Appended Broker::start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
-                                std::string_view software) {
+                                std::string_view software, std::uint32_t incarnations_skipped) {
   CHECK(!impl_->started);
   impl_->started = true;
   storage::Appended at;
-  impl_->run(now, [&] { at = impl_->core.start(now, unclean, log_id_if_new, software); });
+  impl_->run(now, [&] {
+    Core& core = impl_->core;
+    at = core.start(now, unclean, log_id_if_new, software, incarnations_skipped);
+    if (incarnations_skipped == 0) return;
+    forget_sessions(core, now);
+    at.end = core.log.positions().appended;
+  });
   return at;
 }
 

@@ -25,6 +25,8 @@ namespace sluice::broker {
 struct BrokerOptions {
   base::Millis session_ttl{10'000};        // recorded leases are held this long after a restart
   std::uint32_t sequence_jump = 1U << 20;  // after an unclean stop
+  // Of a restored copy, whose original may have gone on.
+  std::uint32_t sequence_jump_restored = 1U << 26;
   std::uint64_t publisher_window_messages = 262'144;
   std::uint64_t publisher_window_bytes = 8ULL << 20;
   std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
@@ -62,9 +64,10 @@ class Broker {
   base::Status replay(const storage::RecordView& view);
   // Writes the incarnation record (with the sequence jump after an unclean stop) and begins the
   // time to live of recovered sessions. The caller answers nobody before the returned position is
-  // durable.
+  // durable. `incarnations_skipped` > 0: this is a restored copy, and its original may have gone on
+  // for so many incarnations. Then nothing is kept for sessions: no receipt from before is good.
   storage::Appended start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
-                          std::string_view software);
+                          std::string_view software, std::uint32_t incarnations_skipped = 0);
 
   // --- Commands. apply() emits effects before it returns.
   void apply(base::Now now, const OpenSession& command);

@@ -18,14 +18,19 @@ Core::Core(BrokerOptions broker_options, storage::Log& the_log, storage::Message
       prng(broker_options.prng_seed, "broker") {}
 
 storage::Appended Core::start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
-                              std::string_view software) {
+                              std::string_view software, std::uint32_t incarnations_skipped) {
   const bool is_new = state.incarnation == 0;
   software_ = software;
   storage::IncarnationFact fact;
-  fact.incarnation = state.incarnation + 1;
+  // The numbers end one day, and then the log does.
+  CHECK(state.incarnation < std::numeric_limits<std::uint32_t>::max() - incarnations_skipped);
+  fact.incarnation = state.incarnation + 1 + incarnations_skipped;
   fact.unclean = unclean;
   fact.at = now.wall;
-  fact.sequence_jump = unclean ? options.sequence_jump : 0;
+  const bool restored = incarnations_skipped > 0;
+  fact.sequence_jump = restored  ? options.sequence_jump_restored
+                       : unclean ? options.sequence_jump
+                                 : 0;
   fact.log_id = is_new ? log_id_if_new : state.log_id;
   fact.software = software_;
   const storage::Appended at = append(fact, true);

@@ -54,7 +54,7 @@ class Core final : public LeaseWatcher {
 
   // After replay: the incarnation record, timers, and the wait for recovered sessions.
   storage::Appended start(base::Now now, bool unclean, const base::Id128& log_id_if_new,
-                          std::string_view software);
+                          std::string_view software, std::uint32_t incarnations_skipped);
 
   // --- Into the log. A fact is appended and applied; the end of its record is returned.
 

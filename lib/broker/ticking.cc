@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -196,6 +197,13 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   expire_messages(core, now, budget);
   expire_dead_letters(core, now, budget);
   clear_index(core, budget);
+}
+
+void forget_sessions(Core& core, base::Now now) {
+  if (!core.recovery_ends) return;
+  core.recovery_ends = now.mono;
+  Budget budget(std::numeric_limits<std::int64_t>::max());
+  end_recovery(core, now, budget);
 }
 
 std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {

@@ -25,6 +25,10 @@ class Budget {
 // expired, dead letters that are too old. Stops when the budget is spent.
 void pass_time(Core& core, base::Now now, Budget& budget);
 
+// At the start of a restored copy: the sessions of its original are over, and what they hold is
+// released. Not sliced, as nobody is served yet.
+void forget_sessions(Core& core, base::Now now);
+
 // When pass_time() has something to do again; nullopt = never. Times of the wall clock may step, so
 // they are looked at again every few seconds at the latest.
 std::optional<base::MonoTime> next_time(const Core& core, base::Now now);

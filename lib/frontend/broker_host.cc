@@ -10,6 +10,13 @@
 namespace sluice::frontend {
 namespace {
 
+// More starts than the original of a restored log can have had since, and not the same for two
+// copies of it: so no receipt of one proves anything to another.
+std::uint32_t draw_incarnations_skipped() {
+  constexpr std::uint32_t kMin = 1U << 20;
+  return kMin + static_cast<std::uint32_t>(runtime::random_seed() % kMin);
+}
+
 base::Error locked_or(const base::Error& error, bool locked) {
   return locked ? error.with_prefix("the data folder is in use") : error;
 }
@@ -74,10 +81,12 @@ base::Status BrokerHost::recover(base::Now now) {
   RETURN_IF_ERROR(replay());
   RETURN_IF_ERROR(opened_->side_index().status());
   const storage::Appended incarnation =
-      broker_->start(now, report.unclean, report.log_id, options_.software);
+      broker_->start(now, report.unclean, report.log_id, options_.software,
+                     report.restored ? draw_incarnations_skipped() : 0);
   incarnation_ = broker_->stats(now).incarnation;
   RETURN_IF_ERROR(flush());
   CHECK(log().positions().durable >= incarnation.end);
+  RETURN_IF_ERROR(opened_->finish_restore());
   find_fsync_interval(now);
   house_due_ = now.mono;
   snapshot_seen_ = opened_->housekeeper().newest_snapshot();
@@ -85,6 +94,7 @@ base::Status BrokerHost::recover(base::Now now) {
                                {"feature_level", log().feature_level()},
                                {"feature_level_supported", options_.log.feature_level_supported},
                                {"unclean", report.unclean},
+                               {"restored", report.restored},
                                {"incarnation", incarnation_},
                                {"records", report.records},
                                {"cut_bytes", report.cut_bytes},

@@ -132,6 +132,7 @@ class BrokerHost final : public Commands {
   std::vector<std::byte> broker_state() const;
   void keep_house(base::Now now);
   void look_at_space();
+  void look_for_backup(base::Now now);
   // What the broker still needs of the log.
   storage::Housekeeper::AnyLive any_live() const;
   storage::Housekeeper::Pinned pinned() const;

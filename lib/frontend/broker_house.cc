@@ -30,6 +30,7 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
   if (house_due_ <= now.mono) {
     house_due_ = now.mono + kHouseInterval;
     look_at_space();
+    look_for_backup(now);
     drop_segments();
     free_space();
   }
@@ -88,6 +89,29 @@ void BrokerHost::look_at_space() {
     broker_->set_disk_low(space->low);
   }
   space_ = *space;
+}
+
+// A command on this volume may have asked to keep everything while it copies. Whoever may read and
+// write the folder needs no key.
+void BrokerHost::look_for_backup(base::Now now) {
+  storage::BackupPin& pin = opened_->backup_pin();
+  const auto tell = [&](std::string_view result) {
+    base::log_info("audit", {{"key", ""},
+                             {"command", "backup"},
+                             {"by", pin.by()},
+                             {"result", result},
+                             {"end", pin.end().value()}});
+  };
+  switch (pin.poll(now.wall, space_.low)) {
+    case storage::BackupPin::Event::kNone:
+      return;
+    case storage::BackupPin::Event::kPinned:
+      return tell("pinned");
+    case storage::BackupPin::Event::kReleased:
+      return tell("released");
+    case storage::BackupPin::Event::kRevoked:
+      return tell("revoked");
+  }
 }
 
 storage::Housekeeper::AnyLive BrokerHost::any_live() const {

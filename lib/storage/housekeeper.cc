@@ -105,7 +105,7 @@ Lsn Housekeeper::older_kept() const {
 }
 
 bool Housekeeper::snapshot_would_free(const AnyLive& any_live, const Pinned& pinned) const {
-  if (snapshot_under_way() || !log_.status()) return false;
+  if (snapshot_under_way() || pinned_ || !log_.status()) return false;
   const Lsn older = older_kept();
   const Lsn appended = log_.positions().appended;
   const auto numbers = log_.segments().numbers();
@@ -157,7 +157,7 @@ std::shared_ptr<LogWork> Housekeeper::next_snapshot() {
   std::vector<Lsn> remove;
   // The new one may carry the name of the newest, then it replaces it.
   std::erase(snapshots_, snapshot_->lsn);
-  while (snapshots_.size() >= kSnapshotsKept + remove.size()) {
+  while (!pinned_ && snapshots_.size() >= kSnapshotsKept + remove.size()) {
     remove.push_back(snapshots_[remove.size()]);
   }
   snapshot_out_ = true;
@@ -173,7 +173,7 @@ void Housekeeper::snapshot_done(Lsn lsn, std::uint64_t side, const Status& statu
   snapshot_status_ = status;
   if (!status) return;
   snapshots_.push_back(lsn);
-  if (snapshots_.size() > kSnapshotsKept) {
+  if (!pinned_ && snapshots_.size() > kSnapshotsKept) {
     snapshots_.erase(snapshots_.begin(), snapshots_.end() - kSnapshotsKept);
   }
   sides_[lsn] = side;
@@ -193,7 +193,7 @@ bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_l
 }
 
 std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinned& pinned) {
-  if (!log_.status()) return 0;
+  if (!log_.status() || pin_wanted_) return 0;
   const Lsn below = older_kept();
   SegmentsDroppedFact fact;
   for (const std::uint64_t number : log_.segments().numbers()) {
@@ -230,6 +230,8 @@ Result<Housekeeper::Space> Housekeeper::space() {
 
 std::shared_ptr<LogWork> Housekeeper::take_background() {
   if (piece_out_ || !log_.status()) return nullptr;
+  // What is out may be a removal: so only now.
+  pinned_ = pin_wanted_;
   std::shared_ptr<LogWork> work = next_piece();
   if (!work) return nullptr;
   piece_out_ = true;
@@ -244,6 +246,7 @@ std::shared_ptr<LogWork> Housekeeper::next_piece() {
 }
 
 std::shared_ptr<LogWork> Housekeeper::next_removal() {
+  if (pinned_) return nullptr;
   const auto ready = std::find_if(dead_.begin(), dead_.end(), [this](const Dead& dead) {
     return dead.after <= log_.positions().durable;
   });

@@ -75,6 +75,13 @@ class Housekeeper {
   // A disk that is low gets no new files for the pool until it is asked again and is not.
   base::Result<Space> space();
 
+  // --- Backups.
+  // From when on is_pinned() is true, no segment and no snapshot goes, nor a page that a snapshot
+  // needs, until unpin(). Snapshots are still taken: what is kept longer takes room only.
+  void pin() { pin_wanted_ = true; }
+  void unpin() { pin_wanted_ = pinned_ = false; }
+  bool is_pinned() const { return pinned_; }
+
   // --- File work.
   // The next piece, or nullptr. One piece is out at a time.
   std::shared_ptr<LogWork> take_background();
@@ -117,6 +124,8 @@ class Housekeeper {
   base::Status snapshot_status_;
   std::vector<Dead> dead_;
   bool piece_out_ = false;
+  bool pin_wanted_ = false;
+  bool pinned_ = false;
   bool low_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/backup_manifest.h"
 #include "storage/fact_codec.h"
 #include "storage/tail_rewrite.h"
 
@@ -167,7 +168,9 @@ Status create_durable_folder(runtime::FileSystem& fs, const std::string& folder)
 OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSystem& fs,
                      const std::string& folder, const LogOptions& options, RecoveryPlan plan,
                      LogState state, std::unique_ptr<FileSideIndex> side)
-    : lock_(std::move(lock)),
+    : fs_(fs),
+      folder_(folder),
+      lock_(std::move(lock)),
       report_(plan.report),
       broker_state_(plan.snapshots.best ? std::move(plan.snapshots.best->snapshot.broker)
                                         : std::vector<std::byte>()),
@@ -179,7 +182,8 @@ OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSyste
       side_(std::move(side)),
       housekeeper_(
           fs, folder, options, log_, messages_, *side_,
-          {plan.snapshots.good, plan.snapshots.sides, {plan.dropped.begin(), plan.dropped.end()}}) {
+          {plan.snapshots.good, plan.snapshots.sides, {plan.dropped.begin(), plan.dropped.end()}}),
+      backup_pin_(fs, folder, log_, housekeeper_) {
   const std::uint64_t first = report_.snapshot.value() / log_.segment_bytes();
   std::erase_if(to_replay_,
                 [&](const FoundSegment& segment) { return segment.extent.number < first; });
@@ -240,6 +244,12 @@ Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
   RecordView view{item.begin, item.end, type, item.payload};
   view.damaged = !item.bad_blocks.empty();
   return replay(view);
+}
+
+Status OpenedLog::finish_restore() {
+  if (!report_.restored) return {};
+  RETURN_IF_ERROR(fs_.remove(backup_manifest_path(folder_)));
+  return fs_.sync_folder(folder_);
 }
 
 void OpenedLog::trim_memory() {

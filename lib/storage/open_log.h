@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "runtime/file_system.h"
+#include "storage/backup_pin.h"
 #include "storage/file_side_index.h"
 #include "storage/housekeeper.h"
 #include "storage/indexed_message_store.h"
@@ -47,6 +48,11 @@ class OpenedLog {
   FileSideIndex& side_index() { return *side_; }
   const FileSideIndex& side_index() const { return *side_; }
   Housekeeper& housekeeper() { return housekeeper_; }
+  BackupPin& backup_pin() { return backup_pin_; }
+
+  // Where report().restored: the incarnation that sets this log apart from the one that was backed
+  // up is durable, and the next start is one like any other.
+  base::Status finish_restore();
 
   // For an idle broker: gives back what memory only speeds things up.
   void trim_memory();
@@ -55,6 +61,8 @@ class OpenedLog {
   base::Status replay_segment(const FoundSegment& segment, const Replay& replay);
   base::Status replay_record(const ScanItem& item, const Replay& replay);
 
+  runtime::FileSystem& fs_;
+  const std::string folder_;
   std::unique_ptr<runtime::FileLock> lock_;
   RecoveryReport report_;
   std::vector<std::byte> broker_state_;
@@ -64,6 +72,7 @@ class OpenedLog {
   IndexedMessageStore messages_;
   std::unique_ptr<FileSideIndex> side_;
   Housekeeper housekeeper_;
+  BackupPin backup_pin_;
 };
 
 // Locks the folder, recovers what is there (or begins a new log) and makes all of it durable: once

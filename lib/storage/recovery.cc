@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/backup_manifest.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_file.h"
 
@@ -52,6 +53,7 @@ class Recovery {
       : fs_(fs), folder_(folder), supported_(supported) {}
 
   Result<RecoveryPlan> run() {
+    RETURN_IF_ERROR(look_for_backup());
     ASSIGN_OR_RETURN(plan_.files, list_log_files(fs_, folder_));
     ASSIGN_OR_RETURN(plan_.snapshots, load_snapshots(fs_, folder_, plan_.files.snapshots));
     plan_.report.bad_snapshots = plan_.snapshots.reasons;
@@ -81,6 +83,7 @@ class Recovery {
   std::uint64_t segment_of(Lsn lsn) const { return lsn.value() / plan_.segment_bytes; }
   Lsn segment_begin(std::uint64_t number) const { return Lsn(number * plan_.segment_bytes); }
 
+  Status look_for_backup();
   Status open_segments();
   Status adopt_header(std::uint64_t number, const SegmentHeader& header);
   Status drop_trailing_files();
@@ -106,6 +109,20 @@ class Recovery {
   Lsn last_good_end_;  // of the last thing that verifies
   std::vector<Lsn> record_begins_;
 };
+
+// What a backup says of its end was durable, whatever its records know of that.
+Status Recovery::look_for_backup() {
+  if (fs_.open(incomplete_path(folder_), runtime::OpenMode::kRead)) {
+    return base::failed_precondition(
+        "the folder holds an INCOMPLETE copy: nothing was changed; empty it, and restore again");
+  }
+  ASSIGN_OR_RETURN(const std::optional<BackupManifest> backup,
+                   read_backup_manifest(fs_, backup_manifest_path(folder_)));
+  if (!backup) return {};
+  plan_.report.restored = true;
+  proven_ = backup->end;
+  return {};
+}
 
 // Every segment's header is looked at, so that a log of a newer version is refused whole.
 Status Recovery::open_segments() {
@@ -179,11 +196,10 @@ Status Recovery::check_nothing_lost() const {
         "segments/ holds files, but no segment with a valid header: nothing was changed; restore a "
         "backup, or move the folder away to start empty");
   }
-  if (!plan_.files.snapshots.empty()) {
+  if (!plan_.files.snapshots.empty() || plan_.report.restored) {
     return base::failed_precondition(
-        "snapshots/ holds snapshots, but segments/ no log: nothing was changed; restore the "
-        "missing "
-        "files, or move the folder away to start empty");
+        "there are snapshots or a backup's manifest, but segments/ holds no log: nothing was "
+        "changed; restore the missing files, or move the folder away to start empty");
   }
   return {};
 }
@@ -192,7 +208,7 @@ Status Recovery::check_nothing_lost() const {
 Status Recovery::check_start() {
   if (const Snapshot* best = snapshot()) {
     start_ = best->lsn;
-    proven_ = best->durable;
+    proven_ = std::max(proven_, best->durable);
     plan_.report.snapshot = best->lsn;
     // The log may have ended exactly with a segment.
     const std::uint64_t holds_end = segment_of(best->durable - 1);
@@ -370,7 +386,8 @@ void Recovery::decide_clean() {
   RecoveryReport& report = plan_.report;
   const Snapshot* best = snapshot();
   const bool nothing_yet = best == nullptr && report.end == start_;
-  report.unclean = !nothing_yet && !(best && best->clean && best->lsn == report.end);
+  report.unclean =
+      report.restored || (!nothing_yet && !(best && best->clean && best->lsn == report.end));
 }
 
 }  // namespace

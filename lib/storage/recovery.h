@@ -29,6 +29,7 @@ struct RecoveryReport {
   base::Id128 log_id;
   bool created = false;         // there was no log
   bool unclean = false;         // the last broker did not stop in order
+  bool restored = false;        // a backup that no broker had yet
   base::Lsn snapshot;           // replay begins here; 0 = without a snapshot, at the log's begin
   base::Lsn proven;             // all before this was durable for sure
   base::Lsn end;                // the log ends here
@@ -63,6 +64,7 @@ struct RecoveryPlan {
 // Looks at everything, changes nothing (docs/log-format.md, "Recovery"). Fails, with the folder as
 // it was, where
 //  - a newer version wrote the log (FailedPrecondition),
+//  - it is a copy that was not finished (FailedPrecondition),
 //  - snapshots or segments are missing that nothing can stand in for (FailedPrecondition),
 //  - the tail cannot be read (the file system's error).
 base::Result<RecoveryPlan> plan_recovery(

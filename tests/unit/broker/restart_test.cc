@@ -210,6 +210,42 @@ TEST(Restart, a_session_that_moves_to_another_connection_keeps_its_leases) {
   EXPECT_EQ(world.broker->stats(world.now).sessions, 2U);  // with the one that publishes
 }
 
+TEST(Restart, a_restored_copy_keeps_nothing_for_the_sessions_of_its_original) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 3);
+  world.attach(world.open(1), queue);
+  const auto got = world.take();
+  const std::uint32_t before = world.broker->stats(world.now).incarnation;
+  world.restart(true, 1'000);
+  EXPECT_EQ(world.broker->stats(world.now).incarnation, before + 1'001);
+  EXPECT_EQ(world.stats().in_flight, 0U);
+  EXPECT_EQ(world.stats().ready, 3U);
+  const auto session = world.open(1, true);
+  EXPECT_EQ(world.sink.opened.back().effect.leases_kept, 0U);
+  const auto attachment = world.attach(session, queue).attachment;
+  for (const Got& one : got) {
+    EXPECT_EQ(world.settle(SettleKind::kAck, session, attachment, {one.receipt()}).refusal.code,
+              RefusalCode::kStaleReceipt);
+  }
+  const auto again = world.take();
+  EXPECT_EQ(World::sequences(again), numbers(1, 3));
+  EXPECT_EQ(again[0].attempts, 0);
+  EXPECT_EQ(again[0].stalls, 0);
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
+}
+
+TEST(Restart, a_restored_copy_uses_no_sequence_that_its_original_may_have_used) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 3);
+  world.restart(true, 1);
+  EXPECT_EQ(world.queue_stats().next_sequence, 4U + world.options.sequence_jump_restored);
+  world.fill(queue, 1);
+  world.attach(world.open(1), queue);
+  EXPECT_THAT(world.take(), SizeIs(4));
+}
+
 TEST(Restart, the_state_is_the_replayed_one) {
   World world;
   const auto queue = world.make(plain_queue());

@@ -103,11 +103,11 @@ class World {
   // --- The process.
 
   // A new process on the same log: everything that was in memory is gone.
-  void restart(bool unclean = false) {
+  void restart(bool unclean = false, std::uint32_t incarnations_skipped = 0) {
     broker.reset();
     sink = Recorder();
     taken_ = 0;
-    boot(unclean);
+    boot(unclean, incarnations_skipped);
   }
   // As restart(), from a snapshot that was taken when the log had `records` records.
   void restart_from(const std::vector<std::byte>& snapshot, std::size_t records) {
@@ -396,7 +396,7 @@ class World {
   base::Now now{base::MonoTime(1'000'000'000), base::WallTime(1'700'000'000'000)};
 
  private:
-  void boot(bool unclean) {
+  void boot(bool unclean, std::uint32_t incarnations_skipped = 0) {
     store.recover();
     filler_.reset();
     filler_session_.reset();
@@ -406,7 +406,7 @@ class World {
       const base::Status status = broker->replay(log.records()[i].view());
       ASSERT_TRUE(status.has_value()) << status.error().message();
     }
-    broker->start(now, unclean, id_of(99), "test");
+    broker->start(now, unclean, id_of(99), "test", incarnations_skipped);
   }
 
   std::uint64_t ids_ = 0;

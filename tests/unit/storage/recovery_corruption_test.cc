@@ -21,14 +21,14 @@ using test::LogHarness;
 using test::stream_number;
 
 constexpr std::uint64_t kSegment = 64 * 1024;
-const StreamId kStream = stream_number(1);
+const StreamId kDamagedStream = stream_number(1);
 
 // Two sealed segments and an open one, all proven durable by records behind them.
 std::uint64_t fill_segments(LogHarness& harness) {
   EXPECT_THAT(harness.open(), IsOk());
   std::uint64_t next = 1;
   while (harness.log().active_segment() < 3) {
-    harness.publish(kStream, next, 7, 300);
+    harness.publish(kDamagedStream, next, 7, 300);
     next += 7;
     harness.append_fact(next);
     EXPECT_THAT(harness.log().flush(), IsOk());
@@ -61,7 +61,7 @@ TEST(RecoveryCorruption, AFlippedBitInASealedSegmentIsReportedAndCostsLittle) {
     ASSERT_LE(harness.report().corrupt.size(), 1U);
     EXPECT_GE(harness.replayed().size() + 1, records);
     std::size_t damaged = 0;
-    const auto seen = harness.consume(kStream, 1, last);
+    const auto seen = harness.consume(kDamagedStream, 1, last);
     for (const auto& one : seen) {
       damaged += one.damaged ? 1 : 0;
       if (!one.damaged) {
@@ -93,7 +93,7 @@ TEST(RecoveryCorruption, DamagedMessagesAreToldToTheReplay) {
   ASSERT_THAT(harness.open(), IsOk());
   EXPECT_TRUE(harness.replayed().front().damaged);
   EXPECT_FALSE(harness.replayed()[2].damaged);
-  const auto seen = harness.consume(kStream, 1, last);
+  const auto seen = harness.consume(kDamagedStream, 1, last);
   EXPECT_EQ(seen.size(), last);
   EXPECT_TRUE(seen.front().damaged);
   EXPECT_FALSE(seen[7].damaged);
@@ -152,7 +152,7 @@ TEST(RecoveryCorruption, ASegmentWithoutHeaderKeepsItsRecords) {
     ASSERT_THAT(harness.open(), IsOk());
     ASSERT_EQ(harness.report().corrupt.size(), 1U);
     EXPECT_EQ(harness.report().corrupt.front().file, segment_name(segment));
-    const auto seen = harness.consume(kStream, 1, last);
+    const auto seen = harness.consume(kDamagedStream, 1, last);
     EXPECT_EQ(seen.size(), last);
     for (const auto& one : seen) EXPECT_FALSE(one.damaged);
     harness.append_fact(777);
@@ -167,7 +167,7 @@ TEST(RecoveryCorruption, AMissingSegmentIsReportedWhereASnapshotKnowsIt) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());
   std::uint64_t next = 1;
-  while (harness.log().active_segment() < 3) harness.publish(kStream, next++, 1, 300);
+  while (harness.log().active_segment() < 3) harness.publish(kDamagedStream, next++, 1, 300);
   ASSERT_THAT(harness.log().flush(), IsOk());
   ASSERT_THAT(harness.snapshot("state"), IsOk());
   harness.append_fact(5);
@@ -178,7 +178,7 @@ TEST(RecoveryCorruption, AMissingSegmentIsReportedWhereASnapshotKnowsIt) {
   ASSERT_EQ(harness.report().corrupt.size(), 1U);
   EXPECT_EQ(harness.report().corrupt.front().file, segment_name(1));
   EXPECT_EQ(harness.report().corrupt.front().begin, Lsn(kSegment));
-  const auto seen = harness.consume(kStream, 1, next - 1);
+  const auto seen = harness.consume(kDamagedStream, 1, next - 1);
   ASSERT_FALSE(seen.empty());
   EXPECT_GT(seen.front().sequence, 100U);
   EXPECT_EQ(seen.back().sequence, next - 1);
@@ -248,7 +248,7 @@ TEST(RecoveryCorruption, ScribblesNeverBreakRecovery) {
       ASSERT_THAT((*file)->write_at(at, noise), IsOk());
     }
     if (!harness.open()) continue;  // for instance all three headers gone
-    const auto seen = harness.consume(kStream, 1, last);
+    const auto seen = harness.consume(kDamagedStream, 1, last);
     for (const auto& one : seen) {
       if (!one.damaged) {
         EXPECT_EQ(one.body, test::body_of(one.sequence, 300));
