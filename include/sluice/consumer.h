@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ class Settlement {
     kRelease = 2,  ///< back to the queue, uncounted, for anybody at once
     kFail = 3,     ///< a failed attempt
     kReject = 4,   ///< a dead letter
+    kLater = 5,    ///< only for handlers: settled elsewhere
   };
 
   /// Done.
@@ -41,6 +43,10 @@ class Settlement {
   }
   /// A dead letter, now.
   static Settlement reject(std::string error = {}) { return {Kind::kReject, std::move(error)}; }
+
+  /// Only as what a handler returns: it is settled with Consumer::settle() later, by any thread (or
+  /// was so already). Until then its lease is extended and Consumer::stop() waits for it.
+  static Settlement later() { return Settlement(Kind::kLater, {}); }
 
   /// Which it is.
   Kind kind() const { return kind_; }
@@ -104,12 +110,23 @@ class SLUICE_EXPORT Delivery {
 /// Messages that came together. To be settled one by one, or with the whole batch.
 using DeliveryBatch = std::vector<Delivery>;
 
+/// Called once for each settle or extension, on the client's thread: must return soon and must not
+/// block. No error: it is committed, and holds whatever happens to the broker.
+/// kFailedPrecondition: it is not, and the message comes again, or has gone to another consumer
+/// already: its lease had ended (StaleReceipt), or the consumer was stopped. kUnavailable: the
+/// connection broke at the wrong moment, and nobody knows.
+using SettleCallback = std::function<void(const Status&)>;
+
 /// How a Consumer works.
 struct ConsumerOptions {
   /// The queue, or `NAME/dlq` for its dead letters.
   std::string queue;
   /// Empty = `default`.
   std::string subscription;
+  /// Every message is settled before it is sent here and never comes again, whatever happens on its
+  /// way or to the handler: no lease, nothing to settle, what a handler returns means nothing. What
+  /// is here when the program dies is lost, so `prefetch_messages` should be small.
+  bool at_most_once = false;
   /// How many messages may be here unsettled, over all shards; more is faster, less is fairer among
   /// consumers.
   std::uint32_t prefetch_messages = 1'000;
@@ -154,7 +171,8 @@ class SLUICE_EXPORT Consumer {
   /// Calls `handler` for each message on `concurrency` threads of this consumer, and returns when
   /// stop() was called or the consumer is at its end (queue deleted, permission withdrawn), with
   /// the reason. A handler that returns nothing acknowledges; one that throws fails the message
-  /// with the text of the exception. While it runs, the lease is extended.
+  /// with the text of the exception; one that returns Settlement::later() leaves it to another
+  /// thread. Until it is settled, the lease is extended.
   template <typename F>
   Status run(F handler, unsigned concurrency = 1) {
     if constexpr (std::is_void_v<std::invoke_result_t<F&, const Delivery&>>) {
@@ -168,9 +186,10 @@ class SLUICE_EXPORT Consumer {
       return run_handler(handler, concurrency);
     }
   }
-  /// Fetches nothing more, gives back what was not started, waits for what runs and until settles
-  /// are confirmed. kDeadlineExceeded: not in time; what is unsettled is given back nevertheless.
-  /// To be called from any thread but a handler's; there, use request_stop().
+  /// Fetches nothing more, gives back what was not started, waits for what runs (or was left for
+  /// later) and until settles are confirmed. kDeadlineExceeded: not in time; what is unsettled is
+  /// given back nevertheless. To be called from any thread but a handler's; there, use
+  /// request_stop().
   Status stop(std::chrono::milliseconds deadline);
   /// Makes run() return when the handlers that run have ended. Returns at once; for handlers.
   void request_stop();
@@ -183,11 +202,25 @@ class SLUICE_EXPORT Consumer {
 
   /// Settles; returns at once. flush() tells when it is certain.
   void settle(const Delivery& delivery, const Settlement& settlement);
+  /// The same, and `done` is told what became of it. Called at once, on this thread, where the
+  /// consumer is at its end.
+  void settle(const Delivery& delivery, const Settlement& settlement, SettleCallback done);
+  /// The same with a future.
+  std::future<Status> settle_confirmed(const Delivery& delivery, const Settlement& settlement);
   /// Done with it.
   void ack(const Delivery& delivery);
   /// Done with all of them: much cheaper than one by one.
   void ack(const DeliveryBatch& batch);
-  /// Waits until everything that was settled is confirmed.
+  /// The same with one outcome for all: the first error, if there is one.
+  std::future<Status> ack_confirmed(const DeliveryBatch& batch);
+  /// Restarts the lease: `duration` from now, 0 = as long as the subscription's; `maxLease` bounds
+  /// it. Rarely needed, as leases of unsettled messages are extended anyway; that goes on when half
+  /// the subscription's lease is left of this one, within ConsumerOptions::extend_for.
+  std::future<Status> extend(const Delivery& delivery,
+                             std::chrono::milliseconds duration = std::chrono::milliseconds(0));
+  /// The same with a callback; see settle().
+  void extend(const Delivery& delivery, std::chrono::milliseconds duration, SettleCallback done);
+  /// Waits until everything that was settled before is confirmed.
   Status flush(std::chrono::milliseconds timeout);
 
   /// A picture.

@@ -1,16 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "client/connection.h"
 #include "client/delivered_batch.h"
+#include "client/settle_queue.h"
 
 namespace sluice::client {
 
@@ -25,6 +28,9 @@ struct ConsumerOptions {
   bool at_most_once = false;
   // False: settles are sent and forgotten; a lost one means a redelivery.
   bool confirm_settles = true;
+  // Told when the leases of a shard are void although they were not settled: it was changed, or the
+  // session was lost. Called from inside the calls of this object and of the connection.
+  std::function<void(base::ShardIndex)> on_leases_lost;
 };
 
 struct ConsumerStats {
@@ -33,6 +39,16 @@ struct ConsumerStats {
   // Settles that came too late: the lease had ended. Harmless, but the message comes again.
   std::uint64_t messages_stale = 0;
   std::uint64_t settles_refused = 0;  // SETTLE frames refused for another reason
+};
+
+struct SettleOptions {
+  std::optional<base::Millis> delay;  // kFail only: instead of the subscription's backoff
+  std::string_view error;             // kFail and kReject: kept with the dead letter; cut at 4 KiB
+  // Told when it is committed, or that it is not: FailedPrecondition (StaleReceipt) when the lease
+  // had ended, Unavailable when it is unknown. Called like on_leases_lost.
+  SettleCallback done = nullptr;
+  // The caller knows that it was settled before, or that its lease was lost.
+  bool alone = false;
 };
 
 struct FailOptions {
@@ -77,10 +93,14 @@ class Consumer {
   // Dead-letters it now.
   void reject(const Receipt& receipt, std::string_view error);
 
+  // Any of these, with an answer.
+  void settle(SettleKind kind, const Receipt& receipt, SettleOptions options);
+
   // Restarts the lease: `duration` from now, 0 = the subscription's own. Sent at once; the answer
   // is awaited only in so far as stale ones are counted in stats().
   base::Status extend(const DeliveredBatch& batch, base::Millis duration = base::Millis(0));
-  base::Status extend(const Receipt& receipt, base::Millis duration = base::Millis(0));
+  base::Status extend(const Receipt& receipt, base::Millis duration = base::Millis(0),
+                      SettleCallback done = nullptr);
   base::Status extend_all(base::Millis duration = base::Millis(0));
 
   // Sends what was settled and waits until everything is confirmed. DeadlineExceeded: not in time.
@@ -89,6 +109,12 @@ class Consumer {
   void stop_credit();
   // Messages whose settle is neither confirmed nor refused.
   std::uint64_t unconfirmed_messages() const;
+  // A place in the row of settles, and whether everything before it has its answer.
+  using Mark = std::vector<std::uint64_t>;
+  Mark settle_mark() const;
+  bool passed(const Mark& mark) const;
+  // Everybody who waits for an answer is told that there will be none.
+  void abandon(const base::Error& error);
   // Messages delivered and not settled by the application.
   std::uint64_t held_messages() const;
 

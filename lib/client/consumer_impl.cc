@@ -12,6 +12,18 @@ namespace {
 // Enough acknowledged pieces to be worth a frame before the application polls again.
 constexpr std::size_t kSettleFramesMax = 8;
 
+void tell(const std::vector<SettleCallback>& watchers, const base::Status& status) {
+  for (const SettleCallback& watcher : watchers) watcher(status);
+}
+
+base::Error settled_perhaps() {
+  return base::unavailable("the connection was lost before the answer; it may be settled or not");
+}
+
+base::Error lease_was_lost() {
+  return to_error(wire::Code::kStaleReceipt, "the lease was lost before it was settled");
+}
+
 }  // namespace
 
 Consumer::Impl::Impl(Connection& connection, ConsumerOptions options, ResolvedQueue queue)
@@ -26,6 +38,7 @@ Consumer::Impl::Impl(Connection& connection, ConsumerOptions options, ResolvedQu
 }
 
 Consumer::Impl::~Impl() {
+  abandon(base::unavailable("closed before the answer; it is unknown whether it is settled"));
   for (Attachment& attachment : attachments_) {
     pump(attachment);
     if (attachment.phase == Attachment::Phase::kOpen) {
@@ -69,45 +82,54 @@ base::Result<std::optional<DeliveredBatch>> Consumer::Impl::poll(base::Millis ti
   return std::optional<DeliveredBatch>();
 }
 
-void Consumer::Impl::settle(SettleKind kind, const Receipt& receipt,
-                            std::optional<base::Millis> delay, std::string_view error) {
-  if (receipt.shard.value() >= attachments_.size()) return;
+void Consumer::Impl::settle(SettleKind kind, const Receipt& receipt, SettleOptions options) {
+  if (receipt.shard.value() >= attachments_.size()) {
+    if (options.done) options.done(base::invalid_argument("no such shard"));
+    return;
+  }
   Attachment& attachment = attachments_[receipt.shard.value()];
   if (options_.at_most_once) {
     // The broker has settled it before.
-  } else if (kind == SettleKind::kAck) {
+    if (options.done) options.done({});
+  } else if (failure_) {
+    if (options.done) options.done(*failure_);
+  } else if (kind == SettleKind::kAck && !options.done && !options.alone) {
     attachment.settles.ack(receipt.epoch, receipt.range);
   } else {
-    attachment.settles.add(kind, receipt.epoch, receipt.range, delay, error);
+    attachment.settles.add(kind, receipt.epoch, receipt.range, options.delay, options.error,
+                           {std::move(options.done), options.alone});
   }
   attachment.credit.on_settled(receipt.epoch, receipt.range.count());
   if (attachment.settles.waiting_frames() > kSettleFramesMax) pump(attachment);
 }
 
 void Consumer::Impl::settle(SettleKind kind, const DeliveredBatch& batch) {
-  for (const Receipt& receipt : batch.receipts()) settle(kind, receipt, std::nullopt, {});
+  for (const Receipt& receipt : batch.receipts()) settle(kind, receipt, {});
 }
 
 base::Status Consumer::Impl::extend(base::ShardIndex shard, std::vector<wire::WireReceipt> receipts,
-                                    base::Millis duration) {
+                                    base::Millis duration, SettleCallback done) {
   if (shard.value() >= attachments_.size()) return base::invalid_argument("no such shard");
   wire::Extend extend;
   extend.receipts = std::move(receipts);
-  return send_extend(attachments_[shard.value()], std::move(extend), duration);
+  return send_extend(attachments_[shard.value()], std::move(extend), duration, std::move(done));
 }
 
 base::Status Consumer::Impl::extend_all(base::Millis duration) {
   for (Attachment& attachment : attachments_) {
     wire::Extend extend;
     extend.all = true;
-    RETURN_IF_ERROR(send_extend(attachment, std::move(extend), duration));
+    RETURN_IF_ERROR(send_extend(attachment, std::move(extend), duration, nullptr));
   }
   return {};
 }
 
 base::Status Consumer::Impl::send_extend(Attachment& attachment, wire::Extend extend,
-                                         base::Millis duration) {
-  if (options_.at_most_once) return {};  // there is no lease
+                                         base::Millis duration, SettleCallback done) {
+  if (options_.at_most_once) {  // there is no lease
+    if (done) done({});
+    return {};
+  }
   constexpr std::int64_t kMax = ~std::uint32_t{0};
   extend.attachment = attachment.handle;
   extend.duration_ms =
@@ -116,7 +138,7 @@ base::Status Consumer::Impl::send_extend(Attachment& attachment, wire::Extend ex
   if (attachment.phase != Attachment::Phase::kOpen || !connection_.send(extend, request)) {
     return base::unavailable("no connection to the broker");
   }
-  extends_.insert(request);
+  extends_.emplace(request, std::move(done));
   return {};
 }
 
@@ -154,7 +176,9 @@ void Consumer::Impl::on_session(bool resumed) {
 }
 
 void Consumer::Impl::on_session_lost() {
-  extends_.clear();
+  for (auto& [request, done] : std::exchange(extends_, {})) {
+    if (done) done(base::unavailable("the connection was lost before the answer"));
+  }
   for (Attachment& attachment : attachments_) reopen(attachment);
 }
 
@@ -170,8 +194,7 @@ void Consumer::Impl::forget_leases() {
   // Nobody else gets what was settled before it came here.
   if (!options_.at_most_once) ready_.clear();
   for (Attachment& attachment : attachments_) {
-    stats_.messages_stale += attachment.settles.clear();
-    attachment.credit.clear();
+    lose_leases(attachment);
     attachment.last_epoch = 0;
   }
 }
@@ -191,8 +214,8 @@ void Consumer::Impl::attach(base::MonoTime now) {
     attach.last_epoch = attachment.last_epoch;
     const std::uint64_t request = connection_.next_request();
     if (options_.at_most_once && (connection_.features() & wire::kFeatureAttachModes) == 0) {
-      failure_ = base::Error(base::ErrorCode::kUnimplemented,
-                             "the broker is too old for consumers that take at most once");
+      fail(base::Error(base::ErrorCode::kUnimplemented,
+                       "the broker is too old for consumers that take at most once"));
       return;
     }
     const bool sent = options_.at_most_once ? connection_.send(wire::AttachWith{attach, 1}, request)
@@ -240,12 +263,10 @@ bool Consumer::Impl::on_frame(wire::Frame& frame, InboundFrame& inbound) {
     return true;
   }
   if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
-    return on_settled(request, settled->code, settled->stale);
+    return on_settled(request, *settled);
   }
   if (const auto* extended = std::get_if<wire::Extended>(&frame.body)) {
-    if (extends_.erase(request) == 0) return false;
-    stats_.messages_stale += extended->stale;
-    return true;
+    return on_extended(request, *extended);
   }
   if (const auto* attached = std::get_if<wire::Attached>(&frame.body)) {
     for (Attachment& attachment : attachments_) {
@@ -276,7 +297,13 @@ bool Consumer::Impl::on_error(std::uint64_t request, const wire::ErrorFrame& err
       return true;
     }
   }
-  return extends_.erase(request) > 0 || on_settled(request, error.code, 0);
+  wire::Extended not_extended;
+  not_extended.code = error.code;
+  not_extended.message = error.message;
+  wire::Settled not_settled;
+  not_settled.code = error.code;
+  not_settled.message = error.message;
+  return on_extended(request, not_extended) || on_settled(request, not_settled);
 }
 
 void Consumer::Impl::on_attached(Attachment& attachment, const wire::Attached& attached) {
@@ -290,30 +317,100 @@ void Consumer::Impl::on_attached(Attachment& attachment, const wire::Attached& a
     attachment.retry_at = connection_.now() + kRetryPause;
   } else {
     attachment.phase = Attachment::Phase::kClosed;
-    failure_ = to_error(code, attached.message);
+    fail(to_error(code, attached.message));
   }
 }
 
-bool Consumer::Impl::on_settled(std::uint64_t request, std::uint16_t code, std::uint64_t stale) {
+void Consumer::Impl::fail(base::Error error) {
+  failure_ = std::move(error);
+  abandon(*failure_);
+}
+
+bool Consumer::Impl::on_extended(std::uint64_t request, const wire::Extended& extended) {
+  const auto found = extends_.find(request);
+  if (found == extends_.end()) return false;
+  const SettleCallback done = std::move(found->second);
+  extends_.erase(found);
+  stats_.messages_stale += extended.stale;
+  if (!done) return true;
+  const bool stale = extended.code == 0 && extended.stale > 0;
+  done(stale ? lease_was_lost() : to_status(extended.code, extended.message));
+  return true;
+}
+
+bool Consumer::Impl::on_settled(std::uint64_t request, const wire::Settled& settled) {
   for (Attachment& attachment : attachments_) {
-    if (static_cast<wire::Code>(code) == wire::Code::kUnknownHandle &&
+    if (static_cast<wire::Code>(settled.code) == wire::Code::kUnknownHandle &&
         attachment.settles.awaits(request)) {
       reopen(attachment);
       return true;
     }
-    const std::uint64_t messages = attachment.settles.on_answered(request);
-    if (messages == 0) continue;
-    if (code == 0) {
-      stats_.messages_settled += messages - std::min(messages, stale);
-      stats_.messages_stale += stale;
-    } else if (static_cast<wire::Code>(code) == wire::Code::kStaleReceipt) {
-      stats_.messages_stale += messages;
-    } else {
-      ++stats_.settles_refused;
-    }
+    std::optional<PendingSettle> settle = attachment.settles.on_answered(request);
+    if (!settle) continue;
+    on_answered(std::move(*settle), settled);
     return true;
   }
   return false;
+}
+
+void Consumer::Impl::on_answered(PendingSettle settle, const wire::Settled& settled) {
+  base::Status status = to_status(settled.code, settled.message);
+  const std::uint64_t stale = std::min(settle.messages, settled.stale);
+  if (settled.code == 0) {
+    stats_.messages_settled += settle.messages - stale;
+    stats_.messages_stale += stale;
+    // An ack that is repeated is told that it is done; of the others nobody knows.
+    if (stale > 0 && settle.is_again && settle.kind != SettleKind::kAck) {
+      status = settled_perhaps();
+    } else if (stale == settle.messages) {
+      status = lease_was_lost();
+    } else if (stale > 0) {
+      status = base::unavailable(
+          "some of the messages that were settled together were stale; it "
+          "is unknown which");
+    }
+  } else if (static_cast<wire::Code>(settled.code) == wire::Code::kStaleReceipt) {
+    stats_.messages_stale += settle.messages;
+    if (settle.is_again && settle.kind != SettleKind::kAck) status = settled_perhaps();
+  } else {
+    ++stats_.settles_refused;
+  }
+  tell(settle.watchers, status);
+}
+
+void Consumer::Impl::lose_leases(Attachment& attachment) {
+  SettleQueue::Dropped dropped = attachment.settles.clear();
+  stats_.messages_stale += dropped.messages;
+  attachment.credit.clear();
+  if (options_.on_leases_lost && attachment.last_epoch != 0) {
+    options_.on_leases_lost(shard_of(attachment));
+  }
+  tell(dropped.never_sent, lease_was_lost());
+  tell(dropped.unanswered, settled_perhaps());
+}
+
+Consumer::Mark Consumer::Impl::settle_mark() const {
+  Mark mark;
+  for (const Attachment& attachment : attachments_) {
+    mark.push_back(attachment.settles.last_number());
+  }
+  return mark;
+}
+
+bool Consumer::Impl::passed(const Mark& mark) const {
+  for (std::size_t i = 0; i < mark.size(); ++i) {
+    if (!attachments_[i].settles.is_done(mark[i])) return false;
+  }
+  return true;
+}
+
+void Consumer::Impl::abandon(const base::Error& error) {
+  std::vector<SettleCallback> watchers;
+  for (auto& [request, done] : extends_) {
+    if (done) watchers.push_back(std::exchange(done, nullptr));
+  }
+  for (Attachment& attachment : attachments_) attachment.settles.take_watchers(watchers);
+  tell(watchers, error);
 }
 
 void Consumer::Impl::on_deliver(Attachment& attachment, wire::Deliver deliver,
@@ -322,7 +419,7 @@ void Consumer::Impl::on_deliver(Attachment& attachment, wire::Deliver deliver,
   base::Result<DeliveredBatch> batch = DeliveredBatch::from(
       std::move(inbound), std::move(deliver), shard_of(attachment), connection_.now());
   if (!batch.has_value()) {
-    failure_ = batch.error().with_prefix("a delivery could not be read");
+    fail(batch.error().with_prefix("a delivery could not be read"));
     return;
   }
   attachment.credit.on_delivered(batch->epoch(), batch->size(), batch->bytes());
@@ -338,13 +435,12 @@ void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
   }
   attachment.phase = Attachment::Phase::kClosed;
   attachment.handle = 0;
-  stats_.messages_stale += attachment.settles.clear();
-  attachment.credit.clear();
+  lose_leases(attachment);
   const auto code = static_cast<wire::Code>(closed.code);
   if (code == wire::Code::kNone || asks_for_patience(code)) {
     attachment.retry_at = connection_.now() + kRetryPause;  // it was changed: attach anew
   } else {
-    failure_ = to_error(code, closed.message);
+    fail(to_error(code, closed.message));
   }
 }
 

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,16 +24,18 @@ class Consumer::Impl final : public ConnectionUser {
 
   base::Status open();
   base::Result<std::optional<DeliveredBatch>> poll(base::Millis timeout);
-  void settle(SettleKind kind, const Receipt& receipt, std::optional<base::Millis> delay,
-              std::string_view error);
+  void settle(SettleKind kind, const Receipt& receipt, SettleOptions options);
   void settle(SettleKind kind, const DeliveredBatch& batch);
   base::Status extend(base::ShardIndex shard, std::vector<wire::WireReceipt> receipts,
-                      base::Millis duration);
+                      base::Millis duration, SettleCallback done);
   base::Status extend_all(base::Millis duration);
   base::Status flush_settles(base::Millis timeout);
   void stop_credit();
   std::uint64_t unconfirmed_messages() const;
   std::uint64_t held_messages() const;
+  Mark settle_mark() const;
+  bool passed(const Mark& mark) const;
+  void abandon(const base::Error& error);
   const ConsumerStats& stats() const { return stats_; }
 
   void on_session(bool resumed) override;
@@ -63,17 +65,23 @@ class Consumer::Impl final : public ConnectionUser {
   base::ShardIndex shard_of(const Attachment& attachment) const;
   void on_attached(Attachment& attachment, const wire::Attached& attached);
   bool on_error(std::uint64_t request, const wire::ErrorFrame& error);
-  bool on_settled(std::uint64_t request, std::uint16_t code, std::uint64_t stale);
+  bool on_settled(std::uint64_t request, const wire::Settled& settled);
+  void on_answered(PendingSettle settle, const wire::Settled& settled);
+  bool on_extended(std::uint64_t request, const wire::Extended& extended);
   void on_deliver(Attachment& attachment, wire::Deliver deliver, InboundFrame inbound);
   void on_closed(const wire::AttachmentClosed& closed);
-  base::Status send_extend(Attachment& attachment, wire::Extend extend, base::Millis duration);
+  // The leases of the attachment are void.
+  void lose_leases(Attachment& attachment);
+  void fail(base::Error error);
+  base::Status send_extend(Attachment& attachment, wire::Extend extend, base::Millis duration,
+                           SettleCallback done);
 
   Connection& connection_;
   ConsumerOptions options_;
   ResolvedQueue queue_;
   std::vector<Attachment> attachments_;
   std::deque<DeliveredBatch> ready_;
-  std::set<std::uint64_t> extends_;  // requests whose answer says how many were stale
+  std::map<std::uint64_t, SettleCallback> extends_;  // by request; the callbacks may be empty
   std::optional<base::Error> failure_;
   ConsumerStats stats_;
 };

@@ -1,6 +1,7 @@
 #include "client/settle_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sluice::client {
@@ -16,72 +17,100 @@ wire::Settle PendingSettle::to_frame(std::uint32_t attachment) const {
   return settle;
 }
 
+PendingSettle& SettleQueue::begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms,
+                                        std::string_view error) {
+  PendingSettle& settle = waiting_.emplace_back();
+  settle.kind = kind;
+  settle.delay_ms = delay_ms;
+  settle.error = error;
+  settle.number = ++last_number_;
+  return settle;
+}
+
 void SettleQueue::add(SettleKind kind, base::Epoch epoch, base::SequenceRange range,
-                      std::optional<base::Millis> delay, std::string_view error) {
+                      std::optional<base::Millis> delay, std::string_view error,
+                      SettleExtras extras) {
   std::optional<std::uint32_t> delay_ms;
   if (delay) {
     constexpr std::int64_t kMax = ~std::uint32_t{0};
     delay_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(delay->count(), 0, kMax));
   }
   error = error.substr(0, wire::kErrorTextBytesMax);
-  const bool joins = !waiting_.empty() && waiting_.back().kind == kind &&
-                     waiting_.back().delay_ms == delay_ms && waiting_.back().error == error;
-  if (!joins) {
-    PendingSettle settle;
-    settle.kind = kind;
-    settle.delay_ms = delay_ms;
-    settle.error = error;
-    waiting_.push_back(std::move(settle));
-  }
-  PendingSettle* last = &waiting_.back();
+  PendingSettle* last = waiting_.empty() ? nullptr : &waiting_.back();
+  const auto joins = [&] {
+    if (last == nullptr || last->whole || extras.alone) return false;
+    if (last->kind != kind || last->delay_ms != delay_ms || last->error != error) return false;
+    const bool watched = extras.done || !last->watchers.empty();
+    return !watched || (last->one_epoch && last->receipts.back().epoch == epoch.value());
+  };
+  if (!joins()) last = &begin_frame(kind, delay_ms, error);
   if (!last->receipts.empty() && last->receipts.back().epoch == epoch.value() &&
       last->receipts.back().last + 1 == range.first.value()) {
     last->receipts.back().last = range.last.value();
   } else {
-    if (last->receipts.size() == wire::kReceiptsMax) {
-      PendingSettle more;
-      more.kind = last->kind;
-      more.delay_ms = last->delay_ms;
-      more.error = last->error;
-      last = &waiting_.emplace_back(std::move(more));
+    if (last->receipts.size() == wire::kReceiptsMax) last = &begin_frame(kind, delay_ms, error);
+    if (!last->receipts.empty() && last->receipts.back().epoch != epoch.value()) {
+      last->one_epoch = false;
     }
     last->receipts.push_back({epoch.value(), range.first.value(), range.last.value()});
   }
   last->messages += range.count();
+  last->whole = extras.alone;
+  if (extras.done) last->watchers.push_back(std::move(extras.done));
+  unconfirmed_messages_ += range.count();
 }
 
 void SettleQueue::on_sent(std::uint64_t request) {
-  if (request != 0) sent_.emplace(request, std::move(waiting_.front()));
+  if (request != 0) {
+    sent_.emplace(request, std::move(waiting_.front()));
+  } else {
+    unconfirmed_messages_ -= waiting_.front().messages;
+  }
   waiting_.pop_front();
 }
 
-std::uint64_t SettleQueue::on_answered(std::uint64_t request) {
+std::optional<PendingSettle> SettleQueue::on_answered(std::uint64_t request) {
   const auto found = sent_.find(request);
-  if (found == sent_.end()) return 0;
-  const std::uint64_t messages = found->second.messages;
+  if (found == sent_.end()) return std::nullopt;
+  std::optional<PendingSettle> answered(std::move(found->second));
   sent_.erase(found);
-  return messages;
+  unconfirmed_messages_ -= answered->messages;
+  return answered;
 }
 
 void SettleQueue::on_session_lost() {
   for (auto at = sent_.rbegin(); at != sent_.rend(); ++at) {
+    at->second.is_again = true;
+    at->second.whole = true;
     waiting_.push_front(std::move(at->second));
   }
   sent_.clear();
 }
 
-std::uint64_t SettleQueue::clear() {
-  const std::uint64_t messages = unconfirmed_messages();
+SettleQueue::Dropped SettleQueue::clear() {
+  on_session_lost();
+  Dropped dropped;
+  dropped.messages = std::exchange(unconfirmed_messages_, 0);
+  for (PendingSettle& settle : waiting_) {
+    std::vector<SettleCallback>& out = settle.is_again ? dropped.unanswered : dropped.never_sent;
+    std::move(settle.watchers.begin(), settle.watchers.end(), std::back_inserter(out));
+  }
   waiting_.clear();
-  sent_.clear();
-  return messages;
+  return dropped;
 }
 
-std::uint64_t SettleQueue::unconfirmed_messages() const {
-  std::uint64_t messages = 0;
-  for (const PendingSettle& settle : waiting_) messages += settle.messages;
-  for (const auto& [request, settle] : sent_) messages += settle.messages;
-  return messages;
+void SettleQueue::take_watchers(std::vector<SettleCallback>& watchers) {
+  const auto take = [&watchers](PendingSettle& settle) {
+    std::move(settle.watchers.begin(), settle.watchers.end(), std::back_inserter(watchers));
+    settle.watchers.clear();
+  };
+  for (auto& [request, settle] : sent_) take(settle);
+  for (PendingSettle& settle : waiting_) take(settle);
+}
+
+bool SettleQueue::is_done(std::uint64_t number) const {
+  if (!sent_.empty()) return number < sent_.begin()->second.number;
+  return waiting_.empty() || number < waiting_.front().number;
 }
 
 }  // namespace sluice::client

@@ -2,17 +2,23 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "client/delivered_batch.h"
 #include "wire/frame.h"
 
 namespace sluice::client {
+
+// Told once what became of a settle or an extension: OK = committed.
+using SettleCallback = std::function<void(const base::Status&)>;
 
 enum class SettleKind : std::uint8_t { kAck = 1, kRelease = 2, kFail = 3, kReject = 4 };
 
@@ -23,9 +29,22 @@ struct PendingSettle {
   std::string error;
   std::vector<wire::WireReceipt> receipts;
   std::uint64_t messages = 0;
+  std::uint64_t number = 0;  // frames are numbered in their order, from 1
+  std::vector<SettleCallback> watchers;
+  bool one_epoch = true;  // so that its receipts are good or stale together
+  bool whole = false;     // takes no more
+  // Sent before, over a connection that was lost: it may have been carried out, and then this time
+  // it is stale.
+  bool is_again = false;
 
   // Views point into *this.
   wire::Settle to_frame(std::uint32_t attachment) const;
+};
+
+struct SettleExtras {
+  SettleCallback done = nullptr;
+  // In a frame of its own: it is likely to be stale, and the answer counts only.
+  bool alone = false;
 };
 
 // Collects the settles of one attachment into few frames, in order, and keeps those that are not
@@ -35,39 +54,57 @@ class SettleQueue {
   void ack(base::Epoch epoch, base::SequenceRange range) {
     if (!waiting_.empty()) {
       PendingSettle& last = waiting_.back();
-      if (last.kind == SettleKind::kAck) {
+      if (last.kind == SettleKind::kAck && !last.whole) {
         wire::WireReceipt& receipt = last.receipts.back();
         if (receipt.epoch == epoch.value() && receipt.last + 1 == range.first.value()) {
           receipt.last = range.last.value();
           last.messages += range.count();
+          unconfirmed_messages_ += range.count();
           return;
         }
       }
     }
     add(SettleKind::kAck, epoch, range, std::nullopt, {});
   }
+  // A settle that somebody waits for shares a frame with settles of its own epoch only: an answer
+  // says how many were stale, not which.
   void add(SettleKind kind, base::Epoch epoch, base::SequenceRange range,
-           std::optional<base::Millis> delay, std::string_view error);
+           std::optional<base::Millis> delay, std::string_view error, SettleExtras extras = {});
 
   // The next frame to send; nullptr = none.
   const PendingSettle* next() const { return waiting_.empty() ? nullptr : &waiting_.front(); }
   // next() was sent. Request 0 = no answer is wanted: forgotten at once.
   void on_sent(std::uint64_t request);
-  // How many messages that frame settled; 0 = not one of ours.
-  std::uint64_t on_answered(std::uint64_t request);
+  // The frame that was answered; nothing = not one of ours.
+  std::optional<PendingSettle> on_answered(std::uint64_t request);
   bool awaits(std::uint64_t request) const { return sent_.contains(request); }
   // What was sent and not confirmed goes first when there is a connection again.
   void on_session_lost();
-  // The leases are gone. Returns how many messages were neither confirmed nor refused.
-  std::uint64_t clear();
+  // The leases are gone. Returns what was neither confirmed nor refused.
+  struct Dropped {
+    std::uint64_t messages = 0;
+    std::vector<SettleCallback> never_sent;
+    std::vector<SettleCallback> unanswered;
+  };
+  Dropped clear();
+  // Adds all to `watchers`; the settles stay, with nobody waiting for them.
+  void take_watchers(std::vector<SettleCallback>& watchers);
 
   std::size_t waiting_frames() const { return waiting_.size(); }
-  std::uint64_t unconfirmed_messages() const;
+  std::uint64_t unconfirmed_messages() const { return unconfirmed_messages_; }
   bool empty() const { return waiting_.empty() && sent_.empty(); }
+  // Of the last frame; and whether all up to that one are done with.
+  std::uint64_t last_number() const { return last_number_; }
+  bool is_done(std::uint64_t number) const;
 
  private:
+  PendingSettle& begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms,
+                             std::string_view error);
+
   std::deque<PendingSettle> waiting_;
   std::map<std::uint64_t, PendingSettle> sent_;  // by request, hence in order
+  std::uint64_t last_number_ = 0;
+  std::uint64_t unconfirmed_messages_ = 0;
 };
 
 }  // namespace sluice::client

@@ -18,6 +18,46 @@ constexpr std::size_t kCommandsMany = 1'024;
 
 base::Error stopped() { return base::failed_precondition("the consumer was stopped"); }
 
+client::SettleCallback to_internal(SettleCallback done) {
+  if (!done) return nullptr;
+  return [done = std::move(done)](const base::Status& status) { done(api::to_public(status)); };
+}
+
+// The outcomes of several settles as one.
+class Gathering {
+ public:
+  Gathering(std::size_t parts, SettleCallback done) : left_(parts), done_(std::move(done)) {}
+  void add(const base::Status& status) {
+    std::unique_lock lock(mutex_);
+    if (!status.has_value() && !error_) error_ = api::to_public(status.error());
+    if (--left_ > 0) return;
+    lock.unlock();
+    done_(error_ ? Status(*error_) : Status());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::size_t left_;
+  std::optional<Error> error_;
+  SettleCallback done_;
+};
+
+// In the order in which the sequences stand, rows as one.
+std::vector<client::Receipt> to_receipts(const DeliveryBatch& batch) {
+  std::vector<client::Receipt> receipts;
+  for (const Delivery& delivery : batch) {
+    const client::Receipt receipt = DeliveryAccess::receipt(delivery);
+    if (!receipts.empty() && receipts.back().shard == receipt.shard &&
+        receipts.back().epoch == receipt.epoch &&
+        receipts.back().range.last + 1 == receipt.range.first) {
+      receipts.back().range.last = receipt.range.last;
+    } else {
+      receipts.push_back(receipt);
+    }
+  }
+  return receipts;
+}
+
 }  // namespace
 
 Consumer::Core::Core(std::shared_ptr<Client::Core> client, ConsumerOptions options)
@@ -42,9 +82,13 @@ base::Status Consumer::Core::open_consumer() {
   options.subscription = options_.subscription;
   options.messages_max = std::max<std::uint32_t>(options_.prefetch_messages, 1);
   options.bytes_max = std::max<std::uint64_t>(options_.prefetch_bytes, 1);
+  options.at_most_once = options_.at_most_once;
+  options.on_leases_lost = [this](base::ShardIndex shard) {
+    leases_.clear(shard);
+    if (!options_.at_most_once) drop_ready(shard);
+  };
   client::Connection& connection = client_->loop().connection();
   ASSIGN_OR_RETURN(consumer_, client::Consumer::open(connection, std::move(options)));
-  connection.add_user(this);
   attached_ = true;
   return {};
 }
@@ -56,6 +100,7 @@ void Consumer::Core::take(DeliveryBatch& out, std::size_t messages_max) {
     Ready& ready = ready_.front();
     for (; out.size() < messages_max && ready.at != ready.batch->end(); ++ready.at) {
       out.push_back(DeliveryAccess::make(ready.batch, *ready.at));
+      if (options_.at_most_once) make_room(ready.at->receipt());
     }
     if (ready.at == ready.batch->end()) ready_.pop_front();
   }
@@ -93,7 +138,8 @@ void Consumer::Core::work(const Handler& handler) {
   ++threads_running_;
   for (;;) {
     arrived_.wait(lock, [&] { return !ready_.empty() || stopping_ || failure_; });
-    if (stopping_ || ready_.empty()) break;
+    // What will never come again is not left lying.
+    if (ready_.empty() || (stopping_ && !options_.at_most_once)) break;
     DeliveryBatch one;
     take(one, 1);
     ++handlers_running_;
@@ -106,8 +152,11 @@ void Consumer::Core::work(const Handler& handler) {
     } catch (...) {
       settlement = Settlement::fail(std::string("the handler threw something unknown"));
     }
-    settle(one.front(), settlement);
+    const bool later = settlement.kind() == Settlement::Kind::kLater;
+    if (!later) settle(one.front(), settlement, nullptr);
+    one.clear();
     lock.lock();
+    defers_ = defers_ || later;
     --handlers_running_;
     if (stopping_) progress_.notify_all();
   }
@@ -119,46 +168,101 @@ void Consumer::Core::work(const Handler& handler) {
 
 // REQUIRES: the lock is held. The loop's thread is woken for the first of a row only.
 void Consumer::Core::command(Command command) {
+  all_is_settled_ = false;
   commands_.push_back(std::move(command));
   ++commands_given_;
   if (commands_.size() == 1 || commands_.size() == kCommandsMany) client_->loop().wake();
 }
 
-void Consumer::Core::settle(const Delivery& delivery, const Settlement& settlement) {
+// REQUIRES: the lock is held.
+bool Consumer::Core::joins_last(const Command& command) {
+  if (command.kind != Settlement::Kind::kAck || command.done || commands_.empty()) return false;
+  Command& last = commands_.back();
+  if (last.kind != command.kind || last.done || last.receipt.shard != command.receipt.shard ||
+      last.receipt.epoch != command.receipt.epoch ||
+      last.receipt.range.last + 1 != command.receipt.range.first) {
+    return false;
+  }
+  last.receipt.range.last = command.receipt.range.last;
+  return true;
+}
+
+// REQUIRES: the lock is held.
+void Consumer::Core::make_room(const client::Receipt& receipt) {
+  Command one;
+  one.receipt = receipt;
+  if (!failure_ && !joins_last(one)) command(std::move(one));
+}
+
+void Consumer::Core::settle(const Delivery& delivery, const Settlement& settlement,
+                            SettleCallback done) {
   Command one;
   one.kind = settlement.kind();
   one.receipt = DeliveryAccess::receipt(delivery);
   one.delay = settlement.delay();
   one.error = settlement.error();
-  const std::lock_guard lock(mutex_);
-  if (one.kind == Settlement::Kind::kAck && !commands_.empty()) {
-    Command& last = commands_.back();
-    if (last.kind == one.kind && last.receipt.shard == one.receipt.shard &&
-        last.receipt.epoch == one.receipt.epoch &&
-        last.receipt.range.last + 1 == one.receipt.range.first) {
-      last.receipt.range.last = one.receipt.range.last;
-      return;
-    }
+  if (one.kind == Settlement::Kind::kLater) {
+    if (done) done(Error(ErrorCode::kInvalidArgument, "later() is for handlers to return"));
+    return;
   }
-  command(std::move(one));
+  if (options_.at_most_once) {  // settled before it came
+    if (done) done({});
+    return;
+  }
+  std::unique_lock lock(mutex_);
+  if (failure_) {
+    const Error error = api::to_public(*failure_);
+    lock.unlock();
+    if (done) done(error);
+    return;
+  }
+  one.done = to_internal(std::move(done));
+  if (!joins_last(one)) command(std::move(one));
 }
 
-void Consumer::Core::ack(const DeliveryBatch& batch) {
+void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
   std::vector<client::Receipt> receipts;
-  for (const Delivery& delivery : batch) {
-    const client::Receipt receipt = DeliveryAccess::receipt(delivery);
-    if (!receipts.empty() && receipts.back().shard == receipt.shard &&
-        receipts.back().epoch == receipt.epoch &&
-        receipts.back().range.last + 1 == receipt.range.first) {
-      receipts.back().range.last = receipt.range.last;
-    } else {
-      receipts.push_back(receipt);
+  if (!options_.at_most_once) receipts = to_receipts(batch);
+  if (receipts.empty()) {
+    if (done) done({});
+    return;
+  }
+  client::SettleCallback each;
+  if (done) {
+    const auto all = std::make_shared<Gathering>(receipts.size(), std::move(done));
+    each = [all](const base::Status& status) { all->add(status); };
+  }
+  std::optional<base::Error> error;
+  {
+    const std::lock_guard lock(mutex_);
+    error = failure_;
+    if (!error) {
+      for (const client::Receipt& receipt : receipts) {
+        command({Settlement::Kind::kAck, receipt, std::nullopt, {}, each});
+      }
     }
   }
-  const std::lock_guard lock(mutex_);
-  for (const client::Receipt& receipt : receipts) {
-    command({Settlement::Kind::kAck, receipt, std::nullopt, {}});
-  }
+  if (!error || !each) return;
+  for (std::size_t i = 0; i < receipts.size(); ++i) each(*error);
+}
+
+void Consumer::Core::extend(const Delivery& delivery, base::Millis duration, SettleCallback done) {
+  const client::Receipt receipt = DeliveryAccess::receipt(delivery);
+  client::SettleCallback told = to_internal(std::move(done));
+  const auto extend = [self = shared_from_this(), receipt, duration, told] {
+    if (self->consumer_ == nullptr) {
+      if (told) told(stopped());
+      return;
+    }
+    client::Consumer& consumer = *self->consumer_;
+    const base::Status sent = consumer.extend(receipt, duration, told);
+    if (!sent.has_value()) {
+      if (told) told(sent);
+    } else if (duration > base::Millis(0)) {
+      self->leases_.hold(receipt, self->client_->loop().connection().now() + duration);
+    }
+  };
+  if (!client_->loop().post(extend) && told) told(stopped());
 }
 
 base::Status Consumer::Core::flush(base::Millis timeout) {
@@ -167,16 +271,15 @@ base::Status Consumer::Core::flush(base::Millis timeout) {
   }
   std::unique_lock lock(mutex_);
   const std::uint64_t given = commands_given_;
-  const auto done = [&] { return failure_ || commands_confirmed_ >= given; };
-  if (commands_confirmed_ < given) {
-    hurried_ = true;
-    client_->loop().wake();
-  }
-  if (!progress_.wait_for(lock, timeout, done)) {
-    return base::Error(base::ErrorCode::kDeadlineExceeded, "settles are not confirmed in time");
-  }
-  if (commands_confirmed_ < given) return *failure_;
-  return {};
+  if (commands_confirmed_ >= given) return {};
+  ++flushes_waiting_;
+  client_->loop().wake();
+  const bool ended =
+      progress_.wait_for(lock, timeout, [&] { return failure_ || commands_confirmed_ >= given; });
+  --flushes_waiting_;
+  if (commands_confirmed_ >= given) return {};
+  if (ended) return *failure_;
+  return base::Error(base::ErrorCode::kDeadlineExceeded, "settles are not confirmed in time");
 }
 
 ConsumerStats Consumer::Core::stats() const {
@@ -209,20 +312,27 @@ void Consumer::Core::request_stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    hurried_ = true;
-    release_ready();
+    if (!options_.at_most_once) release_ready();
   }
   arrived_.notify_all();
   client_->loop().wake();
 }
 
 base::Status Consumer::Core::stop(base::Millis deadline) {
+  if (client_->loop().on_thread()) {
+    return base::failed_precondition("a call that waits cannot be made from a callback");
+  }
   const auto until = std::chrono::steady_clock::now() + deadline;
   request_stop();
   bool ended = false;
   {
     std::unique_lock lock(mutex_);
-    ended = progress_.wait_until(lock, until, [&] { return handlers_running_ == 0; });
+    ended = progress_.wait_until(lock, until, [&] {
+      if (handlers_running_ > 0) return false;
+      if (failure_) return true;
+      if (options_.at_most_once) return threads_running_ == 0;
+      return !defers_ || all_is_settled_;
+    });
   }
   const auto left =
       std::chrono::duration_cast<base::Millis>(until - std::chrono::steady_clock::now());
@@ -232,7 +342,8 @@ base::Status Consumer::Core::stop(base::Millis deadline) {
     return {};
   });
   if (!ended) {
-    return base::Error(base::ErrorCode::kDeadlineExceeded, "a handler did not end in time");
+    return base::Error(base::ErrorCode::kDeadlineExceeded,
+                       "a handler, or a message that one left for later, did not end in time");
   }
   return status;
 }
@@ -254,34 +365,28 @@ void Consumer::Core::stop_in_time() {
 void Consumer::Core::detach() {
   if (!attached_) return;
   attached_ = false;
-  consumer_.reset();
-  client_->loop().connection().remove_user(this);
-  leases_.clear();
+  // What was settled leaves before the goodbye, also where nobody waits for the answer.
+  std::vector<Command> commands;
   {
     const std::lock_guard lock(mutex_);
+    commands.swap(commands_);
     if (!failure_) failure_ = stopped();
   }
+  for (Command& command : commands) apply(command);
+  consumer_.reset();
   arrived_.notify_all();
   progress_.notify_all();
   client_->loop().leave(this);
 }
 
-void Consumer::Core::apply(const Command& command) {
-  leases_.settle(command.receipt);
-  switch (command.kind) {
-    case Settlement::Kind::kAck:
-      consumer_->ack(command.receipt);
-      break;
-    case Settlement::Kind::kRelease:
-      consumer_->release(command.receipt);
-      break;
-    case Settlement::Kind::kFail:
-      consumer_->fail(command.receipt, {.delay = command.delay, .error = command.error});
-      break;
-    case Settlement::Kind::kReject:
-      consumer_->reject(command.receipt, command.error);
-      break;
-  }
+void Consumer::Core::apply(Command& command) {
+  const client::Receipt& receipt = command.receipt;
+  const bool known = leases_.settle(receipt) == receipt.range.count();
+  consumer_->settle(static_cast<client::SettleKind>(command.kind), receipt,
+                    {.delay = command.delay,
+                     .error = command.error,
+                     .done = std::move(command.done),
+                     .alone = !known});
 }
 
 std::optional<base::MonoTime> Consumer::Core::turn(base::MonoTime now) {
@@ -292,14 +397,14 @@ std::optional<base::MonoTime> Consumer::Core::turn(base::MonoTime now) {
     if (stopping_) consumer_->stop_credit();
     if (!commands_.empty()) {
       if (!commands_due_) commands_due_ = now + options_.settle_linger;
-      if (hurried_ || commands_.size() >= kCommandsMany || *commands_due_ <= now) {
+      if (hurried() || commands_.size() >= kCommandsMany || *commands_due_ <= now) {
         commands.swap(commands_);
         commands_due_.reset();
         commands_applied_ = commands_given_;
       }
     }
   }
-  for (const Command& command : commands) apply(command);
+  for (Command& command : commands) apply(command);
   fetch(now);
   std::optional<base::MonoTime> wake = commands_due_;
   for (const client::Receipt& receipt : leases_.take_due(now)) {
@@ -322,44 +427,62 @@ void Consumer::Core::fetch(base::MonoTime now) {
     }
     if (!batch->has_value()) break;
     auto shared = std::make_shared<const client::DeliveredBatch>(std::move(**batch));
-    leases_.add(shared->receipts(), now, shared->lease());
+    if (!options_.at_most_once) leases_.add(shared->receipts(), now, shared->lease());
     fresh.push_back({shared, shared->begin()});
   }
   const client::ConsumerStats& stats = consumer_->stats();
-  const bool confirmed = consumer_->unconfirmed_messages() == 0;
   {
     const std::lock_guard lock(mutex_);
     stats_ = {stats.messages_delivered, stats.messages_settled, stats.messages_stale};
-    if (confirmed) commands_confirmed_ = commands_applied_;
-    if (confirmed && commands_.empty()) hurried_ = stopping_;
     if (error && !failure_) failure_ = error;
     for (Ready& ready : fresh) {
-      if (stopping_) {
+      if (stopping_ && !options_.at_most_once) {
         release(ready);
       } else {
         ready_.push_back(std::move(ready));
       }
     }
+    confirm();
   }
-  if (confirmed || error) progress_.notify_all();
   if (!fresh.empty() || error) arrived_.notify_all();
 }
 
+// REQUIRES: the lock is held.
+void Consumer::Core::confirm() {
+  if (mark_ && consumer_->passed(mark_->place)) {
+    commands_confirmed_ = mark_->commands;
+    mark_.reset();
+  }
+  if (!mark_ && hurried() && commands_confirmed_ < commands_applied_) {
+    mark_ = Mark{commands_applied_, consumer_->settle_mark()};
+    if (consumer_->passed(mark_->place)) {
+      commands_confirmed_ = mark_->commands;
+      mark_.reset();
+    }
+  }
+  all_is_settled_ = leases_.empty() && commands_.empty();
+  if (hurried() || failure_) progress_.notify_all();
+}
+
 void Consumer::Core::on_dead(const base::Error& error) {
+  consumer_->abandon(error);
+  std::vector<Command> commands;
   {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = error;
+    commands.swap(commands_);
+  }
+  for (const Command& command : commands) {
+    if (command.done) command.done(error);
   }
   arrived_.notify_all();
   progress_.notify_all();
 }
 
-// What is in hand is leased to nobody or to others: it comes again.
-void Consumer::Core::on_session(bool resumed) {
-  if (resumed) return;
-  leases_.clear();
+// What is in hand of the shard is leased to nobody or to others: it comes again.
+void Consumer::Core::drop_ready(base::ShardIndex shard) {
   const std::lock_guard lock(mutex_);
-  ready_.clear();
+  std::erase_if(ready_, [shard](const Ready& ready) { return ready.batch->shard() == shard; });
 }
 
 }  // namespace sluice

@@ -21,9 +21,7 @@ namespace sluice {
 // through another; the loop's thread looks after the leases in between.
 //
 // Threads: what stands under "the loop's thread" is for that one; the rest for any.
-class Consumer::Core final : public api::Attendant,
-                             public client::ConnectionUser,
-                             public std::enable_shared_from_this<Core> {
+class Consumer::Core final : public api::Attendant, public std::enable_shared_from_this<Core> {
  public:
   static base::Result<std::shared_ptr<Core>> open(std::shared_ptr<Client::Core> client,
                                                   ConsumerOptions options);
@@ -32,8 +30,10 @@ class Consumer::Core final : public api::Attendant,
   base::Status run(const Handler& handler, unsigned concurrency);
   // Up to `messages_max` of what is here; waits for the first. Empty = none in time.
   base::Result<DeliveryBatch> receive(base::Millis timeout, std::size_t messages_max);
-  void settle(const Delivery& delivery, const Settlement& settlement);
-  void ack(const DeliveryBatch& batch);
+  void settle(const Delivery& delivery, const Settlement& settlement, SettleCallback done);
+  // `done` is told once, when all are confirmed.
+  void ack(const DeliveryBatch& batch, SettleCallback done);
+  void extend(const Delivery& delivery, base::Millis duration, SettleCallback done);
   base::Status flush(base::Millis timeout);
   void request_stop();
   base::Status stop(base::Millis deadline);
@@ -44,12 +44,6 @@ class Consumer::Core final : public api::Attendant,
   // --- The loop's thread.
   std::optional<base::MonoTime> turn(base::MonoTime now) override;
   void on_dead(const base::Error& error) override;
-  void on_session(bool resumed) override;
-  void on_session_lost() override {}
-  bool on_frame(wire::Frame& /*frame*/, client::InboundFrame& /*inbound*/) override {
-    return false;
-  }
-  std::optional<base::MonoTime> on_round(base::MonoTime /*now*/) override { return std::nullopt; }
 
  private:
   // A batch that is handed out message by message.
@@ -62,6 +56,7 @@ class Consumer::Core final : public api::Attendant,
     client::Receipt receipt;
     std::optional<base::Millis> delay;
     std::string error;
+    client::SettleCallback done;
   };
 
   base::Status open_consumer();
@@ -70,9 +65,15 @@ class Consumer::Core final : public api::Attendant,
   void release_ready();
   void release(Ready& ready);
   void command(Command command);
+  bool joins_last(const Command& command);
+  // At most once: what is handed out makes room.
+  void make_room(const client::Receipt& receipt);
   void take(DeliveryBatch& out, std::size_t messages_max);
-  void apply(const Command& command);
+  void apply(Command& command);
   void fetch(base::MonoTime now);
+  void confirm();
+  void drop_ready(base::ShardIndex shard);
+  bool hurried() const { return stopping_ || flushes_waiting_ > 0; }
   void detach();
 
   const std::shared_ptr<Client::Core> client_;
@@ -86,7 +87,9 @@ class Consumer::Core final : public api::Attendant,
   unsigned handlers_running_ = 0;
   unsigned threads_running_ = 0;
   bool stopping_ = false;
-  bool hurried_ = false;  // somebody waits for the settles
+  unsigned flushes_waiting_ = 0;
+  bool defers_ = false;         // a handler said Settlement::later()
+  bool all_is_settled_ = true;  // as far as the loop's thread has seen it
   std::uint64_t commands_given_ = 0;
   std::uint64_t commands_confirmed_ = 0;
   std::optional<base::Error> failure_;
@@ -97,6 +100,12 @@ class Consumer::Core final : public api::Attendant,
   api::LeaseBook leases_;
   std::optional<base::MonoTime> commands_due_;
   std::uint64_t commands_applied_ = 0;
+  // What the next confirmation means: so many commands, and their place in the row.
+  struct Mark {
+    std::uint64_t commands = 0;
+    client::Consumer::Mark place;
+  };
+  std::optional<Mark> mark_;
   bool attached_ = false;
 };
 

@@ -1,9 +1,19 @@
+#include <future>
+#include <memory>
 #include <utility>
 
 #include "client/api/consumer_core.h"
 #include "client/api/convert.h"
 
 namespace sluice {
+namespace {
+
+std::pair<std::future<Status>, SettleCallback> promised() {
+  const auto promise = std::make_shared<std::promise<Status>>();
+  return {promise->get_future(), [promise](const Status& status) { promise->set_value(status); }};
+}
+
+}  // namespace
 
 Consumer::Consumer() noexcept = default;
 Consumer::Consumer(std::shared_ptr<Core> core) : core_(std::move(core)) {}
@@ -44,10 +54,35 @@ Result<DeliveryBatch> Consumer::receive_batch(std::chrono::milliseconds timeout,
 }
 
 void Consumer::settle(const Delivery& delivery, const Settlement& settlement) {
-  core_->settle(delivery, settlement);
+  core_->settle(delivery, settlement, nullptr);
 }
-void Consumer::ack(const Delivery& delivery) { core_->settle(delivery, Settlement::ack()); }
-void Consumer::ack(const DeliveryBatch& batch) { core_->ack(batch); }
+void Consumer::settle(const Delivery& delivery, const Settlement& settlement, SettleCallback done) {
+  core_->settle(delivery, settlement, std::move(done));
+}
+std::future<Status> Consumer::settle_confirmed(const Delivery& delivery,
+                                               const Settlement& settlement) {
+  auto [future, done] = promised();
+  core_->settle(delivery, settlement, std::move(done));
+  return std::move(future);
+}
+void Consumer::ack(const Delivery& delivery) {
+  core_->settle(delivery, Settlement::ack(), nullptr);
+}
+void Consumer::ack(const DeliveryBatch& batch) { core_->ack(batch, nullptr); }
+std::future<Status> Consumer::ack_confirmed(const DeliveryBatch& batch) {
+  auto [future, done] = promised();
+  core_->ack(batch, std::move(done));
+  return std::move(future);
+}
+void Consumer::extend(const Delivery& delivery, std::chrono::milliseconds duration,
+                      SettleCallback done) {
+  core_->extend(delivery, duration, std::move(done));
+}
+std::future<Status> Consumer::extend(const Delivery& delivery, std::chrono::milliseconds duration) {
+  auto [future, done] = promised();
+  core_->extend(delivery, duration, std::move(done));
+  return std::move(future);
+}
 Status Consumer::flush(std::chrono::milliseconds timeout) {
   return api::to_public(core_->flush(timeout));
 }

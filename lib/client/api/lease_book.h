@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -20,25 +22,41 @@ class LeaseBook {
   // Messages of one delivery; their ranges as DeliveredBatch::receipts() gives them.
   void add(const std::vector<client::Receipt>& receipts, base::MonoTime received,
            base::Millis lease);
-  void settle(const client::Receipt& receipt);
-  void clear() { batches_.clear(); }
+  // Returns how many of the messages were here.
+  std::uint64_t settle(const client::Receipt& receipt);
+  // The application extended the lease of one message by itself, until then: it is left alone so
+  // long that this is not cut short.
+  void hold(const client::Receipt& receipt, base::MonoTime until);
+  void clear(base::ShardIndex shard);
 
   // What is to be extended now; counts as extended.
   std::vector<client::Receipt> take_due(base::MonoTime now);
-  // When take_due() has something at the earliest; nothing = never.
-  std::optional<base::MonoTime> next() const;
-  bool empty() const { return batches_.empty(); }
+  // When take_due() may have something; nothing = never. Never too late, but perhaps early.
+  std::optional<base::MonoTime> next() const { return next_; }
+  bool empty() const { return batches_.empty() && held_.empty(); }
 
  private:
-  struct Batch {
-    std::vector<base::SequenceRange> unsettled;
+  struct Timing {
     base::Nanos half{};
     base::MonoTime due;
     base::MonoTime last;  // no extension from here on
+
+    bool is_due(base::MonoTime now) const { return due <= now && due < last; }
   };
+  struct Batch {
+    std::vector<base::SequenceRange> unsettled;
+    Timing timing;
+  };
+  using Place = std::pair<base::ShardIndex, base::Epoch>;
+  using MessagePlace = std::tuple<base::ShardIndex, base::Epoch, base::Sequence>;
+
+  void wake_for(const Timing& timing);
+  std::uint64_t settle_held(const client::Receipt& receipt);
 
   base::Millis extend_for_;
-  std::map<std::pair<base::ShardIndex, base::Epoch>, Batch> batches_;
+  std::map<Place, Batch> batches_;
+  std::map<MessagePlace, Timing> held_;
+  std::optional<base::MonoTime> next_;
 };
 
 }  // namespace sluice::api

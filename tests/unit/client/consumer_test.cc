@@ -255,5 +255,117 @@ TEST_F(ConsumerTest, DetachesWhenItIsDestroyed) {
   EXPECT_EQ(broker_.detaches, 1);
 }
 
+// --- Settles that somebody waits for.
+
+TEST_F(ConsumerTest, TellsWhenASettleIsCommitted) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  const DeliveredBatch batch = fetch();
+  std::vector<base::Status> told;
+  const auto done = [&told](const base::Status& status) { told.push_back(status); };
+  for (const Delivery& delivery : batch) {
+    consumer_->settle(SettleKind::kAck, delivery.receipt(), {.done = done});
+  }
+  EXPECT_TRUE(told.empty());
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  EXPECT_EQ(broker_.settlements.size(), 1U);
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_THAT(told[0], IsOk());
+}
+
+TEST_F(ConsumerTest, TellsThatASettleCameTooLate) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  const DeliveredBatch batch = fetch();
+  std::vector<base::Status> told;
+  const auto done = [&told](const base::Status& status) { told.push_back(status); };
+  broker_.stale_settles = 2;
+  for (const Delivery& delivery : batch) {
+    consumer_->settle(SettleKind::kAck, delivery.receipt(), {.done = done});
+  }
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_THAT(told[1], HasCode(ErrorCode::kFailedPrecondition));
+}
+
+TEST_F(ConsumerTest, DoesNotGuessWhatBecameOfASettleThatWasSentTwice) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  std::optional<base::Status> told;
+  broker_.cut_on_settle = true;
+  broker_.stale_settles = 1;  // the second time
+  const DeliveredBatch batch = fetch();
+  consumer_->settle(SettleKind::kFail, batch.begin()->receipt(),
+                    {.done = [&told](const base::Status& status) { told = status; }});
+  ASSERT_THAT(consumer_->flush_settles(Millis(10'000)), IsOk());
+  ASSERT_TRUE(told.has_value());
+  EXPECT_THAT(*told, HasCode(ErrorCode::kUnavailable));
+}
+
+TEST_F(ConsumerTest, TellsThatTheLeaseWasLostWithTheSession) {
+  std::optional<base::Status> told;
+  int lost = 0;
+  ConsumerOptions options;
+  options.on_leases_lost = [&lost](base::ShardIndex /*shard*/) { ++lost; };
+  ASSERT_THAT(open(options), IsOk());
+  broker_.deliver({"a"});
+  const DeliveredBatch batch = fetch();
+  transport_->refuse_connections = true;
+  transport_->cut();
+  ASSERT_THAT(connection_->poll(Millis(1)), IsOk());
+  consumer_->settle(SettleKind::kFail, batch.begin()->receipt(),
+                    {.done = [&told](const base::Status& status) { told = status; }});
+  EXPECT_FALSE(told.has_value());
+  broker_.forget_sessions();
+  transport_->refuse_connections = false;
+  ASSERT_THAT(connection_->poll_until([&] { return told.has_value(); }, Millis(10'000)), IsOk());
+  EXPECT_THAT(*told, HasCode(ErrorCode::kFailedPrecondition));
+  EXPECT_EQ(lost, 1);
+}
+
+TEST_F(ConsumerTest, TellsWhenALeaseIsExtended) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  const DeliveredBatch batch = fetch();
+  std::vector<base::Status> told;
+  const auto done = [&told](const base::Status& status) { told.push_back(status); };
+  broker_.stale_extends = 0;
+  ASSERT_THAT(consumer_->extend(batch.begin()->receipt(), Millis(5), done), IsOk());
+  ASSERT_THAT(connection_->poll_until([&] { return told.size() == 1; }, Millis(1'000)), IsOk());
+  EXPECT_THAT(told[0], IsOk());
+  broker_.stale_extends = 1;
+  ASSERT_THAT(consumer_->extend(batch.begin()->receipt(), Millis(5), done), IsOk());
+  ASSERT_THAT(connection_->poll_until([&] { return told.size() == 2; }, Millis(1'000)), IsOk());
+  EXPECT_THAT(told[1], HasCode(ErrorCode::kFailedPrecondition));
+}
+
+TEST_F(ConsumerTest, LeavesNobodyWithoutAnAnswer) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a", "b"});
+  const DeliveredBatch batch = fetch();
+  std::vector<base::Status> told;
+  const auto done = [&told](const base::Status& status) { told.push_back(status); };
+  broker_.answers_settles = false;
+  consumer_->settle(SettleKind::kAck, batch.begin()->receipt(), {.done = done});
+  ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
+  consumer_->settle(SettleKind::kReject, batch.begin()->receipt(), {.done = done});
+  consumer_.reset();
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_THAT(told[0], HasCode(ErrorCode::kUnavailable));
+}
+
+TEST_F(ConsumerTest, AnEndedAttachmentAnswersEverySettle) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  const DeliveredBatch batch = fetch();
+  broker_.close_attachments(Code::kUnknownQueue);
+  EXPECT_THAT(consumer_->poll(Millis(100)), HasCode(ErrorCode::kNotFound));
+  std::optional<base::Status> told;
+  consumer_->settle(SettleKind::kAck, batch.begin()->receipt(),
+                    {.done = [&told](const base::Status& status) { told = status; }});
+  ASSERT_TRUE(told.has_value());
+  EXPECT_THAT(*told, HasCode(ErrorCode::kNotFound));
+}
+
 }  // namespace
 }  // namespace sluice::client

@@ -1,5 +1,6 @@
 #include "tests/unit/client/fake_broker.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -211,6 +212,8 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Settle& settle)
   for (const wire::WireReceipt& receipt : settle.receipts) {
     settled.settled += receipt.last - receipt.first + 1;
   }
+  settled.stale = std::min(stale_settles, settled.settled);
+  settled.settled -= settled.stale;
   answer(header, settled);
 }
 
@@ -218,7 +221,7 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Extend& extend)
   extends.push_back(extend);
   wire::Extended extended;
   extended.attachment = extend.attachment;
-  extended.stale = 1;
+  extended.stale = stale_extends;
   answer(header, extended);
 }
 

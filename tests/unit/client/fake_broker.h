@@ -50,8 +50,10 @@ class FakeBroker {
   std::uint64_t window_bytes = 64U << 20;
   bool silent = false;  // nothing is answered
   bool answers_settles = true;
-  bool cut_on_settle = false;  // once: the next SETTLE is carried out and its answer lost
-  bool cut_on_delete = false;  // the same for DELETE_QUEUE
+  std::uint64_t stale_settles = 0;  // messages of every SETTLE, at most
+  std::uint64_t stale_extends = 1;  // as every EXTENDED says
+  bool cut_on_settle = false;       // once: the next SETTLE is carried out and its answer lost
+  bool cut_on_delete = false;       // the same for DELETE_QUEUE
 
   void forget_sessions() { sessions_.clear(); }
   // Sent to every open attachment and publisher of the present connection.

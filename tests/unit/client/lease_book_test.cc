@@ -77,5 +77,36 @@ TEST_F(LeaseBookTest, NeverExtendsWhereNothingIsAllowed) {
   EXPECT_TRUE(book.take_due(kBegin + Millis(900)).empty());
 }
 
+TEST_F(LeaseBookTest, CountsWhatIsSettledOnce) {
+  book_.add({receipt(1, 10)}, kBegin, kLease);
+  EXPECT_EQ(book_.settle(receipt(2, 3)), 2U);
+  EXPECT_EQ(book_.settle(receipt(2, 3)), 0U);
+  EXPECT_EQ(book_.settle(receipt(1, 4)), 2U);
+  EXPECT_EQ(book_.settle(receipt(5, 5, base::Epoch(8))), 0U);
+  EXPECT_EQ(book_.settle(receipt(5, 10)), 6U);
+}
+
+TEST_F(LeaseBookTest, DoesNotCutShortWhatTheApplicationExtended) {
+  book_.add({receipt(1, 3)}, kBegin, kLease);
+  book_.hold(receipt(2, 2), kBegin + Millis(2'000));
+  EXPECT_EQ(due(Millis(500)), Ranges({{1, 1}, {3, 3}}));
+  EXPECT_EQ(due(Millis(1'000)), Ranges({{1, 1}, {3, 3}}));
+  EXPECT_EQ(due(Millis(1'500)), Ranges({{1, 1}, {3, 3}, {2, 2}}));
+  book_.hold(receipt(2, 2), kBegin + Millis(9'000));
+  book_.hold(receipt(7, 7), kBegin + Millis(9'000));  // not here
+  EXPECT_EQ(book_.settle(receipt(1, 3)), 3U);
+  EXPECT_TRUE(book_.empty());
+}
+
+TEST_F(LeaseBookTest, ForgetsAShard) {
+  book_.add({receipt(1, 3)}, kBegin, kLease);
+  book_.hold(receipt(2, 2), kBegin + Millis(1'000));
+  book_.clear(base::ShardIndex(1));
+  EXPECT_FALSE(book_.empty());
+  book_.clear(kShard);
+  EXPECT_TRUE(book_.empty());
+  EXPECT_EQ(book_.next(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace sluice::api

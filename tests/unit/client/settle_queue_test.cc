@@ -80,9 +80,11 @@ TEST(SettleQueue, KeepsWhatIsSentUntilItIsAnswered) {
   queue.on_sent(11);
   EXPECT_EQ(queue.next(), nullptr);
   EXPECT_EQ(queue.unconfirmed_messages(), 4U);
-  EXPECT_EQ(queue.on_answered(12), 0U);
-  EXPECT_EQ(queue.on_answered(11), 4U);
-  EXPECT_EQ(queue.on_answered(11), 0U);
+  EXPECT_FALSE(queue.is_done(queue.last_number()));
+  EXPECT_FALSE(queue.on_answered(12).has_value());
+  EXPECT_EQ(queue.on_answered(11)->messages, 4U);
+  EXPECT_FALSE(queue.on_answered(11).has_value());
+  EXPECT_TRUE(queue.is_done(queue.last_number()));
   EXPECT_TRUE(queue.empty());
 }
 
@@ -106,8 +108,52 @@ TEST(SettleQueue, SaysHowMuchIsLostWithTheLeases) {
   queue.ack(Epoch(7), range(1, 4));
   queue.on_sent(11);
   queue.ack(Epoch(7), range(5, 6));
-  EXPECT_EQ(queue.clear(), 6U);
+  EXPECT_EQ(queue.clear().messages, 6U);
   EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.unconfirmed_messages(), 0U);
+}
+
+TEST(SettleQueue, WhoWaitsForAnAnswerSharesAFrameWithItsOwnEpochOnly) {
+  SettleQueue queue;
+  const auto watcher = [](const base::Status& /*status*/) {};
+  queue.add(SettleKind::kAck, Epoch(7), range(1, 1), std::nullopt, {}, {watcher});
+  queue.ack(Epoch(7), range(2, 2));
+  queue.add(SettleKind::kAck, Epoch(7), range(5, 5), std::nullopt, {}, {watcher});
+  queue.ack(Epoch(8), range(6, 6));
+  queue.ack(Epoch(9), range(7, 7));
+  queue.add(SettleKind::kAck, Epoch(9), range(8, 8), std::nullopt, {}, {watcher});
+  queue.add(SettleKind::kAck, Epoch(9), range(9, 9), std::nullopt, {}, {watcher, true});
+  queue.ack(Epoch(9), range(10, 10));
+  ASSERT_EQ(queue.waiting_frames(), 5U);
+  EXPECT_EQ(queue.next()->receipts.size(), 2U);
+  EXPECT_EQ(queue.next()->watchers.size(), 2U);
+}
+
+TEST(SettleQueue, WhatWasUnderWayIsToldApartFromWhatWasNeverSent) {
+  SettleQueue queue;
+  const auto watcher = [](const base::Status& /*status*/) {};
+  queue.add(SettleKind::kAck, Epoch(7), range(1, 1), std::nullopt, {}, {watcher});
+  queue.on_sent(11);
+  queue.add(SettleKind::kAck, Epoch(7), range(2, 2), std::nullopt, {}, {watcher});
+  queue.add(SettleKind::kAck, Epoch(7), range(3, 3), std::nullopt, {}, {watcher});
+  queue.on_session_lost();
+  EXPECT_TRUE(queue.next()->is_again);
+  const SettleQueue::Dropped dropped = queue.clear();
+  EXPECT_EQ(dropped.messages, 3U);
+  EXPECT_EQ(dropped.unanswered.size(), 1U);
+  EXPECT_EQ(dropped.never_sent.size(), 2U);
+}
+
+TEST(SettleQueue, SaysHowFarItIs) {
+  SettleQueue queue;
+  queue.ack(Epoch(7), range(1, 1));
+  queue.on_sent(11);
+  const std::uint64_t mark = queue.last_number();
+  queue.ack(Epoch(7), range(2, 2));
+  EXPECT_FALSE(queue.is_done(mark));
+  queue.on_answered(11);
+  EXPECT_TRUE(queue.is_done(mark));
+  EXPECT_FALSE(queue.is_done(queue.last_number()));
 }
 
 }  // namespace
