@@ -33,6 +33,8 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
     look_for_backup(now);
     drop_segments();
     free_space();
+  } else if (opened_->housekeeper().space_stale()) {
+    look_at_space();
   }
   keep_house(now);
   std::optional<base::MonoTime> due = broker_due_;
@@ -83,9 +85,10 @@ void BrokerHost::look_at_space() {
     return;
   }
   if (space->low != space_.low) {
-    base::log_warn(
-        space->low ? "disk_low" : "disk_low_over",
-        {{"available_bytes", space->disk.available_bytes}, {"mark_bytes", space->mark_bytes}});
+    base::log_warn(space->low ? "disk_low" : "disk_low_over",
+                   {{"available_bytes", space->disk.available_bytes},
+                    {"mark_bytes", space->mark_bytes},
+                    {"reserve_bytes", space->reserve_bytes}});
     broker_->set_disk_low(space->low);
   }
   space_ = *space;
@@ -152,6 +155,7 @@ http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   stats.segments = log.segments().numbers().size();
   stats.log_bytes = (stats.segments + log.pool().ready()) * log.segment_bytes();
   stats.disk_free_bytes = space_.disk.available_bytes;
+  stats.reserve_bytes = space_.reserve_bytes;
   stats.disk_low = space_.low;
   if (snapshot_at_) {
     stats.snapshot_age_seconds = static_cast<double>(now.mono - *snapshot_at_) / 1e9;

@@ -23,6 +23,10 @@ class File {
   // Makes written bytes and the file's size durable (fdatasync).
   virtual base::Status sync_data() = 0;
   virtual base::Status truncate(std::uint64_t size) = 0;
+  // Takes disk space for the first `size` bytes, so that no later write there fails for want of it;
+  // a shorter file is extended with zeros. ResourceExhausted where there is not enough: the file
+  // may be longer then. It may be tried again.
+  virtual base::Status allocate(std::uint64_t size) = 0;
   virtual base::Result<std::uint64_t> size() const = 0;
 };
 

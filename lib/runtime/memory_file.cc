@@ -47,6 +47,13 @@ void MemoryFile::truncate(std::uint64_t order, std::uint64_t size) {
   if (size % sector_bytes_ != 0) unsynced_.insert(sectors - 1);
 }
 
+void MemoryFile::allocate(std::uint64_t order, std::uint64_t size) {
+  if (size > cache_.size()) truncate(order, size);
+  const std::uint64_t sectors = (size + sector_bytes_ - 1) / sector_bytes_;
+  if (allocated_.size() < sectors) allocated_.resize(sectors);
+  std::fill_n(allocated_.begin(), sectors, true);
+}
+
 void MemoryFile::copy_sector(std::uint64_t index, std::vector<std::byte>& image) const {
   const std::uint64_t begin = index * sector_bytes_;
   const std::uint64_t end = std::min<std::uint64_t>(begin + sector_bytes_, cache_.size());

@@ -31,6 +31,8 @@ class MemoryFile {
   std::size_t read(std::uint64_t offset, base::MutableByteView out) const;
   void write(std::uint64_t order, std::uint64_t offset, base::ByteView data);
   void truncate(std::uint64_t order, std::uint64_t size);
+  // Takes the sectors of the first `size` bytes; a shorter file grows.
+  void allocate(std::uint64_t order, std::uint64_t size);
   void sync();
   // A sync that failed: programs go on seeing what they wrote, the disk does not have it, and a
   // later sync brings only the sectors that are written again.

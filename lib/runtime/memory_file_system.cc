@@ -18,7 +18,7 @@ namespace {
 
 using InodeId = MemoryDisk::InodeId;
 
-constexpr std::size_t kOperations = 8;
+constexpr std::size_t kOperations = 9;
 // What an unlimited disk says of itself.
 constexpr std::uint64_t kTotalBytesUnlimited = std::uint64_t{1} << 50;
 
@@ -29,8 +29,9 @@ base::Error dead(const std::string& path) {
 std::size_t index_of(FileOperation operation) { return static_cast<std::size_t>(operation); }
 
 const char* verb_of(FileOperation operation) {
-  constexpr std::array<const char*, kOperations> kVerbs = {
-      "read", "write", "truncate", "fdatasync", "create", "rename", "remove", "fsync folder"};
+  constexpr std::array<const char*, kOperations> kVerbs = {"read",     "write",     "truncate",
+                                                           "allocate", "fdatasync", "create",
+                                                           "rename",   "remove",    "fsync folder"};
   return kVerbs[index_of(operation)];
 }
 
@@ -171,6 +172,17 @@ class MemoryFileSystem::OpenFile final : public File {
     machine_->disk.file(id_).truncate(machine_->disk.next_write_order(), size);
     return {};
   }
+  base::Status allocate(std::uint64_t size) override {
+    const std::lock_guard guard(machine_->mutex);
+    RETURN_IF_ERROR(check_writable("allocate"));
+    RETURN_IF_ERROR(machine_->begin(FileOperation::kAllocate, path_));
+    MemoryFile& file = machine_->disk.file(id_);
+    if (file.writable_bytes(0, size, machine_->free_bytes()) < size) {
+      return file_error("allocate", path_, ENOSPC);
+    }
+    file.allocate(machine_->disk.next_write_order(), size);
+    return {};
+  }
   base::Result<std::uint64_t> size() const override {
     const std::lock_guard guard(machine_->mutex);
     if (!alive() || machine_->stopped()) return dead(path_);
@@ -284,9 +296,9 @@ base::Result<std::unique_ptr<FileLock>> MemoryFileSystem::lock(const std::string
     return base::failed_precondition("'" + path + "' is locked by " +
                                      std::string(base::as_text(disk.file(*id).contents())));
   }
-  RETURN_IF_ERROR(machine_->begin(FileOperation::kTruncate, path));
-  disk.file(*id).truncate(disk.next_write_order(), 0);
   RETURN_IF_ERROR(machine_->write(*id, path, 0, base::as_bytes(owner)));
+  RETURN_IF_ERROR(machine_->begin(FileOperation::kTruncate, path));
+  disk.file(*id).truncate(disk.next_write_order(), owner.size());
   return std::unique_ptr<FileLock>(std::make_unique<HeldLock>(machine_, *id));
 }
 

@@ -26,6 +26,7 @@ enum class FileOperation : std::uint8_t {
   kRead,
   kWrite,
   kTruncate,
+  kAllocate,
   kSync,
   kCreate,  // of files and folders
   kRename,

@@ -58,6 +58,12 @@ class FileSideIndex final : public SideIndex {
   std::uint64_t entries() const { return entries_; }
   // Pages that the tree needs and the file has no room for yet.
   std::uint64_t bytes_to_come() const;
+  // Space that is to be spare for pages that are copied before they change.
+  std::uint64_t spare_bytes_wanted() const;
+  std::uint64_t spare_bytes() const { return pager_.spare_bytes(); }
+  // Takes it where it is missing; nullptr: it is there. Run where flushes are.
+  std::shared_ptr<LogWork> take_space();
+  void retry_writes() { pager_.retry_writes(); }
 
   // --- Snapshots.
   // The state as it is now; later changes do not touch it. Its root may be made durable once the

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "storage/file_side_index.h"
@@ -21,6 +22,23 @@ Status make_side_file(runtime::FileSystem& fs, const std::string& folder) {
   RETURN_IF_ERROR(created->sync_data());
   return fs.sync_folder(side_folder(folder));
 }
+
+class Allocation final : public LogWork {
+ public:
+  Allocation(SidePager& pager, std::uint64_t bytes) : pager_(pager), bytes_(bytes) {}
+  Status run() override {
+    // Not synced here: that would be the pages' too, whose failure nobody could stand.
+    return pager_.background_file()->allocate(bytes_);
+  }
+  // A failure is told by what is missing still.
+  void finish(const Status& status) override {
+    if (status) pager_.allocated(bytes_);
+  }
+
+ private:
+  SidePager& pager_;
+  std::uint64_t bytes_;
+};
 
 }  // namespace
 
@@ -79,6 +97,18 @@ SideIndexStats FileSideIndex::stats() const {
 std::uint64_t FileSideIndex::bytes_to_come() const {
   const std::uint64_t wanted = pager_.space().pages() * std::uint64_t{kSidePageBytes};
   return wanted > pager_.file_bytes() ? wanted - pager_.file_bytes() : 0;
+}
+
+std::uint64_t FileSideIndex::spare_bytes_wanted() const {
+  constexpr std::uint64_t kSpareBytesMin = 256 * 1024;
+  constexpr std::uint64_t kSpareBytesMax = 64ULL << 20;
+  const std::uint64_t used = pager_.space().pages() - std::uint64_t{pager_.space().free_pages()};
+  return std::clamp(used * kSidePageBytes, kSpareBytesMin, kSpareBytesMax);
+}
+
+std::shared_ptr<LogWork> FileSideIndex::take_space() {
+  const std::uint64_t bytes = pager_.allocation_for(spare_bytes_wanted());
+  return bytes == 0 ? nullptr : std::make_shared<Allocation>(pager_, bytes);
 }
 
 // Best effort: without it the next start finds the same page bad when it comes to it.

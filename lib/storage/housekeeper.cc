@@ -18,9 +18,13 @@ namespace {
 
 constexpr std::size_t kSnapshotsKept = 2;
 constexpr std::uint64_t kLowSpaceSegments = 2;
+constexpr std::uint64_t kSpaceLooksASegment = 8;
+constexpr std::size_t kCompactionFromSegments = 4;
+constexpr std::size_t kCompactionReserve = 2;
 // A broker that writes little never needs a second file; one that writes has it in time.
 constexpr double kPoolFromFill = 0.25;
 constexpr std::uint32_t kPoolWanted = 1;
+constexpr double kReserveFromFill = 1.0 / 16;
 
 }  // namespace
 
@@ -40,18 +44,41 @@ class Housekeeper::Piece final : public LogWork {
   std::shared_ptr<LogWork> work_;
 };
 
-// A dead segment's file joins the pool or is deleted.
+// The side index takes disk space.
+class Housekeeper::SidePiece final : public LogWork {
+ public:
+  SidePiece(Housekeeper& keeper, std::shared_ptr<LogWork> work)
+      : keeper_(keeper), work_(std::move(work)) {}
+  Status run() override { return work_->run(); }
+  void finish(const Status& status) override {
+    keeper_.side_space_failed_ = !status.has_value();
+    work_->finish(status);
+  }
+
+ private:
+  Housekeeper& keeper_;
+  std::shared_ptr<LogWork> work_;
+};
+
+// A dead segment's file joins the reserve or the pool, or is deleted.
 class Housekeeper::Removal final : public LogWork {
  public:
   Removal(Housekeeper& keeper, std::uint64_t number)
       : fs_(keeper.fs_),
         pool_(keeper.log_.pool()),
+        reserve_(keeper.log_.reserve()),
+        segment_bytes_(keeper.log_.segment_bytes()),
         folder_(segments_folder(keeper.folder_)),
         path_(folder_ + "/" + segment_name(number)),
-        pool_name_(pool_.reserve_name()) {}
+        reserve_path_(reserve_.expect()) {
+    if (!reserve_path_) pool_name_ = pool_.reserve_name();
+  }
 
   Status run() override {
-    if (pool_name_) {
+    if (reserve_path_) {
+      RETURN_IF_ERROR(fill_up());
+      RETURN_IF_ERROR(fs_.rename(path_, *reserve_path_));
+    } else if (pool_name_) {
       RETURN_IF_ERROR(fs_.rename(path_, folder_ + "/" + *pool_name_));
     } else {
       RETURN_IF_ERROR(fs_.remove(path_));
@@ -61,13 +88,23 @@ class Housekeeper::Removal final : public LogWork {
   // A file that stays is found and removed at the next start.
   void finish(const Status& status) override {
     if (pool_name_) pool_.add(*pool_name_, status.has_value());
+    if (reserve_path_) reserve_.add(*reserve_path_, status.has_value());
   }
 
  private:
+  // Segments of an older version may be shorter than a whole one.
+  Status fill_up() {
+    ASSIGN_OR_RETURN(const auto file, fs_.open(path_, runtime::OpenMode::kReadWrite));
+    return file->allocate(segment_bytes_);
+  }
+
   runtime::FileSystem& fs_;
   SegmentPool& pool_;
+  SpaceReserve& reserve_;
+  std::uint64_t segment_bytes_;
   std::string folder_;
   std::string path_;
+  std::optional<std::string> reserve_path_;
   std::optional<std::string> pool_name_;
 };
 
@@ -77,6 +114,7 @@ Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
     : fs_(fs),
       folder_(folder),
       snapshot_every_bytes_(options.snapshot_every_segments * log.segment_bytes()),
+      reserve_segments_max_(options.reserve_segments_max),
       low_space_bytes_max_(options.low_space_bytes_max),
       log_(log),
       messages_(messages),
@@ -95,7 +133,7 @@ Housekeeper::~Housekeeper() = default;
 bool Housekeeper::snapshot_due() const {
   if (snapshot_under_way() || !log_.status()) return false;
   const Lsn since = std::max(last_attempt_, Lsn(log_.segment_bytes()));
-  return log_.positions().appended >= since + snapshot_every_bytes_;
+  return log_.positions().appended >= since + (low_ ? log_.segment_bytes() : snapshot_every_bytes_);
 }
 
 // 0 until there are two: only what both have settled may go.
@@ -163,9 +201,21 @@ std::shared_ptr<LogWork> Housekeeper::next_snapshot() {
   snapshot_out_ = true;
   const std::uint64_t side = snapshot_->side.generation;
   const std::unique_ptr<Snapshot> snapshot = std::move(snapshot_);
+  snapshot_bytes_ = snapshot->broker.size() + snapshot->index.size();
+  SpaceReserve& reserve = log_.reserve();
+  want_reserve();
+  SnapshotSpace space{
+      reserve.snapshot_path(), reserve.snapshot_bytes(), reserve.snapshot_wanted(), {}};
+  // The last one found no space in the smaller file.
+  const bool full =
+      !snapshot_status_ && snapshot_status_.error().code() == base::ErrorCode::kResourceExhausted;
+  if (full) space.segment_file = reserve.take().value_or("");
   return std::make_shared<SnapshotWrite>(
       fs_, folder_, std::move(*snapshot), std::exchange(flush_, nullptr), std::move(remove),
-      [this, side](Lsn lsn, const Status& status) { snapshot_done(lsn, side, status); });
+      std::move(space), [this, side](Lsn lsn, const Status& status, std::uint64_t reserve_bytes) {
+        log_.reserve().set_snapshot_bytes(reserve_bytes);
+        snapshot_done(lsn, side, status);
+      });
 }
 
 void Housekeeper::snapshot_done(Lsn lsn, std::uint64_t side, const Status& status) {
@@ -223,9 +273,49 @@ Result<Housekeeper::Space> Housekeeper::space() {
   // Pages of the side index that have no room in its file yet must find it.
   space.mark_bytes = std::min(wanted, low_space_bytes_max_) + side_.bytes_to_come();
   const std::uint64_t ready = log_.pool().ready() * log_.segment_bytes();
-  space.low = space.disk.available_bytes + ready < space.mark_bytes;
+  want_reserve();
+  SpaceReserve& reserve = log_.reserve();
+  space.reserve_bytes = reserve.bytes() + side_.spare_bytes();
+  space.low = space.disk.available_bytes + ready < space.mark_bytes + log_.unwritten_bytes() ||
+              (reserve.failed() && !reserve.complete()) || side_space_failed_;
   low_ = space.low;
+  space_at_ = log_.positions().appended;
+  available_bytes_ = space.disk.available_bytes;
+  reserve.retry();
+  side_.retry_writes();
+  side_space_failed_ = false;
+  if (!low_) log_.pool().retry();
   return space;
+}
+
+// A small log has the rest of its active segment.
+void Housekeeper::want_reserve() {
+  if (reserve_segments_max_ == 0) return;
+  constexpr std::uint64_t kSnapshotBytesMin = 64 * 1024;
+  const std::size_t segments = log_.segments().numbers().size();
+  const double fill = static_cast<double>(segments - 1) + log_.active_fill();
+  std::size_t wanted = fill < kPoolFromFill ? 0 : 1 + static_cast<std::size_t>(4 * fill - 1);
+  wanted = std::min<std::size_t>(wanted, reserve_segments_max_);
+  if (segments >= kCompactionFromSegments) wanted += kCompactionReserve;
+  const std::uint64_t snapshot = std::max(2 * snapshot_bytes_, kSnapshotBytesMin);
+  log_.reserve().want(wanted, fill < kReserveFromFill ? 0 : snapshot);
+}
+
+// What must be there before new files for the pool are.
+std::shared_ptr<LogWork> Housekeeper::next_reserve() {
+  const bool small = log_.active_segment() == 1 && log_.active_fill() < kReserveFromFill;
+  if (small || reserve_segments_max_ == 0) return nullptr;
+  want_reserve();
+  if (available_bytes_ >= log_.segment_bytes()) {
+    if (auto work = log_.reserve().next_piece()) return work;
+  }
+  if (side_space_failed_) return nullptr;
+  auto space = side_.take_space();
+  return space ? std::make_shared<SidePiece>(*this, std::move(space)) : nullptr;
+}
+
+bool Housekeeper::space_stale() const {
+  return log_.positions().appended - space_at_ >= log_.segment_bytes() / kSpaceLooksASegment;
 }
 
 std::shared_ptr<LogWork> Housekeeper::take_background() {
@@ -241,6 +331,7 @@ std::shared_ptr<LogWork> Housekeeper::take_background() {
 std::shared_ptr<LogWork> Housekeeper::next_piece() {
   if (auto snapshot = next_snapshot()) return snapshot;
   if (auto removal = next_removal()) return removal;
+  if (auto reserve = next_reserve()) return reserve;
   const bool writes = !low_ && log_.active_fill() >= kPoolFromFill;
   return writes ? log_.pool().next_slice(kPoolWanted) : nullptr;
 }

@@ -69,11 +69,17 @@ class Housekeeper {
 
   struct Space {
     runtime::DiskSpace disk;
-    std::uint64_t mark_bytes = 0;  // below this much, with the pool's files, the disk is low
+    std::uint64_t mark_bytes = 0;     // below this much, with the pool's files, the disk is low
+    std::uint64_t reserve_bytes = 0;  // taken for settles, snapshots, the side index, compaction
     bool low = false;
   };
-  // A disk that is low gets no new files for the pool until it is asked again and is not.
+  // What was appended and is not written yet counts as used. The disk is also low while the reserve
+  // is not whole and could not be made so. A disk that is low gets no new files for the pool until
+  // it is asked again and is not, and snapshots come early, so that what settles write is freed.
   base::Result<Space> space();
+  // So much was appended since space() was asked that its answer no longer tells: a fast publisher
+  // fills what lies between the mark and nothing in less than a second.
+  bool space_stale() const;
 
   // --- Backups.
   // From when on is_pinned() is true, no segment and no snapshot goes, nor a page that a snapshot
@@ -92,6 +98,7 @@ class Housekeeper {
 
  private:
   class Piece;
+  class SidePiece;
   class Removal;
   struct Dead {
     std::uint64_t number = 0;
@@ -104,6 +111,8 @@ class Housekeeper {
   std::shared_ptr<LogWork> next_piece();
   std::shared_ptr<LogWork> next_snapshot();
   std::shared_ptr<LogWork> next_removal();
+  std::shared_ptr<LogWork> next_reserve();
+  void want_reserve();
   void snapshot_done(base::Lsn lsn, std::uint64_t side, const base::Status& status);
   bool may_drop(std::uint64_t number, base::Lsn below, const AnyLive& any_live,
                 const Pinned& pinned) const;
@@ -111,6 +120,7 @@ class Housekeeper {
   runtime::FileSystem& fs_;
   std::string folder_;
   std::uint64_t snapshot_every_bytes_;
+  std::uint32_t reserve_segments_max_;
   std::uint64_t low_space_bytes_max_;
   SegmentLog& log_;
   IndexedMessageStore& messages_;
@@ -122,11 +132,15 @@ class Housekeeper {
   bool snapshot_out_ = false;
   base::Lsn last_attempt_;
   base::Status snapshot_status_;
+  std::uint64_t snapshot_bytes_ = 0;  // of the last one
   std::vector<Dead> dead_;
   bool piece_out_ = false;
   bool pin_wanted_ = false;
   bool pinned_ = false;
   bool low_ = false;
+  bool side_space_failed_ = false;
+  std::uint64_t available_bytes_ = ~std::uint64_t{0};  // when space() was asked last
+  base::Lsn space_at_;                                 // appended when space() was asked last
 };
 
 }  // namespace sluice::storage

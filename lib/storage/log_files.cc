@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/segment_header.h"
+#include "storage/space_reserve.h"
 
 namespace sluice::storage {
 
@@ -37,6 +38,13 @@ base::Result<LogFiles> list_log_files(runtime::FileSystem& fs, const std::string
   for (const std::string& name : snapshot_names) {
     if (const auto lsn = parse_snapshot_name(name)) files.snapshots.push_back(*lsn);
     if (name.ends_with(kTemporarySuffix)) leave(snapshots, name);
+  }
+  const std::string reserve = reserve_folder(folder);
+  ASSIGN_OR_RETURN(const std::vector<std::string> reserve_names, list_if_there(fs, reserve));
+  for (const std::string& name : reserve_names) {
+    if (parse_pool_name(name)) files.reserve.push_back(name);
+    if (name == kSnapshotReserveName) files.snapshot_reserve = true;
+    if (name.ends_with(kTemporarySuffix)) leave(reserve, name);
   }
   std::sort(files.segments.begin(), files.segments.end());
   std::sort(files.snapshots.begin(), files.snapshots.end());

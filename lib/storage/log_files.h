@@ -14,6 +14,8 @@ namespace sluice::storage {
 struct LogFiles {
   std::vector<std::uint64_t> segments;  // rising
   std::vector<std::string> pool;        // names
+  std::vector<std::string> reserve;     // names, of segments' size
+  bool snapshot_reserve = false;        // the snapshot's is there
   std::vector<base::Lsn> snapshots;     // rising
   std::vector<std::string> leftovers;   // paths of unfinished work
 };

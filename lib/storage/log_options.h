@@ -18,6 +18,9 @@ struct LogOptions {
   // Files kept for reuse; dead segments beyond are deleted. As many as a snapshot sets free at once
   // under load.
   std::uint32_t pool_files_max = 4;
+  // Files of a segment's size that are kept for a full disk once the log has as many segments; a
+  // smaller log needs fewer. Two more are kept for compaction. 0 = nothing at all is reserved.
+  std::uint32_t reserve_segments_max = 4;
   std::uint32_t snapshot_every_segments = 4;
   // Written records that stay readable in memory, besides those not yet written.
   std::uint64_t tail_bytes_max = 16ULL << 20;

@@ -31,15 +31,20 @@ class Opening {
     RETURN_IF_ERROR(tidy());
     if (plan_.segments.empty()) RETURN_IF_ERROR(create());
     if (plan_.rewrite) RETURN_IF_ERROR(rewrite());
+    RETURN_IF_ERROR(allocate_active());
     return state();
   }
 
  private:
   Status tidy();
   Status tidy_snapshots();
+  Status check_room() const;
   Status create();
   Status rewrite();
-  LogState state() const;
+  std::optional<std::string> take_spare();
+  Status allocate_active();
+  Result<std::uint64_t> snapshot_reserve_bytes() const;
+  Result<LogState> state() const;
 
   runtime::FileSystem& fs_;
   std::string folder_;
@@ -49,7 +54,16 @@ class Opening {
 };
 
 Status Opening::tidy() {
-  for (const std::string& path : plan_.files.leftovers) RETURN_IF_ERROR(fs_.remove(path));
+  for (const std::string& path : plan_.files.leftovers) {
+    // An unfinished snapshot may have been written over the reserve's file.
+    if (path.starts_with(snapshots_folder(folder_)) && !plan_.files.snapshot_reserve) {
+      const std::string reserve = reserve_folder(folder_) + "/" + kSnapshotReserveName;
+      RETURN_IF_ERROR(fs_.rename(path, reserve));
+      plan_.files.snapshot_reserve = true;
+    } else {
+      RETURN_IF_ERROR(fs_.remove(path));
+    }
+  }
   for (const std::uint64_t number : plan_.empty) {
     RETURN_IF_ERROR(fs_.remove(segments_ + "/" + segment_name(number)));
   }
@@ -60,6 +74,7 @@ Status Opening::tidy() {
   RETURN_IF_ERROR(tidy_snapshots());
   // Also for names that an earlier process did not live to sync.
   RETURN_IF_ERROR(fs_.sync_folder(segments_));
+  RETURN_IF_ERROR(fs_.sync_folder(reserve_folder(folder_)));
   return fs_.sync_folder(snapshots_folder(folder_));
 }
 
@@ -83,7 +98,21 @@ Status Opening::tidy_snapshots() {
   return {};
 }
 
+// A disk that holds no more than the first segment and the reserve would refuse every publish.
+Status Opening::check_room() const {
+  constexpr std::uint64_t kSegmentsMin = 4;
+  const std::uint64_t needed = kSegmentsMin * options_.segment_bytes;
+  ASSIGN_OR_RETURN(const runtime::DiskSpace disk, fs_.space(folder_));
+  if (disk.available_bytes >= needed) return {};
+  return base::resource_exhausted(
+      folder_ + ": the disk has " + std::to_string(disk.available_bytes) +
+      " B free, and a new log needs at least " + std::to_string(kSegmentsMin) + " segments of " +
+      std::to_string(options_.segment_bytes) +
+      " B: take a larger disk or smaller segments (--segment-bytes)");
+}
+
 Status Opening::create() {
+  RETURN_IF_ERROR(check_room());
   SegmentHeader header;
   header.number = 1;
   header.feature_level =
@@ -92,7 +121,8 @@ Status Opening::create() {
   header.segment_bytes = options_.segment_bytes;
   header.uuid = options_.random_id();
   header.log_id = options_.random_id();
-  ASSIGN_OR_RETURN(const SegmentFile segment, create_segment(fs_, segments_, header, std::nullopt));
+  SegmentSource source;
+  ASSIGN_OR_RETURN(const SegmentFile segment, create_segment(fs_, segments_, header, source));
   FoundSegment found;
   found.extent = {header.number, header.segment_bytes, header.uuid_prefix()};
   found.header = header;
@@ -108,19 +138,14 @@ Status Opening::create() {
 Status Opening::rewrite() {
   FoundSegment& last = plan_.segments.back();
   const std::uint64_t bytes = std::min(plan_.report.end - last.extent.base(), plan_.segment_bytes);
-  const auto attempt = [&] {
-    return rewrite_segment(fs_, segments_, last.extent.number, *last.file, bytes);
+  const auto attempt = [&](const std::optional<std::string>& into) {
+    return rewrite_segment(fs_, segments_, last.extent.number, *last.file, bytes, into);
   };
-  auto file = attempt();
+  auto file = attempt(std::nullopt);
   if (!file && file.error().code() == base::ErrorCode::kResourceExhausted) {
-    // Pool files hold nothing; without them there may be room.
     RETURN_IF_ERROR(fs_.remove(segments_ + "/" + segment_name(last.extent.number) +
                                std::string(kTemporarySuffix)));
-    for (const std::string& name : plan_.files.pool) {
-      RETURN_IF_ERROR(fs_.remove(segments_ + "/" + name));
-    }
-    plan_.files.pool.clear();
-    file = attempt();
+    if (const auto spare = take_spare()) file = attempt(spare);
   }
   if (!file) return file.error().with_prefix("the end of the log could not be made durable");
   last.file = std::move(file).value();
@@ -128,7 +153,33 @@ Status Opening::rewrite() {
   return {};
 }
 
-LogState Opening::state() const {
+std::optional<std::string> Opening::take_spare() {
+  LogFiles& files = plan_.files;
+  std::vector<std::string>& names = files.reserve.empty() ? files.pool : files.reserve;
+  if (names.empty()) return std::nullopt;
+  const std::string path =
+      (files.reserve.empty() ? segments_ : reserve_folder(folder_)) + "/" + names.back();
+  names.pop_back();
+  return path;
+}
+
+// The end of the log may lie in a file that grows. Where there is no space, it goes on growing.
+Status Opening::allocate_active() {
+  const Status allocated = plan_.segments.back().file->allocate(plan_.segment_bytes);
+  if (!allocated && allocated.error().code() != base::ErrorCode::kResourceExhausted) {
+    return allocated;
+  }
+  return {};
+}
+
+Result<std::uint64_t> Opening::snapshot_reserve_bytes() const {
+  if (!plan_.files.snapshot_reserve) return std::uint64_t{0};
+  const std::string path = reserve_folder(folder_) + "/" + kSnapshotReserveName;
+  ASSIGN_OR_RETURN(const auto file, fs_.open(path, runtime::OpenMode::kRead));
+  return file->size();
+}
+
+Result<LogState> Opening::state() const {
   LogState state;
   const FoundSegment& last = plan_.segments.back();
   state.log_id = plan_.report.log_id;
@@ -142,6 +193,8 @@ LogState Opening::state() const {
   state.active_uuid_prefix = last.extent.uuid_prefix.value_or(0);
   for (const FoundSegment& segment : plan_.segments) state.segments.push_back(segment.extent);
   state.pool_files = plan_.files.pool;
+  state.reserve.segments = plan_.files.reserve;
+  ASSIGN_OR_RETURN(state.reserve.snapshot_bytes, snapshot_reserve_bytes());
   return state;
 }
 
@@ -267,6 +320,7 @@ Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs, const std::
   if (!plan.report.created) RETURN_IF_ERROR(check_not_lowered(plan, options));
   RETURN_IF_ERROR(create_durable_folder(fs, segments_folder(folder)));
   RETURN_IF_ERROR(create_durable_folder(fs, snapshots_folder(folder)));
+  RETURN_IF_ERROR(create_durable_folder(fs, reserve_folder(folder)));
   ASSIGN_OR_RETURN(LogState state, Opening(fs, folder, options, plan).run());
   std::vector<SideRoot> kept;
   for (const SideRoot& side : plan.snapshots.sides) {

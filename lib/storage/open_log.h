@@ -78,8 +78,9 @@ class OpenedLog {
 // Locks the folder, recovers what is there (or begins a new log) and makes all of it durable: once
 // this returns, whatever report().end covers survives a power loss. FailedPrecondition where
 // another broker holds the folder, naming it, where the log's feature level would have to fall, and
-// as plan_recovery() says; then nothing was changed. Any other error may be tried again by the next
-// start.
+// as plan_recovery() says; then nothing was changed. ResourceExhausted where a new
+// log would find the disk too small for its segments. Any other error may be tried again by the
+// next start.
 base::Result<std::unique_ptr<OpenedLog>> open_log(runtime::FileSystem& fs,
                                                   const std::string& folder,
                                                   const LogOptions& options);

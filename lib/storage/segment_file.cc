@@ -1,25 +1,59 @@
 #include "storage/segment_file.h"
 
+#include <utility>
 #include <vector>
 
 namespace sluice::storage {
 
+namespace {
+
+struct Opened {
+  std::shared_ptr<runtime::File> file;
+  std::string path;
+};
+
+// Without space and without a reserve the file grows as long as it can.
+base::Result<Opened> open_source(runtime::FileSystem& fs, const std::string& folder,
+                                 const std::string& name, std::uint64_t bytes,
+                                 SegmentSource& source) {
+  Opened opened;
+  if (source.pool_file) {
+    opened.path = folder + "/" + *source.pool_file;
+    ASSIGN_OR_RETURN(opened.file, fs.open(opened.path, runtime::OpenMode::kReadWrite));
+    return opened;
+  }
+  opened.path = name + std::string(kTemporarySuffix);
+  ASSIGN_OR_RETURN(opened.file, fs.open(opened.path, runtime::OpenMode::kCreate));
+  const base::Status allocated = opened.file->allocate(bytes);
+  if (allocated || allocated.error().code() != base::ErrorCode::kResourceExhausted) {
+    if (!allocated) return allocated.error();
+    return opened;
+  }
+  if (!source.reserve_file) {
+    RETURN_IF_ERROR(opened.file->truncate(0));
+    return opened;
+  }
+  opened.file.reset();
+  RETURN_IF_ERROR(fs.remove(opened.path));
+  opened.path = *std::exchange(source.reserve_file, std::nullopt);
+  ASSIGN_OR_RETURN(opened.file, fs.open(opened.path, runtime::OpenMode::kReadWrite));
+  return opened;
+}
+
+}  // namespace
+
 base::Result<SegmentFile> create_segment(runtime::FileSystem& fs, const std::string& folder,
-                                         const SegmentHeader& header,
-                                         const std::optional<std::string>& pool_file) {
+                                         const SegmentHeader& header, SegmentSource& source) {
   const std::string name = folder + "/" + segment_name(header.number);
-  const std::string from =
-      pool_file ? folder + "/" + *pool_file : name + std::string(kTemporarySuffix);
-  const runtime::OpenMode mode =
-      pool_file ? runtime::OpenMode::kReadWrite : runtime::OpenMode::kCreate;
+  ASSIGN_OR_RETURN(Opened opened, open_source(fs, folder, name, header.segment_bytes, source));
   SegmentFile segment;
   segment.header = header;
-  ASSIGN_OR_RETURN(segment.file, fs.open(from, mode));
+  segment.file = std::move(opened.file);
   std::vector<std::byte> block(kSegmentDataOffset);
   encode_segment_header(header, block);
   RETURN_IF_ERROR(segment.file->write_at(0, block));
   RETURN_IF_ERROR(segment.file->sync_data());
-  RETURN_IF_ERROR(fs.rename(from, name));
+  RETURN_IF_ERROR(fs.rename(opened.path, name));
   RETURN_IF_ERROR(fs.sync_folder(folder));
   return segment;
 }

@@ -16,12 +16,19 @@ struct SegmentFile {
   std::shared_ptr<runtime::File> file;
 };
 
-// Makes the segment's file with nothing but its header, from `pool_file` (a name in `folder`)
-// where given: header, sync, rename, sync of the folder. When this returns, the segment would
-// survive a power loss. REQUIRES: the segment before it is synced. Any thread.
+// What a segment's file is made of: `pool_file` where there is one, else a new file, else, on a
+// full disk, `reserve_file`.
+struct SegmentSource {
+  std::optional<std::string> pool_file;     // a name in the segments' folder
+  std::optional<std::string> reserve_file;  // a path
+};
+
+// Makes the segment's file with nothing but its header: header, sync, rename, sync of the folder.
+// When this returns, the segment would survive a power loss, and its disk space is taken as far as
+// there was enough. `source.reserve_file` is empty afterwards where it was used. REQUIRES: the
+// segment before it is synced. Any thread.
 base::Result<SegmentFile> create_segment(runtime::FileSystem& fs, const std::string& folder,
-                                         const SegmentHeader& header,
-                                         const std::optional<std::string>& pool_file);
+                                         const SegmentHeader& header, SegmentSource& source);
 
 // The header of a segment's file, as decode_segment_header() says; an I/O error passes.
 base::Result<SegmentHeader> read_segment_header(const runtime::File& file);

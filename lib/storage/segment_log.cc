@@ -37,7 +37,8 @@ SegmentLog::SegmentLog(runtime::FileSystem& fs, const std::string& folder,
       tail_(options.tail_bytes_max),
       segments_(fs, segments_folder_, state.segment_bytes, options.open_files_max),
       pool_(fs, segments_folder_, state.segment_bytes, options.pool_files_max,
-            std::move(state.pool_files)) {
+            std::move(state.pool_files)),
+      reserve_(fs, folder, state.segment_bytes, std::move(state.reserve)) {
   for (const SegmentExtent& extent : state.segments) {
     segments_.add(extent, extent.number == active_.header.number ? active_.file : nullptr);
   }
@@ -86,8 +87,11 @@ void SegmentLog::roll() {
   next_header_.log_id = log_id_;
   uuid_prefix_ = next_header_.uuid_prefix();
   offset_ = kSegmentDataOffset;
+  SegmentSource source;
+  source.pool_file = pool_.take();
+  if (!source.pool_file) source.reserve_file = reserve_.take();
   open_group().add_roll(padding_offset, padded ? ByteView(padding) : ByteView{}, next_header_,
-                        pool_.take());
+                        std::move(source));
 }
 
 std::shared_ptr<WriteGroup> SegmentLog::take_group() {
@@ -107,6 +111,7 @@ void SegmentLog::complete(const WriteGroup& group, const Status& status) {
     return;
   }
   active_ = group.target();
+  for (std::string& path : group.unused_reserve()) reserve_.give_back(std::move(path));
   for (const SegmentFile& begun : group.begun()) {
     const SegmentHeader& header = begun.header;
     segments_.add({header.number, header.segment_bytes, header.uuid_prefix()}, begun.file);

@@ -15,6 +15,7 @@
 #include "storage/segment_file.h"
 #include "storage/segment_pool.h"
 #include "storage/segment_set.h"
+#include "storage/space_reserve.h"
 #include "storage/tail_buffer.h"
 #include "storage/write_group.h"
 
@@ -30,6 +31,7 @@ struct LogState {
   std::uint32_t active_uuid_prefix = 0;  // of its records
   std::vector<SegmentExtent> segments;   // all that exist, the active one too
   std::vector<std::string> pool_files;
+  SpaceReserve::Found reserve;
 };
 
 // The log on local files (docs/log-format.md). Owned by the loop thread, which calls everything
@@ -92,6 +94,8 @@ class SegmentLog final : public Log {
   std::optional<InMemory> in_memory(base::Lsn begin) const;
   SegmentSet& segments() { return segments_; }
   SegmentPool& pool() { return pool_; }
+  SpaceReserve& reserve() { return reserve_; }
+  const SpaceReserve& reserve() const { return reserve_; }
 
  private:
   void roll();
@@ -115,6 +119,7 @@ class SegmentLog final : public Log {
   TailBuffer tail_;
   SegmentSet segments_;
   SegmentPool pool_;
+  SpaceReserve reserve_;
   std::shared_ptr<WriteGroup> open_;  // being filled; null when nothing was appended
   std::shared_ptr<WriteGroup> out_;   // taken and not finished
 };

@@ -27,7 +27,12 @@ base::Status SideFlush::run() {
     first += count;
   }
   // Also for pages that were written to make room.
-  return root_.page == 0 ? base::Status() : file.sync_data();
+  if (root_.page == 0) return {};
+  // What a failed sync leaves behind is unknown, for whatever reason it failed.
+  if (const base::Status synced = file.sync_data(); !synced) {
+    return base::Error(base::ErrorCode::kIo, synced.error().message());
+  }
+  return {};
 }
 
 }  // namespace sluice::storage

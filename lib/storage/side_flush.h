@@ -18,7 +18,8 @@ class SideFlush final : public LogWork {
   const SideRoot& root() const { return root_; }
   std::size_t pages() const { return pages_.size(); }
 
-  // Writes and syncs. Its failure is the index's end.
+  // Writes and syncs. ResourceExhausted: there was no space, the snapshot cannot be, and the index
+  // goes on. Any other failure is its end.
   base::Status run() override;
   void finish(const base::Status& status) override { pager_.frozen_written(pages_, status); }
 

@@ -97,6 +97,7 @@ SideFrame* SidePager::make_writable(SideFrame* frame) {
       copy->put_at = frame->put_at;
       copy->operation = operation_;
       copy->referenced = true;
+      frame->left_tree = true;
       frame = copy;
     } else {
       frame_of_[old] = nullptr;
@@ -113,7 +114,9 @@ SideFrame* SidePager::make_writable(SideFrame* frame) {
 void SidePager::drop(SideFrame* frame) {
   const std::uint32_t page = frame->page;
   const std::uint64_t born = frame->view().generation();
-  if (!frame->in_flight) {
+  if (frame->in_flight) {
+    frame->left_tree = true;
+  } else {
     frame_of_[page] = nullptr;
     release_frame(frame);
   }
@@ -171,12 +174,16 @@ void SidePager::release_frame(SideFrame* frame) {
 }
 
 SideFrame* SidePager::evict() {
+  if (full_ && dirty_ + kFramesMin > cached_) return nullptr;  // it would find next to nothing
   for (std::size_t steps = 0; steps < 2 * frames_.size(); ++steps) {
     SideFrame& frame = frames_[hand_];
     hand_ = (hand_ + 1) % frames_.size();
     if (frame.page == 0 || frame.in_flight || frame.operation == operation_) continue;
     if (std::exchange(frame.referenced, false)) continue;
-    if (frame.dirty && !write(frame)) return nullptr;
+    if (frame.dirty && !write(frame)) {
+      if (!status_) return nullptr;
+      continue;
+    }
     frame_of_[frame.page] = nullptr;
     frame.page = 0;
     frame.put_at = 0;
@@ -185,13 +192,16 @@ SideFrame* SidePager::evict() {
   return nullptr;
 }
 
+// False and a good status(): the disk is full, the page stays dirty.
 bool SidePager::write(SideFrame& frame) {
+  if (full_) return false;
   SidePage page = frame.view();
   page.set_checksum(page.checksum(log_id_));
   const Status written = file_->write_at(side_page_offset(frame.page),
                                          base::ByteView(frame.bytes.get(), kSidePageBytes));
   if (!written) {
-    die(written.error().with_prefix("index/side.idx"), false);
+    full_ = written.error().code() == base::ErrorCode::kResourceExhausted;
+    if (!full_) die(written.error().with_prefix("index/side.idx"), false);
     return false;
   }
   ++writes_;
@@ -205,7 +215,7 @@ void SidePager::mark_dirty(SideFrame& frame) {
   if (frame.dirty) return;
   frame.dirty = true;
   ++dirty_;
-  if (dirty_ > frames_max_ / kDirtyShare) write_some();
+  if (dirty_ > frames_max_ / kDirtyShare && !full_) write_some();
 }
 
 // In the order of their pages; those that the operation is at work on would be dirty again at once.
@@ -240,16 +250,54 @@ std::vector<SidePager::Out> SidePager::freeze() {
 
 void SidePager::frozen_written(const std::vector<Out>& pages, const Status& status) {
   if (!status) {
-    die(status.error().with_prefix("index/side.idx"), false);
+    if (status.error().code() != base::ErrorCode::kResourceExhausted) {
+      die(status.error().with_prefix("index/side.idx"), false);
+      return;
+    }
+    full_ = true;
+    thaw(pages);
     return;
   }
   for (const Out& out : pages) {
     SideFrame* const frame = find(out.page);
     CHECK(frame != nullptr && frame->in_flight);
     frame->in_flight = false;
+    frame->left_tree = false;
   }
   writes_ += pages.size();
   if (!pages.empty()) file_pages_ = std::max(file_pages_, pages.back().page);
+}
+
+// The snapshot did not come about: its pages wait for the next one. Those that left the tree since
+// are needed by nobody, and their place in the file is free when that of other old ones is.
+void SidePager::thaw(const std::vector<Out>& pages) {
+  for (const Out& out : pages) {
+    SideFrame* const frame = find(out.page);
+    CHECK(frame != nullptr && frame->in_flight && !frame->dirty);
+    frame->in_flight = false;
+    if (std::exchange(frame->left_tree, false)) continue;
+    frame->dirty = true;
+    ++dirty_;
+  }
+}
+
+std::uint64_t SidePager::spare_bytes() const {
+  const std::uint64_t used = side_page_offset(space_.pages() + 1);
+  const std::uint64_t behind = allocated_bytes_ > used ? allocated_bytes_ - used : 0;
+  return space_.free_pages() * std::uint64_t{kSidePageBytes} + behind;
+}
+
+std::uint64_t SidePager::allocation_for(std::uint64_t wanted) {
+  const std::uint64_t used = side_page_offset(space_.pages() + 1);
+  const std::uint64_t free = space_.free_pages() * std::uint64_t{kSidePageBytes};
+  spare_bytes_wanted_ = wanted > free ? wanted - free : 0;
+  const std::uint64_t to = used + spare_bytes_wanted_;
+  return to > allocated_bytes_ ? to : 0;
+}
+
+void SidePager::allocated(std::uint64_t bytes) {
+  allocated_bytes_ = std::max(allocated_bytes_, bytes);
+  full_ = false;
 }
 
 void SidePager::release(std::uint64_t generation) {
@@ -262,8 +310,11 @@ void SidePager::release(std::uint64_t generation) {
     if (stale != nullptr) release_frame(stale);
   }
   // A file that could not be cut is only longer than it need be.
-  const bool cut = file_pages_ < first || file_->truncate(side_page_offset(first)).has_value();
-  if (!cut) return;
+  const std::uint64_t bytes = side_page_offset(first) + spare_bytes_wanted_;
+  if (std::max(side_page_offset(file_pages_ + 1), allocated_bytes_) > bytes) {
+    if (!file_->truncate(bytes)) return;
+    allocated_bytes_ = std::min(allocated_bytes_, bytes);
+  }
   space_.cut(kCutPagesMax);
   file_pages_ = std::min(file_pages_, space_.pages());
 }
@@ -273,7 +324,10 @@ void SidePager::trim_memory() {
   begin_operation();
   for (SideFrame& frame : frames_) {
     if (frame.in_flight) continue;
-    if (frame.dirty && !write(frame)) return;
+    if (frame.dirty && !write(frame)) {
+      if (!status_) return;
+      continue;
+    }
     if (frame.page != 0) {
       frame_of_[frame.page] = nullptr;
       frame.page = 0;

@@ -21,6 +21,7 @@ struct SideFrame {
   std::uint32_t page = 0;  // 0 = holds none
   bool dirty = false;
   bool in_flight = false;       // a snapshot's pages on their way to the file: not to be changed
+  bool left_tree = false;       // meanwhile
   bool referenced = false;      // since the clock's hand passed
   std::uint64_t operation = 0;  // the last that used it
   unsigned put_at = 0;          // one behind the entry that was put last
@@ -83,6 +84,16 @@ class SidePager {
   const SideSpace& space() const { return space_; }
   std::uint64_t cache_bytes() const { return cached_ * kSidePageBytes; }
   std::uint64_t memory_bytes() const;
+  // --- Space. On a full disk pages stay in memory, beyond the cache's bound if need be.
+  // Disk space that is the file's and that no page uses.
+  std::uint64_t spare_bytes() const;
+  // Space is to be taken up to here for spare_bytes() to be `wanted`; 0 = it is.
+  std::uint64_t allocation_for(std::uint64_t wanted);
+  // It was.
+  void allocated(std::uint64_t bytes);
+  // The disk was full and may no longer be.
+  void retry_writes() { full_ = false; }
+
   // How far the file was written.
   std::uint64_t file_bytes() const { return file_pages_ * kSidePageBytes; }
   std::uint64_t reads() const { return reads_; }
@@ -98,6 +109,7 @@ class SidePager {
   void release_frame(SideFrame* frame);
   bool write(SideFrame& frame);
   void mark_dirty(SideFrame& frame);
+  void thaw(const std::vector<Out>& pages);
   void write_some();
   std::uint32_t take_page();
   void retire(std::uint32_t page, std::uint64_t page_generation);
@@ -110,6 +122,9 @@ class SidePager {
   std::uint64_t generation_;
   SideSpace space_;
   std::uint32_t file_pages_;
+  std::uint64_t allocated_bytes_ = 0;     // from the file's begin on, in this process
+  std::uint64_t spare_bytes_wanted_ = 0;  // behind the last page
+  bool full_ = false;                     // a write found no space
 
   std::deque<SideFrame> frames_;  // never moved
   std::vector<SideFrame*> unused_;

@@ -5,6 +5,7 @@
 
 #include "storage/log_files.h"
 #include "storage/segment_header.h"
+#include "storage/space_reserve.h"
 
 namespace sluice::storage {
 
@@ -58,12 +59,15 @@ Result<LoadedSnapshots> load_snapshots(runtime::FileSystem& fs, const std::strin
 }
 
 SnapshotWrite::SnapshotWrite(runtime::FileSystem& fs, const std::string& folder, Snapshot snapshot,
-                             std::shared_ptr<LogWork> side, std::vector<Lsn> remove, Done done)
+                             std::shared_ptr<LogWork> side, std::vector<Lsn> remove,
+                             SnapshotSpace space, Done done)
     : fs_(fs),
       folder_(snapshots_folder(folder)),
+      reserve_folder_(reserve_folder(folder)),
       snapshot_(std::move(snapshot)),
       side_(std::move(side)),
       remove_(std::move(remove)),
+      space_(std::move(space)),
       done_(std::move(done)) {}
 
 Status SnapshotWrite::run() {
@@ -73,22 +77,27 @@ Status SnapshotWrite::run() {
   }
   const std::string path = folder_ + "/" + snapshot_name(snapshot_.lsn);
   const std::string temporary = path + std::string(kTemporarySuffix);
-  if (Status written = write(temporary); !written) {
-    // Best effort: a leftover is removed at the next start.
-    if (const Status removed = fs_.remove(temporary); !removed) return written;
+  if (const Status written = write(temporary); !written) {
+    undo(temporary);
     return written;
   }
   RETURN_IF_ERROR(fs_.rename(temporary, path));
   RETURN_IF_ERROR(fs_.sync_folder(folder_));
-  for (const Lsn old : remove_) {
-    RETURN_IF_ERROR(fs_.remove(folder_ + "/" + snapshot_name(old)));
-  }
-  return {};
+  return remove_old();
 }
 
 void SnapshotWrite::finish(const Status& status) {
   if (side_) side_->finish(side_status_);
-  done_(snapshot_.lsn, status);
+  done_(snapshot_.lsn, status, space_.bytes);
+}
+
+Result<std::unique_ptr<runtime::File>> SnapshotWrite::open(const std::string& temporary) {
+  std::string from = space_.segment_file;
+  if (from.empty() && space_.bytes > 0) from = space_.reserve;
+  if (from.empty()) return fs_.open(temporary, runtime::OpenMode::kCreate);
+  RETURN_IF_ERROR(fs_.rename(from, temporary));
+  if (from == space_.reserve) space_.bytes = 0;
+  return fs_.open(temporary, runtime::OpenMode::kReadWrite);
 }
 
 Status SnapshotWrite::write(const std::string& temporary) {
@@ -96,12 +105,42 @@ Status SnapshotWrite::write(const std::string& temporary) {
   const std::vector<std::byte> bytes = encode_snapshot(snapshot_);
   snapshot_.broker = {};
   snapshot_.index = {};
-  ASSIGN_OR_RETURN(const auto file, fs_.open(temporary, runtime::OpenMode::kCreate));
+  ASSIGN_OR_RETURN(const auto file, open(temporary));
   for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
     const std::size_t piece = std::min(kPieceBytes, bytes.size() - at);
     RETURN_IF_ERROR(file->write_at(at, ByteView(bytes).subspan(at, piece)));
   }
+  RETURN_IF_ERROR(file->truncate(bytes.size()));
   return file->sync_data();
+}
+
+// Best effort: a leftover is dealt with at the next start.
+void SnapshotWrite::undo(const std::string& temporary) {
+  const auto file = fs_.open(temporary, runtime::OpenMode::kRead);
+  if (!file) return;
+  const auto bytes = (*file)->size();
+  if (space_.bytes == 0 && bytes && *bytes > 0 && fs_.rename(temporary, space_.reserve)) {
+    space_.bytes = *bytes;
+    return;
+  }
+  if (!fs_.remove(temporary)) return;
+}
+
+Status SnapshotWrite::remove_old() {
+  for (const Lsn old : remove_) {
+    const std::string path = folder_ + "/" + snapshot_name(old);
+    if (space_.bytes > 0 || space_.wanted == 0) {
+      RETURN_IF_ERROR(fs_.remove(path));
+      continue;
+    }
+    // Written over only when the old name is surely gone: a start must not find it.
+    RETURN_IF_ERROR(fs_.rename(path, space_.reserve));
+    RETURN_IF_ERROR(fs_.sync_folder(folder_));
+    ASSIGN_OR_RETURN(const auto file, fs_.open(space_.reserve, runtime::OpenMode::kReadWrite));
+    ASSIGN_OR_RETURN(space_.bytes, file->size());
+    if (space_.bytes < space_.wanted && file->allocate(space_.wanted)) space_.bytes = space_.wanted;
+  }
+  return {};
 }
 
 }  // namespace sluice::storage

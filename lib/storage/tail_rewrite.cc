@@ -25,15 +25,15 @@ void read_what_can_be(const runtime::File& file, std::uint64_t at, base::Mutable
 
 }  // namespace
 
-Result<std::shared_ptr<runtime::File>> rewrite_segment(runtime::FileSystem& fs,
-                                                       const std::string& folder,
-                                                       std::uint64_t number,
-                                                       const runtime::File& old,
-                                                       std::uint64_t bytes) {
+Result<std::shared_ptr<runtime::File>> rewrite_segment(
+    runtime::FileSystem& fs, const std::string& folder, std::uint64_t number,
+    const runtime::File& old, std::uint64_t bytes, const std::optional<std::string>& into) {
   const std::string path = folder + "/" + segment_name(number);
   const std::string temporary = path + std::string(kTemporarySuffix);
   std::shared_ptr<runtime::File> file;
-  ASSIGN_OR_RETURN(file, fs.open(temporary, runtime::OpenMode::kCreate));
+  if (into) RETURN_IF_ERROR(fs.rename(*into, temporary));
+  const auto mode = into ? runtime::OpenMode::kReadWrite : runtime::OpenMode::kCreate;
+  ASSIGN_OR_RETURN(file, fs.open(temporary, mode));
   std::vector<std::byte> piece;
   for (std::uint64_t at = 0; at < bytes; at += kPieceBytes) {
     piece.resize(std::min<std::uint64_t>(kPieceBytes, bytes - at));

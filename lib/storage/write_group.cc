@@ -29,17 +29,17 @@ void WriteGroup::add_write(std::uint64_t offset, ByteView data) {
 }
 
 void WriteGroup::add_roll(std::uint64_t offset, ByteView padding, const SegmentHeader& next,
-                          std::optional<std::string> pool_file) {
+                          SegmentSource source) {
   Step step;
   step.offset = offset;
   step.own.assign(padding.begin(), padding.end());
   step.next = next;
-  step.pool_file = std::move(pool_file);
+  step.source = std::move(source);
   steps_.push_back(std::move(step));
 }
 
 Status WriteGroup::run() {
-  for (const Step& step : steps_) {
+  for (Step& step : steps_) {
     const ByteView data = step.next ? ByteView(step.own) : step.data;
     if (!data.empty()) RETURN_IF_ERROR(target_.file->write_at(step.offset, data));
     if (step.next) RETURN_IF_ERROR(roll(step));
@@ -49,11 +49,19 @@ Status WriteGroup::run() {
 }
 
 // The header of a segment promises that all before it is durable: hence the sync first.
-Status WriteGroup::roll(const Step& step) {
+Status WriteGroup::roll(Step& step) {
   RETURN_IF_ERROR(target_.file->sync_data());
-  ASSIGN_OR_RETURN(target_, create_segment(fs_, folder_, *step.next, step.pool_file));
+  ASSIGN_OR_RETURN(target_, create_segment(fs_, folder_, *step.next, step.source));
   begun_.push_back(target_);
   return {};
+}
+
+std::vector<std::string> WriteGroup::unused_reserve() const {
+  std::vector<std::string> paths;
+  for (const Step& step : steps_) {
+    if (step.source.reserve_file) paths.push_back(*step.source.reserve_file);
+  }
+  return paths;
 }
 
 void WriteGroup::finish(const Status& status) { log_.complete(*this, status); }

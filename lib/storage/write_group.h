@@ -29,7 +29,7 @@ class WriteGroup final : public LogWork {
   void add_write(std::uint64_t offset, base::ByteView data);
   // What follows goes to a new segment; `padding` is written first, at `offset` of the old one.
   void add_roll(std::uint64_t offset, base::ByteView padding, const SegmentHeader& next,
-                std::optional<std::string> pool_file);
+                SegmentSource source);
   void require_sync() { needs_sync_ = true; }
   void set_end(base::Lsn end) { end_ = end; }
   // The segment that the log stands in when the group is taken; before that it may not exist.
@@ -42,6 +42,8 @@ class WriteGroup final : public LogWork {
   // After run(): where the log stands, and what was begun on the way.
   const SegmentFile& target() const { return target_; }
   const std::vector<SegmentFile>& begun() const { return begun_; }
+  // Files of the reserve that were not needed.
+  std::vector<std::string> unused_reserve() const;
 
   base::Status run() override;
   void finish(const base::Status& status) override;
@@ -52,10 +54,10 @@ class WriteGroup final : public LogWork {
     base::ByteView data;
     std::vector<std::byte> own;         // of a padding record, which lives nowhere else
     std::optional<SegmentHeader> next;  // roll after this write
-    std::optional<std::string> pool_file;
+    SegmentSource source;
   };
 
-  base::Status roll(const Step& step);
+  base::Status roll(Step& step);
 
   SegmentLog& log_;
   runtime::FileSystem& fs_;

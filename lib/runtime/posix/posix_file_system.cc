@@ -81,6 +81,12 @@ class PosixFile final : public File {
     if (result != 0) return file_error("truncate", path_, errno);
     return {};
   }
+  base::Status allocate(std::uint64_t size) override {
+    int error = EINTR;
+    while (error == EINTR) error = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(size));
+    if (error != 0) return file_error("allocate", path_, error);
+    return {};
+  }
   base::Result<std::uint64_t> size() const override {
     struct stat status {};
     if (::fstat(fd_.get(), &status) != 0) return file_error("fstat", path_, errno);
@@ -185,8 +191,11 @@ base::Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string&
     return base::failed_precondition("'" + path + "' is locked by " +
                                      std::string(base::as_text({words.data(), length})));
   }
-  if (::ftruncate(fd.get(), 0) != 0) return file_error("truncate lock file", path, errno);
+  // In this order it needs no new block, which a full disk would not have.
   RETURN_IF_ERROR(write_all(fd.get(), 0, base::as_bytes(owner), path));
+  if (::ftruncate(fd.get(), static_cast<off_t>(owner.size())) != 0) {
+    return file_error("truncate lock file", path, errno);
+  }
   return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(std::move(fd)));
 }
 

@@ -130,6 +130,16 @@ TEST_P(FileSystemContract, a_gap_reads_as_zeros) {
   EXPECT_EQ(read(*file, 4'998, 10), std::string("\0\0x", 3));
 }
 
+TEST_P(FileSystemContract, allocate_extends_with_zeros_and_keeps_what_is_there) {
+  const std::unique_ptr<File> file = open("a", OpenMode::kCreate);
+  ASSERT_THAT(file->write_at(0, as_bytes("abc")), IsOk());
+  ASSERT_THAT(file->allocate(10'000), IsOk());
+  ASSERT_THAT(file->allocate(2), IsOk());
+  EXPECT_THAT(file->size(), IsOkAndHolds(10'000U));
+  EXPECT_EQ(read(*file, 0, 3), "abc");
+  EXPECT_EQ(read(*file, 3, 10'000), std::string(9'997, '\0'));
+}
+
 TEST_P(FileSystemContract, truncate_cuts_and_extends_with_zeros) {
   const std::unique_ptr<File> file = open("a", OpenMode::kCreate);
   ASSERT_THAT(file->write_at(0, as_bytes("hello")), IsOk());

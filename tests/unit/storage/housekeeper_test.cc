@@ -322,6 +322,30 @@ TEST(Housekeeper, FilesOfThePoolAreSpace) {
   EXPECT_FALSE(harness.housekeeper().space()->low);
 }
 
+TEST(Housekeeper, WhatIsNotWrittenYetIsNoSpace) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  harness.fs().set_capacity(2'000'000);
+  const auto before = harness.housekeeper().space();
+  ASSERT_FALSE(before->low);
+  harness.fs().set_capacity(2'000'000 - (before->disk.available_bytes - before->mark_bytes));
+  ASSERT_FALSE(harness.housekeeper().space()->low);
+  harness.append_fact(1);
+  EXPECT_TRUE(harness.housekeeper().space()->low);
+}
+
+TEST(Housekeeper, SpaceIsLookedAtAgainWhenMuchWasAppended) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  ASSERT_THAT(harness.housekeeper().space(), IsOk());
+  harness.append_fact(1);
+  EXPECT_FALSE(harness.housekeeper().space_stale());
+  harness.publish(test::stream_number(1), 1, 10, 1'000);
+  EXPECT_TRUE(harness.housekeeper().space_stale());
+  ASSERT_THAT(harness.housekeeper().space(), IsOk());
+  EXPECT_FALSE(harness.housekeeper().space_stale());
+}
+
 TEST(Housekeeper, LowSpaceBeginsAtItsMark) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());

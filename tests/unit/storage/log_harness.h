@@ -39,6 +39,7 @@ class LogHarness {
   // Of the next open(), as in LogOptions.
   std::uint32_t feature_level = 0;
   std::uint32_t feature_level_supported = kFeatureLevelSupported;
+  std::uint32_t reserve_segments_max = 0;
 
   LogOptions options();
   // Recovers and replays into replayed().

@@ -314,6 +314,19 @@ TEST(OpenLog, ANewerLogIsRefusedAndLeftUntouched) {
   EXPECT_THAT(status.error().message(), HasSubstr("format version 2"));
 }
 
+TEST(OpenLog, ADiskThatIsTooSmallForANewLogIsRefusedAtOnce) {
+  LogHarness harness;
+  harness.fs().set_capacity(4 * 64 * 1024);  // the lock file takes a sector of it
+  const auto status = harness.open();
+  ASSERT_THAT(status, HasCode(ErrorCode::kResourceExhausted));
+  EXPECT_THAT(status.error().message(), HasSubstr("needs at least 4 segments of 65536 B"));
+  EXPECT_TRUE(names_in(harness, "/data/segments").empty());
+  harness.fs().set_capacity(4 * 64 * 1024 + 4096);
+  ASSERT_THAT(harness.open(), IsOk());
+  harness.fs().set_capacity(1);  // an existing log starts: it has to be drained
+  EXPECT_THAT(harness.open(), IsOk());
+}
+
 TEST(OpenLog, SegmentsOfAnotherLogAreRefused) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());
@@ -381,25 +394,30 @@ TEST(OpenLog, ALogOfNonsenseIsRefused) {
   EXPECT_THAT(harness.fs().contents(LogHarness::segment_path(1)), IsOk());
 }
 
-TEST(OpenLog, WithoutRoomForRecoveryThePoolGivesWay) {
+TEST(OpenLog, WithoutRoomForRecoveryThePoolGivesAFile) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());
   harness.fill_to_segment(2);
   for (int i = 0; i < 400; ++i) harness.append_fact(1);
   ASSERT_THAT(harness.housekeeper().run_inline(), IsOk());
   ASSERT_EQ(harness.log().pool().ready(), 1U);
-  for (int i = 0; i < 20; ++i) harness.append_fact(2, false);
-  ASSERT_THAT(harness.log().flush(), IsOk());
-  harness.close();
-  harness.fs().kill();
+  const auto kill_with_an_unsynced_end = [&](std::uint64_t number) {
+    for (int i = 0; i < 20; ++i) harness.append_fact(number, false);
+    ASSERT_THAT(harness.log().flush(), IsOk());
+    harness.close();
+    harness.fs().kill();
+  };
+  kill_with_an_unsynced_end(2);
   harness.fs().set_capacity(1);
-  const auto status = harness.open();
-  EXPECT_THAT(status, HasCode(ErrorCode::kResourceExhausted));  // one byte is not enough
-  harness.fs().kill();
-  // Room for what is there without the pool's file, and not for more.
-  harness.fs().set_capacity(64 * 1024 * 3 + 8192);
-  EXPECT_THAT(harness.open(), IsOk());
+  ASSERT_THAT(harness.open(), IsOk());
   EXPECT_EQ(harness.replayed_facts().back(), 2U);
+  EXPECT_EQ(harness.log().pool().ready(), 0U);
+  kill_with_an_unsynced_end(3);
+  EXPECT_THAT(harness.open(), HasCode(ErrorCode::kResourceExhausted));  // there is no other
+  harness.fs().kill();
+  harness.fs().set_capacity(0);
+  ASSERT_THAT(harness.open(), IsOk());
+  EXPECT_EQ(harness.replayed_facts().back(), 3U);
 }
 
 }  // namespace
