@@ -195,11 +195,27 @@ std::optional<int> App::open_server() {
   return std::nullopt;
 }
 
+// All of them or, where one cannot be, none: what runs is what some set of files says.
 base::Status App::apply(const std::vector<LoadedQueue>& queues) {
+  std::vector<broker::QueueConfig> configs;
+  std::string problems;
+  std::size_t new_ones = 0;
   for (const LoadedQueue& loaded : queues) {
-    const auto config = to_queue_config(loaded.queue);
-    if (!config.has_value()) return config.error().with_prefix(loaded.place());
-    const auto queue = host_->configure(clock_.now(), *config);
+    auto config = to_queue_config(loaded.queue);
+    base::Status fits = config.has_value() ? host_->check_configure(*config, new_ones)
+                                           : base::Status(config.error());
+    if (!fits.has_value()) {
+      if (!problems.empty()) problems += '\n';
+      problems += loaded.place() + ": " + fits.error().message();
+      continue;
+    }
+    if (!host_->find_queue(config->name)) ++new_ones;
+    configs.push_back(*std::move(config));
+  }
+  if (!problems.empty()) return base::failed_precondition(problems);
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    const LoadedQueue& loaded = queues[i];
+    const auto queue = host_->configure(clock_.now(), configs[i]);
     if (!queue.has_value()) return queue.error().with_prefix(loaded.place());
     base::log_debug("queue_configured",
                     {{"queue", loaded.queue.metadata.name}, {"id", queue->to_hex()}});

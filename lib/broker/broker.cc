@@ -156,6 +156,10 @@ base::Result<base::QueueId> Broker::configure(base::Now now, const Configure& co
   return result;
 }
 
+base::Status Broker::check_configure(const Configure& command, std::size_t new_ones) const {
+  return broker::check_configure(impl_->core, command, new_ones);
+}
+
 void Broker::set_disk_low(bool low) { impl_->core.disk_low = low; }
 
 void Broker::messages_read(base::Now now) {

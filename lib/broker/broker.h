@@ -88,6 +88,9 @@ class Broker {
   // Returns the queue's id, or why the change is not allowed (for instance another number of
   // shards), naming the field.
   base::Result<base::QueueId> configure(base::Now now, const Configure& command);
+  // Whether configure() would take it, also after `new_ones` other queues are made. Changes
+  // nothing.
+  base::Status check_configure(const Configure& command, std::size_t new_ones = 0) const;
   // Publishes are refused with kDiskLow while `low`; settles go on.
   void set_disk_low(bool low);
 

@@ -111,9 +111,10 @@ base::Result<std::vector<Subscription*>> removed(const Queue& queue, const Store
   return gone;
 }
 
-Status check_change(const Core& core, const Configure& command, const Queue* before) {
+Status check_change(const Core& core, const Configure& command, const Queue* before,
+                    std::size_t new_ones = 0) {
   if (before == nullptr) {
-    if (core.state.queues.size() >= core.options.queues_max) {
+    if (core.state.queues.size() + new_ones >= core.options.queues_max) {
       return base::resource_exhausted("this broker has " + std::to_string(core.options.queues_max) +
                                       " queues: delete one, or use another broker");
     }
@@ -131,6 +132,16 @@ Status check_change(const Core& core, const Configure& command, const Queue* bef
 }
 
 }  // namespace
+
+base::Status check_configure(const Core& core, const Configure& command, std::size_t new_ones) {
+  RETURN_IF_ERROR(check_config(command.config));
+  const Queue* queue = core.state.queue(command.config.name);
+  RETURN_IF_ERROR(check_change(core, command, queue, new_ones));
+  ASSIGN_OR_RETURN(const StoredConfig stored, number(command.config, queue));
+  if (queue == nullptr) return {};
+  ASSIGN_OR_RETURN(const std::vector<Subscription*> gone, removed(*queue, stored));
+  return {};
+}
 
 base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   RETURN_IF_ERROR(check_config(command.config));

@@ -78,6 +78,11 @@ class BrokerHost final : public Commands {
 
   // Creates or changes a queue. The caller tells nobody before appended() is durable.
   base::Result<base::QueueId> configure(base::Now now, const broker::QueueConfig& config);
+  // Whether configure() would take it, also after `new_ones` other queues are made. Changes
+  // nothing.
+  base::Status check_configure(const broker::QueueConfig& config, std::size_t new_ones) const {
+    return broker_->check_configure({config, {}}, new_ones);
+  }
 
   // Writes and syncs all in this thread. REQUIRES: nothing was handed over yet.
   base::Status flush();

@@ -14,6 +14,7 @@ class Consume(harness.CliTest):
                  ("plain", "many", "max", "released", "failed", "rejected", "none",
                   "piped")] + [
         harness.queue("once"), harness.queue("sought"),
+        harness.queue("replayed", subscriptions=[{"name": "one"}, {"name": "two"}]),
         harness.queue("small", limits={"messages": 3, "overflow": "DropOldest"}),
         harness.queue("leased", delivery={"leaseDuration": "1s"}),
         harness.queue("news", subscriptions=[{"name": "mail"}, {"name": "audit"}]),
@@ -49,6 +50,13 @@ class Consume(harness.CliTest):
         self.sluice("queue", "seek", "sought", "--to", "end")
         self.wait_for_messages("sought", ready=0, inFlight=0)
         self.sluice("queue", "seek", "sought", "--to", "yesterday", expect=65)
+
+    def test_going_back_brings_what_another_subscription_still_has(self):
+        take = ("sub", "replayed", "--subscription", "one", "--max", 3)
+        self.publish("replayed", *"abc")
+        self.assertEqual(self.sluice(*take).stdout, "a\nb\nc\n")
+        self.sluice("queue", "seek", "replayed", "--subscription", "one", "--to", "first")
+        self.assertEqual(self.sluice(*take).stdout, "a\nb\nc\n")
 
     def test_a_full_queue_drops_its_oldest(self):
         self.publish("small", *"abc")

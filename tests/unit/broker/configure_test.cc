@@ -52,6 +52,32 @@ TEST(Configure, what_this_version_does_not_do_is_refused_naming_the_field) {
   EXPECT_EQ(world.log.records().size(), 1U);
 }
 
+TEST(Configure, a_check_says_what_a_change_would_and_changes_nothing) {
+  World world;
+  QueueConfig config = plain_queue();
+  EXPECT_TRUE(world.broker->check_configure({config, {}}).has_value());
+  EXPECT_EQ(world.broker->find_queue("orders"), std::nullopt);
+  config.subscriptions.push_back(config.subscriptions[0]);
+  config.subscriptions[1].name = "audit";
+  const base::QueueId queue = world.make(config);
+  world.fill(queue, 1);
+  config.subscriptions.pop_back();
+  const auto refused = world.broker->check_configure({config, {}});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message(), HasSubstr("audit still has 1 messages"));
+  EXPECT_TRUE(world.broker->find_subscription(queue, "audit").has_value());
+}
+
+TEST(Configure, a_check_counts_the_queues_that_come_with_it) {
+  BrokerOptions options;
+  options.queues_max = 2;
+  World world(options);
+  world.make(plain_queue("one"));
+  EXPECT_TRUE(world.broker->check_configure({plain_queue("two"), {}}).has_value());
+  EXPECT_FALSE(world.broker->check_configure({plain_queue("three"), {}}, 1).has_value());
+  EXPECT_TRUE(world.broker->check_configure({plain_queue("one"), {}}, 1).has_value());
+}
+
 TEST(Configure, the_number_of_shards_cannot_change) {
   World world;
   QueueConfig config = plain_queue();
