@@ -60,6 +60,17 @@ std::uint64_t keep_leases(Core& core, base::Now now, const base::SessionId& id) 
   return kept;
 }
 
+// What a session that was resumed has never seen of the subscription.
+void end_unseen_leases(Core& core, const Subscription& subscription, const Session& session,
+                       base::Epoch last_epoch) {
+  const std::string client = session.client;
+  for (const base::Epoch epoch : leases_of(core, session.id)) {
+    Lease& lease = *core.state.leases.find(epoch);
+    if (lease.subscription != &subscription || lease.ending || epoch <= last_epoch) continue;
+    core.end_lease(lease, SessionEnd::kClosed, client);
+  }
+}
+
 void claim_leases(Core& core, Attachment& attachment, const base::SessionId& id) {
   for (const base::Epoch epoch : leases_of(core, id)) {
     Lease& lease = *core.state.leases.find(epoch);
@@ -158,6 +169,9 @@ void attach(Core& core, base::Now, const Attach& command) {
   attachment.messages_limit = command.messages_limit;
   attachment.bytes_limit = command.bytes_limit;
   attachment.at_most_once = command.at_most_once;
+  if (command.last_epoch) {
+    end_unseen_leases(core, *attachment.subscription, *session, *command.last_epoch);
+  }
   claim_leases(core, attachment, session->id);
   Core::offer(attachment);
   core.touch(*attachment.subscription);

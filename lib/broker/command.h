@@ -72,6 +72,9 @@ struct Attach {
   std::uint64_t bytes_limit = 0;
   // Settled before it is sent, and never sent again.
   bool at_most_once = false;
+  // The greatest that this session has seen of the subscription; what it was leased above it was
+  // lost on the way, and goes back uncounted. Nothing = it has everything.
+  std::optional<base::Epoch> last_epoch = std::nullopt;
 };
 
 struct Detach {

@@ -57,7 +57,8 @@ broker::Attach to_command(broker::Origin origin, const wire::Attach& frame) {
           base::ShardIndex(frame.shard),
           frame.messages_limit,
           frame.bytes_limit,
-          false};
+          false,
+          base::Epoch(frame.last_epoch)};
 }
 
 broker::Attach to_command(broker::Origin origin, const wire::AttachWith& frame) {

@@ -61,6 +61,36 @@ TEST(Stall, a_closed_session_releases_uncounted) {
   EXPECT_EQ(again[0].stalls, 0);
 }
 
+TEST(Stall, what_was_lost_on_the_way_to_a_session_goes_back_uncounted) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 3);
+  auto session = world.open(1);
+  const auto attachment = world.attach(session, queue, "default", 1).attachment;
+  const auto seen = world.take();
+  ASSERT_THAT(seen, SizeIs(1));
+  world.credit(session, attachment, 3);
+  EXPECT_THAT(world.take(), SizeIs(2));  // it never gets there
+  session = world.open(1, true);
+  Attach again;
+  again.origin = {session, RequestId(3)};
+  again.queue = queue;
+  again.subscription = "default";
+  again.messages_limit = 10;
+  again.bytes_limit = 1ULL << 40;
+  again.last_epoch = seen[0].epoch;
+  world.broker->apply(world.now, again);
+  world.tick();
+  const auto once_more = world.take();
+  EXPECT_EQ(World::sequences(once_more), numbers(2, 3));
+  EXPECT_EQ(once_more[0].attempts + once_more[0].stalls, 0);
+  EXPECT_EQ(world.stats().stalled, 0U);
+  // What it had seen is still its own.
+  const auto claimed = world.sink.attached.back().effect.attachment;
+  const auto settled = world.settle(SettleKind::kAck, session, claimed, {seen[0].receipt()});
+  EXPECT_EQ(settled.settled, 1U);
+}
+
 TEST(Stall, a_suspect_is_delivered_alone_beside_normal_batches) {
   World world;
   const auto queue = world.make(plain_queue());
