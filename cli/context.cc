@@ -4,6 +4,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
+#include "client/refusal.h"
 
 namespace sluice::cli {
 
@@ -18,6 +19,7 @@ void print_error(const base::Error& error) { print_error(error.message()); }
 void print_note(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
 
 int exit_code_of(const base::Error& error) {
+  if (client::is_permission_denied(error)) return kExitNoPermission;
   switch (error.code()) {
     case base::ErrorCode::kInvalidArgument:
       return kExitData;

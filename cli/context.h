@@ -11,8 +11,9 @@ namespace sluice::cli {
 struct Context {
   std::string endpoint = "tcp://127.0.0.1:7650";
   double timeout_seconds = 5;
-  std::string keys;        // a folder of keys; empty = none
-  std::string broker_key;  // keys without a folder
+  bool endpoint_given = false;  // by flag or variable: then the folder's does not count
+  std::string keys;             // a folder of keys; empty = none
+  std::string broker_key;       // keys without a folder
   std::string client_key;
 
   base::Millis timeout() const {

@@ -27,6 +27,9 @@ struct KeysOptions {
   std::string roles = "produce,consume";
   std::string queues = "*";
   std::string endpoint;
+  std::string listen;
+  std::string control;
+  bool finish = false;
   bool json = false;
 };
 
@@ -102,18 +105,81 @@ int run_generate(const KeysOptions& options) {
   return kExitOk;
 }
 
+// Writes the next key and where it is served; its public half.
+base::Result<std::string> begin_rotation(const KeysOptions& options) {
+  ASSIGN_OR_RETURN(const access::BrokerKeys keys, access::read_broker_keys(options.broker));
+  if (keys.next) {
+    return base::Error(base::ErrorCode::kAlreadyExists,
+                       options.broker + "/next.key: a rotation is under way; --finish ends it");
+  }
+  ASSIGN_OR_RETURN(const client::KeyPair pair, client::make_key_pair());
+  RETURN_IF_ERROR(
+      access::write_new_file(options.broker + "/next.listen", options.listen + "\n", kPublicMode));
+  if (!options.control.empty()) {
+    RETURN_IF_ERROR(access::write_new_file(options.broker + "/next.control", options.control + "\n",
+                                           kPublicMode));
+  }
+  // Last: without it there is no rotation.
+  RETURN_IF_ERROR(
+      access::write_new_file(options.broker + "/next.key", pair.secret_key + "\n", kSecretMode));
+  return pair.public_key;
+}
+
+// The next key is the key.
+base::Result<std::string> finish_rotation(const KeysOptions& options) {
+  ASSIGN_OR_RETURN(const access::BrokerKeys keys, access::read_broker_keys(options.broker));
+  if (!keys.next) {
+    return base::not_found(options.broker + "/next.key: no such file; no rotation is under way");
+  }
+  const std::string next = options.broker + "/next.key";
+  const std::string key = options.broker + "/server.key";
+  if (std::rename(next.c_str(), key.c_str()) != 0) {
+    return base::io_error("renaming " + next, errno);
+  }
+  for (const char* name : {"/next.listen", "/next.control"}) {
+    const std::string path = options.broker + name;
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return base::io_error("removing " + path, errno);
+    }
+  }
+  return client::public_key_of(keys.next->secret);
+}
+
+int run_rotate(const KeysOptions& options) {
+  if (options.finish == !options.listen.empty()) {
+    print_error("--listen begins a rotation, --finish ends it: one of them is needed");
+    return kExitUsage;
+  }
+  const auto key = options.finish ? finish_rotation(options) : begin_rotation(options);
+  if (!key.has_value()) return fail(key.error());
+  std::printf("%s\n", key->c_str());
+  return kExitOk;
+}
+
 int run_show(const KeysOptions& options) {
   const auto keys = access::read_broker_keys(options.broker);
   if (!keys.has_value()) return fail(keys.error());
   const auto server = client::public_key_of(keys->secret);
   if (!server.has_value()) return fail(server.error());
+  std::string next;
+  if (keys->next) {
+    const auto key = client::public_key_of(keys->next->secret);
+    if (!key.has_value()) return fail(key.error());
+    next = *key;
+  }
   if (options.json) {
     nlohmann::json all = nlohmann::json::array();
     for (const auto& [key, grant] : keys->ring.grants()) all.push_back(to_json(*grant));
-    std::printf("%s\n", nlohmann::json({{"brokerKey", *server}, {"keys", all}}).dump().c_str());
+    nlohmann::json document = {{"brokerKey", *server}, {"keys", all}};
+    if (keys->next) {
+      document["next"] = {
+          {"brokerKey", next}, {"listen", keys->next->listen}, {"control", keys->next->control}};
+    }
+    std::printf("%s\n", document.dump().c_str());
     return kExitOk;
   }
   std::printf("broker %s\n", server->c_str());
+  if (keys->next) std::printf("next %s %s\n", next.c_str(), keys->next->listen.c_str());
   for (const auto& [key, grant] : keys->ring.grants()) {
     std::printf("%s\n", access::to_line(*grant).c_str());
   }
@@ -148,6 +214,23 @@ void add_keys_commands(CLI::App& app, Context& /*context*/, int& exit_code) {
       "  sluice up -f queues/ --keys ./broker-keys\n"
       "  sluice --keys ./worker-keys sub orders");
   make->callback([options, &exit_code] { exit_code = run_generate(*options); });
+  CLI::App* rotate = keys->add_subcommand(
+      "rotate",
+      "Give the broker another key, served beside its present one; prints its public half");
+  rotate->add_option("--broker", options->broker, "The broker's folder of keys")
+      ->required()
+      ->type_name("DIR");
+  rotate->add_option("--listen", options->listen, "Where clients come with the next key")
+      ->type_name("tcp://HOST:PORT");
+  rotate->add_option("--control", options->control, "Where the operator comes with it")
+      ->type_name("tcp://HOST:PORT");
+  rotate->add_flag("--finish", options->finish,
+                   "Make the next key the key; what still uses the older one is cut off");
+  rotate->footer(
+      "Examples:\n"
+      "  sluice keys rotate --broker ./broker-keys --listen tcp://0.0.0.0:7660\n"
+      "  sluice keys rotate --broker ./broker-keys --finish");
+  rotate->callback([options, &exit_code] { exit_code = run_rotate(*options); });
   CLI::App* show = keys->add_subcommand("show", "The broker's public key and whom it knows");
   show->add_option("--broker", options->broker, "The broker's folder of keys")
       ->required()

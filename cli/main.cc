@@ -24,12 +24,13 @@ int run(int argc, char** argv) {
       "\n"
       "`sluice COMMAND --help` shows each command's flags and examples.\n"
       "Exit codes: 0 done, 1 the answer is no, 2 wrong flags, 65 wrong input, 69 no broker there,\n"
-      "75 refused for now.");
+      "75 refused for now, 77 no key, a wrong one, or one without the role.");
 
   Context context;
-  app.add_option("--endpoint", context.endpoint, "The broker's client port")
-      ->envname("SLUICE_ENDPOINT")
-      ->capture_default_str();
+  const CLI::Option* const endpoint =
+      app.add_option("--endpoint", context.endpoint, "The broker's client port")
+          ->envname("SLUICE_ENDPOINT")
+          ->capture_default_str();
   app.add_option(
          "--keys", context.keys,
          "Folder with broker.pub, client.key and endpoint; `sluice keys generate` makes one")
@@ -43,6 +44,7 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(0.01, 3600.0))
       ->capture_default_str();
   app.fallthrough();
+  app.parse_complete_callback([&] { context.endpoint_given = endpoint->count() > 0; });
 
   int exit_code = kExitOk;
   add_up_command(app, context, exit_code);

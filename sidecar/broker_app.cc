@@ -84,6 +84,7 @@ class App {
   void reload();
   base::Status read_keys();
   std::shared_ptr<const access::KeyRing> new_keys();
+  void tell_keys_problem(const std::string& text);
   frontend::ServerHooks hooks();
 
   const BrokerOptions& options_;
@@ -94,7 +95,8 @@ class App {
   std::atomic<bool> ready_{false};
   std::shared_ptr<const access::KeyRing> keys_;
   std::string curve_secret_;
-  std::string keys_problem_;  // of the last look, so that it is told once
+  std::optional<access::NextKey> next_key_;  // at the start
+  std::string keys_problem_;                 // of the last look, so that it is told once
   // In the order in which they start; they stop the other way round.
   std::unique_ptr<frontend::http::Server> http_;
   std::unique_ptr<BrokerHost> host_;
@@ -186,12 +188,18 @@ std::optional<int> App::open_server() {
   options.build.version = options_.version;
   options.keys = keys_;
   options.curve_secret = curve_secret_;
+  options.rotation.quiet = options_.rotate_quiet;
+  options.rotation.deadline = options_.rotate_deadline;
   auto server = BrokerServer::open({*host_, *wake_, clock_, board_}, options, hooks());
   if (!server.has_value()) {
     const bool flags = server.error().code() == base::ErrorCode::kInvalidArgument;
     return fail(flags ? kExitUsage : kExitTemporary, "listen_failed", server.error());
   }
   server_ = std::move(*server);
+  if (!next_key_) return std::nullopt;
+  // A rotation that was under way when the broker stopped goes on.
+  const base::Status followed = server_->follow_keys(clock_.now(), curve_secret_, next_key_);
+  if (!followed.has_value()) return fail(kExitTemporary, "listen_failed", followed.error());
   return std::nullopt;
 }
 
@@ -233,30 +241,37 @@ base::Status App::read_keys() {
   ASSIGN_OR_RETURN(access::BrokerKeys keys, access::read_broker_keys(options_.keys));
   keys_ = std::make_shared<const access::KeyRing>(std::move(keys.ring));
   curve_secret_ = std::move(keys.secret);
+  next_key_ = std::move(keys.next);
   base::log_info("keys_read", {{"keys", keys_->size()}});
   return {};
 }
 
 // On the loop thread, once a second: a mounted folder changes without a word. A folder that is
-// wrong leaves the keys as they are. The broker's own key is read at the start only.
+// wrong leaves the keys as they are.
 std::shared_ptr<const access::KeyRing> App::new_keys() {
   auto keys = access::read_broker_keys(options_.keys);
   if (!keys.has_value()) {
-    if (keys_problem_ != keys.error().message()) {
-      keys_problem_ = keys.error().message();
-      base::log_error("keys_refused", {{"error", keys_problem_}});
-    }
+    tell_keys_problem(keys.error().message());
     return nullptr;
   }
-  keys_problem_.clear();
+  const base::Status followed = server_->follow_keys(clock_.now(), keys->secret, keys->next);
+  tell_keys_problem(followed.has_value() ? "" : followed.error().message());
   if (keys->ring == *keys_) return nullptr;
   keys_ = std::make_shared<const access::KeyRing>(std::move(keys->ring));
   base::log_info("keys_read", {{"keys", keys_->size()}});
   return keys_;
 }
 
+// Each problem once; an empty text = there is none any more.
+void App::tell_keys_problem(const std::string& text) {
+  if (keys_problem_ == text) return;
+  keys_problem_ = text;
+  if (!text.empty()) base::log_error("keys_refused", {{"error", keys_problem_}});
+}
+
 // On the loop thread. What cannot be applied leaves the broker as it is.
 void App::reload() {
+  server_->look_at_keys(clock_.now());
   const auto queues = load_manifests(options_.files);
   const base::Status status = queues.has_value() ? apply(*queues) : queues.error();
   if (status.has_value()) {

@@ -18,6 +18,9 @@ struct BrokerOptions {
   std::vector<std::string> files;
   std::string keys;  // a folder; empty = plain text
   bool insecure_plain_text = false;
+  // When the socket of a key that is being left closes.
+  base::Millis rotate_quiet{60'000};
+  base::Millis rotate_deadline{24LL * 3'600'000};
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kHuman;
   base::Millis session_ttl{10'000};

@@ -20,6 +20,8 @@ struct Texts {
   std::string log_level = "info";
   std::string log_format = "auto";
   std::string session_ttl = "10s";
+  std::string rotate_quiet = "1m";
+  std::string rotate_deadline = "24h";
   std::string segment_bytes = "64Mi";
 };
 
@@ -88,7 +90,7 @@ constexpr const char* kFooter =
     "  sluice-sidecar broker --data /data --listen tcp://0.0.0.0:7650 \\\n"
     "      --keys /etc/sluice/keys -f /etc/sluice/queues\n"
     "\n"
-    "SIGTERM and SIGINT stop it in order, SIGHUP reads the manifests again.\n"
+    "SIGTERM and SIGINT stop it in order, SIGHUP reads manifests and keys again.\n"
     "Exit codes: 0 stopped in order, 2 wrong flags, 65 wrong manifest or data, 74 the disk\n"
     "failed, 75 the folder or an address is in use.";
 
@@ -123,6 +125,17 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       .add_flag("--insecure-plain-text", options.insecure_plain_text,
                 "Allow ports that other machines reach without --keys: anybody can do anything")
       ->envname("SLUICE_INSECURE_PLAIN_TEXT");
+  command
+      .add_option("--rotate-quiet", texts.rotate_quiet,
+                  "The socket of a key that is being left closes when no session was on it so long")
+      ->envname("SLUICE_ROTATE_QUIET")
+      ->check(checked("DURATION", duration_problem))
+      ->capture_default_str();
+  command
+      .add_option("--rotate-deadline", texts.rotate_deadline, "... and at the latest after this")
+      ->envname("SLUICE_ROTATE_DEADLINE")
+      ->check(checked("DURATION", duration_problem))
+      ->capture_default_str();
   command.add_option("--session-ttl", texts.session_ttl, "A silent session is lost after this")
       ->envname("SLUICE_SESSION_TTL")
       ->check(checked("DURATION", duration_problem))
@@ -164,6 +177,8 @@ void take(const Texts& texts, BrokerOptions& options) {
       texts.log_format == "human" || (texts.log_format == "auto" && isatty(STDERR_FILENO) == 1);
   options.log_format = human ? base::LogFormat::kHuman : base::LogFormat::kJson;
   options.session_ttl = *base::parse_duration(texts.session_ttl);
+  options.rotate_quiet = *base::parse_duration(texts.rotate_quiet);
+  options.rotate_deadline = *base::parse_duration(texts.rotate_deadline);
   options.segment_bytes = *base::parse_bytes(texts.segment_bytes);
 }
 

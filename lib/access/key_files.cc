@@ -62,6 +62,30 @@ base::Result<std::string> need_key(const std::string& path, bool secret) {
   return *std::move(key);
 }
 
+base::Result<std::string> need_endpoint(const std::string& path) {
+  ASSIGN_OR_RETURN(std::optional<std::string> endpoint, read_key_file(path, false));
+  if (!endpoint) return base::not_found(path + ": no such file");
+  if (!endpoint->starts_with("tcp://")) {
+    return base::invalid_argument(path + ": tcp://HOST:PORT expected");
+  }
+  return *std::move(endpoint);
+}
+
+base::Result<std::optional<NextKey>> read_next_key(const std::string& folder) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> there,
+                   read_key_file(folder + "/next.key", true));
+  if (!there) return std::optional<NextKey>();
+  NextKey next;
+  ASSIGN_OR_RETURN(next.secret, need_key(folder + "/next.key", true));
+  ASSIGN_OR_RETURN(next.listen, need_endpoint(folder + "/next.listen"));
+  ASSIGN_OR_RETURN(const std::optional<std::string> control,
+                   read_key_file(folder + "/next.control", false));
+  if (control) {
+    ASSIGN_OR_RETURN(next.control, need_endpoint(folder + "/next.control"));
+  }
+  return std::optional(std::move(next));
+}
+
 }  // namespace
 
 base::Result<std::optional<std::string>> read_key_file(const std::string& path, bool secret) {
@@ -91,6 +115,7 @@ base::Result<BrokerKeys> read_broker_keys(const std::string& folder) {
   auto ring = KeyRing::parse(*text);
   if (!ring.has_value()) return ring.error().with_prefix(path);
   keys.ring = *std::move(ring);
+  ASSIGN_OR_RETURN(keys.next, read_next_key(folder));
   return keys;
 }
 

@@ -22,9 +22,19 @@ struct ClientKeys {
 // `endpoint`, `broker.pub` and `client.key`.
 base::Result<ClientKeys> read_client_keys(const std::string& folder);
 
+// The key that a broker is changing to, and where clients come with it: a socket speaks with one
+// key only.
+struct NextKey {
+  std::string secret;   // next.key
+  std::string listen;   // next.listen
+  std::string control;  // next.control; empty = the control port keeps its key
+  friend bool operator==(const NextKey&, const NextKey&) = default;
+};
+
 struct BrokerKeys {
   std::string secret;  // server.key
   KeyRing ring;        // authorized_keys
+  std::optional<NextKey> next;
 };
 // InvalidArgument where a file is not as it should be or a secret is open to everybody, NotFound
 // where one is missing.

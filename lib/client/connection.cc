@@ -9,8 +9,8 @@
 namespace sluice::client {
 
 base::Result<std::unique_ptr<Connection>> Connection::open(ConnectionOptions options) {
-  std::unique_ptr<Transport> transport =
-      make_zmq_transport(options.endpoint, options.keys_folder, options.credentials);
+  std::unique_ptr<Transport> transport = make_zmq_transport(
+      options.endpoint, options.keys_folder, options.credentials, options.endpoint_wins);
   return open(std::move(options), std::move(transport));
 }
 

@@ -22,6 +22,8 @@ struct ConnectionOptions {
   // A folder of keys (docs/access.md), read for every connection; its endpoint wins. Or the keys
   // themselves. Neither = plain text.
   std::string keys_folder;
+  // `endpoint` is what somebody has asked for: the folder's does not count.
+  bool endpoint_wins = false;
   std::optional<access::Credentials> credentials;
   // Who this is, for lags, leases and dead letters; empty = host name and process id. In
   // Kubernetes: pod name and uid.

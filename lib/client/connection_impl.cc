@@ -83,6 +83,9 @@ base::Status Connection::Impl::check_deadline(base::MonoTime until, std::string_
   if (now() < until) return {};
   std::string text = options_.endpoint + ": " + std::string(what) + " in time";
   if (!state_.open() && !last_problem_.empty()) text += " (" + last_problem_ + ")";
+  if (sessions_ == 0 && handshake_broke_) {
+    text = to_error(wire::Code::kPermissionDenied, text).message();
+  }
   return base::Error(base::ErrorCode::kDeadlineExceeded, std::move(text));
 }
 
@@ -267,8 +270,13 @@ void Connection::Impl::lose() {
   const bool was_open = state_.open();
   if (const Transport::Refusal refusal = transport_->refusal(); !refusal.text.empty()) {
     last_problem_ = options_.endpoint + ": " + refusal.text;
+    handshake_broke_ = true;
     // Later it may be a broker that reads its keys again; at the start somebody waits to be told.
-    if (refusal.certain && sessions_ == 0) fatal_ = base::failed_precondition(last_problem_);
+    if (refusal.certain && sessions_ == 0) {
+      fatal_ = to_error(wire::Code::kPermissionDenied, last_problem_);
+    }
+  } else {
+    handshake_broke_ = false;
   }
   if (last_problem_.empty()) {
     last_problem_ = was_open ? "the connection was lost" : "nobody answers there";

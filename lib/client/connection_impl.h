@@ -76,7 +76,8 @@ class Connection::Impl {
   std::uint64_t features_ = 0;  // the broker's
   bool in_round_ = false;
   std::optional<base::Error> fatal_;
-  std::string last_problem_;  // why there is no session, for people
+  std::string last_problem_;      // why there is no session, for people
+  bool handshake_broke_ = false;  // of the last connection
   std::vector<std::byte> scratch_;
   base::MonoTime next_wake_;
   std::uint64_t awaited_ = 0;  // the request whose answer is `answer_`; 0 = none

@@ -53,6 +53,10 @@ base::Error to_error(wire::Code code, std::string_view message) {
   return {to_error_code(code), std::move(text)};
 }
 
+bool is_permission_denied(const base::Error& error) {
+  return error.message().starts_with(wire::to_string(wire::Code::kPermissionDenied));
+}
+
 base::Status to_status(std::uint16_t code, std::string_view message) {
   if (code == 0) return {};
   return to_error(static_cast<wire::Code>(code), message);

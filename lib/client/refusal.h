@@ -12,6 +12,10 @@ namespace sluice::client {
 // A refusal of the broker as an error of ours: "QueueFull: the queue 'orders' ...".
 base::Error to_error(wire::Code code, std::string_view message);
 
+// Whether an error is the broker's refusal for lack of a key or a right, or a handshake that no key
+// of ours has come through: what it is about stands in front of its text, as to_error() puts it.
+bool is_permission_denied(const base::Error& error);
+
 // OK when `code` is 0.
 base::Status to_status(std::uint16_t code, std::string_view message);
 

@@ -56,9 +56,10 @@ void give_back(void* /*data*/, void* hint) {
 class ZmqTransport final : public Transport {
  public:
   ZmqTransport(std::string endpoint, std::string keys_folder,
-               std::optional<access::Credentials> credentials)
+               std::optional<access::Credentials> credentials, bool endpoint_wins)
       : endpoint_(std::move(endpoint)),
         keys_folder_(std::move(keys_folder)),
+        endpoint_wins_(endpoint_wins),
         credentials_(std::move(credentials)),
         context_(zmq_ctx_new()) {
     CHECK(context_ != nullptr);
@@ -82,7 +83,9 @@ class ZmqTransport final : public Transport {
     close(0);
     refusal_ = {};
     if (!keys_folder_.empty()) {
-      RETURN_IF_ERROR(read_keys());
+      base::Status status = read_keys();
+      // Once read, a folder that somebody is just changing is no reason to end.
+      if (!status.has_value() && !credentials_) return status;
       looked_at_ = now();
     }
     socket_ = zmq_socket(context_, ZMQ_DEALER);
@@ -171,7 +174,7 @@ class ZmqTransport final : public Transport {
  private:
   base::Status read_keys() {
     ASSIGN_OR_RETURN(access::ClientKeys keys, access::read_client_keys(keys_folder_));
-    if (!keys.endpoint.empty()) endpoint_ = std::move(keys.endpoint);
+    if (!keys.endpoint.empty() && !endpoint_wins_) endpoint_ = std::move(keys.endpoint);
     credentials_ = std::move(keys.credentials);
     return {};
   }
@@ -196,7 +199,7 @@ class ZmqTransport final : public Transport {
     looked_at_ = now();
     const auto keys = access::read_client_keys(keys_folder_);
     if (!keys.has_value()) return false;
-    return (!keys->endpoint.empty() && keys->endpoint != endpoint_) ||
+    return (!endpoint_wins_ && !keys->endpoint.empty() && keys->endpoint != endpoint_) ||
            keys->credentials.broker_key != credentials_->broker_key;
   }
 
@@ -259,6 +262,7 @@ class ZmqTransport final : public Transport {
   std::string endpoint_;
   std::unique_ptr<runtime::Wakeup> wakeup_;
   const std::string keys_folder_;
+  const bool endpoint_wins_;
   std::optional<access::Credentials> credentials_;
   base::MonoTime looked_at_;
   Refusal refusal_;
@@ -274,9 +278,10 @@ class ZmqTransport final : public Transport {
 }  // namespace
 
 std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string keys_folder,
-                                              std::optional<access::Credentials> credentials) {
+                                              std::optional<access::Credentials> credentials,
+                                              bool endpoint_wins) {
   return std::make_unique<ZmqTransport>(std::move(endpoint), std::move(keys_folder),
-                                        std::move(credentials));
+                                        std::move(credentials), endpoint_wins);
 }
 
 std::string default_client_name() {

@@ -12,11 +12,13 @@ namespace sluice::client {
 // A ZeroMQ DEALER with a context of its own. The destructor gives what was sent last (GOODBYE) up
 // to half a second to leave.
 //
-// With `keys_folder`, endpoint (unless the folder has none) and keys are read from there for every
-// connection, and a connection is given up for a new one when the folder names another endpoint or
-// another key of the broker. With `credentials`, these are used; with neither, plain text.
+// With `keys_folder`, endpoint (unless the folder has none, or `endpoint_wins`) and keys are read
+// from there for every connection, and a connection is given up for a new one when the folder names
+// another endpoint or another key of the broker. With `credentials`, these are used; with neither,
+// plain text.
 std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string keys_folder = {},
-                                              std::optional<access::Credentials> credentials = {});
+                                              std::optional<access::Credentials> credentials = {},
+                                              bool endpoint_wins = false);
 
 // Host name and process id: who a client is when nobody says.
 std::string default_client_name();

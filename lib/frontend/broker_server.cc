@@ -16,6 +16,7 @@ namespace {
 // One router is read for so long before the log gets its group and committed effects leave.
 constexpr int kFramesPerRound = 256;
 constexpr base::Nanos kTimePerRound{200'000};
+constexpr base::Nanos kDoorsInterval{1'000'000'000};
 constexpr base::Nanos kStatsInterval{1'000'000'000};
 // Without a record for so long, memory that only speeds things up is given back.
 constexpr base::Nanos kIdleAfter{3'000'000'000};
@@ -31,20 +32,17 @@ base::Result<std::unique_ptr<BrokerServer>> BrokerServer::open(Parts parts,
   std::unique_ptr<BrokerServer> server(new BrokerServer(parts, options, std::move(hooks)));
   if (options.keys != nullptr) {
     CHECK(!options.curve_secret.empty());
-    ASSIGN_OR_RETURN(server->gatekeeper_, ZmqGatekeeper::open(server->context_, options.keys));
+    const auto& open = server->hooks_.open_gatekeeper;
+    ASSIGN_OR_RETURN(server->gatekeeper_,
+                     open ? open(server->context_, options.keys)
+                          : ZmqGatekeeper::open(server->context_, options.keys));
   }
-  ASSIGN_OR_RETURN(server->client_,
-                   ZmqRouter::open(server->context_, {.port = Port::kClient,
-                                                      .endpoint = options.client_endpoint,
-                                                      .curve_secret = options.curve_secret}));
-  ASSIGN_OR_RETURN(server->control_,
-                   ZmqRouter::open(server->context_, {.port = Port::kControl,
-                                                      .endpoint = options.control_endpoint,
-                                                      .curve_secret = options.curve_secret}));
+  Doors& doors = server->doors_;
+  RETURN_IF_ERROR(doors.open(Port::kClient, options.client_endpoint, options.curve_secret));
+  RETURN_IF_ERROR(doors.open(Port::kControl, options.control_endpoint, options.curve_secret));
   BrokerHost& host = parts.host;
   server->dispatch_ = std::make_unique<FrameDispatch>(
-      FrameDispatch::Parts{server->sessions_, host, host.gate(), host.messages(), *server->client_,
-                           *server->control_},
+      FrameDispatch::Parts{server->sessions_, host, host.gate(), host.messages(), doors, doors},
       server->dispatch_hooks(),
       DispatchOptions{host.incarnation(), options.software, options.keys});
   server->refresh_stats(parts.clock.now());
@@ -58,6 +56,7 @@ BrokerServer::BrokerServer(Parts parts, const ServerOptions& options, ServerHook
       board_(parts.board),
       options_(options),
       hooks_(std::move(hooks)),
+      doors_(context_, options.rotation),
       sessions_(options.sessions, parts.host.incarnation(),
                 [] { return base::SessionId(runtime::random_id128()); }),
       posts_(parts.wake),
@@ -96,17 +95,7 @@ base::Status BrokerServer::run() {
 // Everything that came in goes to the log before anything that is committed goes out: so the disk
 // works while the answers are made.
 base::Status BrokerServer::round() {
-  const bool congested = host_.congested();
-  const PollResult ready = zmq_wait(congested ? nullptr : client_.get(), control_.get(),
-                                    gatekeeper_.get(), wake_.fd(), timeout_ms());
-  if (ready.event) {
-    wake_.clear();
-    RETURN_IF_ERROR(host_.collect());
-    posts_.run();
-  }
-  if (ready.gatekeeper) gatekeeper_->serve();
-  if (ready.control) drain(*control_);
-  if (ready.client) drain(*client_);
+  RETURN_IF_ERROR(receive());
   const base::Now now = clock_.now();
   do_timed_work(now);
   host_.hand_over();
@@ -116,6 +105,37 @@ base::Status BrokerServer::round() {
   host_.hand_over();
   rest_when_idle(now);
   return {};
+}
+
+base::Status BrokerServer::receive() {
+  const bool congested = host_.congested();
+  waited_.clear();
+  for (std::size_t i = 0; i < doors_.size(); ++i) {
+    if (congested && doors_.port(i) == Port::kClient) continue;
+    waited_.push_back({doors_.router(i).handle()});
+  }
+  const std::size_t routers = waited_.size();
+  if (gatekeeper_ != nullptr) waited_.push_back({gatekeeper_->handle()});
+  if (zmq_wait(waited_, wake_.fd(), timeout_ms())) {
+    wake_.clear();
+    RETURN_IF_ERROR(host_.collect());
+    // May open and close doors.
+    posts_.run();
+  }
+  if (waited_.size() > routers && waited_.back().ready) gatekeeper_->serve();
+  // The control port first: what it asks for is little.
+  for (const Port port : {Port::kControl, Port::kClient}) {
+    for (std::size_t i = 0; i < doors_.size(); ++i) {
+      if (doors_.port(i) == port && is_ready(doors_.router(i))) drain(doors_.router(i));
+    }
+  }
+  return {};
+}
+
+bool BrokerServer::is_ready(ZmqRouter& router) const {
+  return std::any_of(waited_.begin(), waited_.end(), [&](const ZmqWaited& waited) {
+    return waited.ready && waited.socket == router.handle();
+  });
 }
 
 void BrokerServer::drain(ZmqRouter& router) {
@@ -150,8 +170,16 @@ void BrokerServer::do_timed_work(base::Now now) {
   const std::optional<base::MonoTime> sessions_due = dispatch_->next_tick();
   if (sessions_due && *sessions_due <= now.mono) dispatch_->tick(now);
   if (host_.tick_wanted() || !host_due_ || *host_due_ <= now.mono) host_due_ = host_.tick(now);
-  if (stats_due_ > now.mono) return;
-  refresh_stats(now);
+  if (stats_due_ <= now.mono) refresh_stats(now);
+  // On a clock of its own: whoever asks for statistics puts the next ones off.
+  if (doors_due_ > now.mono) return;
+  doors_due_ = now.mono + kDoorsInterval;
+  look_at_keys(now);
+  doors_.tick(now, sessions_);
+  forget_lost(now);
+}
+
+void BrokerServer::look_at_keys(base::Now now) {
   if (keys_ == nullptr || !hooks_.new_keys) return;
   if (auto keys = hooks_.new_keys()) {
     keys_ = std::move(keys);
@@ -160,11 +188,20 @@ void BrokerServer::do_timed_work(base::Now now) {
   }
 }
 
+base::Status BrokerServer::follow_keys(base::Now now, const std::string& secret,
+                                       const std::optional<access::NextKey>& next) {
+  CHECK(keys_ != nullptr);
+  base::Status status = doors_.follow(now, secret, next);
+  forget_lost(now);
+  return status;
+}
+
+void BrokerServer::forget_lost(base::Now now) {
+  for (const Peer peer : doors_.take_lost(sessions_)) dispatch_->disconnected(now, peer);
+}
+
 void BrokerServer::flush_outboxes(base::Now now) {
-  for (ZmqRouter* router : {client_.get(), control_.get()}) {
-    if (!router->has_waiting()) continue;
-    for (const Peer peer : router->flush()) dispatch_->disconnected(now, peer);
-  }
+  for (const Peer peer : doors_.flush()) dispatch_->disconnected(now, peer);
 }
 
 void BrokerServer::rest_when_idle(base::Now now) {
@@ -180,8 +217,8 @@ void BrokerServer::rest_when_idle(base::Now now) {
 }
 
 long BrokerServer::timeout_ms() const {
-  if (client_->has_waiting() || control_->has_waiting()) return kOutboxPollMs;
-  base::MonoTime due = stats_due_;
+  if (doors_.has_waiting()) return kOutboxPollMs;
+  base::MonoTime due = std::min(stats_due_, doors_due_);
   if (host_due_) due = std::min(due, *host_due_);
   if (host_.tick_wanted()) return 0;
   const std::optional<base::MonoTime> sessions_due = dispatch_->next_tick();
@@ -198,11 +235,13 @@ std::shared_ptr<const http::ProcessStats> BrokerServer::refresh_stats(base::Now 
   stats->storage = host_.storage_stats(now);
   stats->transport.connections = sessions_.size();
   stats->transport.frames_received = dispatch_->counters().frames_received;
-  stats->transport.frames_sent = client_->frames_sent() + control_->frames_sent();
+  stats->transport.frames_sent = doors_.frames_sent();
   stats->transport.frames_refused_by_code = dispatch_->counters().refused_by_code;
   stats->transport.denied_by_role = dispatch_->counters().denied_by_role;
   if (keys_ != nullptr) {
     stats->transport.keys = static_cast<std::uint32_t>(keys_->size());
+    stats->transport.server_keys = doors_.keys();
+    stats->transport.sessions_to_move = doors_.sessions_to_move();
     auto& failures = stats->transport.handshake_failures_by_reason;
     failures["auth"] = gatekeeper_ != nullptr ? gatekeeper_->refused() : 0;
     failures["unchecked"] = dispatch_->counters().strangers;
@@ -221,8 +260,7 @@ base::Status BrokerServer::stop() {
     release(clock_.now());
   } while (!host_.gate().empty());
   flush_outboxes(clock_.now());
-  client_->close(kLingerMs);
-  control_->close(kLingerMs);
+  doors_.close(kLingerMs);
   return host_.close();
 }
 

@@ -6,17 +6,21 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "access/key_ring.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "frontend/broker_host.h"
+#include "frontend/doors.h"
 #include "frontend/frame_dispatch.h"
 #include "frontend/http/process_stats.h"
 #include "frontend/post_queue.h"
 #include "frontend/session_table.h"
 #include "frontend/stats_board.h"
-#include "frontend/zmq_router.h"
+#include "frontend/zmq_context.h"
+#include "frontend/zmq_gatekeeper.h"
+#include "frontend/zmq_wait.h"
 #include "runtime/clock.h"
 #include "runtime/posix/wakeup.h"
 
@@ -31,6 +35,7 @@ struct ServerOptions {
   // With keys the ports speak CURVE, and nobody else is let in. Null = plain text for everybody.
   std::shared_ptr<const access::KeyRing> keys;
   std::string curve_secret;  // of the broker; REQUIRES: not empty where there are keys
+  RotationOptions rotation;
 };
 
 // Runs on the loop thread between two rounds.
@@ -40,6 +45,11 @@ struct ServerHooks {
   std::function<std::string(const http::ProcessStats&)> observe;
   // Asked about once a second: other keys, or null where nothing has changed. May be empty.
   std::function<std::shared_ptr<const access::KeyRing>()> new_keys;
+  // Whom ZeroMQ asks about keys; empty = ZmqGatekeeper::open(). One that gives null is a gatekeeper
+  // that has failed: the ports are there and nobody gets in.
+  std::function<base::Result<std::unique_ptr<ZmqGatekeeper>>(
+      ZmqContext&, std::shared_ptr<const access::KeyRing>)>
+      open_gatekeeper;
   // A manifest from the control port; may be empty.
   std::function<base::Result<base::QueueId>(BrokerHost&, base::Now, std::string_view)> configure;
 };
@@ -78,22 +88,30 @@ class BrokerServer {
   // Loop thread: takes a new picture now.
   std::shared_ptr<const http::ProcessStats> refresh_stats(base::Now now);
 
-  // Loop thread; for tests: as when it had failed.
-  void stop_gatekeeper() { gatekeeper_.reset(); }
+  // Loop thread: asks for new keys now.
+  void look_at_keys(base::Now now);
+  // Loop thread: the broker's own keys are these; as Doors::follow(). REQUIRES: it has keys.
+  base::Status follow_keys(base::Now now, const std::string& secret,
+                           const std::optional<access::NextKey>& next);
 
-  const std::string& client_endpoint() const { return client_->endpoint(); }
-  const std::string& control_endpoint() const { return control_->endpoint(); }
+  // Where clients are to come now; during a rotation with the next key.
+  const std::string& client_endpoint() const { return doors_.endpoint(Port::kClient); }
+  const std::string& control_endpoint() const { return doors_.endpoint(Port::kControl); }
 
  private:
   BrokerServer(Parts parts, const ServerOptions& options, ServerHooks hooks);
 
   DispatchHooks dispatch_hooks();
   base::Status round();
+  // Waits until there is something to do; receives from whom something came.
+  base::Status receive();
   base::Status stop();
+  bool is_ready(ZmqRouter& router) const;
   void drain(ZmqRouter& router);
   void release(base::Now now);
   void do_timed_work(base::Now now);
   void flush_outboxes(base::Now now);
+  void forget_lost(base::Now now);
   void rest_when_idle(base::Now now);
   long timeout_ms() const;
 
@@ -105,8 +123,8 @@ class BrokerServer {
   const ServerHooks hooks_;
   ZmqContext context_;
   std::unique_ptr<ZmqGatekeeper> gatekeeper_;
-  std::unique_ptr<ZmqRouter> client_;
-  std::unique_ptr<ZmqRouter> control_;
+  Doors doors_;
+  std::vector<ZmqWaited> waited_;
   SessionTable sessions_;
   std::unique_ptr<FrameDispatch> dispatch_;
   PostQueue posts_;
@@ -115,6 +133,7 @@ class BrokerServer {
   std::shared_ptr<const access::KeyRing> keys_;
   std::optional<base::MonoTime> host_due_;
   base::MonoTime stats_due_;
+  base::MonoTime doors_due_;  // keys, rotation
   // When the log grew last, and how far.
   base::MonoTime busy_at_;
   base::Lsn busy_end_;

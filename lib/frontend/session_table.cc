@@ -9,19 +9,26 @@ namespace sluice::frontend {
 namespace {
 
 constexpr unsigned kRoutingIdBits = 8 * kRoutingIdBytes;
+constexpr unsigned kDoorShift = kRoutingIdBits + 8;
+constexpr std::uint64_t kByteMask = 0xFF;
 constexpr unsigned kSlotBits = 16;
 constexpr std::uint32_t kSlotMask = (1U << kSlotBits) - 1;
 constexpr std::uint32_t kSlotsMax = kSlotMask;
 
 }  // namespace
 
-Peer make_peer(Port port, const std::byte (&routing_id)[kRoutingIdBytes]) {
+Peer make_peer(Port port, const std::byte (&routing_id)[kRoutingIdBytes], std::uint8_t door) {
   std::uint64_t value = 0;
   std::memcpy(&value, routing_id, kRoutingIdBytes);
-  return Peer(value | (static_cast<std::uint64_t>(port) << kRoutingIdBits));
+  return Peer(value | (static_cast<std::uint64_t>(port) << kRoutingIdBits) |
+              (std::uint64_t{door} << kDoorShift));
 }
 
-Port port_of(Peer peer) { return static_cast<Port>(peer.value() >> kRoutingIdBits); }
+Port port_of(Peer peer) { return static_cast<Port>((peer.value() >> kRoutingIdBits) & kByteMask); }
+
+std::uint8_t door_of(Peer peer) {
+  return static_cast<std::uint8_t>((peer.value() >> kDoorShift) & kByteMask);
+}
 
 void store_routing_id(Peer peer, std::byte (&routing_id)[kRoutingIdBytes]) {
   const std::uint64_t value = peer.value();
@@ -183,6 +190,14 @@ std::vector<broker::SessionHandle> SessionTable::handles() const {
     if (slot.used) all.push_back(slot.session.handle);
   }
   return all;
+}
+
+std::vector<Peer> SessionTable::peers_of(std::uint8_t door) const {
+  std::vector<Peer> peers;
+  for (const Slot& slot : slots_) {
+    if (slot.used && door_of(slot.session.peer) == door) peers.push_back(slot.session.peer);
+  }
+  return peers;
 }
 
 base::MonoTime SessionTable::expiry(const Session& session) const {

@@ -19,11 +19,13 @@ namespace sluice::frontend {
 
 enum class Port : std::uint8_t { kClient = 0, kControl = 1 };
 
-// A connection: the port in the upper bits, the ROUTER's 5-byte routing id in the lower 40.
+// A connection: the ROUTER's 5-byte routing id in the lower 40 bits, above it the port, and above
+// that the number of the door (doors.h), since two routers may draw the same routing ids.
 using Peer = base::StrongInt<std::uint64_t, struct PeerTag>;
 inline constexpr std::size_t kRoutingIdBytes = 5;
-Peer make_peer(Port port, const std::byte (&routing_id)[kRoutingIdBytes]);
+Peer make_peer(Port port, const std::byte (&routing_id)[kRoutingIdBytes], std::uint8_t door = 0);
 Port port_of(Peer peer);
+std::uint8_t door_of(Peer peer);
 void store_routing_id(Peer peer, std::byte (&routing_id)[kRoutingIdBytes]);
 
 struct SessionOptions {
@@ -87,6 +89,8 @@ class SessionTable {
   void disconnected(base::MonoTime now, broker::SessionHandle handle);
   void remove(broker::SessionHandle handle);
   std::vector<broker::SessionHandle> handles() const;
+  // The last connections of the sessions that came through this door, also of those that are away.
+  std::vector<Peer> peers_of(std::uint8_t door) const;
 
   // Sessions whose time to live is over at `now`; they are removed.
   std::vector<Session> expire(base::MonoTime now);

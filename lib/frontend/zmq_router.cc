@@ -6,11 +6,9 @@
 #include <deque>
 #include <unordered_map>
 #include <utility>
-#include <zmq.hpp>
 
-#include "access/zap.h"
 #include "base/check.h"
-#include "base/log.h"
+#include "frontend/zmq_parts.h"
 #include "wire/frame.h"
 
 namespace sluice::frontend {
@@ -23,24 +21,7 @@ constexpr int kHandshakeMs = 5'000;
 constexpr int kHeartbeatMs = 5'000;
 constexpr int kHeartbeatTimeoutMs = 15'000;
 
-base::Error zmq_error(const std::string& what, int code) {
-  const std::string text = what + ": " + zmq_strerror(code);
-  if (code == EINVAL || code == EPROTONOSUPPORT || code == ENODEV) {
-    return base::invalid_argument(text);
-  }
-  return base::unavailable(text);
-}
-
 }  // namespace
-
-class ZmqContext::Impl {
- public:
-  Impl() : context(1) {}
-  zmq::context_t context;
-};
-
-ZmqContext::ZmqContext() : impl_(std::make_unique<Impl>()) {}
-ZmqContext::~ZmqContext() = default;
 
 class ZmqRouter::Impl {
  public:
@@ -111,7 +92,7 @@ Inbound ZmqRouter::Impl::receive() {
   }
   std::byte bytes[kRoutingIdBytes];
   std::memcpy(bytes, id, kRoutingIdBytes);
-  const Peer peer = make_peer(options_.port, bytes);
+  const Peer peer = make_peer(options_.port, bytes, options_.door);
   const char* user = zmq_msg_gets(frame_.handle(), "User-Id");
   if (user == nullptr) user = "";
   if (!options_.curve_secret.empty() && *user == '\0') {
@@ -235,107 +216,8 @@ void ZmqRouter::forget(Peer peer) { impl_->forget(peer); }
 std::vector<Peer> ZmqRouter::flush() { return impl_->flush(); }
 bool ZmqRouter::has_waiting() const { return impl_->has_waiting(); }
 std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent(); }
+void* ZmqRouter::handle() { return impl_->handle(); }
 
 void ZmqRouter::close(int linger_ms) { impl_->close(linger_ms); }
-
-class ZmqGatekeeper::Impl {
- public:
-  Impl(zmq::context_t& context, std::shared_ptr<const access::KeyRing> ring)
-      : ring_(std::move(ring)), socket_(context, zmq::socket_type::rep) {
-    socket_.set(zmq::sockopt::linger, 0);
-    socket_.bind("inproc://zeromq.zap.01");
-  }
-  void set_ring(std::shared_ptr<const access::KeyRing> ring) { ring_ = std::move(ring); }
-  void serve();
-  std::uint64_t refused() const { return refused_; }
-  void* handle() { return socket_.handle(); }
-
- private:
-  std::shared_ptr<const access::KeyRing> ring_;
-  zmq::socket_t socket_;
-  std::uint64_t refused_ = 0;
-};
-
-void ZmqGatekeeper::Impl::serve() {
-  while (true) {
-    std::vector<zmq::message_t> parts(1);
-    if (!socket_.recv(parts.back(), zmq::recv_flags::dontwait)) return;
-    while (parts.back().more()) {
-      parts.emplace_back();
-      if (!socket_.recv(parts.back(), zmq::recv_flags::dontwait)) break;
-    }
-    std::vector<base::ByteView> request;
-    request.reserve(parts.size());
-    for (const zmq::message_t& part : parts) {
-      request.emplace_back(part.data<std::byte>(), part.size());
-    }
-    const access::ZapAnswer answer = access::answer_zap(request, *ring_);
-    if (!answer.granted) {
-      ++refused_;
-      base::log_warn("key_refused", {{"reason", answer.reason}});
-    }
-    for (std::size_t i = 0; i < answer.frames.size(); ++i) {
-      const bool last = i + 1 == answer.frames.size();
-      socket_.send(zmq::buffer(answer.frames[i]),
-                   last ? zmq::send_flags::none : zmq::send_flags::sndmore);
-    }
-  }
-}
-
-base::Result<std::unique_ptr<ZmqGatekeeper>> ZmqGatekeeper::open(
-    ZmqContext& context, std::shared_ptr<const access::KeyRing> ring) {
-  if (zmq_has("curve") == 0) {
-    return base::failed_precondition("keys: this libzmq was built without CURVE");
-  }
-  try {
-    auto impl = std::make_unique<Impl>(context.impl().context, std::move(ring));
-    return std::unique_ptr<ZmqGatekeeper>(new ZmqGatekeeper(std::move(impl)));
-  } catch (const zmq::error_t& error) {
-    return zmq_error("the gatekeeper", error.num());
-  }
-}
-
-ZmqGatekeeper::ZmqGatekeeper(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-ZmqGatekeeper::~ZmqGatekeeper() = default;
-
-void ZmqGatekeeper::set_ring(std::shared_ptr<const access::KeyRing> ring) {
-  impl_->set_ring(std::move(ring));
-}
-void ZmqGatekeeper::serve() {
-  try {
-    impl_->serve();
-  } catch (const zmq::error_t& error) {
-    CHECK(error.num() == EINTR);
-  }
-}
-std::uint64_t ZmqGatekeeper::refused() const { return impl_->refused(); }
-
-PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, ZmqGatekeeper* gatekeeper, int event_fd,
-                    long timeout_ms) {
-  zmq_pollitem_t items[4] = {{nullptr, event_fd, ZMQ_POLLIN, 0}};
-  int count = 1;
-  const int control_at = control != nullptr ? count++ : 0;
-  if (control != nullptr) {
-    items[control_at] = {control->impl().handle(), 0, ZMQ_POLLIN, 0};
-  }
-  const int client_at = client != nullptr ? count++ : 0;
-  if (client != nullptr) {
-    items[client_at] = {client->impl().handle(), 0, ZMQ_POLLIN, 0};
-  }
-  const int gatekeeper_at = gatekeeper != nullptr ? count++ : 0;
-  if (gatekeeper != nullptr) {
-    items[gatekeeper_at] = {gatekeeper->impl().handle(), 0, ZMQ_POLLIN, 0};
-  }
-  if (zmq_poll(items, count, timeout_ms) < 0) {
-    CHECK(zmq_errno() == EINTR);
-    return {};
-  }
-  PollResult result;
-  result.event = items[0].revents != 0;
-  result.control = control_at != 0 && items[control_at].revents != 0;
-  result.client = client_at != 0 && items[client_at].revents != 0;
-  result.gatekeeper = gatekeeper_at != 0 && items[gatekeeper_at].revents != 0;
-  return result;
-}
 
 }  // namespace sluice::frontend

@@ -7,32 +7,18 @@
 #include <string_view>
 #include <vector>
 
-#include "access/key_ring.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "frontend/frame_output.h"
 #include "frontend/session_table.h"
+#include "frontend/zmq_context.h"
 
 namespace sluice::frontend {
 
-// One ZeroMQ context with one I/O thread. Outlives its routers.
-class ZmqContext {
- public:
-  ZmqContext();
-  ~ZmqContext();
-  ZmqContext(const ZmqContext&) = delete;
-  ZmqContext& operator=(const ZmqContext&) = delete;
-
-  class Impl;
-  Impl& impl() { return *impl_; }
-
- private:
-  std::unique_ptr<Impl> impl_;
-};
-
 struct RouterOptions {
   Port port = Port::kClient;
-  std::string endpoint;  // tcp://HOST:PORT; port 0 or * = any free one
+  std::uint8_t door = 0;  // its number, in its peers
+  std::string endpoint;   // tcp://HOST:PORT; port 0 or * = any free one
   // The secret key of a CURVE server, as text; empty = everybody is let in and reads along. With a
   // key, what comes from a connection that no gatekeeper has let in is kStranger.
   std::string curve_secret;
@@ -86,51 +72,12 @@ class ZmqRouter final : public FrameOutput {
 
   // Takes and sends nothing more; what was sent has so long to leave, while the context lives.
   void close(int linger_ms);
-
-  class Impl;
-  Impl& impl() { return *impl_; }
+  void* handle();  // for zmq_wait()
 
  private:
+  class Impl;
   explicit ZmqRouter(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// Asked by ZeroMQ whether a key may connect (ZAP). While there is none, nobody is let in: ZeroMQ
-// then passes connections on without a user, and the routers drop what comes from those. Has to
-// exist before the routers are bound. Owned and called by the loop thread.
-class ZmqGatekeeper {
- public:
-  // FailedPrecondition where this libzmq has no CURVE; Unavailable where there is one already.
-  static base::Result<std::unique_ptr<ZmqGatekeeper>> open(
-      ZmqContext& context, std::shared_ptr<const access::KeyRing> ring);
-  ~ZmqGatekeeper();
-  ZmqGatekeeper(const ZmqGatekeeper&) = delete;
-  ZmqGatekeeper& operator=(const ZmqGatekeeper&) = delete;
-
-  // Of the next requests; connections that are there are not asked again.
-  void set_ring(std::shared_ptr<const access::KeyRing> ring);
-  // Answers what was asked.
-  void serve();
-  std::uint64_t refused() const;
-
-  class Impl;
-  Impl& impl() { return *impl_; }
-
- private:
-  explicit ZmqGatekeeper(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
-};
-
-// Waits for frames and for an event descriptor. Loop thread only.
-struct PollResult {
-  bool client = false;
-  bool control = false;
-  bool gatekeeper = false;
-  bool event = false;
-};
-// Returns at once where something is ready; otherwise at the latest after `timeout_ms` (-1 = no
-// limit). What is null is not looked at.
-PollResult zmq_wait(ZmqRouter* client, ZmqRouter* control, ZmqGatekeeper* gatekeeper, int event_fd,
-                    long timeout_ms);
 
 }  // namespace sluice::frontend

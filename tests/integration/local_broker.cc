@@ -61,6 +61,7 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     server_options.sessions.sessions_max = options.sessions_max;
     server_options.keys = options.keys;
     server_options.curve_secret = options.curve_secret;
+    server_options.rotation = options.rotation;
     frontend::ServerHooks hooks;
     hooks.stat = [](const frontend::http::ProcessStats& stats,
                     std::string_view) -> base::Result<std::string> {
@@ -69,6 +70,12 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     hooks.observe = [](const frontend::http::ProcessStats& stats) {
       return frontend::http::queues_json(stats);
     };
+    if (!options.has_gatekeeper) {
+      hooks.open_gatekeeper = [](frontend::ZmqContext&, std::shared_ptr<const access::KeyRing>)
+          -> base::Result<std::unique_ptr<frontend::ZmqGatekeeper>> {
+        return std::unique_ptr<frontend::ZmqGatekeeper>();
+      };
+    }
     auto server = frontend::BrokerServer::open({*host, *wake_, clock_, board_}, server_options,
                                                std::move(hooks));
     CHECK(server.has_value());
@@ -93,13 +100,16 @@ base::Status LocalBroker::stop() {
   return result_;
 }
 
-void LocalBroker::stop_gatekeeper() {
-  std::promise<void> stopped;
+base::Status LocalBroker::follow_keys(const std::string& secret,
+                                      const std::optional<access::NextKey>& next) {
+  std::promise<base::Status> followed;
   CHECK(server_->post([&] {
-    server_->stop_gatekeeper();
-    stopped.set_value();
+    base::Status status = server_->follow_keys(clock_.now(), secret, next);
+    endpoint_ = server_->client_endpoint();
+    control_endpoint_ = server_->control_endpoint();
+    followed.set_value(std::move(status));
   }));
-  stopped.get_future().wait();
+  return followed.get_future().get();
 }
 
 std::shared_ptr<const frontend::http::ProcessStats> LocalBroker::stats() {

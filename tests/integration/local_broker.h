@@ -38,6 +38,8 @@ struct LocalBrokerOptions {
   std::string client_endpoint = "tcp://127.0.0.1:0";
   std::shared_ptr<const access::KeyRing> keys;
   std::string curve_secret;
+  frontend::RotationOptions rotation;
+  bool has_gatekeeper = true;
 };
 
 // A queue with one subscription, as a manifest without settings gives it.
@@ -57,8 +59,8 @@ class LocalBroker {
   const std::string& control_endpoint() const { return control_endpoint_; }
   std::shared_ptr<const frontend::http::ProcessStats> stats();
   base::Status stop();
-  // As when the gatekeeper had failed.
-  void stop_gatekeeper();
+  // As when the folder of keys had changed; the endpoint of the clients is another then.
+  base::Status follow_keys(const std::string& secret, const std::optional<access::NextKey>& next);
   bool unclean() const { return unclean_; }
 
  private:

@@ -43,6 +43,8 @@ struct TransportStats {
   std::uint64_t frames_sent = 0;
   std::map<std::uint16_t, std::uint64_t> frames_refused_by_code;  // RefusalCode
   std::uint32_t keys = 0;                                         // gauge: authorized keys
+  std::uint32_t server_keys = 0;       // gauge: of the broker's own, each with a socket
+  std::uint32_t sessions_to_move = 0;  // gauge: on the key that a rotation leaves
   std::map<std::string, std::uint64_t> denied_by_role;
   // "auth" (an unknown key) and "unchecked" (frames of connections that nobody let in).
   std::map<std::string, std::uint64_t> handshake_failures_by_reason;

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import stat
 import subprocess
 
@@ -32,17 +33,20 @@ class Access(broker_test.BrokerTest):
             [broker_test.program("sluice-sidecar"), "broker", "--data", self.guarded.data,
              "--listen", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--http", "",
              "--keys", str(self.folder / "broker"), "-f", self.guarded.manifest,
-             "--log-format", "json"],
+             "--rotate-quiet", "200ms", "--log-format", "json"],
             stderr=subprocess.PIPE, text=True)
         self.addCleanup(child.stderr.close)
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
+        self.endpoint = self.wait_for_event(child, "ready")["endpoint"]
+        return child
+
+    def wait_for_event(self, child, name):
         for line in child.stderr:
             event = json.loads(line)
-            if event["event"] == "ready":
-                self.endpoint = event["endpoint"]
-                return child
-        self.fail("the broker did not start")
+            if event["event"] == name:
+                return event
+        self.fail(f"the broker ended without {name}")
 
     def ask(self, name, *arguments, **options):
         keys = ["--keys", str(self.folder / name)] if name else []
@@ -60,29 +64,49 @@ class Access(broker_test.BrokerTest):
         self.assertEqual((taken.returncode, taken.stdout), (0, "hello\n"))
         self.assertEqual(self.ask("viewer", "stat", queue).returncode, 0)
         denied = self.ask("viewer", "pub", queue, "--body", "no")
-        self.assertNotEqual(denied.returncode, 0)
+        self.assertEqual(denied.returncode, 77, denied.stderr)
         self.assertIn("key viewer: needs the role produce", denied.stderr)
         denied = self.ask("elsewhere", "pub", queue, "--body", "no")
-        self.assertNotEqual(denied.returncode, 0)
+        self.assertEqual(denied.returncode, 77, denied.stderr)
         self.assertIn("key elsewhere", denied.stderr)
         denied = self.ask("worker", "purge", queue, "--yes")
-        self.assertNotEqual(denied.returncode, 0)
+        self.assertEqual(denied.returncode, 77, denied.stderr)
         self.assertIn("needs the role admin", denied.stderr)
 
     def test_who_has_no_key_or_a_wrong_one_is_told(self):
         queue = self.guarded.queue
         self.make_key("worker", "produce,consume")
         self.start()
-        self.make_key("late", "produce")
+        late = self.make_key("late", "produce")
         known = self.folder / "broker" / "authorized_keys"
         known.write_text("".join(line for line in known.read_text().splitlines(True)
                                  if not line.startswith("late")))
         wrong = self.ask("late", "pub", queue, "--body", "no")
-        self.assertNotEqual(wrong.returncode, 0)
+        self.assertEqual(wrong.returncode, 77, wrong.stderr)
         self.assertIn("the broker refused this key", wrong.stderr)
-        self.assertNotEqual(self.ask(None, "pub", queue, "--body", "no").returncode, 0)
-        (self.folder / "late" / "broker.pub").write_text("0" * 40)
-        self.assertNotEqual(self.ask("late", "pub", queue, "--body", "no").returncode, 0)
+        none = self.ask(None, "pub", queue, "--body", "no")
+        self.assertEqual(none.returncode, 77, none.stderr)
+        self.assertIn("only who has a key", none.stderr)
+        (self.folder / "late" / "broker.pub").write_text(late["publicKey"])
+        other = self.ask("late", "pub", queue, "--body", "no")
+        self.assertEqual(other.returncode, 77, other.stderr)
+        self.assertIn("broker.pub is not this broker's key", other.stderr)
+
+    def test_an_endpoint_that_is_asked_for_wins(self):
+        queue = self.guarded.queue
+        self.make_key("worker", "produce")
+        self.start()
+        keys = ["--keys", str(self.folder / "worker"), "--timeout", "5"]
+        pub = ["pub", queue, "--body", "x"]
+        endpoint = self.folder / "worker" / "endpoint"
+        endpoint.write_text(self.endpoint)
+        self.assertEqual(self.sluice(*keys, *pub).returncode, 0)
+        endpoint.write_text("tcp://127.0.0.1:1")
+        self.assertEqual(self.sluice("--endpoint", self.endpoint, *keys, *pub).returncode, 0)
+        self.assertEqual(self.sluice(*keys, *pub, env=dict(
+            os.environ, SLUICE_ENDPOINT=self.endpoint)).returncode, 0)
+        self.assertEqual(self.sluice("--keys", str(self.folder / "worker"), "--timeout", "0.3",
+                                     *pub).returncode, 69)
 
     def test_keys_come_and_go_while_the_broker_runs(self):
         queue = self.guarded.queue
@@ -97,6 +121,32 @@ class Access(broker_test.BrokerTest):
             lambda: self.ask("late", "pub", queue, "--body", "x").returncode != 0, "a gone key")
         known.write_text("nonsense\n")
         self.assertEqual(self.ask("worker", "pub", queue, "--body", "x").returncode, 0)
+
+    def test_the_brokers_key_changes_while_it_runs(self):
+        queue = self.guarded.queue
+        self.make_key("worker", "produce,consume")
+        child = self.start()
+        self.assertEqual(self.ask("worker", "pub", queue, "--body", "old").returncode, 0)
+        broker = str(self.folder / "broker")
+        begun = self.sluice("keys", "rotate", "--broker", broker, "--listen", "tcp://127.0.0.1:0")
+        self.assertEqual(begun.returncode, 0, begun.stderr)
+        child.send_signal(signal.SIGHUP)
+        event = self.wait_for_event(child, "rotation_begun")
+        self.assertEqual(event["leaves"], self.endpoint)
+        shown = self.sluice("keys", "show", "--broker", broker, "--json")
+        self.assertEqual(json.loads(shown.stdout)["next"]["brokerKey"], begun.stdout.strip())
+        again = self.sluice("keys", "rotate", "--broker", broker, "--listen", "tcp://127.0.0.1:0")
+        self.assertIn("--finish ends it", again.stderr)
+        (self.folder / "worker" / "broker.pub").write_text(begun.stdout)
+        self.endpoint = event["endpoint"]
+        self.assertEqual(self.ask("worker", "pub", queue, "--body", "new").returncode, 0)
+        done = self.wait_for_event(child, "rotation_done")
+        self.assertEqual(done["closed"], event["leaves"])
+        finished = self.sluice("keys", "rotate", "--broker", broker, "--finish")
+        self.assertEqual(finished.stdout, begun.stdout, finished.stderr)
+        self.assertEqual(sorted(os.listdir(broker)), ["authorized_keys", "server.key"])
+        taken = self.ask("worker", "sub", queue, "--max", "2")
+        self.assertEqual((taken.returncode, taken.stdout), (0, "old\nnew\n"))
 
     def test_plain_text_stays_on_this_machine(self):
         done = subprocess.run(

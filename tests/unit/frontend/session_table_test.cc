@@ -48,6 +48,16 @@ TEST(PeerTest, HoldsPortAndRoutingId) {
   EXPECT_TRUE(std::equal(std::begin(id), std::end(id), std::begin(back)));
 }
 
+TEST(PeerTest, HoldsTheDoorToo) {
+  const std::byte id[kRoutingIdBytes] = {std::byte{0}, std::byte{0xFF}, std::byte{0xFF},
+                                         std::byte{0xFF}, std::byte{0xFF}};
+  const Peer peer = make_peer(Port::kControl, id, 255);
+  EXPECT_EQ(port_of(peer), Port::kControl);
+  EXPECT_EQ(door_of(peer), 255);
+  EXPECT_EQ(door_of(make_peer(Port::kControl, id)), 0);
+  EXPECT_NE(peer, make_peer(Port::kControl, id));
+}
+
 TEST_F(SessionTableTest, ANewSessionGetsIdNumberAndEpoch) {
   const auto result = say_hello(0, peer(1));
   ASSERT_FALSE(result.refusal.refused());
@@ -173,6 +183,24 @@ TEST_F(SessionTableTest, WhoSaidGoodbyeIsNoLongerHeard) {
   SessionTable::Session* session = say_hello(0, peer(1)).session;
   session->closing = true;
   EXPECT_EQ(table_.heard(at(0), peer(1), header(*session)).code, RefusalCode::kNoSession);
+}
+
+TEST_F(SessionTableTest, ASessionIsOnTheDoorOfItsLastConnection) {
+  const std::byte id[kRoutingIdBytes] = {};
+  const Peer old_door = make_peer(Port::kClient, id, 1);
+  const Peer new_door = make_peer(Port::kClient, id, 2);
+  const auto first = say_hello(0, old_door);
+  ASSERT_FALSE(first.refusal.refused());
+  EXPECT_EQ(table_.peers_of(1), std::vector<Peer>{old_door});
+  wire::Hello hello;
+  hello.version_min = hello.version_max = wire::kProtocolVersion;
+  hello.session_id = first.session->id;
+  hello.session_epoch = first.session->epoch;
+  const auto moved = table_.hello(at(1), new_door, 1, hello);
+  ASSERT_FALSE(moved.refusal.refused());
+  EXPECT_TRUE(moved.session->resumed);
+  EXPECT_TRUE(table_.peers_of(1).empty());
+  EXPECT_EQ(table_.peers_of(2), std::vector<Peer>{new_door});
 }
 
 }  // namespace
