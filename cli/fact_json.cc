@@ -82,6 +82,14 @@ Json describe(const storage::ReleasedFact& fact) { return describe_ranges(fact);
 Json describe(const storage::RedrivenFact& fact) { return describe_ranges(fact); }
 Json describe(const storage::RewoundFact& fact) { return describe_ranges(fact); }
 Json describe(const storage::RemovedFact& fact) { return describe_ranges(fact); }
+Json describe(const storage::DamagedFact& fact) {
+  Json json = describe_ranges(fact);
+  json["event"] = storage::to_string(fact.event);
+  json["at"] = format_wall(fact.at);
+  json["begin"] = fact.begin.value();
+  json["end"] = fact.end.value();
+  return json;
+}
 template <typename Fact>
 Json describe_counters(const Fact& fact) {
   Json json = key_json(fact.key);
@@ -139,6 +147,8 @@ Json fact_json(RecordType type, base::ByteView payload) {
       return or_undecodable(storage::decode_redriven(payload));
     case RecordType::kRewound:
       return or_undecodable(storage::decode_rewound(payload));
+    case RecordType::kDamaged:
+      return or_undecodable(storage::decode_damaged(payload));
     case RecordType::kRemoved:
       return or_undecodable(storage::decode_removed(payload));
     default:

@@ -1,12 +1,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/format.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/stat_document.h"
@@ -23,6 +25,7 @@ struct QueueFlags {
   std::string to;
   bool json = false;
   bool yes = false;
+  bool of_all = false;  // no subscription was named
 };
 
 base::Status list(client::Connection& connection, const QueueFlags& flags) {
@@ -105,6 +108,22 @@ base::Status seek(client::Connection& connection, const QueueFlags& flags) {
   return {};
 }
 
+base::Status discard_damaged(client::Connection& connection, const QueueFlags& flags) {
+  client::Admin admin(connection);
+  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(flags.name));
+  const std::string subscription = flags.of_all ? "" : flags.subscription;
+  ASSIGN_OR_RETURN(const std::uint64_t messages,
+                   admin.discard_damaged(info.id, subscription, !flags.yes));
+  if (flags.json) {
+    std::printf("{\"messages\":%llu,\"discarded\":%s}\n", static_cast<unsigned long long>(messages),
+                flags.yes ? "true" : "false");
+    return {};
+  }
+  print_note(format_count(messages) + " damaged " + (messages == 1 ? "message" : "messages") +
+             (flags.yes ? " discarded" : " would be discarded; say --yes"));
+  return {};
+}
+
 using Action = base::Status (*)(client::Connection&, const QueueFlags&);
 
 int run(const Context& context, const QueueFlags& flags, Action action) {
@@ -148,6 +167,26 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
       "  sluice queue seek orders --to end\n"
       "  sluice queue seek orders --subscription audit --to time:2026-01-31T12:00:00Z");
   seek_command->callback([flags, &context, &exit_code] { exit_code = run(context, *flags, seek); });
+
+  CLI::App* discard_command = queue->add_subcommand(
+      "discard-damaged", "Give up messages that the disk has lost; without --yes only counts");
+  discard_command->add_option("queue", flags->name, "Name of the queue")->required();
+  CLI::Option* of_one =
+      discard_command->add_option("--subscription", flags->subscription, "Only of this one");
+  discard_command->add_flag("--yes", flags->yes, "Discard them");
+  discard_command->add_flag("--json", flags->json, "One JSON object");
+  discard_command->footer(
+      "Damaged messages block nobody and stay counted until this says that they are given up. "
+      "First\n"
+      "see what `sluice log verify` tells, and whether a backup has them.\n"
+      "\n"
+      "Examples:\n"
+      "  sluice queue discard-damaged orders\n"
+      "  sluice queue discard-damaged orders --subscription audit --yes");
+  discard_command->callback([flags, of_one, &context, &exit_code] {
+    flags->of_all = of_one->count() == 0;
+    exit_code = run(context, *flags, discard_damaged);
+  });
 
   CLI::App* delete_command =
       queue->add_subcommand("delete", "Delete a queue with all its messages and dead letters");

@@ -84,6 +84,7 @@ json as_queue_list(json document) {
 std::string render_stat_table(const json& document) {
   TextTable table({"QUEUE", "SUBSCRIPTION", ">READY", ">IN FLIGHT", ">DELAYED", ">DEAD", ">OLDEST",
                    ">CONSUMERS"});
+  std::string damaged;
   for (const json& queue : child(document, "queues")) {
     for (const json& one : child(queue, "subscriptions")) {
       const json& messages = child(one, "messages");
@@ -91,9 +92,12 @@ std::string render_stat_table(const json& document) {
       table.add({text(queue, "name"), text(one, "name"), count("ready"), count("inFlight"),
                  count("delayed"), count("deadLettered"), oldest(one),
                  format_count(number(child(one, "consumers"), "count"))});
+      if (number(messages, "damaged") == 0) continue;
+      damaged += "needs repair: " + count("damaged") + " damaged messages in " +
+                 text(queue, "name") + ", subscription " + text(one, "name") + "\n";
     }
   }
-  return table.size() > 0 ? table.render() : "no queues\n";
+  return table.size() > 0 ? table.render() + damaged : "no queues\n";
 }
 
 std::string render_queue(const json& queue) {

@@ -115,6 +115,7 @@ class Consumer final : public EffectSink {
   void emit(Wait, PeekReply) override {}
   void emit(Wait, DeleteReply) override {}
   void emit(Wait, SeekReply) override {}
+  void emit(Wait, DiscardReply) override {}
 
   PublisherHandle publisher;
   AttachmentHandle attachment;

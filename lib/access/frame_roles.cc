@@ -33,6 +33,7 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kCancelTask:
     case wire::FrameType::kDeleteQueue:
     case wire::FrameType::kSeek:
+    case wire::FrameType::kDiscardDamaged:
       return Role::kAdmin;
     case wire::FrameType::kObserve:
     case wire::FrameType::kConfigure:
@@ -54,6 +55,7 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kTask:
     case wire::FrameType::kQueueDeleted:
     case wire::FrameType::kSeeked:
+    case wire::FrameType::kDamagedDiscarded:
     case wire::FrameType::kObservation:
     case wire::FrameType::kConfigured:
     case wire::FrameType::kCordoned:

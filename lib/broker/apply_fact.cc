@@ -248,6 +248,24 @@ Status apply_fact(State& state, const storage::RemovedFact& fact, Lsn record) {
   return {};
 }
 
+Status apply_fact(State& state, const storage::DamagedFact& fact, Lsn record) {
+  ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  for (const SequenceRange& range : fact.ranges) {
+    if (fact.event == storage::DamageEvent::kFound) {
+      for (const SequenceRange& part : subscription->idle_in(range)) subscription->quarantine(part);
+      continue;
+    }
+    for (const SequenceRange& part : subscription->quarantined_in(range)) {
+      if (fact.event == storage::DamageEvent::kReadable) {
+        subscription->end_quarantine(part);
+      } else {
+        subscription->stream().remove(*subscription, part);
+      }
+    }
+  }
+  return {};
+}
+
 Status apply_fact(State& state, const storage::SessionFact& fact, Lsn) {
   if (fact.event == storage::SessionEvent::kClosed) {
     state.sessions.erase(fact.session);

@@ -27,6 +27,7 @@ base::Status apply_fact(State& state, const storage::DeadFact& fact, base::Lsn r
 base::Status apply_fact(State& state, const storage::RedrivenFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RewoundFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RemovedFact& fact, base::Lsn record);
+base::Status apply_fact(State& state, const storage::DamagedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::SessionFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::TaskFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::ProducerFact& fact, base::Lsn record);

@@ -118,6 +118,10 @@ namespace {
 Status apply_messages(State& state, const storage::RecordView& view) {
   ASSIGN_OR_RETURN(const storage::DecodedMessages decoded, storage::decode_messages(view.payload));
   const auto summary = base::summarize_batch(decoded.entries);
+  if (view.damaged) {
+    const SequenceRange range{decoded.fact.first, decoded.fact.first + (decoded.fact.count - 1)};
+    if (Stream* stream = state.stream(decoded.fact.stream)) stream->doubt(range);
+  }
   if (!summary || summary->count != decoded.fact.count) {
     // The head was good, the entries are not: the messages exist and are damaged.
     return apply_fact(state, decoded.fact, {}, false, view.begin);
@@ -164,6 +168,8 @@ Status apply_record(State& state, const storage::RecordView& view) {
       return apply_decoded(state, storage::decode_rewound(payload), view.begin);
     case RecordType::kRemoved:
       return apply_decoded(state, storage::decode_removed(payload), view.begin);
+    case RecordType::kDamaged:
+      return apply_decoded(state, storage::decode_damaged(payload), view.begin);
     case RecordType::kSession:
       return apply_decoded(state, storage::decode_session(payload), view.begin);
     case RecordType::kTask:

@@ -6,6 +6,7 @@
 #include "broker/attaching.h"
 #include "broker/configuring.h"
 #include "broker/core.h"
+#include "broker/damage.h"
 #include "broker/delivery.h"
 #include "broker/peeking.h"
 #include "broker/publish_credit.h"
@@ -83,6 +84,8 @@ storage::Appended Broker::start(base::Now now, bool unclean, const base::Id128& 
   impl_->run(now, [&] {
     Core& core = impl_->core;
     at = core.start(now, unclean, log_id_if_new, software, incarnations_skipped);
+    look_again(core, now);
+    at.end = core.log.positions().appended;
     if (incarnations_skipped == 0) return;
     forget_sessions(core, now);
     at.end = core.log.positions().appended;
@@ -130,6 +133,10 @@ void Broker::apply(base::Now now, const DeleteQueue& command) {
   impl_->run(now, [&] { delete_queue(impl_->core, command); });
 }
 
+void Broker::apply(base::Now now, const DiscardDamaged& command) {
+  impl_->run(now, [&] { discard_damaged(impl_->core, now, command); });
+}
+
 void Broker::apply(base::Now now, const Seek& command) {
   impl_->run(now, [&] { seek(impl_->core, command); });
 }
@@ -161,6 +168,14 @@ base::Status Broker::check_configure(const Configure& command, std::size_t new_o
 }
 
 void Broker::set_disk_low(bool low) { impl_->core.disk_low = low; }
+
+void Broker::look_for_damage(base::Now now, const storage::StreamId& stream,
+                             base::SequenceRange range, base::Lsn begin, base::Lsn end) {
+  impl_->run(now, [&] {
+    Stream* found = impl_->core.state.stream(stream);
+    if (found != nullptr) broker::look_for_damage(impl_->core, now, *found, range, begin, end);
+  });
+}
 
 void Broker::messages_read(base::Now now) {
   impl_->run(now, [&] {

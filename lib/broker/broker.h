@@ -80,6 +80,7 @@ class Broker {
   void apply(base::Now now, const Settle& command);
   void apply(base::Now now, const Extend& command);
   void apply(base::Now now, const DeleteQueue& command);
+  void apply(base::Now now, const DiscardDamaged& command);
   void apply(base::Now now, const Seek& command);
   void apply(base::Now now, const Redrive& command);
   void apply(base::Now now, const Purge& command);
@@ -96,6 +97,11 @@ class Broker {
 
   // Storage brought something in (MessageStore::ready): deliveries that wait for it go on.
   void messages_read(base::Now now);
+
+  // Storage found that some of these messages may be lost, whose bytes are or were in [begin, end):
+  // those that cannot be read are counted as damaged and block nobody.
+  void look_for_damage(base::Now now, const storage::StreamId& stream, base::SequenceRange range,
+                       base::Lsn begin, base::Lsn end);
 
   // Does all time-driven work (leases, backoff, delays, expiry, recovered sessions) and one slice
   // of each running task; at most about 1 ms. Returns when it must run next at the latest:

@@ -136,6 +136,14 @@ struct Seek {
   std::uint64_t value = 0;  // kSequence: a sequence, kTime: wall ms
 };
 
+// Gives up the messages that cannot be read any more.
+struct DiscardDamaged {
+  Origin origin;
+  base::QueueId queue;
+  std::string subscription;  // empty = all
+  bool dry_run = false;      // count only
+};
+
 struct DeleteQueue {
   Origin origin;
   base::QueueId queue;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "broker/damage.h"
 #include "broker/returning.h"
 
 namespace sluice::broker {
@@ -58,6 +59,7 @@ class Delivery {
                                            std::uint64_t bytes_max);
   void add(const storage::BatchLocation& batch, const storage::EntrySlice& slice, Draft& draft);
   void pass_over(SequenceRange range);
+  void lose(SequenceRange range, base::Lsn begin = base::Lsn());
   void send(Attachment& attachment, Draft draft);
   void send_settled(Attachment& attachment, Draft draft);
   void count(const Draft& draft);
@@ -177,12 +179,12 @@ std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
     return std::nullopt;
   }
   if (!found->has_value()) {
-    pass_over(ready);
+    lose(ready);
     return std::nullopt;
   }
   const storage::BatchLocation& batch = **found;
   if (ready.first < batch.first) {
-    pass_over({ready.first, std::min(ready.last, batch.first - 1)});
+    lose({ready.first, std::min(ready.last, batch.first - 1)});
     return std::nullopt;
   }
   near = batch;
@@ -198,7 +200,7 @@ std::optional<storage::EntrySlice> Delivery::slice(const storage::BatchLocation&
     return std::nullopt;
   }
   if (entries->damaged) {
-    pass_over({entries->first, entries->first + (entries->count - 1)});
+    lose({entries->first, entries->first + (entries->count - 1)}, batch.lsn);
     return std::nullopt;
   }
   return *entries;
@@ -219,6 +221,13 @@ void Delivery::add(const storage::BatchLocation& batch, const storage::EntrySlic
   draft.bytes += slice.bytes;
 }
 
+// The disk has lost it.
+void Delivery::lose(SequenceRange range, base::Lsn begin) {
+  quarantine(core_, now_, subscription_, {range}, begin, begin);
+  --damage_left_;
+}
+
+// It could not be read, and perhaps can be tomorrow.
 void Delivery::pass_over(SequenceRange range) {
   subscription_.pass_over(range);
   --damage_left_;

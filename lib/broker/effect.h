@@ -148,6 +148,12 @@ struct DeleteReply {
   Refusal refusal;
 };
 
+struct DiscardReply {
+  Origin origin;
+  Refusal refusal;
+  std::uint64_t messages = 0;  // over all subscriptions
+};
+
 struct SeekReply {
   Origin origin;
   Refusal refusal;
@@ -173,6 +179,7 @@ class EffectSink {
   virtual void emit(Wait wait, PeekReply effect) = 0;
   virtual void emit(Wait wait, DeleteReply effect) = 0;
   virtual void emit(Wait wait, SeekReply effect) = 0;
+  virtual void emit(Wait wait, DiscardReply effect) = 0;
 };
 
 }  // namespace sluice::broker

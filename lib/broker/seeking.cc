@@ -43,6 +43,10 @@ void skip(Core& core, Subscription& subscription, Sequence position) {
     skipped.push_back(gap);
     return true;
   });
+  // What is damaged is discarded by its own command only.
+  for (const SequenceRange& bad : subscription.quarantined_in({Sequence(1), position - 1})) {
+    cut_range(skipped, bad);
+  }
   record_ranges(core, subscription, std::move(fact), skipped);
 }
 

@@ -19,7 +19,8 @@ enum class Section : std::uint16_t {
   kProducers = 4,
   kSessions = 5,
   kTasks = 6,
-  kLeaving = 7,  // not in whole ones
+  kLeaving = 7,   // not in whole ones
+  kDamaged = 23,  // not in whole ones, and only where there are some
 };
 constexpr std::uint16_t tag(Section value) { return static_cast<std::uint16_t>(value); }
 
@@ -32,6 +33,7 @@ constexpr std::size_t kProducerBytesMin = 32;
 constexpr std::size_t kSessionBytesMin = 22;
 constexpr std::size_t kTaskBytesMin = 90;
 constexpr std::size_t kLeavingBytesMin = 17;
+constexpr std::size_t kDamagedBytesMin = 24;
 
 bool count_fits(ByteReader& in, std::uint64_t count, std::size_t bytes_min) {
   if (count <= in.remaining() / bytes_min) return true;
@@ -236,6 +238,44 @@ void clear(storage::SideIndex& index) {
   index.erase_range(first, end, kAll);
 }
 
+std::vector<const Subscription*> damaged_ones(const State& state) {
+  std::vector<const Subscription*> found;
+  for (const auto& [id, queue] : state.queues) {
+    for (const auto& stream : queue->streams()) {
+      for (const auto& subscription : stream->subscriptions()) {
+        if (!subscription->quarantined().empty()) found.push_back(subscription.get());
+      }
+    }
+  }
+  return found;
+}
+void put_damaged(const std::vector<const Subscription*>& found, std::vector<std::byte>& bytes) {
+  ByteWriter(bytes).u64(found.size());
+  for (const Subscription* subscription : found) {
+    ByteWriter out(bytes);
+    put_key(out, subscription->key());
+    subscription->quarantined().serialize(bytes);
+  }
+}
+bool get_damaged(ByteReader& in, State& state) {
+  Subscription* subscription = state.subscription(get_key(in));
+  auto damaged = storage::SequenceSet::deserialize(in);
+  if (subscription == nullptr || !damaged || damaged->empty()) return false;
+  const base::Sequence last = *damaged->last();
+  if (damaged->contains(base::Sequence(0)) || subscription->stream().next() <= last) return false;
+  Ranges all;
+  damaged->for_each_range(base::Sequence(1), last, [&](base::SequenceRange run) {
+    all.push_back(run);
+    return true;
+  });
+  // Neither gone nor held nor there a second time.
+  for (const base::SequenceRange& run : all) {
+    if (subscription->idle_in(run) != Ranges{run}) return false;
+  }
+  subscription->restore_quarantine(*std::move(damaged));
+  return true;
+}
+
 // A u64 count, then that many elements.
 template <typename Fn>
 bool get_list(ByteReader& in, std::size_t bytes_min, Fn&& fn) {
@@ -267,6 +307,9 @@ bool get_section(Section section, ByteReader& in, SnapshotForm form, State& stat
     case Section::kLeaving:
       return form == SnapshotForm::kBesideIndex &&
              get_list(in, kLeavingBytesMin, [&] { return get_leaving(in, state); });
+    case Section::kDamaged:
+      return form == SnapshotForm::kBesideIndex &&
+             get_list(in, kDamagedBytesMin, [&] { return get_damaged(in, state); });
   }
   return false;
 }
@@ -295,6 +338,8 @@ std::vector<std::byte> encode_state(const State& state, SnapshotForm form) {
   put(Section::kSessions, [&] { put_sessions(state, out); });
   put(Section::kTasks, [&] { put_tasks(state, out); });
   if (!whole) put(Section::kLeaving, [&] { put_leaving(state, out); });
+  const std::vector<const Subscription*> damaged = damaged_ones(state);
+  if (!whole && !damaged.empty()) put(Section::kDamaged, [&] { put_damaged(damaged, out); });
   return out;
 }
 
@@ -318,7 +363,8 @@ base::Status decode_state(base::ByteView data, State& state) {
     last = section;
     return get_section(static_cast<Section>(section), in, form, state);
   });
-  if (!good || last != tag(whole ? Section::kTasks : Section::kLeaving)) {
+  const std::uint16_t least = tag(whole ? Section::kTasks : Section::kLeaving);
+  if (!good || last < least || (whole && last > least)) {
     return base::corruption("broker snapshot: malformed in section " + std::to_string(last));
   }
   return {};

@@ -17,6 +17,7 @@ void Stream::expect(base::Sequence last) {
   if (last < next_) return;
   // Nothing is known of them but that they exist; they are damaged for whoever wants to read them.
   ledger_.add({next_, last}, 0, false);
+  doubt({next_, last});
   next_ = last + 1;
 }
 
@@ -182,7 +183,7 @@ std::optional<base::SequenceRange> Stream::next_idle(base::Sequence from) const 
     if (!run) return std::nullopt;
     bool is_held = false;
     for (const auto& subscription : subscriptions_) {
-      const std::optional<base::SequenceRange> held = subscription->next_held(run->first);
+      const std::optional<base::SequenceRange> held = subscription->next_kept(run->first);
       if (!held) continue;
       if (held->first <= run->first) {
         from = held->last + 1;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -41,6 +42,9 @@ class Stream {
   void extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform);
   // Sequences up to `last` exist although their record was never seen: it is damaged.
   void expect(base::Sequence last);
+  // These may not be readable: their record is damaged. Until somebody looks; not in snapshots.
+  void doubt(base::SequenceRange range) { doubtful_.push_back(range); }
+  Ranges take_doubtful() { return std::exchange(doubtful_, {}); }
   // Skips `count` sequences that never had a message.
   void jump(std::uint64_t count);
   void expire(base::SequenceRange range, base::WallTime at) { expiry_.add(range, at); }
@@ -72,8 +76,8 @@ class Stream {
   // In the order of their ids.
   const std::vector<std::unique_ptr<Subscription>>& subscriptions() const { return subscriptions_; }
 
-  // The lowest stretch at or after `from` that some subscription has not left behind and none
-  // holds.
+  // The lowest stretch at or after `from` that some subscription has not left behind, none holds,
+  // and every one could read.
   std::optional<base::SequenceRange> next_idle(base::Sequence from) const;
 
   // How many messages of the range some subscription has not left behind.
@@ -105,6 +109,7 @@ class Stream {
   const storage::StreamId id_;
   const std::uint64_t number_;
   base::Sequence next_{1};
+  Ranges doubtful_;
   ByteLedger ledger_;
   const SideBooks side_;
   TimedRuns expiry_;

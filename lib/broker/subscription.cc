@@ -56,6 +56,7 @@ void Subscription::remove(base::SequenceRange range) {
   if (!retries_.empty()) retries_.forget(range);
   if (!suspects_.empty()) suspects_.erase(range);
   if (!damaged_.empty()) damaged_.erase(range);
+  if (!passed_.empty()) passed_.erase(range);
   if (!unexpiring_.empty()) unexpiring_.erase(range);
 }
 
@@ -100,7 +101,7 @@ Ranges Subscription::without_dead(Ranges ranges) const {
 
 void Subscription::wake(base::Sequence sequence) {
   // Time may come round again (a clock that was set back): what was found damaged stays so.
-  if (!damaged_.empty() && damaged_.contains(sequence)) return;
+  if (!passed_.empty() && passed_.contains(sequence)) return;
   make_ready({sequence, sequence});
 }
 
@@ -108,8 +109,8 @@ void Subscription::wake_delayed(base::SequenceRange range) {
   if (delays_.empty()) return;
   delays_.for_each_range(range.first, range.last, [this](base::SequenceRange run) {
     make_ready(run);
-    if (damaged_.empty()) return true;
-    damaged_.for_each_range(run.first, run.last, [this](base::SequenceRange bad) {
+    if (passed_.empty()) return true;
+    passed_.for_each_range(run.first, run.last, [this](base::SequenceRange bad) {
       taken_.insert(bad);
       return true;
     });
@@ -120,7 +121,21 @@ void Subscription::wake_delayed(base::SequenceRange range) {
 void Subscription::pass_over(base::SequenceRange range) {
   taken_.insert(range);
   if (!suspects_.empty()) suspects_.erase(range);
+  passed_.insert(range);
+}
+
+void Subscription::quarantine(base::SequenceRange range) {
+  end_delay(range);
+  if (!retries_.empty()) retries_.forget(range);
+  if (!suspects_.empty()) suspects_.erase(range);
+  if (!passed_.empty()) passed_.erase(range);
+  taken_.insert(range);
   damaged_.insert(range);
+}
+
+void Subscription::end_quarantine(base::SequenceRange range) {
+  damaged_.erase(range);
+  taken_.erase(range);
 }
 
 std::optional<base::SequenceRange> Subscription::next_ready(base::Sequence from) const {
@@ -139,7 +154,7 @@ std::uint64_t Subscription::ready() const {
 }
 
 std::uint64_t Subscription::delayed() const {
-  return taken_.count() - suspects_.count() - gone_.count() - in_flight_ - damaged_.count();
+  return taken_.count() - suspects_.count() - gone_.count() - in_flight_ - damaged();
 }
 
 bool Subscription::drained() const {
@@ -169,7 +184,26 @@ Ranges Subscription::idle_in(base::SequenceRange range) const {
     if (from <= gap.last) append_range(idle, {from, gap.last});
     return true;
   });
+  if (damaged_.empty()) return idle;
+  for (const base::SequenceRange& bad : quarantined_in(range)) cut_range(idle, bad);
   return idle;
+}
+
+Ranges Subscription::quarantined_in(base::SequenceRange range) const {
+  Ranges found;
+  damaged_.for_each_range(range.first, range.last, [&](base::SequenceRange run) {
+    found.push_back(run);
+    return true;
+  });
+  return found;
+}
+
+std::optional<base::SequenceRange> Subscription::next_kept(base::Sequence from) const {
+  std::optional<base::SequenceRange> kept = next_held(from);
+  if (damaged_.empty()) return kept;
+  const std::optional<base::Sequence> bad = damaged_.next_in(from);
+  if (!bad || (kept && kept->first <= *bad)) return kept;
+  return base::SequenceRange{*bad, damaged_.next_not_in(*bad) - 1};
 }
 
 std::optional<base::SequenceRange> Subscription::next_held(base::Sequence from) const {
@@ -224,6 +258,11 @@ void Subscription::restore_retries(storage::SequenceSet known, storage::Sequence
 
 void Subscription::restore_dead(storage::SequenceSet dead, std::uint64_t bytes) {
   dead_.restore(std::move(dead), bytes);
+}
+
+void Subscription::restore_quarantine(storage::SequenceSet damaged) {
+  insert_all(damaged, taken_);
+  damaged_ = std::move(damaged);
 }
 
 void Subscription::flush() const {

@@ -73,6 +73,12 @@ class Subscription {
   // A dead letter is a message again, with fresh counters, and no longer expires. REQUIRES: dead.
   void revive(base::Sequence sequence, bool expires);
 
+  // Cannot be read, and stays so until a command discards it: nobody waits for it. REQUIRES: not
+  // gone, not held.
+  void quarantine(base::SequenceRange range);
+  // Readable after all: ready. REQUIRES: in quarantine.
+  void end_quarantine(base::SequenceRange range);
+
   // Ready again, with fresh counters. REQUIRES: gone, and none of it dead.
   void rewind(base::SequenceRange range);
 
@@ -82,7 +88,7 @@ class Subscription {
   void wake(base::Sequence sequence);
   // The deliver-at of those of `range` that are delayed is over.
   void wake_delayed(base::SequenceRange range);
-  // Cannot be read: passed over until the next start.
+  // Could not be read this time, or may not be written down: passed over until the next start.
   void pass_over(base::SequenceRange range);
   RetryBook& retries() { return retries_; }
 
@@ -98,7 +104,8 @@ class Subscription {
   std::uint64_t in_flight() const { return in_flight_; }
   // By a deliver-at or a backoff.
   std::uint64_t delayed() const;
-  std::uint64_t damaged() const { return damaged_.count(); }
+  // In quarantine or passed over.
+  std::uint64_t damaged() const { return damaged_.count() + passed_.count(); }
   // True when nothing waits, is in flight or is dead here.
   bool drained() const;
   // True when it may have entries of its own in the side index.
@@ -115,9 +122,13 @@ class Subscription {
   const std::map<base::Sequence, Held>& held() const { return held_; }
   // `ranges` without the dead letters among them.
   Ranges without_dead(Ranges ranges) const;
-  // The parts of `range` that are not gone and not held, ascending.
+  // The parts of `range` that are not gone, not held and not in quarantine, ascending.
   Ranges idle_in(base::SequenceRange range) const;
 
+  const storage::SequenceSet& quarantined() const { return damaged_; }
+  Ranges quarantined_in(base::SequenceRange range) const;
+  // What is held or in quarantine at or after `from`, first run first; nullopt = nothing.
+  std::optional<base::SequenceRange> next_kept(base::Sequence from) const;
   // What is held at or after `from`, first run first; nullopt = nothing.
   std::optional<base::SequenceRange> next_held(base::Sequence from) const;
 
@@ -133,6 +144,8 @@ class Subscription {
   void restore_retries(storage::SequenceSet known, storage::SequenceSet waiting,
                        storage::SequenceSet stalled);
   void restore_dead(storage::SequenceSet dead, std::uint64_t bytes);
+  // REQUIRES: none of it gone or held.
+  void restore_quarantine(storage::SequenceSet damaged);
   // Everything that is kept in memory only for speed is in the side index afterwards.
   void flush() const;
 
@@ -160,11 +173,12 @@ class Subscription {
   RetryBook retries_;
   DeadLetters dead_;
   std::map<base::Sequence, Held> held_;
+  storage::SequenceSet damaged_;  // in quarantine
 
   // Derived from the above.
   storage::SequenceSet taken_;     // everything that is not ready, and the suspects
   storage::SequenceSet suspects_;  // ready, with a stall: delivered one at a time
-  storage::SequenceSet damaged_;
+  storage::SequenceSet passed_;    // not in the log
   std::uint64_t in_flight_ = 0;
 };
 

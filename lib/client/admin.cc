@@ -164,6 +164,18 @@ base::Status Admin::delete_queue(const base::QueueId& queue) {
   return {};
 }
 
+base::Result<std::uint64_t> Admin::discard_damaged(const base::QueueId& queue,
+                                                   std::string_view subscription, bool dry_run) {
+  RETURN_IF_ERROR(check_name("a subscription", subscription));
+  if ((connection_.features() & wire::kFeatureDiscardDamaged) == 0) {
+    return base::Error(base::ErrorCode::kUnimplemented, "the broker is too old for this");
+  }
+  ASSIGN_OR_RETURN(const Connection::Answer answer,
+                   connection_.request(wire::DiscardDamaged{queue, subscription, dry_run}, {}));
+  ASSIGN_OR_RETURN(const wire::DamagedDiscarded* done, expect<wire::DamagedDiscarded>(answer));
+  return done->messages;
+}
+
 base::Result<base::Sequence> Admin::seek(const base::QueueId& queue, std::string_view subscription,
                                          base::ShardIndex shard, SeekTo to, std::uint64_t value) {
   RETURN_IF_ERROR(check_name("a subscription", subscription));

@@ -118,6 +118,11 @@ class Admin {
   base::Status delete_queue(const base::QueueId& queue);
 
   // Puts a subscription of one shard elsewhere; returns where it stands then.
+  // Gives up what the disk has lost, in one subscription or (empty) in all; `dry_run` only counts.
+  // Returns how many messages it were.
+  base::Result<std::uint64_t> discard_damaged(const base::QueueId& queue,
+                                              std::string_view subscription, bool dry_run);
+
   enum class SeekTo : std::uint8_t { kSequence = 1, kTime = 2, kFirst = 3, kEnd = 4 };
   base::Result<base::Sequence> seek(const base::QueueId& queue, std::string_view subscription,
                                     base::ShardIndex shard, SeekTo to, std::uint64_t value);

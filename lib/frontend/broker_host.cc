@@ -83,6 +83,9 @@ base::Status BrokerHost::recover(base::Now now) {
   const storage::Appended incarnation =
       broker_->start(now, report.unclean, report.log_id, options_.software,
                      report.restored ? draw_incarnations_skipped() : 0);
+  for (const storage::MessageIndex::SegmentRange& lost : report.lost) {
+    broker_->look_for_damage(now, lost.stream, lost.range, base::Lsn(), base::Lsn());
+  }
   incarnation_ = broker_->stats(now).incarnation;
   RETURN_IF_ERROR(flush());
   CHECK(log().positions().durable >= incarnation.end);
@@ -142,6 +145,9 @@ void BrokerHost::apply(base::Now now, const broker::Settle& command) { forward(n
 void BrokerHost::apply(base::Now now, const broker::Extend& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Seek& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::DiscardDamaged& command) {
+  forward(now, command);
+}
 void BrokerHost::apply(base::Now now, const broker::Redrive& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Purge& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::CancelTask& command) { forward(now, command); }

@@ -68,6 +68,7 @@ class BrokerHost final : public Commands {
   void apply(base::Now now, const broker::Extend& command) override;
   void apply(base::Now now, const broker::DeleteQueue& command) override;
   void apply(base::Now now, const broker::Seek& command) override;
+  void apply(base::Now now, const broker::DiscardDamaged& command) override;
   void apply(base::Now now, const broker::Redrive& command) override;
   void apply(base::Now now, const broker::Purge& command) override;
   void apply(base::Now now, const broker::CancelTask& command) override;
@@ -136,6 +137,7 @@ class BrokerHost final : public Commands {
   void forward(base::Now now, const Command& command);
   std::vector<std::byte> broker_state() const;
   void keep_house(base::Now now);
+  void look_at_findings(base::Now now);
   void look_at_space();
   void look_for_backup(base::Now now);
   // What the broker still needs of the log.

@@ -62,8 +62,33 @@ void BrokerHost::keep_house(base::Now now) {
   }
   if (auto work = keeper.take_background()) {
     threads_->submit(LogThread::Lane::kBackground, std::move(work));
+  } else if (auto scrub = opened_->scrubber().take(now.mono)) {
+    threads_->submit(LogThread::Lane::kBackground, std::move(scrub));
   }
+  look_at_findings(now);
   sync_now_and_then(now);
+}
+
+// Of the scrub. A record that is lost costs nothing more where a snapshot lies behind it.
+void BrokerHost::look_at_findings(base::Now now) {
+  const std::vector<storage::Scrubber::Finding> findings = opened_->scrubber().take_findings();
+  bool is_new = false;
+  for (const storage::Scrubber::Finding& finding : findings) {
+    for (const storage::CorruptRange& range : finding.corrupt) {
+      is_new = true;
+      base::log_error("log_corrupt", {{"file", range.file},
+                                      {"begin", range.begin.value()},
+                                      {"end", range.end.value()},
+                                      {"reason", range.reason},
+                                      {"found_by", "scrub"}});
+    }
+    for (const storage::MessageIndex::SegmentRange& doubtful : finding.doubtful) {
+      broker_->look_for_damage(now, doubtful.stream, doubtful.range, finding.begin, finding.end);
+      tick_wanted_ = true;
+    }
+  }
+  storage::Housekeeper& keeper = opened_->housekeeper();
+  if (is_new && !keeper.snapshot_under_way()) keeper.begin_snapshot(broker_state());
 }
 
 void BrokerHost::sync_now_and_then(base::Now now) {
@@ -166,7 +191,13 @@ http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   stats.fsync_seconds = timing_.seconds();
   stats.recovery_seconds = recovery_seconds_;
   stats.recovered_records = report().records;
-  stats.corrupt_ranges = report().corrupt.size();
+  const storage::Scrubber::Stats& scrub = opened_->scrubber().stats();
+  stats.corrupt_ranges = report().corrupt.size() + scrub.findings;
+  stats.scrub_bytes = scrub.bytes;
+  stats.scrub_findings = scrub.findings;
+  if (scrub.completed_at) {
+    stats.scrub_age_seconds = static_cast<double>(now.mono - *scrub.completed_at) / 1e9;
+  }
   stats.feature_level = log.feature_level();
   stats.feature_level_supported = options_.log.feature_level_supported;
   return stats;

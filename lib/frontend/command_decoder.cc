@@ -76,6 +76,10 @@ broker::Seek to_command(broker::Origin origin, const wire::Seek& frame) {
           frame.value};
 }
 
+broker::DiscardDamaged to_command(broker::Origin origin, const wire::DiscardDamaged& frame) {
+  return {origin, frame.queue, std::string(frame.subscription), frame.dry_run};
+}
+
 broker::Detach to_command(broker::Origin origin, const wire::Detach& frame) {
   return {origin, broker::AttachmentHandle(frame.attachment)};
 }

@@ -11,6 +11,7 @@ broker::Publish to_command(broker::Origin origin, const wire::Publish& frame);
 broker::Attach to_command(broker::Origin origin, const wire::Attach& frame);
 broker::Attach to_command(broker::Origin origin, const wire::AttachWith& frame);
 broker::Seek to_command(broker::Origin origin, const wire::Seek& frame);
+broker::DiscardDamaged to_command(broker::Origin origin, const wire::DiscardDamaged& frame);
 broker::Detach to_command(broker::Origin origin, const wire::Detach& frame);
 broker::Credit to_command(broker::Origin origin, const wire::Credit& frame);
 // A request number of 0 asks for no reply.

@@ -27,6 +27,7 @@ class Commands {
   virtual void apply(base::Now now, const broker::Extend& command) = 0;
   virtual void apply(base::Now now, const broker::DeleteQueue& command) = 0;
   virtual void apply(base::Now now, const broker::Seek& command) = 0;
+  virtual void apply(base::Now now, const broker::DiscardDamaged& command) = 0;
   virtual void apply(base::Now now, const broker::Redrive& command) = 0;
   virtual void apply(base::Now now, const broker::Purge& command) = 0;
   virtual void apply(base::Now now, const broker::CancelTask& command) = 0;

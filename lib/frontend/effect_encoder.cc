@@ -122,6 +122,10 @@ wire::Seeked to_frame(const broker::SeekReply& effect) {
   return {code_of(effect.refusal), text_of(effect.refusal), effect.sequence.value()};
 }
 
+wire::DamagedDiscarded to_frame(const broker::DiscardReply& effect) {
+  return {code_of(effect.refusal), text_of(effect.refusal), effect.messages};
+}
+
 wire::QueueDeleted to_frame(const broker::DeleteReply& effect) {
   return {code_of(effect.refusal), text_of(effect.refusal)};
 }

@@ -21,6 +21,7 @@ wire::Task to_frame(const broker::TaskReply& effect);
 wire::Peeked to_frame(const broker::PeekReply& effect);
 wire::QueueDeleted to_frame(const broker::DeleteReply& effect);
 wire::Seeked to_frame(const broker::SeekReply& effect);
+wire::DamagedDiscarded to_frame(const broker::DiscardReply& effect);
 
 // Without the entries: their bytes are in the store.
 wire::Deliver to_frame(const broker::Deliver& effect);

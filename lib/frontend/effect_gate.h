@@ -22,11 +22,12 @@ struct PreparedFrame {
   bool ends_session = false;  // the session is forgotten once this is sent
 };
 
-using Effect = std::variant<broker::SessionOpened, broker::PublisherOpened, broker::PublishReply,
-                            broker::PublisherCredit, broker::AttachReply, broker::DetachReply,
-                            broker::Deliver, broker::SettleReply, broker::ExtendReply,
-                            broker::AttachmentClosed, broker::TaskReply, broker::PeekReply,
-                            broker::DeleteReply, broker::SeekReply, PreparedFrame>;
+using Effect =
+    std::variant<broker::SessionOpened, broker::PublisherOpened, broker::PublishReply,
+                 broker::PublisherCredit, broker::AttachReply, broker::DetachReply, broker::Deliver,
+                 broker::SettleReply, broker::ExtendReply, broker::AttachmentClosed,
+                 broker::TaskReply, broker::PeekReply, broker::DeleteReply, broker::SeekReply,
+                 broker::DiscardReply, PreparedFrame>;
 
 // The session that an effect is for.
 broker::SessionHandle session_of(const Effect& effect);
@@ -52,6 +53,7 @@ class EffectGate final : public broker::EffectSink {
   void emit(broker::Wait wait, broker::PeekReply effect) override;
   void emit(broker::Wait wait, broker::DeleteReply effect) override;
   void emit(broker::Wait wait, broker::SeekReply effect) override;
+  void emit(broker::Wait wait, broker::DiscardReply effect) override;
   void hold(broker::Wait wait, Effect effect);
 
   // Calls pass(Effect&&) for every effect whose wait is over at `positions`. `pass` may call the

@@ -153,7 +153,7 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.heartbeat_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(ttl.count() / 3, 1));
   frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
-  frame.features = wire::kFeatureSeek | wire::kFeatureAttachModes;
+  frame.features = wire::kFeatureSeek | wire::kFeatureAttachModes | wire::kFeatureDiscardDamaged;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
@@ -330,6 +330,14 @@ void FrameDispatch::on(const Request& request, const wire::Seek& frame) {
         "subscription=" + std::string(frame.subscription) +
             " shard=" + std::to_string(frame.shard) + " to=" + std::to_string(frame.to) + ":" +
             std::to_string(frame.value));
+  parts_.commands.apply(request.now, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::on(const Request& request, const wire::DiscardDamaged& frame) {
+  if (!frame.dry_run) {
+    audit(request, "discard damaged", frame.queue, nullptr,
+          "subscription=" + std::string(frame.subscription));
+  }
   parts_.commands.apply(request.now, to_command(request.origin(), frame));
 }
 

@@ -144,6 +144,7 @@ class FrameDispatch {
   void on(const Request& request, const wire::CancelTask& frame);
   void on(const Request& request, const wire::DeleteQueue& frame);
   void on(const Request& request, const wire::Seek& frame);
+  void on(const Request& request, const wire::DiscardDamaged& frame);
   void on(const Request& request, const wire::Observe& frame);
   void on(const Request& request, const wire::Configure& frame);
   void on(const Request& request, const wire::Cordon& frame);

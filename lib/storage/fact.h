@@ -173,6 +173,18 @@ struct SessionFact {
   std::string client;  // pod or host name
 };
 
+// What cannot be read any more.
+enum class DamageEvent : std::uint8_t { kFound = 1, kDiscarded = 2, kReadable = 3 };
+std::string_view to_string(DamageEvent event);
+struct DamagedFact {
+  SubscriptionKey key;
+  DamageEvent event = DamageEvent::kFound;
+  base::Lsn begin;  // where the bytes lay, as far as that is known; 0 and 0 = nowhere
+  base::Lsn end;
+  base::WallTime at;
+  std::vector<base::SequenceRange> ranges;
+};
+
 enum class TaskKind : std::uint8_t { kRedrive = 1, kPurge = 2, kCopy = 3, kMove = 4 };
 enum class TaskState : std::uint8_t { kRunning = 1, kCompleted = 2, kCancelled = 3, kFailed = 4 };
 struct TaskFact {

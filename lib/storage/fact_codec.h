@@ -32,6 +32,7 @@ void encode(const RemovedFact& fact, std::vector<std::byte>& out);
 void encode(const SessionFact& fact, std::vector<std::byte>& out);
 void encode(const TaskFact& fact, std::vector<std::byte>& out);
 void encode(const ProducerFact& fact, std::vector<std::byte>& out);
+void encode(const DamagedFact& fact, std::vector<std::byte>& out);
 void encode(const SegmentsDroppedFact& fact, std::vector<std::byte>& out);
 
 // Head of a kMessages record. The entries are the record's tail.
@@ -53,6 +54,7 @@ base::Result<RemovedFact> decode_removed(base::ByteView payload);
 base::Result<SessionFact> decode_session(base::ByteView payload);
 base::Result<TaskFact> decode_task(base::ByteView payload);
 base::Result<ProducerFact> decode_producer(base::ByteView payload);
+base::Result<DamagedFact> decode_damaged(base::ByteView payload);
 base::Result<SegmentsDroppedFact> decode_segments_dropped(base::ByteView payload);
 
 // `entries` is what follows the head and points into `payload`. Only the head is checked.
@@ -81,6 +83,7 @@ constexpr RecordType record_type(const RemovedFact&) { return RecordType::kRemov
 constexpr RecordType record_type(const SessionFact&) { return RecordType::kSession; }
 constexpr RecordType record_type(const TaskFact&) { return RecordType::kTask; }
 constexpr RecordType record_type(const ProducerFact&) { return RecordType::kProducer; }
+constexpr RecordType record_type(const DamagedFact&) { return RecordType::kDamaged; }
 constexpr RecordType record_type(const SegmentsDroppedFact&) {
   return RecordType::kSegmentsDropped;
 }

@@ -235,6 +235,28 @@ Result<RewoundFact> decode_rewound(ByteView payload) {
   return finish(in, std::move(fact), "Rewound");
 }
 
+void encode(const DamagedFact& fact, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  put_key(writer, fact.key);
+  writer.u8(static_cast<std::uint8_t>(fact.event));
+  writer.u64(fact.begin.value());
+  writer.u64(fact.end.value());
+  put_time(writer, fact.at);
+  put_ranges(writer, fact.ranges);
+}
+
+Result<DamagedFact> decode_damaged(ByteView payload) {
+  ByteReader in(payload);
+  DamagedFact fact;
+  fact.key = get_key(in);
+  fact.event = get_enum(in, DamageEvent::kReadable);
+  fact.begin = base::Lsn(in.u64());
+  fact.end = base::Lsn(in.u64());
+  fact.at = get_time(in);
+  fact.ranges = get_ranges(in);
+  return finish(in, std::move(fact), "Damaged");
+}
+
 void encode(const TaskFact& fact, std::vector<std::byte>& out) {
   ByteWriter writer(out);
   put_id(writer, fact.task);

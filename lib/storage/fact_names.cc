@@ -25,8 +25,8 @@ std::string to_string(RecordType type) {
 }
 
 bool is_known(RecordType type) {
-  return type <= RecordType::kProducer || type == RecordType::kSegmentsDropped ||
-         type == RecordType::kRewound;
+  return type <= RecordType::kProducer || type == RecordType::kDamaged ||
+         type == RecordType::kSegmentsDropped || type == RecordType::kRewound;
 }
 
 std::string_view to_string(DeadReason reason) {
@@ -41,6 +41,18 @@ std::string_view to_string(DeadReason reason) {
       return "Expired";
     case DeadReason::kOverflow:
       return "Overflow";
+  }
+  return "Unknown";
+}
+
+std::string_view to_string(DamageEvent event) {
+  switch (event) {
+    case DamageEvent::kFound:
+      return "Found";
+    case DamageEvent::kDiscarded:
+      return "Discarded";
+    case DamageEvent::kReadable:
+      return "Readable";
   }
   return "Unknown";
 }

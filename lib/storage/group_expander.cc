@@ -20,6 +20,11 @@ struct Head {
   MessagesFact fact;
 };
 
+// Not a matter of what the bytes are: they could not be read.
+bool is_io(const base::Error& error) {
+  return error.code() != base::ErrorCode::kCorruption && error.code() != base::ErrorCode::kNotFound;
+}
+
 Result<Head> decode_head(const RecordHeader& header, ByteView head) {
   if (header.type != RecordType::kMessages || head.size() != kMessagesHeadBytes) {
     return base::corruption("no messages record");
@@ -48,13 +53,17 @@ Result<Head> read_head(SegmentLog& log, Lsn begin) {
 
 // The batches of [from, to) that belong to the group.
 void scan(SegmentLog& log, const StreamId& stream, const MessageIndex::Group& group, Lsn from,
-          Lsn to, std::vector<BatchLocation>& out) {
+          Lsn to, std::vector<BatchLocation>& out, bool& unreadable) {
   const Result<SegmentSet::Place> place = log.segments().place(from);
-  if (!place) return;
+  if (!place) {
+    unreadable = is_io(place.error());
+    return;
+  }
   SegmentScanner scanner(*place->file, place->extent, from);
   scanner.skip_blocks();
   while (const std::optional<ScanItem> item = scanner.next()) {
     if (item->begin >= to) return;
+    unreadable = unreadable || item->unreadable;
     if (item->kind != ScanItem::Kind::kRecord) continue;
     if (item->payload.size() < item->header.head_bytes) continue;
     const Result<Head> head =
@@ -89,6 +98,7 @@ MessageIndex::Expanded expand_group(SegmentLog& log, const StreamId& stream,
   for (bool more = true; more;) {
     const Result<Head> head = read_head(log, at);
     broken = !head || head->fact.stream != stream || head->fact.first < group.first;
+    if (broken && !head) expanded.unreadable = is_io(head.error());
     if (broken) break;
     batches.push_back(batch_location(head->fact, at, head->header.payload_bytes));
     const Lsn previous = head->fact.previous;
@@ -98,7 +108,7 @@ MessageIndex::Expanded expand_group(SegmentLog& log, const StreamId& stream,
   std::reverse(batches.begin(), batches.end());
   if (broken) {
     std::vector<BatchLocation> found;
-    scan(log, stream, group, scan_from, at, found);
+    scan(log, stream, group, scan_from, at, found, expanded.unreadable);
     batches.insert(batches.begin(), found.begin(), found.end());
   }
   return expanded;

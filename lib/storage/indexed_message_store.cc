@@ -73,7 +73,14 @@ Result<std::optional<BatchLocation>> IndexedMessageStore::locate(const StreamId&
   // More than one turn only where what was wanted is damaged.
   for (std::size_t group = position->group; group < groups; ++group) {
     const MessageIndex::Expanded& expanded = expand(stream, group);
-    if (const auto found = search(expanded.batches, sequence)) return found;
+    const auto found = search(expanded.batches, sequence);
+    const bool is_it = found && found->first <= sequence;
+    if (expanded.unreadable && !is_it) {
+      return base::Error(
+          base::ErrorCode::kIo,
+          "the records of sequence " + std::to_string(sequence.value()) + " cannot be read");
+    }
+    if (found) return found;
   }
   return search(index_.open_batches(stream), sequence);
 }
@@ -83,6 +90,7 @@ const MessageIndex::Expanded& IndexedMessageStore::expand(const StreamId& stream
   const MessageIndex::Group group = index_.group(stream, number);
   for (CachedGroup& cached : groups_) {
     if (cached.expanded.group.last_record != group.last_record) continue;
+    if (cached.expanded.unreadable) continue;  // perhaps by now it is
     cached.used_at = ++uses_;
     return cached.expanded;
   }

@@ -139,6 +139,14 @@ void describe(Fields& fields, const RedrivenFact& fact) {
   add(fields, "task", fact.task);
   add(fields, fact.ranges);
 }
+void describe(Fields& fields, const DamagedFact& fact) {
+  add(fields, fact.key);
+  add(fields, "event", std::string(to_string(fact.event)));
+  add(fields, "begin", fact.begin.value());
+  add(fields, "end", fact.end.value());
+  add(fields, "at", fact.at);
+  add(fields, fact.ranges);
+}
 void describe(Fields& fields, const RewoundFact& fact) {
   add(fields, fact.key);
   add(fields, fact.ranges);
@@ -206,6 +214,8 @@ std::vector<DumpField> describe_payload(RecordType type, ByteView payload) {
       return fields_of(decode_dead(payload));
     case RecordType::kRedriven:
       return fields_of(decode_redriven(payload));
+    case RecordType::kDamaged:
+      return fields_of(decode_damaged(payload));
     case RecordType::kRewound:
       return fields_of(decode_rewound(payload));
     case RecordType::kRemoved:

@@ -36,6 +36,7 @@ class MessageIndex {
   struct Expanded {
     Group group;
     std::vector<BatchLocation> batches;
+    bool unreadable = false;  // the disk gave errors: there may be more
   };
 
   explicit MessageIndex(std::uint64_t segment_bytes) : segment_bytes_(segment_bytes) {}

@@ -236,7 +236,8 @@ OpenedLog::OpenedLog(std::unique_ptr<runtime::FileLock> lock, runtime::FileSyste
       housekeeper_(
           fs, folder, options, log_, messages_, *side_,
           {plan.snapshots.good, plan.snapshots.sides, {plan.dropped.begin(), plan.dropped.end()}}),
-      backup_pin_(fs, folder, log_, housekeeper_) {
+      backup_pin_(fs, folder, log_, housekeeper_),
+      scrubber_(log_, messages_.message_index(), report_.corrupt) {
   const std::uint64_t first = report_.snapshot.value() / log_.segment_bytes();
   std::erase_if(to_replay_,
                 [&](const FoundSegment& segment) { return segment.extent.number < first; });

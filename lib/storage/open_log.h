@@ -14,6 +14,7 @@
 #include "storage/log.h"
 #include "storage/log_options.h"
 #include "storage/recovery.h"
+#include "storage/scrubber.h"
 #include "storage/segment_log.h"
 
 namespace sluice::storage {
@@ -49,6 +50,8 @@ class OpenedLog {
   const FileSideIndex& side_index() const { return *side_; }
   Housekeeper& housekeeper() { return housekeeper_; }
   BackupPin& backup_pin() { return backup_pin_; }
+  Scrubber& scrubber() { return scrubber_; }
+  const Scrubber& scrubber() const { return scrubber_; }
 
   // Where report().restored: the incarnation that sets this log apart from the one that was backed
   // up is durable, and the next start is one like any other.
@@ -73,6 +76,7 @@ class OpenedLog {
   std::unique_ptr<FileSideIndex> side_;
   Housekeeper housekeeper_;
   BackupPin backup_pin_;
+  Scrubber scrubber_;
 };
 
 // Locks the folder, recovers what is there (or begins a new log) and makes all of it durable: once

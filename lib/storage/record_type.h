@@ -25,14 +25,14 @@ enum class RecordType : std::uint8_t {
   kSession = 14,   // a session was opened or closed
   kTask = 15,      // state of a durable task (redrive, purge, copy, move)
   kProducer = 16,  // a producer took a new epoch
-  // Named in docs/log-format.md, written by later versions.
+  // Named in docs/log-format.md; those without a word here are written by later versions.
   kMessageChunk = 17,
   kExtentSwap = 18,
   kDedupIds = 19,
   kSchedule = 20,
   kGroup = 21,
   kFence = 22,
-  kDamaged = 23,
+  kDamaged = 23,  // messages that cannot be read, and what a command made of them
   // Written by storage itself and never seen above it.
   kSegmentsDropped = 24,
   kRewound = 25,  // settled messages that a subscription wants once more (seek)

@@ -359,6 +359,10 @@ void Recovery::find_missing() {
     for (const std::uint64_t number : index.segments()) {
       if (found.contains(number)) continue;
       const bool told = number >= segment_of(start_) || plan_.dropped.contains(number);
+      if (!told) {
+        const auto& ranges = index.ranges(number);
+        plan_.report.lost.insert(plan_.report.lost.end(), ranges.begin(), ranges.end());
+      }
       index.drop_segment(number);
       if (told) continue;
       plan_.report.corrupt.push_back({segment_begin(number), segment_begin(number + 1),

@@ -37,7 +37,8 @@ struct RecoveryReport {
   std::uint64_t cut_bytes = 0;  // of the unsynced tail, as far as recognisable
   std::uint64_t rewritten_bytes = 0;  // copied because they were not proven durable
   std::vector<CorruptRange> corrupt;
-  std::vector<std::string> bad_snapshots;  // name and reason
+  std::vector<std::string> bad_snapshots;        // name and reason
+  std::vector<MessageIndex::SegmentRange> lost;  // messages whose segment's file is missing
 };
 
 // A segment's file as found.

@@ -107,6 +107,18 @@ void decode_body(FieldReader& reader, Seeked& body) {
   body.sequence = reader.u64("sequence");
 }
 
+void decode_body(FieldReader& reader, DiscardDamaged& body) {
+  body.queue = reader.id<base::QueueId>("queue");
+  body.subscription = reader.text("subscription", kNameBytesMax);
+  body.dry_run = reader.boolean("dry run");
+}
+
+void decode_body(FieldReader& reader, DamagedDiscarded& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+  body.messages = reader.u64("messages");
+}
+
 void decode_body(FieldReader& reader, DeleteQueue& body) {
   body.queue = reader.id<base::QueueId>("queue");
 }

@@ -54,6 +54,8 @@ void decode_body(FieldReader& reader, DeleteQueue& body);
 void decode_body(FieldReader& reader, QueueDeleted& body);
 void decode_body(FieldReader& reader, Seek& body);
 void decode_body(FieldReader& reader, Seeked& body);
+void decode_body(FieldReader& reader, DiscardDamaged& body);
+void decode_body(FieldReader& reader, DamagedDiscarded& body);
 void decode_body(FieldReader& reader, AttachWith& body);
 void decode_body(FieldReader& reader, Observe& body);
 void decode_body(FieldReader& reader, Observation& body);

@@ -302,6 +302,17 @@ void encode_body(ByteWriter& writer, const Seeked& body) {
   writer.u64(body.sequence);
 }
 
+void encode_body(ByteWriter& writer, const DiscardDamaged& body) {
+  writer.array(body.queue.bytes);
+  writer.text16(body.subscription);
+  writer.u8(body.dry_run ? 1 : 0);
+}
+
+void encode_body(ByteWriter& writer, const DamagedDiscarded& body) {
+  put_refusal(writer, body.code, body.message);
+  writer.u64(body.messages);
+}
+
 void encode_body(ByteWriter& writer, const Observe& body) { writer.u32(body.interval_ms); }
 
 void encode_body(ByteWriter& writer, const Observation& body) {

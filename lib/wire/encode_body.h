@@ -44,6 +44,8 @@ void encode_body(base::ByteWriter& writer, const DeleteQueue& body);
 void encode_body(base::ByteWriter& writer, const QueueDeleted& body);
 void encode_body(base::ByteWriter& writer, const Seek& body);
 void encode_body(base::ByteWriter& writer, const Seeked& body);
+void encode_body(base::ByteWriter& writer, const DiscardDamaged& body);
+void encode_body(base::ByteWriter& writer, const DamagedDiscarded& body);
 void encode_body(base::ByteWriter& writer, const AttachWith& body);
 void encode_body(base::ByteWriter& writer, const Observe& body);
 void encode_body(base::ByteWriter& writer, const Observation& body);

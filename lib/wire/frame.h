@@ -79,6 +79,8 @@ enum class FrameType : std::uint8_t {
   // With a feature bit.
   kSeek = 77,
   kSeeked = 78,
+  kDiscardDamaged = 89,
+  kDamagedDiscarded = 90,
   kAttachWith = 79,
   // Named in docs/protocol.md for later versions: 71 chunk, 73 request, 75 reply.
 };
@@ -86,6 +88,7 @@ enum class FrameType : std::uint8_t {
 // What a side can beyond version 1 (docs/protocol.md, "Features").
 inline constexpr std::uint64_t kFeatureSeek = 1U << 1;
 inline constexpr std::uint64_t kFeatureAttachModes = 1U << 2;
+inline constexpr std::uint64_t kFeatureDiscardDamaged = 1U << 5;
 
 // Every frame begins with this. Before WELCOME, session and epoch are 0.
 struct FrameHeader {
@@ -376,6 +379,17 @@ struct Seeked {
   std::uint64_t sequence = 0;  // the first that is not passed over
 };
 
+struct DiscardDamaged {
+  base::QueueId queue;
+  std::string_view subscription;  // empty = all
+  bool dry_run = false;
+};
+struct DamagedDiscarded {
+  std::uint16_t code = 0;
+  std::string_view message;
+  std::uint64_t messages = 0;
+};
+
 struct Observe {
   std::uint32_t interval_ms = 0;  // 0 = once
 };
@@ -404,13 +418,13 @@ struct Cordoned {
   std::uint64_t in_flight = 0;
 };
 
-using Body =
-    std::variant<Hello, Welcome, Heartbeat, HeartbeatReply, Goodbye, GoodbyeReply, ErrorFrame,
-                 Resolve, Resolved, OpenPublisher, PublisherOpened, Publish, Published,
-                 PublishCredit, Attach, Attached, Credit, Deliver, Settle, Settled, Extend,
-                 Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
-                 Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
-                 Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith>;
+using Body = std::variant<Hello, Welcome, Heartbeat, HeartbeatReply, Goodbye, GoodbyeReply,
+                          ErrorFrame, Resolve, Resolved, OpenPublisher, PublisherOpened, Publish,
+                          Published, PublishCredit, Attach, Attached, Credit, Deliver, Settle,
+                          Settled, Extend, Extended, Detach, Detached, AttachmentClosed, ShardMap,
+                          Peek, Peeked, Stat, Stated, Redrive, Purge, Task, CancelTask, DeleteQueue,
+                          QueueDeleted, Observe, Observation, Configure, Configured, Cordon,
+                          Cordoned, Seek, Seeked, AttachWith, DiscardDamaged, DamagedDiscarded>;
 
 struct Frame {
   FrameHeader header;

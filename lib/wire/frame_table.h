@@ -56,7 +56,9 @@ struct FrameTraits;
   X(Cordoned, kCordoned, "CORDONED")                          \
   X(Seek, kSeek, "SEEK")                                      \
   X(Seeked, kSeeked, "SEEKED")                                \
-  X(AttachWith, kAttachWith, "ATTACH_WITH")
+  X(AttachWith, kAttachWith, "ATTACH_WITH")                   \
+  X(DiscardDamaged, kDiscardDamaged, "DISCARD_DAMAGED")       \
+  X(DamagedDiscarded, kDamagedDiscarded, "DAMAGED_DISCARDED")
 
 #define SLUICE_FRAME_TRAITS(Struct, Number, Name)         \
   template <>                                             \

@@ -24,6 +24,9 @@ constexpr MetricInfo kStorageBytes = {
     "for when that is full."};
 constexpr MetricInfo kSnapshotAge = {"sluice_snapshot_age_seconds", MetricType::kGauge, "",
                                      "Age of the last snapshot; absent until there is one."};
+constexpr MetricInfo kScrubAge = {
+    "sluice_scrub_age_seconds", MetricType::kGauge, "",
+    "Since the whole log was last read in search of damage; absent until it was."};
 constexpr MetricInfo kFsync = {"sluice_wal_fsync_duration_seconds", MetricType::kHistogram, "",
                                "How long a sync of the log takes."};
 constexpr MetricInfo kFramesRefused = {"sluice_frames_refused_total", MetricType::kCounter,
@@ -116,6 +119,12 @@ MetricData snapshot_age(const StorageStats& storage) {
   return metric;
 }
 
+MetricData scrub_age(const StorageStats& storage) {
+  MetricData metric{kScrubAge, {}};
+  if (storage.scrub_age_seconds) metric.samples.push_back(sample({}, *storage.scrub_age_seconds));
+  return metric;
+}
+
 MetricData handshake_failures(const TransportStats& transport) {
   MetricData metric{kHandshakes, {}};
   for (const auto& [reason, count] : transport.handshake_failures_by_reason) {
@@ -140,6 +149,7 @@ void append_process_metrics(const ProcessStats& stats, std::vector<MetricData>& 
   }
   out.push_back(storage_bytes(stats.storage));
   out.push_back(snapshot_age(stats.storage));
+  out.push_back(scrub_age(stats.storage));
   add_histogram(out.emplace_back(MetricData{kFsync, {}}), {}, stats.storage.fsync_seconds);
   add_by_code(out.emplace_back(MetricData{kFramesRefused, {}}), {},
               stats.transport.frames_refused_by_code);

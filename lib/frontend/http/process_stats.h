@@ -31,6 +31,9 @@ struct StorageStats {
   double recovery_seconds = 0;                // of this start; 0 until recovered
   std::uint64_t recovered_records = 0;        // read by this start
   std::uint64_t corrupt_ranges = 0;           // gauge: ranges of the log that are in quarantine
+  std::uint64_t scrub_bytes = 0;              // counter: of the log, read to find damage
+  std::uint64_t scrub_findings = 0;           // counter: corrupt ranges found that way
+  std::optional<double> scrub_age_seconds;    // since the whole log was read; none: not yet
   std::uint32_t feature_level = 0;            // of the log
   std::uint32_t feature_level_supported = 0;  // by this program
 };

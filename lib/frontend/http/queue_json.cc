@@ -135,6 +135,30 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
   return json;
 }
 
+// As Kubernetes has them: what a person must do something about.
+Json conditions_json(bool needs_repair, const std::string& message) {
+  return Json::array({{{"type", "NeedsRepair"},
+                       {"status", needs_repair ? "True" : "False"},
+                       {"reason", needs_repair ? "DataDamaged" : "NoDamage"},
+                       {"message", message}}});
+}
+
+std::uint64_t damaged_in(const broker::QueueStats& stats) {
+  std::uint64_t damaged = 0;
+  for (const broker::SubscriptionStats& one : stats.subscriptions) damaged += one.damaged;
+  return damaged;
+}
+
+Json conditions_json(const broker::QueueStats& stats) {
+  const std::uint64_t damaged = damaged_in(stats);
+  if (damaged == 0) return conditions_json(false, "");
+  return conditions_json(
+      true, std::to_string(damaged) +
+                " messages cannot be read any more, over all subscriptions: " +
+                "`sluice log verify` tells where; put the file back from a backup, or give them up "
+                "with `sluice queue discard-damaged`");
+}
+
 Json one_queue_json(const broker::QueueStats& stats) {
   Json refused = Json::object();
   for (const auto& [code, count] : stats.refused_by_code) {
@@ -157,6 +181,7 @@ Json one_queue_json(const broker::QueueStats& stats) {
             {"publishedBytes", stats.published_bytes},
             {"duplicates", stats.duplicates},
             {"refused", std::move(refused)}}},
+          {"conditions", conditions_json(stats)},
           {"subscriptions", std::move(subscriptions)},
           {"settings", config_json(stats.config)}};
 }
@@ -171,11 +196,19 @@ std::string to_text(const Json& json) {
 
 std::string queues_json(const ProcessStats& stats) {
   Json queues = Json::array();
+  std::uint64_t damaged = 0;
   for (const broker::QueueStats& queue : stats.broker.queues) {
     queues.push_back(one_queue_json(queue));
+    damaged += damaged_in(queue);
   }
+  const std::uint64_t ranges = stats.storage.corrupt_ranges;
+  const bool needs_repair = damaged > 0 || ranges > 0;
+  const std::string message = needs_repair ? std::to_string(ranges) + " ranges of the log and " +
+                                                 std::to_string(damaged) + " messages are damaged"
+                                           : "";
   return to_text({{"takenAt", stats.taken_at.value()},
                   {"incarnation", stats.broker.incarnation},
+                  {"conditions", conditions_json(needs_repair, message)},
                   {"queues", std::move(queues)}});
 }
 

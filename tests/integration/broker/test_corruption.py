@@ -4,6 +4,7 @@ import json
 import os
 
 import broker_test
+import harness
 
 MESSAGES = 3_000
 
@@ -57,6 +58,55 @@ class Corruption(broker_test.BrokerTest):
         self.assertEqual(done.returncode, 1, done.stderr)
         report = json.loads(done.stdout)
         self.assertEqual([one["begin"] for one in report["corrupt"]], [told[0]["begin"]])
+
+    def test_damaged_messages_are_counted_until_a_command_gives_them_up(self):
+        world = self.filled()
+        self.flip(self.segments(world)[1], b"message 001")
+        world.start_broker()
+        # What recovery missed is counted before anybody asks for it.
+        harness.wait_until(lambda: world.messages()["damaged"] > 0, "damaged messages are counted")
+        lost = world.messages()["damaged"]
+        got = self.drain(world)
+        self.assertEqual(len(got) + lost, MESSAGES)
+        for kill in (True, False):
+            if kill:
+                world.kill_broker()
+            else:
+                world.broker.terminate()
+                self.assertEqual(world.broker.wait(60), 0)
+            world.start_broker()
+            counts = world.messages()
+            self.assertEqual((counts["damaged"], counts["ready"]), (lost, 0))
+        stat = world.stat()
+        self.assertEqual(stat["conditions"][0]["type"], "NeedsRepair")
+        self.assertEqual(stat["conditions"][0]["status"], "True")
+        self.assertIn("needs repair", world.run("stat").stdout)
+        # The broker is up, and purges leave them alone.
+        world.run("purge", world.queue, "--yes")
+        self.assertEqual(world.messages()["damaged"], lost)
+        done = world.run("queue", "discard-damaged", world.queue, "--json")
+        self.assertEqual(json.loads(done.stdout), {"messages": lost, "discarded": False})
+        done = world.run("queue", "discard-damaged", world.queue, "--yes", "--json")
+        self.assertEqual(json.loads(done.stdout), {"messages": lost, "discarded": True})
+        self.assertEqual(world.messages()["damaged"], 0)
+        self.assertEqual(world.stat()["messages"], 0)
+        self.assertEqual(world.stat()["conditions"][0]["status"], "False")
+        self.assertEqual([one["command"] for one in world.events("audit")][-1], "discard damaged")
+
+    def test_a_segment_that_is_put_back_is_readable_again(self):
+        world = self.filled()
+        sealed = self.segments(world)[1]
+        with open(sealed, "rb") as file:
+            whole = file.read()
+        self.flip(sealed, b"message 001")
+        world.start_broker()
+        harness.wait_until(lambda: world.messages()["damaged"] > 0, "damaged messages are counted")
+        world.kill_broker()
+        with open(sealed, "wb") as file:
+            file.write(whole)
+        world.start_broker()
+        self.assertEqual(world.messages()["damaged"], 0)
+        self.assertEqual(len(self.drain(world)), MESSAGES)
 
     def test_a_damaged_log_still_takes_messages(self):
         world = self.filled()

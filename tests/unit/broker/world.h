@@ -54,6 +54,7 @@ class Recorder final : public EffectSink {
   void emit(Wait wait, PeekReply e) override { peeks.push_back({wait, std::move(e)}); }
   void emit(Wait wait, DeleteReply e) override { deletes.push_back({wait, std::move(e)}); }
   void emit(Wait wait, SeekReply e) override { seeks.push_back({wait, std::move(e)}); }
+  void emit(Wait wait, DiscardReply e) override { discards.push_back({wait, std::move(e)}); }
 
   std::vector<Kept<SessionOpened>> opened;
   std::vector<Kept<PublisherOpened>> publishers;
@@ -69,6 +70,7 @@ class Recorder final : public EffectSink {
   std::vector<Kept<PeekReply>> peeks;
   std::vector<Kept<DeleteReply>> deletes;
   std::vector<Kept<SeekReply>> seeks;
+  std::vector<Kept<DiscardReply>> discards;
 };
 
 inline base::Id128 id_of(std::uint64_t number) {
@@ -306,6 +308,15 @@ class World {
     command.bytes_max = 1U << 20;
     broker->apply(now, command);
     return sink.peeks.back().effect;
+  }
+  DiscardReply discard_damaged(const base::QueueId& queue, const std::string& subscription = "",
+                               bool dry_run = false) {
+    DiscardDamaged command;
+    command.queue = queue;
+    command.subscription = subscription;
+    command.dry_run = dry_run;
+    broker->apply(now, command);
+    return sink.discards.back().effect;
   }
   SeekReply seek(const base::QueueId& queue, Seek::To to, std::uint64_t value = 0,
                  const std::string& subscription = "default") {

@@ -12,10 +12,11 @@
 
 namespace sluice::frontend {
 
-using AnyCommand = std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher,
-                                broker::Publish, broker::Attach, broker::Detach, broker::Credit,
-                                broker::Settle, broker::Extend, broker::DeleteQueue, broker::Seek,
-                                broker::Redrive, broker::Purge, broker::CancelTask, broker::Peek>;
+using AnyCommand =
+    std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher, broker::Publish,
+                 broker::Attach, broker::Detach, broker::Credit, broker::Settle, broker::Extend,
+                 broker::DeleteQueue, broker::Seek, broker::DiscardDamaged, broker::Redrive,
+                 broker::Purge, broker::CancelTask, broker::Peek>;
 
 // Keeps what it is told; knows one queue.
 class RecordingCommands final : public Commands {
@@ -31,6 +32,7 @@ class RecordingCommands final : public Commands {
   void apply(base::Now, const broker::Extend& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::DeleteQueue& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Seek& c) override { all.emplace_back(c); }
+  void apply(base::Now, const broker::DiscardDamaged& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Redrive& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Purge& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::CancelTask& c) override { all.emplace_back(c); }

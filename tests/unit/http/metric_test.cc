@@ -56,6 +56,9 @@ TEST(Metrics, TellTheProcess) {
   EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"limit\"}"), 1024.0 * (1 << 20));
   EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"free\"}"), 5120.0 * (1 << 20));
   EXPECT_EQ(page.value("sluice_snapshot_age_seconds"), 12.5);
+  EXPECT_EQ(page.value("sluice_scrub_age_seconds"), 3600);
+  EXPECT_EQ(page.value("sluice_scrub_bytes_total"), 1 << 20);
+  EXPECT_EQ(page.value("sluice_scrub_findings_total"), 0);
   EXPECT_EQ(page.value("sluice_frames_refused_total{reason=\"UnknownQueue\"}"), 2);
   EXPECT_EQ(page.value("sluice_handshake_failures_total{reason=\"auth\"}"), 1);
   EXPECT_EQ(page.value("sluice_wal_corrupt_ranges"), 0);
@@ -65,6 +68,7 @@ TEST(Metrics, WhatDoesNotExistHasNoSample) {
   ProcessStats stats;
   const PrometheusPage page = page_of(stats);
   EXPECT_EQ(page.samples.count("sluice_snapshot_age_seconds"), 0U);
+  EXPECT_EQ(page.samples.count("sluice_scrub_age_seconds"), 0U);
   EXPECT_EQ(page.samples.count("sluice_storage_bytes{kind=\"limit\"}"), 0U);
   EXPECT_EQ(page.samples.count("sluice_wal_fsync_duration_seconds_count"), 0U);
   // But everything that can be is announced.

@@ -99,6 +99,9 @@ std::vector<Sample> samples() {
   all.push_back(
       sample(RedrivenFact{some_key(), some_id<base::TaskId>(4), some_ranges()}, decode_redriven));
   all.push_back(sample(RewoundFact{some_key(), some_ranges()}, decode_rewound));
+  all.push_back(sample(DamagedFact{some_key(), DamageEvent::kReadable, base::Lsn(4096),
+                                   base::Lsn(8192), base::WallTime(17), some_ranges()},
+                       decode_damaged));
   all.push_back(
       sample(RemovedFact{some_key(), RemoveCause::kSequenceJump, some_ranges()}, decode_removed));
   all.push_back(sample(SessionFact{some_id<base::SessionId>(5), SessionEvent::kResumed, 3, "pod"},

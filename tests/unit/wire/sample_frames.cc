@@ -140,6 +140,8 @@ void add_admin(std::vector<Body>& bodies) {
               {90'002, 1'700'000'000'001, 0, 0, false, 0, 0, 0, "", "", sample_entry()}}});
   bodies.push_back(Seek{queue, "billing", 2, 1, 90'001});
   bodies.push_back(Seeked{0, "", 90'001});
+  bodies.push_back(DiscardDamaged{queue, "billing", true});
+  bodies.push_back(DamagedDiscarded{0, "", 17});
   bodies.push_back(Stat{"orders"});
   bodies.push_back(Stated{0, "", R"({"queues":[]})"});
   bodies.push_back(Redrive{queue, "billing", true, 500, selector()});

@@ -1,0 +1,220 @@
+#include "storage/scrubber.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "storage/fact_codec.h"
+#include "storage/segment_file.h"
+#include "storage/segment_scanner.h"
+
+namespace sluice::storage {
+
+using base::Lsn;
+using base::Sequence;
+using base::Status;
+
+namespace {
+
+constexpr std::size_t kKnownMax = 100'000;
+
+}  // namespace
+
+// A segment that is being read. Between take() and finish() the other thread's alone.
+struct Scrubber::Segment {
+  Segment(SegmentSet::Place where, std::vector<MessageIndex::SegmentRange> has)
+      : place(std::move(where)),
+        ranges(std::move(has)),
+        scanner(*place.file, place.extent, place.extent.data_begin()) {
+    for (const MessageIndex::SegmentRange& one : ranges) {
+      expected.emplace(one.stream, one.range.first);
+    }
+  }
+
+  // Reads on; true at the end.
+  bool read(std::uint64_t bytes_max) {
+    if (bytes == 0) read_header();
+    for (std::uint64_t read = 0; read < bytes_max;) {
+      const std::optional<ScanItem> item = scanner.next();
+      if (!item) {
+        note_rest();
+        return true;
+      }
+      read += item->end - item->begin;
+      bytes += item->end - item->begin;
+      note(*item);
+    }
+    return false;
+  }
+
+  void read_header() {
+    if (read_segment_header(*place.file)) return;
+    note_corrupt(place.extent.base(), place.extent.data_begin(), "no valid segment header");
+  }
+  void note_corrupt(Lsn begin, Lsn end, std::string reason) {
+    corrupt.push_back({begin, end, segment_name(place.extent.number), std::move(reason)});
+  }
+  void note(const ScanItem& item) {
+    if (item.kind == ScanItem::Kind::kBad) {
+      has_gap = true;
+      note_corrupt(item.begin, item.end, "no valid record");
+      return;
+    }
+    if (item.kind == ScanItem::Kind::kPadding) return;
+    if (!item.bad_blocks.empty()) {
+      note_corrupt(item.begin, item.end,
+                   to_string(item.header.type) + " record with " +
+                       std::to_string(item.bad_blocks.size()) + " bad of " +
+                       std::to_string(item.header.blocks()) + " blocks");
+    }
+    const bool messages =
+        item.header.type == RecordType::kMessages && item.payload.size() >= item.header.head_bytes;
+    if (!messages) return;
+    const auto decoded = decode_messages(item.payload.first(item.header.head_bytes));
+    if (!decoded) return;
+    const MessagesFact& fact = decoded->fact;
+    const Sequence last = fact.first + (fact.count - 1);
+    const auto at = expected.find(fact.stream);
+    // The index does not know it: nobody asks for these messages.
+    if (at == expected.end()) return;
+    if (has_gap && at->second < fact.first) {
+      doubtful.push_back({fact.stream, {at->second, fact.first - 1}});
+    }
+    at->second = std::max(at->second, last + 1);
+    if (!item.bad_blocks.empty()) doubtful.push_back({fact.stream, {fact.first, last}});
+  }
+  // What the index knows to be here and was not seen.
+  void note_rest() {
+    if (!has_gap) return;
+    for (const MessageIndex::SegmentRange& one : ranges) {
+      const Sequence from = expected.at(one.stream);
+      if (from <= one.range.last) doubtful.push_back({one.stream, {from, one.range.last}});
+    }
+  }
+
+  SegmentSet::Place place;
+  std::vector<MessageIndex::SegmentRange> ranges;
+  SegmentScanner scanner;
+  std::map<StreamId, Sequence> expected;  // by stream
+  bool has_gap = false;                   // there were bytes that are no record
+  std::uint64_t bytes = 0;
+  bool done = false;
+  std::vector<CorruptRange> corrupt;
+  std::vector<MessageIndex::SegmentRange> doubtful;
+};
+
+class Scrubber::Reading final : public LogWork {
+ public:
+  Reading(Scrubber& owner, std::shared_ptr<Segment> segment, std::uint64_t bytes_max)
+      : owner_(owner), segment_(std::move(segment)), bytes_max_(bytes_max) {}
+
+  Status run() override {
+    const std::uint64_t before = segment_->bytes;
+    segment_->done = segment_->read(bytes_max_);
+    read_ = segment_->bytes - before;
+    return {};
+  }
+  void finish(const Status&) override {
+    owner_.out_ = false;
+    owner_.stats_.bytes += read_;
+    if (segment_->done) owner_.finish_segment();
+  }
+
+ private:
+  Scrubber& owner_;
+  const std::shared_ptr<Segment> segment_;
+  const std::uint64_t bytes_max_;
+  std::uint64_t read_ = 0;
+};
+
+Scrubber::Scrubber(SegmentLog& log, const MessageIndex& index,
+                   const std::vector<CorruptRange>& known)
+    : log_(log), index_(index) {
+  for (const CorruptRange& one : known) {
+    known_.insert(one.begin);
+    first_.insert(log.segments().number_of(one.begin));
+  }
+}
+
+Scrubber::~Scrubber() = default;
+
+std::optional<std::uint64_t> Scrubber::sealed_behind(std::uint64_t number) const {
+  const std::vector<std::uint64_t> numbers = log_.segments().numbers();
+  const auto next = std::upper_bound(numbers.begin(), numbers.end(), number);
+  // The newest one is being written.
+  if (next == numbers.end() || *next == numbers.back()) return std::nullopt;
+  return *next;
+}
+
+std::shared_ptr<Scrubber::Segment> Scrubber::open(std::uint64_t number) {
+  const Lsn begin(number * log_.segment_bytes());
+  auto place = log_.segments().place(begin);
+  if (!place) return nullptr;
+  return std::make_shared<Segment>(std::move(*place), index_.ranges(number));
+}
+
+// When the next piece is due, and how long it is, so that a round takes its time.
+void Scrubber::pace(base::MonoTime now) {
+  const std::uint64_t total = log_.segments().numbers().size() * log_.segment_bytes();
+  piece_bytes_ = std::clamp(total / kRoundSeconds, kPieceBytes, kPieceBytesMax);
+  const std::uint64_t pieces = std::max<std::uint64_t>(1, total / piece_bytes_);
+  const std::int64_t seconds =
+      std::max<std::int64_t>(1, kRoundSeconds / static_cast<std::int64_t>(pieces));
+  due_ = now + base::Nanos(std::chrono::seconds(seconds));
+}
+
+std::shared_ptr<LogWork> Scrubber::take(base::MonoTime now) {
+  if (out_ || !log_.status()) return nullptr;
+  if (!paced_) pace(now);
+  paced_ = true;
+  if (std::exchange(round_over_, false)) stats_.completed_at = now;
+  if (at_ == nullptr && !first_.empty()) {
+    const std::uint64_t number = *first_.begin();
+    // One that is still written is read when its turn comes.
+    if (number == log_.segments().numbers().back() || (at_ = open(number)) == nullptr) {
+      first_.erase(number);
+    }
+  }
+  const bool urgent = at_ != nullptr && first_.contains(at_->place.extent.number);
+  if (!urgent && now < due_) return nullptr;
+  if (!urgent) pace(now);
+  if (at_ == nullptr) {
+    const std::optional<std::uint64_t> next = sealed_behind(last_);
+    if (!next) {
+      // Nothing is sealed yet, or the round ended with what was dropped meanwhile.
+      if (std::exchange(last_, 0) != 0) stats_.completed_at = now;
+      return nullptr;
+    }
+    last_ = *next;
+    at_ = open(*next);
+    if (at_ == nullptr) return nullptr;
+  }
+  out_ = true;
+  return std::make_shared<Reading>(*this, at_, piece_bytes_);
+}
+
+void Scrubber::finish_segment() {
+  const std::shared_ptr<Segment> segment = std::exchange(at_, nullptr);
+  const SegmentExtent& extent = segment->place.extent;
+  if (first_.erase(extent.number) == 0 && !sealed_behind(last_)) {
+    last_ = 0;
+    round_over_ = true;
+  }
+  // Its file may be another segment's by now, and what was read that one's.
+  if (!log_.segments().contains(extent.number)) return;
+  Finding finding;
+  finding.begin = extent.base();
+  finding.end = extent.end();
+  for (CorruptRange& one : segment->corrupt) {
+    if (known_.size() >= kKnownMax || !known_.insert(one.begin).second) continue;
+    ++stats_.findings;
+    finding.corrupt.push_back(std::move(one));
+  }
+  finding.doubtful = std::move(segment->doubtful);
+  if (finding.corrupt.empty() && finding.doubtful.empty()) return;
+  findings_.push_back(std::move(finding));
+}
+
+std::vector<Scrubber::Finding> Scrubber::take_findings() { return std::exchange(findings_, {}); }
+
+}  // namespace sluice::storage
