@@ -70,7 +70,8 @@ class PeekPrinter {
 };
 
 void PeekPrinter::add_row(std::uint16_t shard, const client::PeekedMessage& message) {
-  const std::string body = body_preview(message.message.body, kPreviewColumns);
+  const std::string body = message.readable ? body_preview(message.message.body, kPreviewColumns)
+                                            : "(unreadable: the disk has lost it)";
   const std::string sequence = std::to_string(message.sequence.value());
   const std::string attempts = std::to_string(message.attempts);
   if (dead_) {
@@ -105,6 +106,7 @@ void PeekPrinter::append_json(std::uint16_t shard, const client::PeekedMessage& 
     }
     out += R"(,"diedAt":")" + format_wall(message.died_at) + "\",";
   }
+  if (!message.readable) out += R"("readable":false,)";
   base::MessageAttributes attributes;
   attributes.key = message.message.key;
   attributes.headers.assign(message.message.headers.begin(), message.message.headers.end());

@@ -52,15 +52,19 @@ base::Result<wire::WireSelector> to_wire(const Selector& selector) {
 }
 
 base::Result<PeekedMessage> to_peeked(const wire::PeekedMessage& wire) {
-  ASSIGN_OR_RETURN(const base::BatchSummary summary, base::summarize_batch(wire.entry));
-  if (summary.count != 1) return base::unavailable("PEEKED: an entry is not one message");
-  base::ByteView entry = wire.entry;
   PeekedMessage message;
+  // Of a dead letter whose message the broker cannot read.
+  message.readable = !(wire.dead && wire.entry.empty());
+  if (message.readable) {
+    ASSIGN_OR_RETURN(const base::BatchSummary summary, base::summarize_batch(wire.entry));
+    if (summary.count != 1) return base::unavailable("PEEKED: an entry is not one message");
+    base::ByteView entry = wire.entry;
+    message.message = base::to_message(base::take_entry(entry));
+  }
   message.sequence = base::Sequence(wire.sequence);
   message.accepted_at = base::WallTime(wire.accepted_at_ms);
   message.attempts = wire.attempts;
   message.stalls = wire.stalls;
-  message.message = base::to_message(base::take_entry(entry));
   message.dead = wire.dead;
   if (wire.dead) message.reason = static_cast<DeadReason>(wire.reason);
   message.first_failed = base::WallTime(wire.first_failed_ms);

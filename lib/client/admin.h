@@ -58,6 +58,7 @@ struct PeekedMessage {
   std::uint16_t attempts = 0;
   std::uint16_t stalls = 0;
   base::Message message;
+  bool readable = true;  // false: the disk has lost the message, only its letter is left
   // Dead letters only.
   bool dead = false;
   DeadReason reason = DeadReason::kRejected;

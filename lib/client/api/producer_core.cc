@@ -134,8 +134,9 @@ base::Status Producer::Core::add_entry(std::unique_lock<std::mutex>& lock,
   }
   RETURN_IF_ERROR(wait_for_room(lock, bytes, may_wait));
   std::uint16_t index = shard.value_or(round_robin_);
-  if (open_[index].frame != nullptr && (open_[index].bytes() + bytes > options_.batch_bytes ||
-                                        open_[index].count == base::kBatchMessagesMax)) {
+  // The shard that is next in turn may be full as well: messages with keys go there, too.
+  while (open_[index].frame != nullptr && (open_[index].bytes() + bytes > options_.batch_bytes ||
+                                           open_[index].count == base::kBatchMessagesMax)) {
     seal(index);
     client_->loop().wake();
     index = shard.value_or(round_robin_);

@@ -89,6 +89,19 @@ TEST_F(ClientApiTest, TooLargeMessagesAreRefusedAtOnce) {
   EXPECT_THAT(receipt.error().message(), HasSubstr("MessageTooLarge"));
 }
 
+TEST_F(ClientApiTest, KeyedAndKeylessMessagesFillTheSameBatches) {
+  Client client = connect();
+  Producer producer =
+      open_producer(client, {.queue = "wide", .batch_bytes = 4'000, .linger = milliseconds(1'000)});
+  // Fill the batch of each shard by key, then go round them all without.
+  for (int i = 0; i < 64; ++i) {
+    producer.send(Message(std::string(900, 'k')).key("k" + std::to_string(i)), nullptr);
+  }
+  for (int i = 0; i < 64; ++i) producer.send(Message(std::string(900, 'u')), nullptr);
+  ASSERT_TRUE(producer.flush(kPatience).has_value());
+  EXPECT_EQ(producer.stats().messages_stored, 128U);
+}
+
 TEST_F(ClientApiTest, ManyThreadsShareAProducer) {
   Client client = connect();
   Producer producer = open_producer(client, {.batch_bytes = 1'000, .buffer_bytes = 20'000});

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/message.h"
 #include "client/admin.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_transport.h"
@@ -167,6 +168,30 @@ TEST_F(ConnectionTest, SaysGoodbyeWhenItIsDestroyed) {
   ASSERT_THAT(open(), IsOk());
   connection_.reset();
   EXPECT_EQ(broker_.goodbyes, 1);
+}
+
+TEST_F(ConnectionTest, ADeadLetterWithoutItsMessageHidesNoOther) {
+  ASSERT_THAT(open(), IsOk());
+  std::vector<std::byte> entry;
+  ASSERT_THAT(base::append_entry(base::Message{.body = "good"}, entry), IsOk());
+  wire::PeekedMessage lost;
+  lost.sequence = 1;
+  lost.dead = true;
+  lost.reason = 1;
+  wire::PeekedMessage good = lost;
+  good.sequence = 2;
+  good.entry = entry;
+  broker_.peeked.messages = {lost, good};
+  const base::Result<PeekPage> page = Admin(*connection_).peek({.dead_letters = true});
+  ASSERT_THAT(page, IsOk());
+  ASSERT_EQ(page->messages.size(), 2U);
+  EXPECT_FALSE(page->messages[0].readable);
+  EXPECT_TRUE(page->messages[1].readable);
+  EXPECT_EQ(page->messages[1].message.body, "good");
+  // Only a dead letter can lack it.
+  broker_.peeked.messages[0].dead = false;
+  broker_.peeked.messages[0].reason = 0;
+  EXPECT_THAT(Admin(*connection_).peek({}), HasCode(ErrorCode::kInvalidArgument));
 }
 
 }  // namespace

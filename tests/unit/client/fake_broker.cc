@@ -88,6 +88,7 @@ void FakeBroker::on_other(const wire::FrameHeader& header, const wire::Body& bod
     sessions_.erase(current_);
     return;
   }
+  if (std::holds_alternative<wire::Peek>(body)) return answer(header, peeked);
   if (std::holds_alternative<wire::DeleteQueue>(body)) {
     if (std::exchange(cut_on_delete, false)) return cut();
     return answer(header, wire::QueueDeleted{});
