@@ -19,6 +19,7 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code);
 void add_redrive_command(CLI::App& app, Context& context, int& exit_code);
 void add_purge_command(CLI::App& app, Context& context, int& exit_code);
 void add_keys_commands(CLI::App& app, Context& context, int& exit_code);
+void add_task_commands(CLI::App& app, Context& context, int& exit_code);
 void add_log_commands(CLI::App& app, Context& context, int& exit_code);
 void add_backup_commands(CLI::App& app, Context& context, int& exit_code);
 void add_bench_command(CLI::App& app, Context& context, int& exit_code);

@@ -56,6 +56,7 @@ int run(int argc, char** argv) {
   add_redrive_command(app, context, exit_code);
   add_purge_command(app, context, exit_code);
   add_keys_commands(app, context, exit_code);
+  add_task_commands(app, context, exit_code);
   add_log_commands(app, context, exit_code);
   add_backup_commands(app, context, exit_code);
   add_bench_command(app, context, exit_code);

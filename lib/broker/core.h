@@ -118,8 +118,9 @@ class Core final : public LeaseWatcher {
 
   std::map<base::TaskId, Origin> task_origins;  // of tasks that began in this process
   std::map<base::TaskId, DryRun> dry_runs;
-  std::map<base::TaskId, base::MonoTime> task_turns;  // rate-limited ones: not before
-  std::map<base::TaskId, base::MonoTime> task_told;   // when progress was told last
+  std::map<base::TaskId, base::MonoTime> task_turns;           // rate-limited ones: not before
+  std::map<base::TaskId, base::MonoTime> task_told;            // when progress was told last
+  std::map<base::QueueId, std::deque<TaskStats>> ended_tasks;  // see task_report.h
 
  private:
   std::vector<Subscription*> touched_;

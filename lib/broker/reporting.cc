@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/returning.h"
+#include "broker/task_report.h"
 
 namespace sluice::broker {
 
@@ -76,6 +77,7 @@ QueueStats report_queue(Core& core, base::Now now, Queue& queue, const Consumers
   stats.duplicates = totals.duplicates;
   stats.refused_by_code = totals.refused_by_code;
   stats.message_bytes = totals.message_bytes.stats();
+  stats.tasks = tasks_of(core, queue);
   for (std::size_t i = 0; i < queue.stored().ids.size(); ++i) {
     const base::SubscriptionId id = queue.stored().ids[i];
     stats.dead_bytes += queue.dead_bytes(id);

@@ -51,6 +51,18 @@ struct SubscriptionStats {
   HistogramStats processing_seconds;  // delivery -> ack
 };
 
+// A redrive or purge that runs, or ended since the start of the process.
+struct TaskStats {
+  base::TaskId id;
+  storage::TaskKind kind = storage::TaskKind::kRedrive;
+  storage::TaskState state = storage::TaskState::kRunning;
+  std::string subscription;  // empty = all of the queue's
+  bool dead_letters = false;
+  std::uint32_t rate_per_second_max = 0;  // 0 = no limit
+  std::uint64_t matched = 0;
+  std::uint64_t done = 0;
+};
+
 struct QueueStats {
   base::QueueId id;
   std::string name;
@@ -66,6 +78,7 @@ struct QueueStats {
   std::map<std::uint16_t, std::uint64_t> refused_by_code;  // RefusalCode
   HistogramStats message_bytes;
   std::vector<SubscriptionStats> subscriptions;
+  std::vector<TaskStats> tasks;  // running ones first, then the latest that ended
 };
 
 struct BrokerStats {

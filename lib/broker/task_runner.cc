@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "broker/task_report.h"
 #include "broker/task_slice.h"
 
 namespace sluice::broker {
@@ -107,7 +108,10 @@ void note_progress(Core& core, base::Now now, const Task& task, bool is_done) {
   const Queue& queue = *core.state.queue(task.key.stream.queue);
   const auto state = is_done ? storage::TaskState::kCompleted : storage::TaskState::kRunning;
   const base::Lsn end = core.record(fact_of(task, state), queue.syncs());
-  if (is_done) forget(core, task.id);
+  if (is_done) {
+    forget(core, task.id);
+    keep_ended(core, queue, task, state);
+  }
   const auto origin = core.task_origins.find(task.id);
   if (origin == core.task_origins.end()) return;  // began before a restart
   if (!is_done) {
@@ -204,6 +208,7 @@ void cancel_task(Core& core, const CancelTask& command) {
   const Queue& queue = *core.state.queue(task.key.stream.queue);
   const base::Lsn end = core.record(fact_of(task, kCancelled), queue.syncs());
   forget(core, task.id);
+  keep_ended(core, queue, task, kCancelled);
   const Wait wait = Core::wait_for(queue, end);
   if (const auto origin = core.task_origins.find(task.id); origin != core.task_origins.end()) {
     core.effects.emit(wait, reply_of(origin->second, task, kCancelled));
@@ -241,6 +246,7 @@ std::optional<base::MonoTime> next_slice(const Core& core, base::Now now) {
 }
 
 void abandon_tasks(Core& core, const Queue& queue) {
+  core.ended_tasks.erase(queue.id());
   const Refusal refusal{RefusalCode::kUnknownQueue, "queue " + queue.name() + " was deleted"};
   for (const base::TaskId& id : running(core)) {
     if (core.state.tasks.at(id).key.stream.queue != queue.id()) continue;

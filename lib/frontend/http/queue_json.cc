@@ -159,6 +159,41 @@ Json conditions_json(const broker::QueueStats& stats) {
                 "with `sluice queue discard-damaged`");
 }
 
+std::string_view name_of(storage::TaskKind kind) {
+  switch (kind) {
+    case storage::TaskKind::kRedrive:
+      return "Redrive";
+    case storage::TaskKind::kPurge:
+      return "Purge";
+    case storage::TaskKind::kCopy:
+      return "Copy";
+    case storage::TaskKind::kMove:
+      return "Move";
+  }
+  return "Unknown";
+}
+
+std::string_view name_of(storage::TaskState state) {
+  switch (state) {
+    case storage::TaskState::kRunning:
+      return "Running";
+    case storage::TaskState::kCompleted:
+      return "Completed";
+    case storage::TaskState::kCancelled:
+      return "Cancelled";
+    case storage::TaskState::kFailed:
+      return "Failed";
+  }
+  return "Unknown";
+}
+
+Json task_json(const broker::TaskStats& task) {
+  return {{"task", task.id.to_hex()},         {"kind", name_of(task.kind)},
+          {"state", name_of(task.state)},     {"subscription", task.subscription},
+          {"deadLetters", task.dead_letters}, {"ratePerSecondMax", task.rate_per_second_max},
+          {"matched", task.matched},          {"done", task.done}};
+}
+
 Json one_queue_json(const broker::QueueStats& stats) {
   Json refused = Json::object();
   for (const auto& [code, count] : stats.refused_by_code) {
@@ -169,6 +204,8 @@ Json one_queue_json(const broker::QueueStats& stats) {
   for (const broker::SubscriptionStats& one : stats.subscriptions) {
     subscriptions.push_back(subscription_json(one, stats.config));
   }
+  Json tasks = Json::array();
+  for (const broker::TaskStats& task : stats.tasks) tasks.push_back(task_json(task));
   return {{"name", stats.name},
           {"id", stats.id.to_hex()},
           {"messages", stats.messages},
@@ -183,6 +220,7 @@ Json one_queue_json(const broker::QueueStats& stats) {
             {"refused", std::move(refused)}}},
           {"conditions", conditions_json(stats)},
           {"subscriptions", std::move(subscriptions)},
+          {"tasks", std::move(tasks)},
           {"settings", config_json(stats.config)}};
 }
 

@@ -1,4 +1,4 @@
-"""peek, stat, queue, redrive, purge."""
+"""peek, stat, queue, redrive, purge, task."""
 
 import json
 
@@ -8,7 +8,7 @@ import harness
 class Admin(harness.CliTest):
     MANIFESTS = [harness.queue(name) for name in
                  ("looked", "counted", "watched", "redriven", "chosen", "purged", "purged-dead",
-                  "deleted")] + [harness.queue("wide", shards=3)]
+                  "deleted", "tasked")] + [harness.queue("wide", shards=3)]
 
     def kill(self, name, *bodies):
         """Makes dead letters of new messages."""
@@ -105,6 +105,35 @@ class Admin(harness.CliTest):
         self.assertEqual((done["state"], done["done"]), ("Completed", 1))
         self.assertEqual(self.json_lines("peek", "purged-dead/dlq", "--json"), [])
         self.assertEqual(self.sluice("sub", "purged-dead", "--max", 1).stdout, "alive\n")
+
+    def test_tasks_are_listed_shown_and_cancelled(self):
+        self.kill("tasked", *"abcdefgh")
+        begun = json.loads(self.sluice("redrive", "tasked", "--rate", 1, "--no-wait",
+                                       "--json").stdout)
+        self.assertEqual(begun["state"], "Running")
+        refused = self.sluice("purge", "tasked/dlq", "--yes", expect=1)
+        self.assertIn(begun["task"], refused.stderr)
+        self.wait_for_task(begun["task"], "Running")
+        cancelled = json.loads(self.sluice("task", "cancel", begun["task"], "--json").stdout)
+        self.assertEqual(cancelled["state"], "Cancelled")
+        shown = self.wait_for_task(begun["task"], "Cancelled")
+        self.assertEqual((shown["kind"], shown["subscription"], shown["done"]),
+                         ("Redrive", "default", cancelled["done"]))
+        self.assertRegex(self.sluice("task", "list", "tasked").stdout,
+                         begun["task"] + r" +tasked +Redrive +default/dlq +Cancelled")
+        self.sluice("task", "show", "0" * 32, expect=1)
+        self.sluice("task", "cancel", begun["task"], expect=1)
+
+    def wait_for_task(self, task, state):
+        """Statistics are taken once a second."""
+        shown = []
+
+        def reached():
+            tasks = json.loads(self.sluice("task", "list", "--json").stdout)
+            shown[:] = [one for one in tasks if one["task"] == task and one["state"] == state]
+            return bool(shown)
+        harness.wait_until(reached, f"task {task} is {state}")
+        return shown[0]
 
     def test_a_queue_is_deleted_only_when_asked_twice(self):
         self.publish("deleted", "x")

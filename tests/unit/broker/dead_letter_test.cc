@@ -219,6 +219,36 @@ TEST_F(DeadLetterTest, one_task_a_queue_at_a_time) {
   EXPECT_EQ(last_task().state, TaskState::kCompleted);
 }
 
+TEST_F(DeadLetterTest, statistics_show_what_runs_and_what_ended) {
+  begin(30);
+  const auto first = world.redrive(queue, {}, false, 10);
+  world.tick();
+  auto tasks = world.queue_stats().tasks;
+  ASSERT_THAT(tasks, SizeIs(1));
+  EXPECT_EQ(tasks[0].id, first);
+  EXPECT_EQ(tasks[0].state, TaskState::kRunning);
+  EXPECT_EQ(tasks[0].subscription, "default");
+  EXPECT_EQ(tasks[0].rate_per_second_max, 10U);
+  EXPECT_EQ(tasks[0].done, 1U);
+  CancelTask command;
+  command.origin = {session, RequestId(44)};
+  command.task = first;
+  world.broker->apply(world.now, command);
+  for (int i = 0; i < 25; ++i) {
+    world.purge(queue, true);
+    world.tick();
+    if (i > 0) continue;
+    tasks = world.queue_stats().tasks;
+    ASSERT_THAT(tasks, SizeIs(2));  // the latest first
+    EXPECT_EQ(tasks[0].kind, storage::TaskKind::kPurge);
+    EXPECT_EQ(tasks[0].state, TaskState::kCompleted);
+    EXPECT_EQ(tasks[0].subscription, "");  // of all
+    EXPECT_EQ(tasks[1].id, first);
+    EXPECT_EQ(tasks[1].state, TaskState::kCancelled);
+  }
+  EXPECT_THAT(world.queue_stats().tasks, SizeIs(20));
+}
+
 TEST_F(DeadLetterTest, a_rate_limit_spreads_a_redrive_over_time) {
   begin(100);
   world.redrive(queue, {}, false, 20);

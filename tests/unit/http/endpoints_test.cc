@@ -129,6 +129,15 @@ TEST_F(EndpointsTest, QueuesHaveCountsAndSettings) {
   EXPECT_EQ(subscription["sinceStart"]["deadLettered"]["Rejected"], 226);
   EXPECT_EQ(subscription["settings"]["delivery"]["leaseDuration"], "30s");
   EXPECT_EQ(subscription["settings"]["deadLetter"]["retention"], "14d");
+  const json task = {{"task", "000000000000000000000000000000c8"},
+                     {"kind", "Redrive"},
+                     {"state", "Running"},
+                     {"subscription", "default"},
+                     {"deadLetters", true},
+                     {"ratePerSecondMax", 228},
+                     {"matched", 230},
+                     {"done", 229}};
+  EXPECT_EQ(queue["tasks"], json::array({task}));
 }
 
 TEST_F(EndpointsTest, OneQueueIsTheSameAsInTheList) {

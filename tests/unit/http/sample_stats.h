@@ -48,6 +48,14 @@ inline broker::QueueStats sample_queue(const std::string& name, std::uint64_t se
   one.end_to_end_seconds = {{0.001, 1}, {4, 5, 6}, 12.5};
   one.processing_seconds = {{0.001, 1}, {7, 8, 9}, 20.25};
   queue.subscriptions.push_back(one);
+  broker::TaskStats task;
+  task.id.bytes[15] = static_cast<std::uint8_t>(seed);
+  task.subscription = "default";
+  task.dead_letters = true;
+  task.rate_per_second_max = static_cast<std::uint32_t>(seed + 28);
+  task.matched = seed + 30;
+  task.done = seed + 29;
+  queue.tasks.push_back(task);
   return queue;
 }
 

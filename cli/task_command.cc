@@ -1,0 +1,117 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/format.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/stat_document.h"
+#include "cli/stat_table.h"
+#include "cli/task_output.h"
+#include "cli/text_table.h"
+#include "client/admin.h"
+
+namespace sluice::cli {
+namespace {
+
+struct TaskFlags {
+  std::string queue;
+  std::string task;
+  bool json = false;
+};
+
+// The tasks of all queues (or of one), each with the name of its queue.
+base::Result<nlohmann::json> read_tasks(client::Connection& connection, const std::string& queue) {
+  ASSIGN_OR_RETURN(StatDocument document, read_stat(connection, queue));
+  nlohmann::json tasks = nlohmann::json::array();
+  const nlohmann::json list = as_queue_list(std::move(document.json));
+  for (const auto& one : list.value("queues", nlohmann::json::array())) {
+    for (nlohmann::json task : one.value("tasks", nlohmann::json::array())) {
+      task["queue"] = one.value("name", "");
+      tasks.push_back(std::move(task));
+    }
+  }
+  return tasks;
+}
+
+std::string render_tasks(const nlohmann::json& tasks) {
+  TextTable table({"TASK", "QUEUE", "KIND", "OF", "STATE", ">MATCHED", ">DONE"});
+  for (const auto& task : tasks) {
+    const std::string subscription = task.value("subscription", "");
+    const std::string of = subscription.empty() ? "all" : subscription;
+    table.add({task.value("task", ""), task.value("queue", ""), task.value("kind", ""),
+               of + (task.value("deadLetters", false) ? "/dlq" : ""), task.value("state", ""),
+               format_count(task.value("matched", std::uint64_t{0})),
+               format_count(task.value("done", std::uint64_t{0}))});
+  }
+  return table.render();
+}
+
+base::Status list_tasks(client::Connection& connection, const TaskFlags& flags) {
+  ASSIGN_OR_RETURN(const nlohmann::json tasks, read_tasks(connection, flags.queue));
+  Output output;
+  output << (flags.json ? tasks.dump() + "\n" : render_tasks(tasks));
+  return output.flush();
+}
+
+base::Status show_task(client::Connection& connection, const TaskFlags& flags) {
+  ASSIGN_OR_RETURN(const nlohmann::json tasks, read_tasks(connection, ""));
+  for (const auto& task : tasks) {
+    if (task.value("task", "") != flags.task) continue;
+    Output output;
+    output << (flags.json ? task.dump() + "\n" : render_tasks(nlohmann::json::array({task})));
+    return output.flush();
+  }
+  return base::not_found("no task " + flags.task +
+                         " runs, or ended lately since the broker was started");
+}
+
+base::Status cancel_task(client::Connection& connection, const TaskFlags& flags) {
+  ASSIGN_OR_RETURN(const base::Id128 id, base::Id128::from_hex(flags.task));
+  client::Admin admin(connection);
+  ASSIGN_OR_RETURN(const client::TaskStatus task, admin.cancel_task(base::TaskId(id)));
+  Output output;
+  output << (flags.json ? task_json(task)
+                        : "cancelled after " + format_count(task.done) + " messages\n");
+  return output.flush();
+}
+
+}  // namespace
+
+void add_task_commands(CLI::App& app, Context& context, int& exit_code) {
+  auto flags = std::make_shared<TaskFlags>();
+  CLI::App* task = app.add_subcommand("task", "Redrives and purges that run, or ended lately");
+  task->require_subcommand(1);
+  const auto add = [&](CLI::App* command, auto run) {
+    command->add_flag("--json", flags->json, "As JSON");
+    command->callback([flags, &context, &exit_code, run] {
+      auto connection = connect(context);
+      if (!connection) {
+        exit_code = fail(connection.error());
+        return;
+      }
+      const base::Status status = run(**connection, *flags);
+      exit_code = status.has_value() ? kExitOk : fail(status.error());
+    });
+  };
+  CLI::App* list = task->add_subcommand("list", "Those of all queues, or of one");
+  list->add_option("queue", flags->queue, "Only of this queue");
+  add(list, list_tasks);
+  CLI::App* show = task->add_subcommand("show", "One of them");
+  show->add_option("task", flags->task, "Its id")->required();
+  add(show, show_task);
+  CLI::App* cancel = task->add_subcommand("cancel", "End one that runs; what it has done stays");
+  cancel->add_option("task", flags->task, "Its id")->required();
+  add(cancel, cancel_task);
+  task->footer(
+      "Of those that ended the broker remembers the last 20 of each queue, until it ends itself.\n"
+      "\n"
+      "Examples:\n"
+      "  sluice task list orders\n"
+      "  sluice task cancel 5f0c2a9e41d84b7788d3f2a6c01b9e57");
+}
+
+}  // namespace sluice::cli
