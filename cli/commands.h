@@ -17,6 +17,8 @@ void add_peek_command(CLI::App& app, Context& context, int& exit_code);
 void add_stat_command(CLI::App& app, Context& context, int& exit_code);
 void add_queue_commands(CLI::App& app, Context& context, int& exit_code);
 void add_redrive_command(CLI::App& app, Context& context, int& exit_code);
+void add_copy_command(CLI::App& app, Context& context, int& exit_code);
+void add_move_command(CLI::App& app, Context& context, int& exit_code);
 void add_purge_command(CLI::App& app, Context& context, int& exit_code);
 void add_keys_commands(CLI::App& app, Context& context, int& exit_code);
 void add_task_commands(CLI::App& app, Context& context, int& exit_code);

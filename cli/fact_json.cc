@@ -111,6 +111,19 @@ Json describe(const storage::DeadFact& fact) {
   return json;
 }
 
+Json describe(const storage::TransferFact& fact) {
+  Json json = key_json(fact.from);
+  json["task"] = fact.task.to_hex();
+  json["kind"] = fact.kind == storage::TaskKind::kMove ? "move" : "copy";
+  json["deadLetters"] = fact.dead_letters;
+  json["ranges"] = ranges_json(fact.ranges);
+  json["to"] = {{"queue", fact.to.queue.to_hex()},
+                {"shard", fact.to.shard.value()},
+                {"first", fact.first.value()},
+                {"count", fact.count}};
+  return json;
+}
+
 template <typename Fact>
 Json or_undecodable(const base::Result<Fact>& fact) {
   if (fact) return describe(*fact);
@@ -149,6 +162,8 @@ Json fact_json(RecordType type, base::ByteView payload) {
       return or_undecodable(storage::decode_rewound(payload));
     case RecordType::kDamaged:
       return or_undecodable(storage::decode_damaged(payload));
+    case RecordType::kTransfer:
+      return or_undecodable(storage::decode_transfer(payload));
     case RecordType::kRemoved:
       return or_undecodable(storage::decode_removed(payload));
     default:

@@ -55,6 +55,8 @@ int run(int argc, char** argv) {
   add_queue_commands(app, context, exit_code);
   add_redrive_command(app, context, exit_code);
   add_purge_command(app, context, exit_code);
+  add_copy_command(app, context, exit_code);
+  add_move_command(app, context, exit_code);
   add_keys_commands(app, context, exit_code);
   add_task_commands(app, context, exit_code);
   add_log_commands(app, context, exit_code);

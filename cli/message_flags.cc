@@ -7,11 +7,17 @@
 namespace sluice::cli {
 
 bool MessagePattern::is_bare() const {
-  return message.key.empty() && message.headers.empty() && delay.count() == 0 && ttl.count() == 0;
+  return message.key.empty() && message.headers.empty() && delay.count() == 0 &&
+         spread.count() == 0 && ttl.count() == 0;
 }
 
-void MessagePattern::set_times(base::WallTime now) {
-  if (delay.count() > 0) message.deliver_at = now + delay.count();
+void MessagePattern::set_times(base::WallTime now, base::Prng& prng) {
+  std::int64_t wait_ms = delay.count();
+  if (spread.count() > 0) {
+    wait_ms +=
+        static_cast<std::int64_t>(prng.below(static_cast<std::uint64_t>(spread.count()) + 1));
+  }
+  if (wait_ms > 0) message.deliver_at = now + wait_ms;
   if (ttl.count() > 0) message.expires_at = now + ttl.count();
 }
 
@@ -34,6 +40,11 @@ base::Result<MessagePattern> message_pattern(const MessageFlags& flags) {
     auto delay = base::parse_duration(flags.delay);
     if (!delay) return delay.error().with_prefix("--delay");
     pattern.delay = *delay;
+  }
+  if (!flags.spread.empty()) {
+    auto spread = base::parse_duration(flags.spread);
+    if (!spread) return spread.error().with_prefix("--spread");
+    pattern.spread = *spread;
   }
   if (!flags.ttl.empty()) {
     auto ttl = base::parse_duration(flags.ttl);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/message.h"
+#include "base/prng.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -14,6 +15,7 @@ struct MessageFlags {
   std::string key;
   std::vector<std::string> headers;  // NAME=VALUE
   std::string delay;                 // 30s; empty = none
+  std::string spread;                // up to so much is added to the delay
   std::string ttl;
 };
 
@@ -21,12 +23,14 @@ struct MessageFlags {
 struct MessagePattern {
   base::Message message;
   base::Millis delay{0};
+  base::Millis spread{0};
   base::Millis ttl{0};  // 0 = none
 
   // Nothing but a body: the publisher's fast path will do.
   bool is_bare() const;
-  // Delay and time to live count from the publishing of each message, not from the first one.
-  void set_times(base::WallTime now);
+  // Delay and time to live count from the publishing of each message, not from the first one. What
+  // of the spread it gets is drawn anew for each.
+  void set_times(base::WallTime now, base::Prng& prng);
 };
 
 // InvalidArgument names the flag.

@@ -1,6 +1,7 @@
 #include "cli/message_text.h"
 
 #include <algorithm>
+#include <string>
 
 #include "base/json_string.h"
 #include "cli/json_text.h"
@@ -10,6 +11,9 @@ namespace sluice::cli {
 
 void append_message_json(std::string& out, const base::MessageAttributes& attributes,
                          std::string_view body) {
+  if (attributes.deliver_at != base::WallTime()) {
+    out += R"("deliverAtMs":)" + std::to_string(attributes.deliver_at.value()) + ',';
+  }
   out += R"("key":)";
   base::append_json_string(out, attributes.key);
   out += R"(,"headers":{)";

@@ -73,6 +73,11 @@ void add_pub_command(CLI::App& app, Context& context, int& exit_code) {
       ->allow_extra_args(false);
   command->add_option("--delay", flags->message.delay, "Deliver it only after this time")
       ->type_name("30s");
+  command
+      ->add_option(
+          "--spread", flags->message.spread,
+          "Delay each by up to so much more, drawn for each, so that they do not come at once")
+      ->type_name("1h");
   command->add_option("--ttl", flags->message.ttl, "Drop it when nobody had it by then")
       ->type_name("5m");
   command->add_flag("--json", flags->publish.json,
@@ -85,7 +90,8 @@ void add_pub_command(CLI::App& app, Context& context, int& exit_code) {
       "  sluice pub orders --body '{\"id\": 7}' --key customer-4 --header kind=created\n"
       "  seq 1000000 | sluice pub orders --lines\n"
       "  sluice pub invoices --file a.pdf --file b.pdf --json\n"
-      "  sluice pub orders --body 'remind me' --delay 30s --ttl 5m");
+      "  sluice pub orders --body 'remind me' --delay 30s --ttl 5m\n"
+      "  seq 1000 | sluice pub mails --lines --spread 1h");
   command->callback([flags, &context, &exit_code] { exit_code = run_pub(context, *flags); });
 }
 

@@ -53,10 +53,11 @@ PublishRun::PublishRun(client::Connection& connection, const PublishOptions& opt
       options_(options),
       pattern_(std::move(pattern)),
       bare_(pattern_.is_bare()),
+      prng_(static_cast<std::uint64_t>(clock_.wall_now().value())),
       output_([this] { static_cast<void>(connection_.keep_alive()); }) {}
 
 base::Status PublishRun::run() {
-  pattern_.set_times(clock_.wall_now());
+  pattern_.set_times(clock_.wall_now(), prng_);
   std::vector<std::byte> entry;
   RETURN_IF_ERROR(base::append_entry(pattern_.message, entry));
   pattern_bytes_ = entry.size();
@@ -167,7 +168,7 @@ base::Status PublishRun::add(std::string_view body) {
 
 base::Status PublishRun::hand_over(std::string_view body) {
   if (bare_) return publisher_->append(base::as_bytes(body));
-  pattern_.set_times(clock_.wall_now());
+  pattern_.set_times(clock_.wall_now(), prng_);
   pattern_.message.body.assign(body);
   return publisher_->publish(pattern_.message);
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/prng.h"
 #include "base/result.h"
 #include "cli/line_ledger.h"
 #include "cli/message_flags.h"
@@ -66,6 +67,7 @@ class PublishRun {
   bool bare_;
   std::size_t pattern_bytes_ = 0;  // of an entry without its body
   runtime::SystemClock clock_;
+  base::Prng prng_;  // of the spread
   Output output_;
   std::unique_ptr<client::Publisher> publisher_;
   // Messages without a key go round robin over the shards, and answers of different shards come in

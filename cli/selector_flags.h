@@ -12,13 +12,16 @@ class App;
 
 namespace sluice::cli {
 
-// The flags that choose messages, of `redrive` and `purge`.
+// The flags that choose messages, of `redrive`, `purge`, `copy` and `move`.
 struct SelectorFlags {
   std::string reason;
-  std::string sequences;   // A-B or A
+  std::string sequences;   // A-B or A, or several with commas between
   std::string header;      // NAME=VALUE
   std::string older_than;  // 1h
+  std::string newer_than;
+  std::string error;  // part of the last error
 };
+bool is_empty(const SelectorFlags& flags);
 
 // `flags` must outlive the parsing.
 void add_selector_flags(CLI::App& command, SelectorFlags& flags);

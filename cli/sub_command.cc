@@ -2,10 +2,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/duration.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/queue_address.h"
 #include "cli/session.h"
 #include "cli/stop_signal.h"
 #include "cli/subscribe_run.h"
@@ -32,6 +34,12 @@ struct SubFlags {
 int run_sub(const Context& context, SubFlags& flags) {
   SubscribeOptions& options = flags.subscribe;
   options.settle = kSettleModes.at(flags.settle);
+  if (QueueAddress address = parse_queue_address(options.queue); address.dead_letters) {
+    std::string subscription =
+        options.subscription.empty() ? address.subscription : options.subscription;
+    options.queue = std::move(address.queue);
+    options.subscription = (subscription.empty() ? "default" : subscription) + "/dlq";
+  }
   const bool one_by_one = !options.exec.empty() || (options.at_most_once && options.max > 0);
   if (options.prefetch == 0) options.prefetch = one_by_one ? kPrefetchOfExec : kPrefetch;
   if (!flags.idle_exit.empty()) {
@@ -58,7 +66,8 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
   auto flags = std::make_shared<SubFlags>();
   SubscribeOptions& options = flags->subscribe;
   CLI::App* command = app.add_subcommand("sub", "Consume messages: print or run a command on each");
-  command->add_option("queue", options.queue, "Name of the queue")->required();
+  command->add_option("queue", options.queue, "Name of the queue; NAME/dlq = its dead letters")
+      ->required();
   command->add_option("--subscription", options.subscription, "Subscription (default: default)");
   command->add_option("--max", options.max, "End after so many messages")
       ->check(CLI::PositiveNumber);
@@ -87,11 +96,15 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
       "code 0 acknowledges, 75 gives the message back uncounted, any other counts a failed attempt "
       "and\n"
       "keeps the end of its stderr. The lease lives on while the command runs.\n"
+      "Of NAME/dlq an ack discards the dead letter, and everything else gives it back; headers "
+      "that\n"
+      "begin with sluice-dead- tell why it died.\n"
       "\n"
       "Examples:\n"
       "  sluice sub orders --max 1\n"
       "  sluice sub orders --json --idle-exit 2s | jq -r .body\n"
-      "  sluice sub orders --exec './handle-order.sh'");
+      "  sluice sub orders --exec './handle-order.sh'\n"
+      "  sluice sub orders/dlq --json --max 10");
   command->callback([flags, &context, &exit_code] { exit_code = run_sub(context, *flags); });
 }
 

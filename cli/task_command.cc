@@ -37,14 +37,20 @@ base::Result<nlohmann::json> read_tasks(client::Connection& connection, const st
   return tasks;
 }
 
+// "Running", with what it waits for.
+std::string state_of(const nlohmann::json& task) {
+  const std::string waits_for = task.value("waitsFor", "");
+  return task.value("state", "") + (waits_for.empty() ? "" : ": " + waits_for);
+}
+
 std::string render_tasks(const nlohmann::json& tasks) {
-  TextTable table({"TASK", "QUEUE", "KIND", "OF", "STATE", ">MATCHED", ">DONE"});
+  TextTable table({"TASK", "QUEUE", "KIND", "OF", "TO", "STATE", ">MATCHED", ">DONE"});
   for (const auto& task : tasks) {
     const std::string subscription = task.value("subscription", "");
     const std::string of = subscription.empty() ? "all" : subscription;
     table.add({task.value("task", ""), task.value("queue", ""), task.value("kind", ""),
-               of + (task.value("deadLetters", false) ? "/dlq" : ""), task.value("state", ""),
-               format_count(task.value("matched", std::uint64_t{0})),
+               of + (task.value("deadLetters", false) ? "/dlq" : ""), task.value("target", ""),
+               state_of(task), format_count(task.value("matched", std::uint64_t{0})),
                format_count(task.value("done", std::uint64_t{0}))});
   }
   return table.render();
@@ -83,7 +89,8 @@ base::Status cancel_task(client::Connection& connection, const TaskFlags& flags)
 
 void add_task_commands(CLI::App& app, Context& context, int& exit_code) {
   auto flags = std::make_shared<TaskFlags>();
-  CLI::App* task = app.add_subcommand("task", "Redrives and purges that run, or ended lately");
+  CLI::App* task =
+      app.add_subcommand("task", "Redrives, purges, copies and moves that run, or ended lately");
   task->require_subcommand(1);
   const auto add = [&](CLI::App* command, auto run) {
     command->add_flag("--json", flags->json, "As JSON");

@@ -8,10 +8,15 @@
 namespace sluice::cli {
 
 std::string task_json(const client::TaskStatus& task) {
-  const nlohmann::ordered_json json = {{"task", task.task.to_hex()},
-                                       {"state", client::to_string(task.state)},
-                                       {"matched", task.matched},
-                                       {"done", task.done}};
+  nlohmann::ordered_json json = {{"task", task.task.to_hex()},
+                                 {"state", client::to_string(task.state)},
+                                 {"matched", task.matched},
+                                 {"done", task.done}};
+  if (!task.waits_for.empty()) json["waitsFor"] = task.waits_for;
+  for (const client::TaskSample& sample : task.samples) {
+    json["sample"].push_back(
+        {{"shard", sample.shard.value()}, {"sequence", sample.sequence.value()}});
+  }
   return json.dump() + "\n";
 }
 
@@ -20,7 +25,11 @@ std::string task_sentence(const client::TaskStatus& task, const std::string& ver
   if (task.done != task.matched) text += " of " + format_count(task.matched);
   text += task.done == 1 && task.done == task.matched ? " message" : " messages";
   if (task.state == client::TaskState::kRunning) {
-    return text + " so far; the broker goes on (task " + task.task.to_hex() + ")";
+    if (!task.waits_for.empty())
+      text += " so far, and waits: " + task.waits_for;
+    else
+      text += " so far";
+    return text + "; the broker goes on (task " + task.task.to_hex() + ")";
   }
   if (task.state == client::TaskState::kCompleted) return text;
   return text + "; the task was " +

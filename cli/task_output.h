@@ -11,7 +11,8 @@ namespace sluice::cli {
 // Whoever waits for a task waits until it ends, or until a signal.
 inline constexpr base::Millis kForever = std::chrono::hours(24 * 365);
 
-// {"task":"…","state":"Completed","matched":3,"done":3}, with a newline.
+// {"task":"…","state":"Completed","matched":3,"done":3}, with a newline; with "waitsFor" and
+// "sample" where there are some.
 std::string task_json(const client::TaskStatus& task);
 // "verb 3 of 3 messages", and what became of the task where it has not simply ended.
 std::string task_sentence(const client::TaskStatus& task, const std::string& verb);

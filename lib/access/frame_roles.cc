@@ -31,6 +31,7 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kRedrive:
     case wire::FrameType::kPurge:
     case wire::FrameType::kCancelTask:
+    case wire::FrameType::kStartTask:
     case wire::FrameType::kDeleteQueue:
     case wire::FrameType::kSeek:
     case wire::FrameType::kDiscardDamaged:
@@ -53,6 +54,7 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kPeeked:
     case wire::FrameType::kStated:
     case wire::FrameType::kTask:
+    case wire::FrameType::kTaskStatus:
     case wire::FrameType::kQueueDeleted:
     case wire::FrameType::kSeeked:
     case wire::FrameType::kDamagedDiscarded:

@@ -158,6 +158,13 @@ Status apply_fact(State& state, const storage::LeasedFact& fact, Lsn record) {
   for (const SequenceRange& range : fact.ranges) {
     for (const SequenceRange& part : subscription->idle_in(range)) lease.ranges.push_back(part);
   }
+  if (lease.ranges.empty()) {
+    for (const SequenceRange& range : fact.ranges) {
+      for (const SequenceRange& part : subscription->idle_dead_in(range)) {
+        lease.ranges.push_back(part);
+      }
+    }
+  }
   if (!lease.ranges.empty()) state.leases.begin(std::move(lease));
   return {};
 }
@@ -214,6 +221,7 @@ Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
 Status apply_fact(State& state, const storage::RedrivenFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
   for (const SequenceRange& range : fact.ranges) {
+    state.leases.leave(*subscription, range);
     const DeadLetters& dead = subscription->dead();
     for (auto at = dead.next(range.first); at && *at <= range.last; at = dead.next(*at + 1)) {
       subscription->stream().revive(*subscription, *at);
@@ -235,8 +243,8 @@ Status apply_fact(State& state, const storage::RemovedFact& fact, Lsn record) {
   const bool of_dead = fact.cause == storage::RemoveCause::kDeadExpired ||
                        fact.cause == storage::RemoveCause::kDeadDiscarded;
   for (const SequenceRange& range : fact.ranges) {
+    state.leases.leave(*subscription, range);
     if (!of_dead) {
-      state.leases.leave(*subscription, range);
       subscription->stream().remove(*subscription, range);
       continue;
     }
@@ -263,6 +271,13 @@ Status apply_fact(State& state, const storage::DamagedFact& fact, Lsn record) {
       }
     }
   }
+  return {};
+}
+
+// Only announced: the batch that follows carries it out.
+Status apply_fact(State& state, const storage::TransferFact& fact, Lsn record) {
+  RETURN_IF_ERROR(check_ranges(fact.ranges, record));
+  state.transfer = fact;
   return {};
 }
 

@@ -26,6 +26,7 @@ base::Status apply_fact(State& state, const storage::StalledFact& fact, base::Ls
 base::Status apply_fact(State& state, const storage::DeadFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RedrivenFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RewoundFact& fact, base::Lsn record);
+base::Status apply_fact(State& state, const storage::TransferFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RemovedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::DamagedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::SessionFact& fact, base::Lsn record);

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/message.h"
 #include "broker/apply_fact.h"
@@ -82,6 +84,34 @@ void apply_timing(Stream& stream, const storage::MessagesFact& fact, base::ByteV
   expiry.flush();
 }
 
+// The other side of a batch that a task copied or moved from elsewhere.
+void finish_transfer(State& state, const storage::MessagesFact& fact) {
+  if (!state.transfer) return;
+  const storage::TransferFact transfer = *std::exchange(state.transfer, std::nullopt);
+  const bool matches =
+      transfer.to == fact.stream && transfer.first == fact.first && transfer.count == fact.count;
+  if (!matches) return;
+  if (const auto task = state.tasks.find(transfer.task); task != state.tasks.end()) {
+    task->second.key = transfer.from;
+    task->second.position = transfer.position;
+    task->second.matched = transfer.matched;
+    task->second.done = transfer.done;
+  }
+  Subscription* from = state.subscription(transfer.from);
+  if (from == nullptr || transfer.kind != storage::TaskKind::kMove) return;
+  for (const SequenceRange& range : transfer.ranges) {
+    if (!transfer.dead_letters) {
+      state.leases.leave(*from, range);
+      from->stream().remove(*from, range);
+      continue;
+    }
+    const DeadLetters& dead = from->dead();
+    for (auto at = dead.next(range.first); at && *at <= range.last; at = dead.next(*at + 1)) {
+      from->discard(*at);
+    }
+  }
+}
+
 }  // namespace
 
 Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteView entries,
@@ -104,6 +134,7 @@ Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteVie
   const SequenceRange range{fact.first, fact.first + (fact.count - 1)};
   stream->extend(range, fact.body_bytes, uniform);
   state.producers.accept(fact, record);
+  if ((fact.flags & storage::kMessagesTransferred) != 0) finish_transfer(state, fact);
   if ((fact.flags & storage::kMessagesHaveTiming) != 0) {
     apply_timing(*stream, fact, entries);
   } else if (const WallTime at = queue_expiry(stream->queue(), fact.accepted_at);
@@ -166,6 +197,8 @@ Status apply_record(State& state, const storage::RecordView& view) {
       return apply_decoded(state, storage::decode_redriven(payload), view.begin);
     case RecordType::kRewound:
       return apply_decoded(state, storage::decode_rewound(payload), view.begin);
+    case RecordType::kTransfer:
+      return apply_decoded(state, storage::decode_transfer(payload), view.begin);
     case RecordType::kRemoved:
       return apply_decoded(state, storage::decode_removed(payload), view.begin);
     case RecordType::kDamaged:

@@ -1,6 +1,7 @@
 #include "broker/attaching.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,9 @@
 namespace sluice::broker {
 
 namespace {
+
+constexpr std::string_view kDeadSuffix = "/dlq";
+constexpr std::uint32_t kDeadLeaseLevel = 2;
 
 // The session's leases, as a copy: most uses change them.
 std::vector<base::Epoch> leases_of(const Core& core, const base::SessionId& id) {
@@ -61,12 +65,14 @@ std::uint64_t keep_leases(Core& core, base::Now now, const base::SessionId& id) 
 }
 
 // What a session that was resumed has never seen of the subscription.
-void end_unseen_leases(Core& core, const Subscription& subscription, const Session& session,
+void end_unseen_leases(Core& core, const Attachment& attachment, const Session& session,
                        base::Epoch last_epoch) {
   const std::string client = session.client;
   for (const base::Epoch epoch : leases_of(core, session.id)) {
     Lease& lease = *core.state.leases.find(epoch);
-    if (lease.subscription != &subscription || lease.ending || epoch <= last_epoch) continue;
+    const bool mine =
+        lease.subscription == attachment.subscription && lease.dead == attachment.dead;
+    if (!mine || lease.ending || epoch <= last_epoch) continue;
     core.end_lease(lease, SessionEnd::kClosed, client);
   }
 }
@@ -74,7 +80,8 @@ void end_unseen_leases(Core& core, const Subscription& subscription, const Sessi
 void claim_leases(Core& core, Attachment& attachment, const base::SessionId& id) {
   for (const base::Epoch epoch : leases_of(core, id)) {
     Lease& lease = *core.state.leases.find(epoch);
-    const bool mine = lease.subscription == attachment.subscription && !lease.ending;
+    const bool mine = lease.subscription == attachment.subscription &&
+                      lease.dead == attachment.dead && !lease.ending;
     if (!mine || lease.attachment != AttachmentHandle()) continue;
     lease.attachment = attachment.handle;
     attachment.outstanding += lease.messages;
@@ -153,7 +160,18 @@ void attach(Core& core, base::Now, const Attach& command) {
                   "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
                       " shards, so there is no shard " + std::to_string(command.shard.value()));
   }
-  const std::string name = command.subscription.empty() ? "default" : command.subscription;
+  std::string name = command.subscription.empty() ? "default" : command.subscription;
+  const bool dead = name.ends_with(kDeadSuffix);
+  if (dead) name.resize(name.size() - kDeadSuffix.size());
+  if (dead && core.log.feature_level() < kDeadLeaseLevel) {
+    return refuse(RefusalCode::kUnimplemented,
+                  "the log is of feature level 1, which cannot hold leases of dead letters: start "
+                  "the broker once with --log-feature-level 2");
+  }
+  if (dead && command.at_most_once) {
+    return refuse(RefusalCode::kInvalidArgument,
+                  "dead letters are delivered at least once: settle them, or purge them");
+  }
   const auto id = queue->find_subscription(name);
   if (!id) {
     return refuse(RefusalCode::kUnknownSubscription,
@@ -169,9 +187,8 @@ void attach(Core& core, base::Now, const Attach& command) {
   attachment.messages_limit = command.messages_limit;
   attachment.bytes_limit = command.bytes_limit;
   attachment.at_most_once = command.at_most_once;
-  if (command.last_epoch) {
-    end_unseen_leases(core, *attachment.subscription, *session, *command.last_epoch);
-  }
+  attachment.dead = dead;
+  if (command.last_epoch) end_unseen_leases(core, attachment, *session, *command.last_epoch);
   claim_leases(core, attachment, session->id);
   Core::offer(attachment);
   core.touch(*attachment.subscription);

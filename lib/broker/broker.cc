@@ -141,12 +141,8 @@ void Broker::apply(base::Now now, const Seek& command) {
   impl_->run(now, [&] { seek(impl_->core, command); });
 }
 
-void Broker::apply(base::Now now, const Redrive& command) {
-  impl_->run(now, [&] { start_redrive(impl_->core, command); });
-}
-
-void Broker::apply(base::Now now, const Purge& command) {
-  impl_->run(now, [&] { start_purge(impl_->core, command); });
+void Broker::apply(base::Now now, const StartTask& command) {
+  impl_->run(now, [&] { start_task(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const CancelTask& command) {
@@ -215,6 +211,17 @@ std::optional<base::SubscriptionId> Broker::find_subscription(const base::QueueI
   const Queue* found = impl_->core.state.queue(queue);
   if (found == nullptr) return std::nullopt;
   return found->find_subscription(name);
+}
+
+std::optional<base::QueueId> Broker::find_task(const base::TaskId& task) const {
+  const Core& core = impl_->core;
+  if (const auto at = core.state.tasks.find(task); at != core.state.tasks.end()) {
+    return at->second.key.stream.queue;
+  }
+  if (const auto at = core.dry_runs.find(task); at != core.dry_runs.end()) {
+    return at->second.task.key.stream.queue;
+  }
+  return std::nullopt;
 }
 
 BrokerStats Broker::stats(base::Now now) const { return report(impl_->core, now); }

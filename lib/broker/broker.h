@@ -82,8 +82,7 @@ class Broker {
   void apply(base::Now now, const DeleteQueue& command);
   void apply(base::Now now, const DiscardDamaged& command);
   void apply(base::Now now, const Seek& command);
-  void apply(base::Now now, const Redrive& command);
-  void apply(base::Now now, const Purge& command);
+  void apply(base::Now now, const StartTask& command);
   void apply(base::Now now, const CancelTask& command);
   void apply(base::Now now, const Peek& command);
   // Returns the queue's id, or why the change is not allowed (for instance another number of
@@ -113,6 +112,8 @@ class Broker {
   const QueueConfig* config(const base::QueueId& queue) const;
   std::optional<base::SubscriptionId> find_subscription(const base::QueueId& queue,
                                                         std::string_view name) const;
+  // The queue of a task that runs.
+  std::optional<base::QueueId> find_task(const base::TaskId& task) const;
   BrokerStats stats(base::Now now) const;
 
   // --- For storage.

@@ -66,7 +66,7 @@ struct Publish {
 struct Attach {
   Origin origin;
   base::QueueId queue;
-  std::string subscription;
+  std::string subscription;  // "NAME/dlq": its dead letters, in the order of death
   base::ShardIndex shard;
   std::uint64_t messages_limit = 0;  // absolute, see Credit
   std::uint64_t bytes_limit = 0;
@@ -149,33 +149,43 @@ struct DeleteQueue {
   base::QueueId queue;
 };
 
-// Which dead letters or messages a task is about. Empty = all.
+// Which dead letters or messages a task is about. All conditions must hold; empty = all.
 struct Selector {
   std::optional<storage::DeadReason> reason;
-  std::optional<base::SequenceRange> sequences;
+  std::vector<base::SequenceRange> sequences;  // ascending, disjoint
   std::optional<std::pair<std::string, std::string>> header;
-  base::WallTime dead_before;  // 0 = any
+  // When it died, or was accepted where it is no dead letter; 0 = any.
+  base::WallTime before;
+  base::WallTime not_before;
+  std::string error;  // the last error contains it
 };
 
-// Returns dead letters of a subscription to it. Runs in slices; ends with a TaskReply.
-struct Redrive {
+// Who began a task, and with which words; for the record of who did what.
+struct TaskNote {
+  std::string key;
+  std::string command;
+  std::string selector;
+};
+
+// Work on many messages of one subscription (a purge without a name: of all of the queue's). Runs
+// in slices; ends with a TaskReply. A message that is leased is left alone.
+//
+// kRedrive: dead letters return to the subscription. kPurge: they, or waiting messages, are
+// removed. kCopy, kMove: the same messages anew in `target`.
+struct StartTask {
   Origin origin;
+  storage::TaskKind kind = storage::TaskKind::kRedrive;
   base::QueueId queue;
-  std::string subscription;
+  std::string subscription;   // empty = `default`, of a purge all
+  bool dead_letters = false;  // always so for kRedrive
   Selector selector;
-  bool dry_run = false;
+  base::QueueId target;
+  bool dry_run = false;                   // only counted
+  std::uint32_t samples_max = 0;          // of a dry run: so many are named
   std::uint32_t rate_per_second_max = 0;  // 0 = as fast as slices allow
   base::TaskId task;                      // drawn by the caller
-};
-
-// Removes waiting messages (or dead letters) of a subscription. Leased messages stay.
-struct Purge {
-  Origin origin;
-  base::QueueId queue;
-  std::string subscription;  // empty = all of the queue's
-  bool dead_letters = false;
-  Selector selector;
-  base::TaskId task;
+  bool detailed = false;                  // passed on in the replies
+  TaskNote note;
 };
 
 struct CancelTask {

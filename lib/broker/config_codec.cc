@@ -1,5 +1,6 @@
 #include "broker/config_codec.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/tlv.h"
@@ -168,6 +169,15 @@ std::vector<std::byte> encode_config(const StoredConfig& stored) {
   return out;
 }
 
+namespace {
+
+bool are_distinct(std::vector<base::SubscriptionId> ids) {
+  std::sort(ids.begin(), ids.end());
+  return std::adjacent_find(ids.begin(), ids.end()) == ids.end();
+}
+
+}  // namespace
+
 base::Result<StoredConfig> decode_config(base::ByteView data) {
   StoredConfig stored;
   const bool good = for_each_field(data, [&](std::uint16_t field, base::ByteReader& value) {
@@ -175,7 +185,7 @@ base::Result<StoredConfig> decode_config(base::ByteView data) {
   });
   const QueueConfig& config = stored.config;
   if (!good || config.name.empty() || config.shards == 0 || config.shards > kShardsMax ||
-      config.subscriptions.empty()) {
+      config.subscriptions.empty() || !are_distinct(stored.ids)) {
     return base::corruption("queue configuration: malformed, or written by a newer version");
   }
   return stored;

@@ -170,6 +170,10 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   core.record(fact, syncs);
   // Whoever waits for credit may have other limits now.
   queue->short_of_credit = queue->publishers;
+  // Dead letters may have less room than they take.
+  for (const base::SubscriptionId id : queue->stored().ids) {
+    core.overfull.emplace(queue->id(), id);
+  }
   core.touch(*queue);
   return queue->id();
 }

@@ -89,11 +89,13 @@ void Core::schedule(Subscription& subscription) {
     if (oldest) dead_expires = oldest->letter.died_at + retention.count();
   }
   dead_expiries.set(subscription, dead_expires);
+  dead_rests.set(subscription, subscription.dead_order.earliest());
 }
 
 void Core::drop(Subscription& subscription) {
   backoffs.set(subscription, std::nullopt);
   dead_expiries.set(subscription, std::nullopt);
+  dead_rests.set(subscription, std::nullopt);
   unfinished.erase(subscription.number());
   reading.erase(subscription.number());
   std::erase(touched_, &subscription);
@@ -110,7 +112,8 @@ void Core::drop(Queue& queue) {
 void Core::offer(Attachment& attachment) {
   if (attachment.in_ring || !attachment.has_credit()) return;
   attachment.in_ring = true;
-  attachment.subscription->ring.push_back(attachment.handle);
+  Subscription& subscription = *attachment.subscription;
+  (attachment.dead ? subscription.dead_ring : subscription.ring).push_back(attachment.handle);
 }
 
 void Core::end_lease(Lease& lease, SessionEnd end, const std::string& consumer) {

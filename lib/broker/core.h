@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,10 +29,18 @@ struct Ending {
   std::string consumer;
 };
 
+// Who hears of a task.
+struct TaskAsker {
+  Origin origin;
+  bool detailed = false;
+};
+
 // A dry run: counted like a task, but nobody needs it after a restart.
 struct DryRun {
   Task task;
-  Origin origin;
+  TaskAsker asker;
+  std::uint32_t samples_max = 0;
+  std::vector<TaskSample> samples;
 };
 
 // What the commands work on: the state, the process's own books, and the way into the log. One a
@@ -110,16 +119,20 @@ class Core final : public LeaseWatcher {
   Agenda<base::WallTime, Stream> delays;
   Agenda<base::WallTime, Stream> expiries;
   Agenda<base::WallTime, Subscription> dead_expiries;
+  Agenda<base::MonoTime, Subscription> dead_rests;
   std::map<std::uint64_t, Subscription*> unfinished;  // deliveries that the next tick goes on with
   std::map<std::uint64_t, Subscription*> reading;     // deliveries that wait for storage
   std::deque<Ending> endings;
+  // Subscriptions that may have more dead letters than they may; ticks see to it.
+  std::set<std::pair<base::QueueId, base::SubscriptionId>> overfull;
   // Until then recovered leases are kept for their sessions; nullopt = that is over.
   std::optional<base::MonoTime> recovery_ends;
 
-  std::map<base::TaskId, Origin> task_origins;  // of tasks that began in this process
+  std::map<base::TaskId, TaskAsker> task_askers;  // of tasks that began in this process
   std::map<base::TaskId, DryRun> dry_runs;
-  std::map<base::TaskId, base::MonoTime> task_turns;           // rate-limited ones: not before
+  std::map<base::TaskId, base::MonoTime> task_turns;           // not before: a rate, or a wait
   std::map<base::TaskId, base::MonoTime> task_told;            // when progress was told last
+  std::map<base::TaskId, std::string> task_waits;              // why it does not go on
   std::map<base::QueueId, std::deque<TaskStats>> ended_tasks;  // see task_report.h
 
  private:

@@ -1,5 +1,6 @@
 #include "broker/dead_letters.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,7 @@ void DeadLetters::add(base::Sequence sequence, const DeadLetter& letter) {
   texts_.add(letter.text);
   bytes_ += letter.bytes;
   // Those of one record are in the order of their sequences.
+  front_ = std::min(front_, std::pair(letter.record, sequence));
   if (oldest_ &&
       std::pair(letter.record, sequence) < std::pair(oldest_->letter.record, oldest_->sequence)) {
     oldest_.reset();
@@ -65,6 +67,8 @@ void DeadLetters::erase(base::Sequence sequence) {
   CHECK(sequences_.contains(sequence));
   const std::optional<DeadLetter> letter = find(sequence);
   sequences_.erase(sequence);
+  if (!leased_.empty()) leased_.erase(sequence);
+  if (!returned_.empty()) returned_.erase(sequence);
   if (oldest_ && oldest_->sequence == sequence) oldest_.reset();
   if (!letter) return;
   letters_.erase(sequence.value());
@@ -82,20 +86,43 @@ std::optional<DeadLetter> DeadLetters::find(base::Sequence sequence) const {
 }
 
 const std::optional<DeadLetters::Oldest>& DeadLetters::oldest() const {
+  if (!returned_.empty()) {
+    for (auto at = returned_.next_in(base::Sequence(0)); at; at = returned_.next_in(*at + 1)) {
+      if (const auto letter = find(*at)) front_ = std::min(front_, std::pair(letter->record, *at));
+    }
+    returned_ = {};
+    oldest_.reset();
+  }
   if (sequences_.empty()) {
     oldest_.reset();
   } else if (!oldest_) {
-    for_each_oldest([this](base::Sequence sequence, const DeadLetter& letter) {
-      oldest_ = Oldest{sequence, letter};
-      return false;
-    });
+    const auto from = front_;
+    for_each_from(from.first, from.second,
+                  [this](base::Sequence sequence, const DeadLetter& letter) {
+                    front_ = {letter.record, sequence};
+                    if (is_leased(sequence)) return true;
+                    oldest_ = Oldest{sequence, letter};
+                    return false;
+                  });
   }
   return oldest_;
+}
+
+void DeadLetters::lease(base::SequenceRange range) {
+  leased_.insert(range);
+  if (oldest_ && range.contains(oldest_->sequence)) oldest_.reset();
+}
+
+void DeadLetters::end_lease(base::SequenceRange range) {
+  leased_.erase(range);
+  // Most are discarded next; the others are looked up when somebody asks for the oldest.
+  returned_.insert(range);
 }
 
 void DeadLetters::restore(storage::SequenceSet sequences, std::uint64_t bytes) {
   sequences_ = std::move(sequences);
   bytes_ = bytes;
+  front_ = {};
 }
 
 }  // namespace sluice::broker

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -45,15 +46,29 @@ class DeadLetters {
   std::optional<base::Sequence> next(base::Sequence from) const { return sequences_.next_in(from); }
   bool any_in(base::SequenceRange range) const { return sequences_.contains_any(range); }
   std::uint64_t count_in(base::SequenceRange range) const { return sequences_.count_in(range); }
-  // The one that died first; nullopt when there is none.
+  // The one that died first of those that nobody has leased; nullopt when there is none.
   const std::optional<Oldest>& oldest() const;
+
+  // Somebody has them, or no longer. REQUIRES: all dead.
+  void lease(base::SequenceRange range);
+  void end_lease(base::SequenceRange range);
+  const storage::SequenceSet& leased() const { return leased_; }
+  bool is_leased(base::Sequence sequence) const {
+    return !leased_.empty() && leased_.contains(sequence);
+  }
 
   // Calls fn(sequence, letter) -> bool in the order of death, until it returns false. It must not
   // change anything.
   template <typename Fn>
   void for_each_oldest(Fn&& fn) const {
+    for_each_from(base::Lsn(), base::Sequence(), std::forward<Fn>(fn));
+  }
+  // The same, of those that died in `record` with a sequence of at least `first`, or later.
+  template <typename Fn>
+  void for_each_from(base::Lsn record, base::Sequence first, Fn&& fn) const {
     if (sequences_.empty()) return;
-    for (auto row = deaths_.at_or_after(0, 0); row; row = deaths_.at_or_after(row->a, row->b + 1)) {
+    for (auto row = deaths_.at_or_after(record.value(), first.value()); row;
+         row = deaths_.at_or_after(row->a, row->b + 1)) {
       const base::Sequence sequence(row->b);
       const std::optional<DeadLetter> letter = find(sequence);
       if (letter && !fn(sequence, *letter)) return;
@@ -77,8 +92,12 @@ class DeadLetters {
   SideTable deaths_;
   TextIndex texts_;
   storage::SequenceSet sequences_;
+  storage::SequenceSet leased_;  // derived: the lease book knows who has them
   std::uint64_t bytes_ = 0;
   mutable std::optional<Oldest> oldest_;  // nullopt = not looked up
+  // Of oldest(): none before this place is there and not leased, but for those that were returned.
+  mutable std::pair<base::Lsn, base::Sequence> front_;
+  mutable storage::SequenceSet returned_;
 };
 
 }  // namespace sluice::broker

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "broker/damage.h"
+#include "broker/dead_delivery.h"
 #include "broker/returning.h"
 
 namespace sluice::broker {
@@ -312,12 +313,13 @@ void wake_held_back(Core& core, const Queue& queue, base::SubscriptionId id) {
 }  // namespace
 
 bool deliver(Core& core, base::Now now, Subscription& subscription) {
+  const bool more_dead = deliver_dead(core, now, subscription);
   Queue& queue = subscription.stream().queue();
   subscription.held_back = dead_letters_full(queue, subscription.id());
-  if (subscription.held_back) return false;
+  if (subscription.held_back) return more_dead;
   wake_held_back(core, queue, subscription.id());
-  if (subscription.ring.empty() || !subscription.has_ready()) return false;
-  return Delivery(core, now, subscription).run();
+  if (subscription.ring.empty() || !subscription.has_ready()) return more_dead;
+  return Delivery(core, now, subscription).run() || more_dead;
 }
 
 }  // namespace sluice::broker

@@ -78,6 +78,9 @@ struct DeliveryRun {
   base::WallTime accepted_at;
   std::uint16_t attempts = 0;  // failed deliveries before this one
   std::uint16_t stalls = 0;
+  // Instead of what the slice says, of which then only the sequence and the bytes count: a dead
+  // letter, with what is known of it.
+  std::vector<std::byte> rewritten;
 };
 // One delivery batch = one epoch = one DELIVER frame.
 struct Deliver {
@@ -111,13 +114,24 @@ struct AttachmentClosed {
   Refusal reason;
 };
 
+struct TaskSample {
+  base::ShardIndex shard;
+  base::Sequence sequence;
+};
 struct TaskReply {
-  Origin origin;
+  Origin origin;          // session 0 = nobody waits for it any more
+  bool detailed = false;  // as it was asked for
   Refusal refusal;
   base::TaskId task;
+  storage::TaskKind kind = storage::TaskKind::kRedrive;
   storage::TaskState state = storage::TaskState::kRunning;
   std::uint64_t matched = 0;
   std::uint64_t done = 0;
+  std::string waits_for;            // why it does not go on at the moment
+  std::vector<TaskSample> samples;  // of a dry run
+  // In the one reply that tells of the task's end, or that it never began.
+  std::optional<TaskNote> ended;
+  std::string queue;  // its name, with `ended`
 };
 
 struct PeekedMessage {

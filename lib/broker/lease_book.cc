@@ -18,6 +18,7 @@ Lease& LeaseBook::begin(Lease lease) {
   CHECK(lease.subscription != nullptr && !lease.ranges.empty());
   lease.messages = count_messages(lease.ranges);
   lease.deadline = kNoDeadline;
+  lease.dead = lease.subscription->dead().any_in(lease.ranges.front());
   for (const base::SequenceRange& range : lease.ranges) {
     lease.suspect = lease.subscription->hold(lease.epoch, range) || lease.suspect;
   }

@@ -24,6 +24,7 @@ struct Lease {
   Ranges ranges;               // not settled yet, ascending
   std::uint64_t messages = 0;  // in `ranges`
   bool suspect = false;        // its one message had a stall when it was delivered
+  bool dead = false;           // they are dead letters
   // Not in the log:
   AttachmentHandle attachment;  // 0 = recovered and not claimed yet
   base::MonoTime delivered_at;

@@ -53,6 +53,10 @@ std::optional<base::SubscriptionId> Queue::find_subscription(std::string_view na
   return std::nullopt;
 }
 
+bool Queue::has_subscription(base::SubscriptionId id) const {
+  return std::find(stored_.ids.begin(), stored_.ids.end(), id) != stored_.ids.end();
+}
+
 const SubscriptionConfig& Queue::settings(base::SubscriptionId id) const {
   const auto at = std::find(stored_.ids.begin(), stored_.ids.end(), id);
   CHECK(at != stored_.ids.end());

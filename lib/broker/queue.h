@@ -72,6 +72,7 @@ class Queue {
   Stream* stream(base::ShardIndex shard) const;
   const std::vector<std::unique_ptr<Stream>>& streams() const { return streams_; }
   std::optional<base::SubscriptionId> find_subscription(std::string_view name) const;
+  bool has_subscription(base::SubscriptionId id) const;
   // REQUIRES: a subscription of this queue.
   const SubscriptionConfig& settings(base::SubscriptionId id) const;
   SubscriptionTotals& totals(base::SubscriptionId id) { return subscription_totals_[id]; }

@@ -31,6 +31,7 @@ std::optional<base::WallTime> oldest_accepted_at(Core& core, Subscription& subsc
 void add_stream(Core& core, base::Now now, Subscription& subscription, SubscriptionStats& stats) {
   stats.ready += subscription.ready();
   stats.in_flight += subscription.in_flight();
+  stats.dead_in_flight += subscription.dead_in_flight();
   stats.delayed += subscription.delayed();
   stats.dead_lettered += subscription.dead().count();
   stats.damaged += subscription.damaged();
@@ -110,6 +111,7 @@ BrokerStats report(Core& core, base::Now now) {
   Consumers names;
   ConsumerCounts sessions;
   for (const auto& [handle, attachment] : core.sessions.attachments()) {
+    if (attachment->dead) continue;  // no help against a backlog
     const Subscription& subscription = *attachment->subscription;
     const std::pair key(subscription.stream().id().queue, subscription.id());
     sessions[key].insert(attachment->session);

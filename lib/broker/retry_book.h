@@ -58,6 +58,8 @@ class RetryBook {
   }
   bool empty() const { return known_.empty(); }
 
+  bool any_in(base::SequenceRange range) const { return known_.contains_any(range); }
+
   // For snapshots.
   const storage::SequenceSet& known() const { return known_; }
   const storage::SequenceSet& waiting() const { return waiting_; }

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "broker/dead_delivery.h"
 
 namespace sluice::broker {
 
@@ -121,10 +124,24 @@ class Verdict {
   std::vector<storage::DeadEntry> dead_;
 };
 
+struct ByNumber {
+  bool operator()(const Subscription* a, const Subscription* b) const {
+    return a->number() < b->number();
+  }
+};
+
+// All of one lease are, or none.
+bool are_dead(const Subscription& subscription, const Ranges& ranges) {
+  return !ranges.empty() && subscription.dead().any_in(ranges.front());
+}
+
 }  // namespace
 
 void give_back(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
                storage::ReleaseCause cause) {
+  if (are_dead(subscription, ranges)) {
+    return return_dead(core, now, subscription, ranges, cause, base::Millis(0));
+  }
   ByTime split = by_time(now, subscription, ranges);
   storage::ReleasedFact fact;
   fact.key = subscription.key();
@@ -164,6 +181,11 @@ void stall(Core& core, base::Now now, const Lease& lease, const Ranges& ranges,
   Subscription& subscription = *lease.subscription;
   Queue& queue = subscription.stream().queue();
   const DeliveryConfig& settings = queue.settings(subscription.id()).delivery;
+  if (lease.dead) {
+    // They rest, so that one that takes its consumers down does not do so all the time.
+    return return_dead(core, now, subscription, ranges, storage::ReleaseCause::kConsumer,
+                       backoff_delay(settings.backoff, 1, core.prng));
+  }
   const ByTime split = by_time(now, subscription, ranges);
   queue.totals(subscription.id()).stalled += count_messages(split.live);
   Verdict verdict(core, now, subscription);
@@ -233,26 +255,46 @@ bool dead_letters_full(const Queue& queue, base::SubscriptionId id) {
 
 void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
   const DeadLetterConfig& settings = queue.settings(id).dead_letter;
-  const std::uint64_t bytes_max = settings.bytes_max;
-  if (bytes_max == 0 || settings.overflow == DeadOverflow::kBlock) return;
+  if (settings.bytes_max == 0 || settings.overflow == DeadOverflow::kBlock) return;
   std::uint64_t bytes = queue.dead_bytes(id);
-  while (bytes > bytes_max) {
-    // The oldest of all shards.
-    Subscription* from = nullptr;
-    Sequence oldest;
+  if (bytes <= settings.bytes_max) return;
+  struct Letter {
     base::Lsn died;
-    for (const auto& stream : queue.streams()) {
-      Subscription* candidate = stream->find(id);
-      const auto& first = candidate->dead().oldest();
-      if (!first || (from != nullptr && died <= first->letter.record)) continue;
-      from = candidate;
-      oldest = first->sequence;
-      died = first->letter.record;
-    }
-    if (from == nullptr) return;
-    bytes -= std::min(bytes, from->dead().oldest()->letter.bytes);
-    remove(core, *from, storage::RemoveCause::kDeadExpired, {{oldest, oldest}});
+    Sequence sequence;
+    std::uint64_t bytes = 0;
+    Subscription* subscription = nullptr;
+  };
+  std::vector<Letter> oldest;  // of each shard
+  for (const auto& stream : queue.streams()) {
+    Subscription* subscription = stream->find(id);
+    const DeadLetters& dead = subscription->dead();
+    const auto& first = dead.oldest();
+    if (!first) continue;
+    std::uint64_t left = kTrimmedPerStep;
+    dead.for_each_from(first->letter.record, first->sequence,
+                       [&](Sequence sequence, const DeadLetter& letter) {
+                         if (!dead.is_leased(sequence)) {
+                           oldest.push_back({letter.record, sequence, letter.bytes, subscription});
+                         }
+                         return --left > 0;
+                       });
   }
+  std::sort(oldest.begin(), oldest.end(), [](const Letter& a, const Letter& b) {
+    return std::pair(a.died, a.sequence) < std::pair(b.died, b.sequence);
+  });
+  std::map<Subscription*, Ranges, ByNumber> going;
+  std::uint64_t count = 0;
+  for (const Letter& letter : oldest) {
+    if (bytes <= settings.bytes_max || count == kTrimmedPerStep) break;
+    going[letter.subscription].push_back({letter.sequence, letter.sequence});
+    bytes -= std::min(bytes, letter.bytes);
+    ++count;
+  }
+  for (auto& [subscription, ranges] : going) {
+    normalise(ranges);
+    remove(core, *subscription, storage::RemoveCause::kDeadExpired, ranges);
+  }
+  if (count > 0 && bytes > settings.bytes_max) core.overfull.emplace(queue.id(), id);
 }
 
 base::Millis backoff_delay(const BackoffConfig& config, std::uint32_t count, base::Prng& prng) {

@@ -50,8 +50,10 @@ void remove(Core& core, Subscription& subscription, storage::RemoveCause cause,
 // True while deadLetter.overflow Block holds the subscription's deliveries back.
 bool dead_letters_full(const Queue& queue, base::SubscriptionId id);
 
-// Removes the oldest dead letters until the subscription is within its limit of bytes;
-// not where deadLetter.overflow is Block.
+// Removes the oldest dead letters that nobody has leased, until the subscription is within its
+// limit of bytes; not where deadLetter.overflow is Block. At most kTrimmedPerStep at once: ticks go
+// on.
+inline constexpr std::uint64_t kTrimmedPerStep = 256;
 void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id);
 
 // Writes a fact that has `ranges`, in as many records as that takes.

@@ -58,6 +58,7 @@ Attachment& SessionBook::attach(Session& session, Subscription& subscription) {
 
 void SessionBook::detach(Attachment& attachment) {
   std::erase(attachment.subscription->ring, attachment.handle);
+  std::erase(attachment.subscription->dead_ring, attachment.handle);
   find(attachment.session)->attachments.erase(attachment.handle);
   attachments_.erase(attachment.handle);
 }

@@ -23,7 +23,8 @@ struct Attachment {
   std::uint64_t bytes = 0;
   std::uint64_t outstanding = 0;  // delivered and not settled
   bool at_most_once = false;
-  bool in_ring = false;  // stands in Subscription::ring
+  bool dead = false;     // consumes the subscription's dead letters
+  bool in_ring = false;  // stands in Subscription::ring, or dead_ring
 
   // A message of any size may follow when nothing is outstanding.
   bool has_credit() const {

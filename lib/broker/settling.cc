@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "broker/attaching.h"
+#include "broker/dead_delivery.h"
 #include "broker/returning.h"
 
 namespace sluice::broker {
@@ -39,7 +40,8 @@ Lease* lease_of(Core& core, const Attachment& attachment, const base::SessionId&
                 const Receipt& receipt) {
   Lease* lease = core.state.leases.find(receipt.epoch);
   if (lease == nullptr || lease->ending) return nullptr;
-  const bool mine = lease->subscription == attachment.subscription && lease->session == session;
+  const bool mine = lease->subscription == attachment.subscription &&
+                    lease->dead == attachment.dead && lease->session == session;
   return mine ? lease : nullptr;
 }
 
@@ -81,9 +83,23 @@ Claims check(Core& core, base::Now now, const Attachment& attachment, const Sett
   return claims;
 }
 
+// Of dead letters: they have no dead letters of their own, and no limit of attempts.
+void carry_out_dead(Core& core, base::Now now, Subscription& subscription, const Claims& claims,
+                    const Settle& command) {
+  if (command.kind == SettleKind::kAck) return discard_dead(core, subscription, claims.held);
+  const DeliveryConfig& settings =
+      subscription.stream().queue().settings(subscription.id()).delivery;
+  base::Millis rest{0};
+  if (command.kind != SettleKind::kRelease) {
+    rest = command.delay.value_or(backoff_delay(settings.backoff, 1, core.prng));
+  }
+  return_dead(core, now, subscription, claims.held, storage::ReleaseCause::kConsumer, rest);
+}
+
 void carry_out(Core& core, base::Now now, const Attachment& attachment, const Claims& claims,
                const Settle& command) {
   Subscription& subscription = *attachment.subscription;
+  if (attachment.dead) return carry_out_dead(core, now, subscription, claims, command);
   const auto consumer = [&] { return core.sessions.find(attachment.session)->client; };
   SubscriptionTotals& totals = subscription.stream().queue().totals(subscription.id());
   switch (command.kind) {

@@ -90,6 +90,10 @@ void put_leases(const State& state, std::vector<std::byte>& bytes) {
     }
   }
 }
+bool is_idle(const Subscription& subscription, base::SequenceRange range) {
+  const Ranges whole{range};
+  return subscription.idle_in(range) == whole || subscription.idle_dead_in(range) == whole;
+}
 bool get_lease(ByteReader& in, State& state) {
   Lease lease;
   lease.epoch = base::Epoch(in.u64());
@@ -104,7 +108,7 @@ bool get_lease(ByteReader& in, State& state) {
     const bool in_order = lease.ranges.empty() || lease.ranges.back().last < range.first;
     const bool exists =
         range.first <= range.last && range.last < lease.subscription->stream().next();
-    if (!in_order || !exists || lease.subscription->idle_in(range) != Ranges{range}) return false;
+    if (!in_order || !exists || !is_idle(*lease.subscription, range)) return false;
     lease.ranges.push_back(range);
   }
   if (state.leases.find(lease.epoch) != nullptr) return false;
@@ -182,7 +186,8 @@ bool get_session(ByteReader& in, State& state) {
   return in.ok() && state.sessions.emplace(id, std::move(session)).second;
 }
 
-void put_tasks(const State& state, std::vector<std::byte>& bytes) {
+// A whole snapshot may be one of feature level 1, which knows no notes.
+void put_tasks(const State& state, SnapshotForm form, std::vector<std::byte>& bytes) {
   ByteWriter out(bytes);
   out.u64(state.tasks.size());
   for (const auto& [id, task] : state.tasks) {
@@ -193,7 +198,7 @@ void put_tasks(const State& state, std::vector<std::byte>& bytes) {
     out.u64(task.matched);
     out.u64(task.done);
     out.u64(task.started.value());
-    out.bytes32(encode_plan(task.plan));
+    out.bytes32(encode_plan(task.plan, form == SnapshotForm::kBesideIndex));
   }
 }
 bool get_task(ByteReader& in, State& state) {
@@ -336,7 +341,7 @@ std::vector<std::byte> encode_state(const State& state, SnapshotForm form) {
   put(Section::kLeases, [&] { put_leases(state, out); });
   put(Section::kProducers, [&] { put_producers(state.producers, out); });
   put(Section::kSessions, [&] { put_sessions(state, out); });
-  put(Section::kTasks, [&] { put_tasks(state, out); });
+  put(Section::kTasks, [&] { put_tasks(state, form, out); });
   if (!whole) put(Section::kLeaving, [&] { put_leaving(state, out); });
   const std::vector<const Subscription*> damaged = damaged_ones(state);
   if (!whole && !damaged.empty()) put(Section::kDamaged, [&] { put_damaged(damaged, out); });

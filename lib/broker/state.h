@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/ids.h"
@@ -41,6 +42,8 @@ struct State {
   std::deque<SideKey> leaving;
   std::map<base::SessionId, KnownSession> sessions;
   std::map<base::TaskId, Task> tasks;
+  // What the batch that follows in the log transfers; not in snapshots, which never part the two.
+  std::optional<storage::TransferFact> transfer;
   std::uint64_t numbers = 0;  // drawn by streams and subscriptions; not in the log
 
   // nullptr where there is none.

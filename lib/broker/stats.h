@@ -26,6 +26,7 @@ struct SubscriptionStats {
   base::SubscriptionId id;
   // Gauges, in messages. lag = ready + in flight + delayed.
   std::uint64_t ready = 0;
+  std::uint64_t dead_in_flight = 0;  // dead letters that somebody has leased
   std::uint64_t in_flight = 0;
   std::uint64_t delayed = 0;  // deliver-at in the future, and backoff
   std::uint64_t dead_lettered = 0;
@@ -51,13 +52,15 @@ struct SubscriptionStats {
   HistogramStats processing_seconds;  // delivery -> ack
 };
 
-// A redrive or purge that runs, or ended since the start of the process.
+// A task that runs, or ended since the start of the process.
 struct TaskStats {
   base::TaskId id;
   storage::TaskKind kind = storage::TaskKind::kRedrive;
   storage::TaskState state = storage::TaskState::kRunning;
   std::string subscription;  // empty = all of the queue's
   bool dead_letters = false;
+  std::string target;                     // of a copy or move
+  std::string waits_for;                  // why it does not go on
   std::uint32_t rate_per_second_max = 0;  // 0 = no limit
   std::uint64_t matched = 0;
   std::uint64_t done = 0;

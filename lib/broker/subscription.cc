@@ -39,6 +39,11 @@ void Subscription::delay(base::SequenceRange range) {
 }
 
 bool Subscription::hold(base::Epoch epoch, base::SequenceRange range) {
+  if (dead_.any_in(range)) {
+    dead_.lease(range);
+    CHECK(held_.emplace(range.first, Held{range.last, epoch}).second);
+    return false;
+  }
   taken_.insert(range);
   if (!suspects_.empty()) suspects_.erase(range);
   end_delay(range);
@@ -60,7 +65,13 @@ void Subscription::remove(base::SequenceRange range) {
   if (!unexpiring_.empty()) unexpiring_.erase(range);
 }
 
-void Subscription::release(base::SequenceRange range) { make_ready(range); }
+void Subscription::release(base::SequenceRange range) {
+  if (dead_.any_in(range)) {
+    dead_order.give_back(dead_, range);
+  } else {
+    make_ready(range);
+  }
+}
 
 void Subscription::retry(base::Sequence sequence, const MessageState& state) {
   end_delay({sequence, sequence});
@@ -75,6 +86,7 @@ void Subscription::retry(base::Sequence sequence, const MessageState& state) {
 void Subscription::bury(base::Sequence sequence, const DeadLetter& letter) {
   remove({sequence, sequence});
   dead_.add(sequence, letter);
+  dead_order.grow();
 }
 
 void Subscription::revive(base::Sequence sequence, bool expires) {
@@ -167,7 +179,11 @@ std::optional<base::Sequence> Subscription::oldest() const {
     if (!lowest || sequence < *lowest) lowest = sequence;
   };
   if (const auto ready_run = next_ready(base::Sequence(1))) offer(ready_run->first);
-  if (!held_.empty()) offer(held_.begin()->first);
+  for (const auto& [first, held] : held_) {
+    if (dead_.is_leased(first)) continue;
+    offer(first);
+    break;
+  }
   return lowest;
 }
 
@@ -204,6 +220,19 @@ std::optional<base::SequenceRange> Subscription::next_kept(base::Sequence from) 
   const std::optional<base::Sequence> bad = damaged_.next_in(from);
   if (!bad || (kept && kept->first <= *bad)) return kept;
   return base::SequenceRange{*bad, damaged_.next_not_in(*bad) - 1};
+}
+
+Ranges Subscription::idle_dead_in(base::SequenceRange range) const {
+  Ranges idle;
+  dead_.sequences().for_each_range(range.first, range.last, [&](base::SequenceRange run) {
+    idle.push_back(run);
+    return true;
+  });
+  dead_.leased().for_each_range(range.first, range.last, [&](base::SequenceRange run) {
+    cut_range(idle, run);
+    return true;
+  });
+  return idle;
 }
 
 std::optional<base::SequenceRange> Subscription::next_held(base::Sequence from) const {

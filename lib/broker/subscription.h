@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "broker/command.h"
 #include "broker/dead_letters.h"
+#include "broker/dead_order.h"
 #include "broker/retry_book.h"
 #include "broker/sequence_runs.h"
 #include "broker/side_books.h"
@@ -62,13 +63,13 @@ class Subscription {
   void let_go(base::SequenceRange range, Fn&& fn);
   // Settled or removed: never delivered again. Not for dead letters.
   void remove(base::SequenceRange range);
-  // Ready again at once; counters stay.
+  // Ready again at once; counters stay. Dead letters: there again, in their places.
   void release(base::SequenceRange range);
   // Not before state.due.
   void retry(base::Sequence sequence, const MessageState& state);
   // REQUIRES: not gone.
   void bury(base::Sequence sequence, const DeadLetter& letter);
-  // A dead letter that nobody will look at again. REQUIRES: dead.
+  // A dead letter that nobody will look at again. REQUIRES: dead, and not leased.
   void discard(base::Sequence sequence) { dead_.erase(sequence); }
   // A dead letter is a message again, with fresh counters, and no longer expires. REQUIRES: dead.
   void revive(base::Sequence sequence, bool expires);
@@ -102,6 +103,7 @@ class Subscription {
 
   std::uint64_t ready() const;
   std::uint64_t in_flight() const { return in_flight_; }
+  std::uint64_t dead_in_flight() const { return dead_.leased().count(); }
   // By a deliver-at or a backoff.
   std::uint64_t delayed() const;
   // In quarantine or passed over.
@@ -124,6 +126,8 @@ class Subscription {
   Ranges without_dead(Ranges ranges) const;
   // The parts of `range` that are not gone, not held and not in quarantine, ascending.
   Ranges idle_in(base::SequenceRange range) const;
+  // The dead letters of `range` that are not leased.
+  Ranges idle_dead_in(base::SequenceRange range) const;
 
   const storage::SequenceSet& quarantined() const { return damaged_; }
   Ranges quarantined_in(base::SequenceRange range) const;
@@ -151,7 +155,9 @@ class Subscription {
 
   // --- Of this process only; the delivery's and Core's.
 
-  std::deque<AttachmentHandle> ring;           // who has credit, next one first
+  std::deque<AttachmentHandle> ring;       // who has credit, next one first
+  std::deque<AttachmentHandle> dead_ring;  // the same, of those that consume the dead letters
+  DeadOrder dead_order;
   std::optional<storage::BatchLocation> near;  // the batch that was read last
   base::Lsn last_record_end;                   // of the latest record about this subscription
   bool touched = false;                        // stands in Core's list
@@ -198,7 +204,11 @@ void Subscription::let_go(base::SequenceRange range, Fn&& fn) {
     if (part.last < whole.last) {
       at = held_.emplace_hint(at, part.last + 1, Held{whole.last, epoch});
     }
-    in_flight_ -= part.count();
+    if (dead_.is_leased(part.first)) {
+      dead_.end_lease(part);
+    } else {
+      in_flight_ -= part.count();
+    }
     fn(epoch, part);
   }
 }

@@ -13,7 +13,33 @@ namespace sluice::broker {
 
 namespace {
 
-storage::TaskFact fact_of(const Task& task, storage::TaskState state) {
+using storage::TaskKind;
+using storage::TaskState;
+
+constexpr std::uint32_t kTaskLevel = 2;
+constexpr std::size_t kSelectorErrorBytesMax = 1024;
+// While a task goes on, whoever asked for it hears of it this often.
+constexpr base::Nanos kTellEvery = std::chrono::milliseconds(500);
+// Between two looks whether a target takes messages again.
+constexpr base::Nanos kLookAgain = std::chrono::milliseconds(100);
+
+bool carries(TaskKind kind) { return kind == TaskKind::kCopy || kind == TaskKind::kMove; }
+
+const char* name_of(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::kRedrive:
+      return "redrive ";
+    case TaskKind::kPurge:
+      return "purge ";
+    case TaskKind::kCopy:
+      return "copy ";
+    case TaskKind::kMove:
+      return "move ";
+  }
+  return "task ";
+}
+
+storage::TaskFact fact_of(const Core& core, const Task& task, TaskState state) {
   storage::TaskFact fact;
   fact.task = task.id;
   fact.kind = task.kind;
@@ -22,42 +48,128 @@ storage::TaskFact fact_of(const Task& task, storage::TaskState state) {
   fact.matched = task.matched;
   fact.done = task.done;
   fact.position = task.position;
-  fact.selector = encode_plan(task.plan);
+  fact.selector = encode_plan(task.plan, core.log.feature_level() >= kTaskLevel);
   return fact;
 }
 
-void refuse(Core& core, const Origin& origin, const base::TaskId& task, Refusal refusal) {
+TaskReply reply_of(const Core& core, const Task& task, TaskState state) {
   TaskReply reply;
-  reply.origin = origin;
-  reply.refusal = std::move(refusal);
-  reply.task = task;
-  reply.state = storage::TaskState::kFailed;
-  core.effects.emit(Wait{}, std::move(reply));
-}
-
-TaskReply reply_of(const Origin& origin, const Task& task, storage::TaskState state) {
-  TaskReply reply;
-  reply.origin = origin;
   reply.task = task.id;
+  reply.kind = task.kind;
   reply.state = state;
   reply.matched = task.matched;
   reply.done = task.done;
+  const auto waits = core.task_waits.find(task.id);
+  if (state == TaskState::kRunning && waits != core.task_waits.end()) {
+    reply.waits_for = waits->second;
+  }
   return reply;
 }
 
-// Where a task on `queue` begins; `name` empty = all subscriptions where that is allowed.
-Refusal aim(const Core& core, const base::QueueId& id, const std::string& name, Task& task) {
-  const Queue* queue = core.state.queue(id);
-  if (queue == nullptr) {
-    return {RefusalCode::kUnknownQueue, "no queue with id " + id.to_hex()};
+// The one that tells of the end; also where nobody waits for it, so that it can be written down.
+TaskReply last_reply(const Core& core, const Task& task, TaskState state) {
+  TaskReply reply = reply_of(core, task, state);
+  reply.ended = task.plan.note;
+  const Queue* queue = core.state.queue(task.key.stream.queue);
+  if (queue != nullptr) reply.queue = queue->name();
+  return reply;
+}
+
+void refuse(Core& core, const StartTask& command, Refusal refusal) {
+  TaskReply reply;
+  reply.origin = command.origin;
+  reply.detailed = command.detailed;
+  reply.refusal = std::move(refusal);
+  reply.task = command.task;
+  reply.kind = command.kind;
+  reply.state = TaskState::kFailed;
+  reply.ended = command.note;
+  const Queue* queue = core.state.queue(command.queue);
+  if (queue != nullptr) reply.queue = queue->name();
+  core.effects.emit(Wait{}, std::move(reply));
+}
+
+TaskAsker take_asker(Core& core, const base::TaskId& id) {
+  const auto found = core.task_askers.find(id);
+  if (found == core.task_askers.end()) return {};  // began before a restart
+  const TaskAsker asker = found->second;
+  core.task_askers.erase(found);
+  return asker;
+}
+
+void emit(Core& core, Wait wait, TaskReply reply, const TaskAsker& asker) {
+  reply.origin = asker.origin;
+  reply.detailed = asker.detailed;
+  core.effects.emit(wait, std::move(reply));
+}
+
+void forget(Core& core, const base::TaskId& id) {
+  core.task_turns.erase(id);
+  core.task_told.erase(id);
+  core.task_waits.erase(id);
+}
+
+// What is wrong with the selector, or with the kind of task that it is for.
+Refusal check_selector(const Core& core, const StartTask& command) {
+  const Selector& selector = command.selector;
+  base::Sequence before;
+  for (const base::SequenceRange& range : selector.sequences) {
+    if (range.first <= before || range.last < range.first) {
+      return {RefusalCode::kInvalidArgument,
+              "selector.sequences: the ranges must be ascending, from 1 on, and not overlap"};
+    }
+    before = range.last;
   }
-  task.key.stream.queue = id;
+  if (selector.error.size() > kSelectorErrorBytesMax) {
+    return {RefusalCode::kInvalidArgument, "selector.error: at most 1024 bytes"};
+  }
+  if (!command.dead_letters && selector.reason) {
+    return {RefusalCode::kInvalidArgument,
+            "selector.reason is for dead letters: set dead_letters, or leave it out"};
+  }
+  if (!command.dry_run && core.log.feature_level() < kTaskLevel &&
+      needs_level_2(command.kind, selector)) {
+    return {RefusalCode::kUnimplemented,
+            "the log is of feature level 1, which cannot hold such a task: start the broker once "
+            "with --log-feature-level 2"};
+  }
+  return {};
+}
+
+Refusal check_target(const Core& core, const StartTask& command) {
+  if (!carries(command.kind)) return {};
+  if (core.state.queue(command.target) == nullptr) {
+    return {RefusalCode::kUnknownQueue, "no target queue with id " + command.target.to_hex()};
+  }
+  if (command.target == command.queue) {
+    return {RefusalCode::kInvalidArgument,
+            "the target is the queue itself: use a redrive to give dead letters back"};
+  }
+  return {};
+}
+
+// The task, where it begins.
+Refusal aim(const Core& core, const StartTask& command, Task& task) {
+  const Queue* queue = core.state.queue(command.queue);
+  if (queue == nullptr) {
+    return {RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()};
+  }
+  task.id = command.task;
+  task.kind = command.kind;
+  task.key.stream.queue = command.queue;
   task.position = base::Sequence(1);
+  task.plan.selector = command.selector;
+  task.plan.dead_letters = command.dead_letters;
+  task.plan.rate_per_second_max = command.rate_per_second_max;
+  if (carries(command.kind)) task.plan.target = command.target;
+  task.plan.note = command.note;
   for (const auto& stream : queue->streams()) task.plan.ends.push_back(stream->next());
+  task.plan.all_subscriptions = command.kind == TaskKind::kPurge && command.subscription.empty();
   if (task.plan.all_subscriptions) {
     task.key.subscription = queue->stored().ids.front();
     return {};
   }
+  const std::string name = command.subscription.empty() ? "default" : command.subscription;
   const auto subscription = queue->find_subscription(name);
   if (!subscription) {
     return {RefusalCode::kUnknownSubscription,
@@ -68,73 +180,84 @@ Refusal aim(const Core& core, const base::QueueId& id, const std::string& name, 
   return {};
 }
 
-// While a task goes on, whoever asked for it hears of it this often.
-constexpr base::Nanos kTellEvery = std::chrono::milliseconds(500);
-
-// Whoever asked knows the task from here on, and that it lives on without them.
-void begin(Core& core, const Task& task, const Origin& origin) {
-  constexpr auto kRunning = storage::TaskState::kRunning;
-  const Queue& queue = *core.state.queue(task.key.stream.queue);
-  core.task_origins[task.id] = origin;
-  const base::Lsn end = core.record(fact_of(task, kRunning), queue.syncs());
-  core.effects.emit(Core::wait_for(queue, end), reply_of(origin, task, kRunning));
-}
-
-// Asked for again with the same id: the answers go to the one who asked last.
-void join(Core& core, const base::TaskId& id, const Origin& origin) {
-  const Task& task = core.state.tasks.at(id);
-  core.task_origins[id] = origin;
-  core.effects.emit(Wait{}, reply_of(origin, task, storage::TaskState::kRunning));
-}
-
 // Two tasks on one queue would undo each other's work.
 Refusal check_idle(const Core& core, const base::QueueId& queue) {
   for (const auto& [id, task] : core.state.tasks) {
     if (task.key.stream.queue != queue) continue;
-    const char* kind = task.kind == storage::TaskKind::kRedrive ? "redrive " : "purge ";
     return {RefusalCode::kTaskRunning,
-            kind + id.to_hex() + " of this queue is running: wait, or cancel it"};
+            name_of(task.kind) + id.to_hex() + " of this queue is running: wait, or cancel it"};
   }
   return {};
 }
 
-void forget(Core& core, const base::TaskId& id) {
-  core.task_turns.erase(id);
-  core.task_told.erase(id);
+// Whoever asked knows the task from here on, and that it lives on without them.
+void begin(Core& core, const Task& task, const TaskAsker& asker) {
+  const Queue& queue = *core.state.queue(task.key.stream.queue);
+  core.task_askers[task.id] = asker;
+  const base::Lsn end = core.record(fact_of(core, task, TaskState::kRunning), queue.syncs());
+  emit(core, Core::wait_for(queue, end), reply_of(core, task, TaskState::kRunning), asker);
 }
 
-// After a slice: its progress, or its end with the answer.
-void note_progress(Core& core, base::Now now, const Task& task, bool is_done) {
+// Asked for again with the same id: the answers go to the one who asked last.
+void join(Core& core, const base::TaskId& id, const TaskAsker& asker) {
+  core.task_askers[id] = asker;
+  emit(core, Wait{}, reply_of(core, core.state.tasks.at(id), TaskState::kRunning), asker);
+}
+
+// Its end, with the answer. Returns what shows that it has ended.
+Wait end(Core& core, const Task& task, TaskState state) {
   const Queue& queue = *core.state.queue(task.key.stream.queue);
-  const auto state = is_done ? storage::TaskState::kCompleted : storage::TaskState::kRunning;
-  const base::Lsn end = core.record(fact_of(task, state), queue.syncs());
-  if (is_done) {
-    forget(core, task.id);
-    keep_ended(core, queue, task, state);
-  }
-  const auto origin = core.task_origins.find(task.id);
-  if (origin == core.task_origins.end()) return;  // began before a restart
-  if (!is_done) {
-    const base::MonoTime told = core.task_told.try_emplace(task.id, now.mono).first->second;
-    if (now.mono < told + kTellEvery) return;
-    core.task_told[task.id] = now.mono;
-  }
-  core.effects.emit(Core::wait_for(queue, end), reply_of(origin->second, task, state));
-  if (is_done) core.task_origins.erase(origin);
+  const base::Lsn at = core.record(fact_of(core, task, state), queue.syncs());
+  forget(core, task.id);
+  keep_ended(core, queue, task, state);
+  emit(core, Core::wait_for(queue, at), last_reply(core, task, state), take_asker(core, task.id));
+  return Core::wait_for(queue, at);
+}
+
+// After a slice: how far it is.
+void note_progress(Core& core, base::Now now, const Task& task, const Task& before) {
+  const Queue& queue = *core.state.queue(task.key.stream.queue);
+  base::Lsn at = core.state.subscription(task.key) == nullptr
+                     ? base::Lsn()
+                     : core.state.subscription(task.key)->last_record_end;
+  const bool moved =
+      task.position != before.position || task.key != before.key || task.matched != before.matched;
+  if (moved) at = core.record(fact_of(core, task, TaskState::kRunning), queue.syncs());
+  const auto asker = core.task_askers.find(task.id);
+  if (asker == core.task_askers.end()) return;
+  const base::MonoTime told = core.task_told.try_emplace(task.id, now.mono).first->second;
+  if (now.mono < told + kTellEvery) return;
+  core.task_told[task.id] = now.mono;
+  emit(core, Core::wait_for(queue, at), reply_of(core, task, TaskState::kRunning), asker->second);
 }
 
 void run_slice(Core& core, base::Now now, const base::TaskId& id, Budget& budget) {
-  Task task = core.state.tasks.at(id);
+  const Task before = core.state.tasks.at(id);
   const auto turn = core.task_turns.find(id);
   if (turn != core.task_turns.end() && now.mono < turn->second) return;
-  const std::uint64_t done_before = task.done;
-  const bool is_done = slice(core, task, false, budget);
+  Task task = before;
+  if (carries(task.kind) && core.state.queue(task.plan.target) == nullptr) {
+    end(core, task, TaskState::kFailed);
+    return;
+  }
+  const Slice result = slice(core, now, task, nullptr, budget);
   const std::uint64_t rate = task.plan.rate_per_second_max;
-  if (rate > 0) {
-    const std::uint64_t wait_ns = (task.done - done_before) * 1'000'000'000 / rate;
+  if (!result.waits_for.empty()) {
+    core.task_waits[id] = result.waits_for;
+    core.task_turns[id] = now.mono + kLookAgain;
+  } else {
+    core.task_waits.erase(id);
+    core.task_turns.erase(id);
+  }
+  if (rate > 0 && task.done > before.done) {
+    const std::uint64_t wait_ns = (task.done - before.done) * 1'000'000'000 / rate;
     core.task_turns[id] = now.mono + static_cast<std::int64_t>(wait_ns);
   }
-  note_progress(core, now, task, is_done);
+  if (result.is_end) {
+    end(core, task, TaskState::kCompleted);
+  } else {
+    note_progress(core, now, task, before);
+  }
 }
 
 std::vector<base::TaskId> running(const Core& core) {
@@ -145,76 +268,52 @@ std::vector<base::TaskId> running(const Core& core) {
 
 }  // namespace
 
-void start_redrive(Core& core, const Redrive& command) {
+void start_task(Core& core, const StartTask& command) {
+  StartTask wanted = command;
+  wanted.dead_letters = command.dead_letters || command.kind == TaskKind::kRedrive;
   Task task;
-  task.id = command.task;
-  task.kind = storage::TaskKind::kRedrive;
-  task.plan.selector = command.selector;
-  task.plan.dead_letters = true;
-  task.plan.rate_per_second_max = command.rate_per_second_max;
-  const std::string name = command.subscription.empty() ? "default" : command.subscription;
-  if (Refusal refusal = aim(core, command.queue, name, task); refusal.refused()) {
-    return refuse(core, command.origin, command.task, std::move(refusal));
+  for (const auto check : {check_selector, check_target}) {
+    if (Refusal refusal = check(core, wanted); refusal.refused()) {
+      return refuse(core, command, std::move(refusal));
+    }
   }
+  if (Refusal refusal = aim(core, wanted, task); refusal.refused()) {
+    return refuse(core, command, std::move(refusal));
+  }
+  const TaskAsker asker{command.origin, command.detailed};
   if (command.dry_run) {
     // Nothing is written: what has died by now is what the log holds by now.
     task.started = core.log.positions().appended;
-    core.dry_runs[command.task] = DryRun{std::move(task), command.origin};
+    core.dry_runs[command.task] = DryRun{std::move(task), asker, command.samples_max, {}};
     return;
   }
-  if (core.state.tasks.contains(command.task)) return join(core, command.task, command.origin);
+  if (core.state.tasks.contains(command.task)) return join(core, command.task, asker);
   if (Refusal refusal = check_idle(core, command.queue); refusal.refused()) {
-    return refuse(core, command.origin, command.task, std::move(refusal));
+    return refuse(core, command, std::move(refusal));
   }
-  begin(core, task, command.origin);
-}
-
-void start_purge(Core& core, const Purge& command) {
-  Task task;
-  task.id = command.task;
-  task.kind = storage::TaskKind::kPurge;
-  task.plan.selector = command.selector;
-  task.plan.dead_letters = command.dead_letters;
-  task.plan.all_subscriptions = command.subscription.empty();
-  if (Refusal refusal = aim(core, command.queue, command.subscription, task); refusal.refused()) {
-    return refuse(core, command.origin, command.task, std::move(refusal));
-  }
-  if (!command.dead_letters && command.selector.reason) {
-    return refuse(core, command.origin, command.task,
-                  {RefusalCode::kInvalidArgument,
-                   "selector.reason is for dead letters: set dead_letters, or leave it out"});
-  }
-  if (core.state.tasks.contains(command.task)) return join(core, command.task, command.origin);
-  if (Refusal refusal = check_idle(core, command.queue); refusal.refused()) {
-    return refuse(core, command.origin, command.task, std::move(refusal));
-  }
-  begin(core, task, command.origin);
+  begin(core, task, asker);
 }
 
 void cancel_task(Core& core, const CancelTask& command) {
-  constexpr auto kCancelled = storage::TaskState::kCancelled;
+  const TaskAsker canceller{command.origin};
   if (const auto dry = core.dry_runs.find(command.task); dry != core.dry_runs.end()) {
-    core.effects.emit(Wait{}, reply_of(dry->second.origin, dry->second.task, kCancelled));
-    core.effects.emit(Wait{}, reply_of(command.origin, dry->second.task, kCancelled));
+    const Task& task = dry->second.task;
+    emit(core, Wait{}, last_reply(core, task, TaskState::kCancelled), dry->second.asker);
+    emit(core, Wait{}, reply_of(core, task, TaskState::kCancelled), canceller);
     core.dry_runs.erase(dry);
     return;
   }
   const auto found = core.state.tasks.find(command.task);
   if (found == core.state.tasks.end()) {
-    return refuse(core, command.origin, command.task,
-                  {RefusalCode::kUnknownTask, "no task " + command.task.to_hex() + " is running"});
+    TaskReply reply;
+    reply.task = command.task;
+    reply.state = TaskState::kFailed;
+    reply.refusal = {RefusalCode::kUnknownTask, "no task " + command.task.to_hex() + " is running"};
+    return emit(core, Wait{}, std::move(reply), canceller);
   }
   const Task task = found->second;
-  const Queue& queue = *core.state.queue(task.key.stream.queue);
-  const base::Lsn end = core.record(fact_of(task, kCancelled), queue.syncs());
-  forget(core, task.id);
-  keep_ended(core, queue, task, kCancelled);
-  const Wait wait = Core::wait_for(queue, end);
-  if (const auto origin = core.task_origins.find(task.id); origin != core.task_origins.end()) {
-    core.effects.emit(wait, reply_of(origin->second, task, kCancelled));
-    core.task_origins.erase(origin);
-  }
-  core.effects.emit(wait, reply_of(command.origin, task, kCancelled));
+  const Wait wait = end(core, task, TaskState::kCancelled);
+  emit(core, wait, reply_of(core, task, TaskState::kCancelled), canceller);
 }
 
 void run_tasks(Core& core, base::Now now, Budget& budget) {
@@ -223,12 +322,14 @@ void run_tasks(Core& core, base::Now now, Budget& budget) {
     run_slice(core, now, id, budget);
   }
   for (auto dry = core.dry_runs.begin(); dry != core.dry_runs.end() && !budget.spent();) {
-    if (!slice(core, dry->second.task, true, budget)) {
+    DryRun& run = dry->second;
+    if (!slice(core, now, run.task, &run, budget).is_end) {
       ++dry;
       continue;
     }
-    core.effects.emit(
-        Wait{}, reply_of(dry->second.origin, dry->second.task, storage::TaskState::kCompleted));
+    TaskReply reply = last_reply(core, run.task, TaskState::kCompleted);
+    reply.samples = std::move(run.samples);
+    emit(core, Wait{}, std::move(reply), run.asker);
     dry = core.dry_runs.erase(dry);
   }
 }
@@ -248,17 +349,26 @@ std::optional<base::MonoTime> next_slice(const Core& core, base::Now now) {
 void abandon_tasks(Core& core, const Queue& queue) {
   core.ended_tasks.erase(queue.id());
   const Refusal refusal{RefusalCode::kUnknownQueue, "queue " + queue.name() + " was deleted"};
+  const auto tell = [&](TaskReply reply, const TaskAsker& asker) {
+    reply.refusal = refusal;
+    emit(core, Wait{}, std::move(reply), asker);
+  };
   for (const base::TaskId& id : running(core)) {
-    if (core.state.tasks.at(id).key.stream.queue != queue.id()) continue;
+    const Task task = core.state.tasks.at(id);
+    const bool here = task.key.stream.queue == queue.id();
+    if (!here && task.plan.target != queue.id()) continue;
+    if (!here) {
+      const Queue& other = *core.state.queue(task.key.stream.queue);
+      core.record(fact_of(core, task, TaskState::kFailed), other.syncs());
+      keep_ended(core, other, task, TaskState::kFailed);
+    }
     forget(core, id);
-    const auto origin = core.task_origins.find(id);
-    if (origin == core.task_origins.end()) continue;
-    refuse(core, origin->second, id, refusal);
-    core.task_origins.erase(origin);
+    tell(last_reply(core, task, TaskState::kFailed), take_asker(core, id));
   }
   for (auto dry = core.dry_runs.begin(); dry != core.dry_runs.end();) {
-    const bool here = dry->second.task.key.stream.queue == queue.id();
-    if (here) refuse(core, dry->second.origin, dry->first, refusal);
+    const Task& task = dry->second.task;
+    const bool here = task.key.stream.queue == queue.id();
+    if (here) tell(last_reply(core, task, TaskState::kFailed), dry->second.asker);
     dry = here ? core.dry_runs.erase(dry) : std::next(dry);
   }
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/message_reader.h"
 #include "broker/returning.h"
+#include "broker/task_match.h"
 
 namespace sluice::broker {
 
@@ -14,44 +14,15 @@ using base::Sequence;
 using base::SequenceRange;
 
 // Messages of one slice: by their book entry, by what is read from the log, or by whole runs.
-constexpr std::uint64_t kLettersPerSlice = 1024;
+constexpr std::uint64_t kLettersPerSlice = 256;
+// Of the budget, for what has entries in several tables of the side index.
+constexpr std::uint64_t kUnitsPerEntry = 8;
 constexpr std::uint64_t kReadsPerSlice = 64;
 constexpr std::uint64_t kRunPerSlice = 1U << 20;
 
-bool reads_messages(const TaskPlan& plan) {
-  const bool by_age_of_waiting =
-      !plan.dead_letters && plan.selector.dead_before != base::WallTime();
-  return plan.selector.header.has_value() || by_age_of_waiting;
-}
-
-bool in_sequences(const Selector& selector, Sequence sequence) {
-  return !selector.sequences || selector.sequences->contains(sequence);
-}
-
-bool matches(Core& core, const Task& task, const Stream& stream, Sequence sequence,
-             const DeadLetter& letter) {
-  const Selector& selector = task.plan.selector;
-  if (letter.record >= task.started || !in_sequences(selector, sequence)) return false;
-  if (selector.reason && *selector.reason != letter.reason) return false;
-  const bool too_young =
-      selector.dead_before != base::WallTime() && selector.dead_before <= letter.died_at;
-  if (too_young) return false;
-  return !selector.header || has_header(core, stream, sequence, *selector.header);
-}
-
-// A waiting message by what stands in the log.
-bool matches(Core& core, const TaskPlan& plan, const Stream& stream, Sequence sequence) {
-  const base::WallTime before = plan.selector.dead_before;
-  if (before != base::WallTime()) {
-    const auto message = read_message(core, stream, sequence);
-    if (!message || before <= message->accepted_at) return false;
-  }
-  return !plan.selector.header || has_header(core, stream, sequence, *plan.selector.header);
-}
-
 // How many messages this slice may look at, and how many it may act on.
 std::uint64_t looks_max(const Task& task, const Budget& budget) {
-  const std::uint64_t looks = reads_messages(task.plan) ? kReadsPerSlice : kLettersPerSlice;
+  const std::uint64_t looks = reads_log(task.plan) ? kReadsPerSlice : kLettersPerSlice;
   return std::min(looks, std::max<std::uint64_t>(1, budget.left()));
 }
 std::uint64_t acts_max(const Task& task) {
@@ -60,26 +31,41 @@ std::uint64_t acts_max(const Task& task) {
   return rate == 0 ? kLettersPerSlice : std::max<std::uint64_t>(1, rate / 10);
 }
 
+// Counts what a slice chose, and names some of it in a dry run.
+void note_chosen(const Subscription& subscription, const Ranges& chosen, Task& task, DryRun* dry) {
+  task.matched += count_messages(chosen);
+  if (dry == nullptr) {
+    task.done += count_messages(chosen);
+    return;
+  }
+  for (const SequenceRange& range : chosen) {
+    for (Sequence at = range.first; at <= range.last; ++at) {
+      if (dry->samples.size() >= dry->samples_max) return;
+      dry->samples.push_back({subscription.stream().id().shard, at});
+    }
+  }
+}
+
 // Dead letters from task.position on. Returns true when there are no more here.
-bool dead_slice(Core& core, Task& task, Subscription& subscription, bool dry, Budget& budget) {
-  const Stream& stream = subscription.stream();
+bool dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry, Budget& budget) {
   const DeadLetters& dead = subscription.dead();
   std::uint64_t looks = looks_max(task, budget);
-  std::uint64_t acts = dry ? kLettersPerSlice : acts_max(task);
+  std::uint64_t acts = dry != nullptr ? kLettersPerSlice : acts_max(task);
   Ranges chosen;
   auto at = dead.next(task.position);
   for (; at && looks > 0 && acts > 0; at = dead.next(*at + 1), --looks) {
     budget.take(1);
     const auto letter = dead.find(*at);
-    if (!letter || !matches(core, task, stream, *at, *letter)) continue;
+    if (!letter || dead.is_leased(*at) || !matches(core, task, subscription, *at, *letter))
+      continue;
     append_range(chosen, {*at, *at});
+    budget.take(kUnitsPerEntry);
     --acts;
   }
   const bool is_end = !at;
   if (!is_end) task.position = *at;
-  task.matched += count_messages(chosen);
-  if (dry || chosen.empty()) return is_end;
-  task.done += count_messages(chosen);
+  note_chosen(subscription, chosen, task, dry);
+  if (dry != nullptr || chosen.empty()) return is_end;
   if (task.kind == storage::TaskKind::kRedrive) {
     storage::RedrivenFact fact;
     fact.key = subscription.key();
@@ -91,20 +77,32 @@ bool dead_slice(Core& core, Task& task, Subscription& subscription, bool dry, Bu
   return is_end;
 }
 
+// True when messages of the range may have entries of their own in the side index, so that each of
+// them costs something.
+bool has_entries_in(const Subscription& subscription, SequenceRange range) {
+  return subscription.retries().any_in(range) || subscription.delays().contains_any(range) ||
+         subscription.stream().expiry().any_in(range);
+}
+
 // Waiting messages from task.position on, without those that are leased.
-bool waiting_slice(Core& core, Task& task, Subscription& subscription, Budget& budget) {
-  const Stream& stream = subscription.stream();
-  SequenceRange scope{task.position, task.plan.ends[stream.id().shard.value()] - 1};
-  if (task.plan.selector.sequences) {
-    scope.first = std::max(scope.first, task.plan.selector.sequences->first);
-    scope.last = std::min(scope.last, task.plan.selector.sequences->last);
+bool waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
+                   Budget& budget) {
+  const Sequence end = task.plan.ends[subscription.stream().id().shard.value()];
+  const auto scope = next_wanted(task.plan.selector, {task.position, end - 1});
+  if (!scope) return true;
+  const auto gap = subscription.gone().next_gap(*scope);
+  if (!gap) {
+    task.position = scope->last + 1;
+    return false;
   }
-  if (scope.last < scope.first) return true;
-  const auto gap = subscription.gone().next_gap(scope);
-  if (!gap) return true;
-  const bool reads = reads_messages(task.plan);
-  const std::uint64_t span = reads ? looks_max(task, budget) : kRunPerSlice;
-  const SequenceRange piece{gap->first, std::min(scope.last, gap->first + (span - 1))};
+  const bool reads = reads_log(task.plan);
+  std::uint64_t span = reads ? looks_max(task, budget) : kRunPerSlice;
+  if (task.plan.rate_per_second_max > 0 && dry == nullptr) span = std::min(span, acts_max(task));
+  SequenceRange piece{gap->first, std::min(scope->last, gap->first + (span - 1))};
+  if (has_entries_in(subscription, piece)) {
+    piece.last = std::min(piece.last, piece.first + (kLettersPerSlice - 1));
+    budget.take(piece.count() * kUnitsPerEntry);
+  }
   Ranges chosen;
   for (const SequenceRange& range : subscription.idle_in(piece)) {
     if (!reads) {
@@ -113,15 +111,14 @@ bool waiting_slice(Core& core, Task& task, Subscription& subscription, Budget& b
     }
     for (Sequence at = range.first; at <= range.last; ++at) {
       budget.take(1);
-      if (matches(core, task.plan, stream, at)) append_range(chosen, {at, at});
+      if (matches(core, task.plan, subscription, at)) append_range(chosen, {at, at});
     }
   }
   budget.take(1 + chosen.size());
-  task.matched += count_messages(chosen);
-  task.done += count_messages(chosen);
-  remove(core, subscription, storage::RemoveCause::kPurged, chosen);
+  note_chosen(subscription, chosen, task, dry);
+  if (dry == nullptr) remove(core, subscription, storage::RemoveCause::kPurged, chosen);
   task.position = piece.last + 1;
-  return piece.last == scope.last;
+  return false;
 }
 
 // On to the next shard, or to the next subscription. False = that was all.
@@ -144,15 +141,22 @@ bool advance(const Queue& queue, Task& task) {
 
 }  // namespace
 
-bool slice(Core& core, Task& task, bool dry, Budget& budget) {
+Slice slice(Core& core, base::Now now, Task& task, DryRun* dry, Budget& budget) {
   const Queue& queue = *core.state.queue(task.key.stream.queue);
   Subscription* subscription = core.state.subscription(task.key);
-  bool is_end = true;  // of a subscription that was removed meanwhile
+  Slice result;
+  result.is_end = true;  // of a subscription that was removed meanwhile
   if (subscription != nullptr) {
-    is_end = task.plan.dead_letters ? dead_slice(core, task, *subscription, dry, budget)
-                                    : waiting_slice(core, task, *subscription, budget);
+    if (dry == nullptr && !task.plan.target.is_zero()) {
+      result = transfer_slice(core, now, task, *subscription, budget);
+    } else if (task.plan.dead_letters) {
+      result.is_end = dead_slice(core, task, *subscription, dry, budget);
+    } else {
+      result.is_end = waiting_slice(core, task, *subscription, dry, budget);
+    }
   }
-  return is_end && !advance(queue, task);
+  result.is_end = result.is_end && !advance(queue, task);
+  return result;
 }
 
 }  // namespace sluice::broker

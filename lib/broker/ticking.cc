@@ -16,6 +16,9 @@ namespace {
 constexpr std::uint64_t kRunMax = 65'536;
 constexpr std::uint64_t kMessagesPerUnit = 64;
 
+// A dead letter has entries in several tables of the side index.
+constexpr std::uint64_t kUnitsPerLetter = 8;
+
 // Between two looks at the wall clock, which may step forward at any time.
 constexpr base::Nanos kWallLookEvery = std::chrono::seconds(5);
 
@@ -110,6 +113,14 @@ void wake(Core& core, base::Now now, Budget& budget) {
     core.touch(*subscription);
   }
   while (!budget.spent()) {
+    Subscription* subscription = core.dead_rests.due(now.mono);
+    if (subscription == nullptr) break;
+    subscription->dead_order.wake(now.mono);
+    budget.take(1);
+    core.schedule(*subscription);
+    core.touch(*subscription);
+  }
+  while (!budget.spent()) {
     Stream* stream = core.delays.due(now.wall);
     if (stream == nullptr) break;
     while (!budget.spent()) {
@@ -161,16 +172,31 @@ void expire_dead_letters(Core& core, base::Now now, Budget& budget) {
     const base::Millis retention =
         subscription->stream().queue().settings(subscription->id()).dead_letter.retention;
     Ranges over;
-    subscription->dead().for_each_oldest([&](base::Sequence sequence, const DeadLetter& letter) {
+    const DeadLetters& dead = subscription->dead();
+    const auto& oldest = dead.oldest();
+    const auto look = [&](base::Sequence sequence, const DeadLetter& letter) {
       const bool old = letter.died_at + retention.count() <= now.wall;
       if (!old || budget.spent()) return false;
-      over.push_back({sequence, sequence});
-      budget.take(1);
+      budget.take(kUnitsPerLetter);
+      if (!dead.is_leased(sequence)) over.push_back({sequence, sequence});
       return true;
-    });
+    };
+    if (oldest) dead.for_each_from(oldest->letter.record, oldest->sequence, look);
     normalise(over);
     remove(core, *subscription, storage::RemoveCause::kDeadExpired, over);
     core.schedule(*subscription);
+  }
+}
+
+// Dead letters above the limit of their subscription that one command left.
+void trim_overfull(Core& core, Budget& budget) {
+  while (!core.overfull.empty() && !budget.spent()) {
+    const auto [queue_id, id] = *core.overfull.begin();
+    core.overfull.erase(core.overfull.begin());
+    Queue* queue = core.state.queue(queue_id);
+    if (queue == nullptr || !queue->has_subscription(id)) continue;
+    budget.take(kTrimmedPerStep * kUnitsPerLetter);
+    trim_dead_letters(core, *queue, id);
   }
 }
 
@@ -196,6 +222,7 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   wake(core, now, budget);
   expire_messages(core, now, budget);
   expire_dead_letters(core, now, budget);
+  trim_overfull(core, budget);
   clear_index(core, budget);
 }
 
@@ -207,8 +234,8 @@ void forget_sessions(Core& core, base::Now now) {
 }
 
 std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
-  const bool is_unfinished =
-      !core.endings.empty() || !core.unfinished.empty() || !core.state.leaving.empty();
+  const bool is_unfinished = !core.endings.empty() || !core.unfinished.empty() ||
+                             !core.state.leaving.empty() || !core.overfull.empty();
   if (is_unfinished) return now.mono;
   std::optional<base::MonoTime> next;
   const auto offer = [&](std::optional<base::MonoTime> time) {
@@ -224,6 +251,7 @@ std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   offer(core.state.leases.earliest_deadline());
   offer(core.recovery_ends);
   offer(core.backoffs.earliest());
+  offer(core.dead_rests.earliest());
   offer_wall(core.delays.earliest());
   offer_wall(core.expiries.earliest());
   offer_wall(core.dead_expiries.earliest());

@@ -30,25 +30,96 @@ base::Status check_name(std::string_view what, std::string_view name) {
   return base::invalid_argument(std::string(what) + " has at most 253 characters");
 }
 
-// Views point into `selector`.
-base::Result<wire::WireSelector> to_wire(const Selector& selector) {
+base::Status check_selector(const Selector& selector) {
+  if (selector.header && (selector.header->first.size() > base::kHeaderNameBytesMax ||
+                          selector.header->second.size() > base::kAttributesBytesMax)) {
+    return base::invalid_argument("selector: the header is too long");
+  }
+  if (selector.error.size() > wire::kSelectorErrorBytesMax) {
+    return base::invalid_argument("selector: the error text has at most 1024 bytes");
+  }
+  if (selector.sequences.size() > wire::kTaskRangesMax) {
+    return base::invalid_argument("selector: at most 1024 ranges of sequences");
+  }
+  base::Sequence before;
+  for (const base::SequenceRange& range : selector.sequences) {
+    if (range.first <= before || range.last < range.first) {
+      return base::invalid_argument("selector: ranges of sequences must rise and not overlap");
+    }
+    before = range.last;
+  }
+  return {};
+}
+
+// For a broker without feature bit 3. Views point into `options`.
+base::Result<wire::Body> to_old_frame(const TaskOptions& options) {
+  const Selector& selector = options.selector;
+  const bool is_purge = options.kind == TaskKind::kPurge;
+  const bool is_old = (options.kind == TaskKind::kRedrive || is_purge) &&
+                      selector.sequences.size() <= 1 && selector.not_before == base::WallTime() &&
+                      selector.error.empty() &&
+                      !(is_purge && (options.dry_run || options.rate_per_second_max > 0));
+  if (!is_old) {
+    return base::Error(base::ErrorCode::kUnimplemented, "the broker is too old for this task");
+  }
   wire::WireSelector wire;
   if (selector.reason) wire.reason = static_cast<std::uint8_t>(*selector.reason);
-  if (selector.sequences) {
-    wire.first = selector.sequences->first.value();
-    wire.last = selector.sequences->last.value();
-    if (wire.last < wire.first) return base::invalid_argument("selector: last is before first");
+  if (!selector.sequences.empty()) {
+    wire.first = selector.sequences.front().first.value();
+    wire.last = selector.sequences.front().last.value();
   }
   if (selector.header) {
     wire.header_name = selector.header->first;
     wire.header_value = selector.header->second;
-    if (wire.header_name.size() > base::kHeaderNameBytesMax ||
-        wire.header_value.size() > base::kAttributesBytesMax) {
-      return base::invalid_argument("selector: the header is too long");
-    }
   }
-  wire.dead_before_ms = selector.dead_before.value();
+  wire.dead_before_ms = selector.before.value();
+  if (is_purge) {
+    return wire::Body(wire::Purge{options.queue, options.subscription, options.dead_letters, wire});
+  }
+  return wire::Body(wire::Redrive{options.queue, options.subscription, options.dry_run,
+                                  options.rate_per_second_max, wire});
+}
+
+// Views point into `options`.
+wire::StartTask to_frame(const TaskOptions& options) {
+  const Selector& selector = options.selector;
+  wire::StartTask wire;
+  wire.queue = options.queue;
+  wire.kind = static_cast<std::uint8_t>(options.kind);
+  wire.subscription = options.subscription;
+  wire.dead_letters = options.dead_letters;
+  wire.dry_run = options.dry_run;
+  wire.rate_per_second_max = options.rate_per_second_max;
+  wire.samples_max = options.samples_max;
+  wire.target = options.target;
+  if (selector.reason) wire.reason = static_cast<std::uint8_t>(*selector.reason);
+  wire.before_ms = selector.before.value();
+  wire.not_before_ms = selector.not_before.value();
+  if (selector.header) {
+    wire.header_name = selector.header->first;
+    wire.header_value = selector.header->second;
+  }
+  wire.error = selector.error;
+  for (const base::SequenceRange& range : selector.sequences) {
+    wire.ranges.push_back({range.first.value(), range.last.value()});
+  }
   return wire;
+}
+
+// What TASK or TASK_STATUS say; nothing of another frame or of a refusal.
+std::optional<TaskStatus> status_in(const wire::Frame& frame) {
+  if (const auto* task = std::get_if<wire::Task>(&frame.body); task && task->code == 0) {
+    return TaskStatus{
+        task->task, static_cast<TaskState>(task->state), task->matched, task->done, "", {}};
+  }
+  const auto* task = std::get_if<wire::TaskStatus>(&frame.body);
+  if (task == nullptr || task->code != 0) return std::nullopt;
+  TaskStatus status{task->task, static_cast<TaskState>(task->state), task->matched,
+                    task->done, std::string(task->waits_for),        {}};
+  for (const wire::TaskSample& sample : task->samples) {
+    status.samples.push_back({base::ShardIndex(sample.shard), base::Sequence(sample.sequence)});
+  }
+  return status;
 }
 
 base::Result<PeekedMessage> to_peeked(const wire::PeekedMessage& wire) {
@@ -72,12 +143,6 @@ base::Result<PeekedMessage> to_peeked(const wire::PeekedMessage& wire) {
   message.error = wire.error;
   message.consumer = wire.consumer;
   return message;
-}
-
-bool is_running(const wire::Frame& frame) {
-  const auto* task = std::get_if<wire::Task>(&frame.body);
-  return task != nullptr && task->code == 0 &&
-         task->state == static_cast<std::uint8_t>(TaskState::kRunning);
 }
 
 }  // namespace
@@ -131,34 +196,43 @@ base::Result<PeekPage> Admin::peek(const PeekOptions& options) {
   return page;
 }
 
-base::Result<TaskStatus> Admin::redrive(const RedriveOptions& options, base::Millis wait) {
+base::Result<TaskStatus> Admin::start_task(
+    const TaskOptions& options, base::Millis wait,
+    const std::function<void(const TaskStatus&)>& on_progress) {
   RETURN_IF_ERROR(check_name("a subscription's name", options.subscription));
-  ASSIGN_OR_RETURN(const wire::WireSelector selector, to_wire(options.selector));
-  return run_task(wire::Redrive{options.queue, options.subscription, options.dry_run,
-                                options.rate_per_second_max, selector},
-                  wait);
-}
-
-base::Result<TaskStatus> Admin::purge(const PurgeOptions& options, base::Millis wait) {
-  RETURN_IF_ERROR(check_name("a subscription's name", options.subscription));
-  ASSIGN_OR_RETURN(const wire::WireSelector selector, to_wire(options.selector));
-  return run_task(wire::Purge{options.queue, options.subscription, options.dead_letters, selector},
-                  wait);
+  RETURN_IF_ERROR(check_selector(options.selector));
+  if ((connection_.features() & wire::kFeatureTasks) == 0) {
+    ASSIGN_OR_RETURN(const wire::Body body, to_old_frame(options));
+    return run_task(body, wait, on_progress);
+  }
+  return run_task(to_frame(options), wait, on_progress);
 }
 
 base::Result<TaskStatus> Admin::cancel_task(const base::TaskId& task) {
-  return run_task(wire::CancelTask{task}, base::Millis(0));
+  return run_task(wire::CancelTask{task}, base::Millis(0), {});
 }
 
-base::Result<TaskStatus> Admin::run_task(const wire::Body& body, base::Millis wait) {
+base::Result<TaskStatus> Admin::run_task(
+    const wire::Body& body, base::Millis wait,
+    const std::function<void(const TaskStatus&)>& on_progress) {
   Connection::RequestOptions options;
   if (wait > base::Millis(0)) {
-    options.more = is_running;
+    options.more = [&](const wire::Frame& frame) {
+      const auto status = status_in(frame);
+      if (!status || status->state != TaskState::kRunning) return false;
+      if (on_progress) on_progress(*status);
+      return true;
+    };
     options.more_timeout = wait;
   }
   ASSIGN_OR_RETURN(const Connection::Answer answer, connection_.request(body, options));
-  ASSIGN_OR_RETURN(const wire::Task* task, expect<wire::Task>(answer));
-  return TaskStatus{task->task, static_cast<TaskState>(task->state), task->matched, task->done};
+  auto status = status_in(answer.frame);
+  if (status) return *std::move(status);
+  if (std::holds_alternative<wire::TaskStatus>(answer.frame.body)) {
+    RETURN_IF_ERROR(expect<wire::TaskStatus>(answer));
+  }
+  RETURN_IF_ERROR(expect<wire::Task>(answer));
+  return base::unavailable("the broker answered with another frame");
 }
 
 base::Status Admin::delete_queue(const base::QueueId& queue) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,12 +37,15 @@ std::string_view to_string(DeadReason reason);
 // Nothing for any other text.
 std::optional<DeadReason> dead_reason_from(std::string_view name);
 
-// Which messages a redrive or purge is about; all conditions must hold. Empty = all.
+// Which messages a task is about; all conditions must hold. Empty = all.
 struct Selector {
   std::optional<DeadReason> reason;
-  std::optional<base::SequenceRange> sequences;
+  std::vector<base::SequenceRange> sequences;                 // ascending, disjoint
   std::optional<std::pair<std::string, std::string>> header;  // name and value
-  base::WallTime dead_before;                                 // 0 = any
+  // When it died, or was accepted where it is no dead letter; 0 = any.
+  base::WallTime before;
+  base::WallTime not_before;
+  std::string error;  // the last error contains it
 };
 
 struct PeekOptions {
@@ -75,25 +79,31 @@ struct PeekPage {
 enum class TaskState : std::uint8_t { kRunning = 1, kCompleted = 2, kCancelled = 3, kFailed = 4 };
 // "Running".
 std::string_view to_string(TaskState state);
+struct TaskSample {
+  base::ShardIndex shard;
+  base::Sequence sequence;
+};
 struct TaskStatus {
   base::TaskId task;
   TaskState state = TaskState::kRunning;
   std::uint64_t matched = 0;
   std::uint64_t done = 0;
+  std::string waits_for;            // why it does not go on at the moment
+  std::vector<TaskSample> samples;  // of a dry run: some that match
 };
 
-struct RedriveOptions {
+// Numbers as in docs/log-format.md.
+enum class TaskKind : std::uint8_t { kRedrive = 1, kPurge = 2, kCopy = 3, kMove = 4 };
+struct TaskOptions {
+  TaskKind kind = TaskKind::kRedrive;
   base::QueueId queue;
-  std::string subscription;  // empty = `default`
+  std::string subscription;   // empty = `default`, of a purge all of the queue's
+  bool dead_letters = false;  // instead of waiting messages; always so for a redrive
+  base::QueueId target;       // of a copy or move
   Selector selector;
-  bool dry_run = false;
+  bool dry_run = false;                   // only count
+  std::uint16_t samples_max = 0;          // of a dry run, at most 100
   std::uint32_t rate_per_second_max = 0;  // 0 = as fast as it goes
-};
-struct PurgeOptions {
-  base::QueueId queue;
-  std::string subscription;  // empty = all of the queue's
-  bool dead_letters = false;
-  Selector selector;
 };
 
 // Looks into queues and repairs them, on the client port. Blocking calls, each bounded by
@@ -110,10 +120,13 @@ class Admin {
   base::Result<std::string> stat(std::string_view queue = {});
   base::Result<PeekPage> peek(const PeekOptions& options);
 
-  // Start a task; it runs in the broker and survives restarts. They return when it has ended, or
-  // with its state (kRunning) when `wait` is over; `wait` 0 = as soon as it is accepted.
-  base::Result<TaskStatus> redrive(const RedriveOptions& options, base::Millis wait);
-  base::Result<TaskStatus> purge(const PurgeOptions& options, base::Millis wait);
+  // Starts a task; it runs in the broker and survives restarts. Returns when it has ended, or with
+  // its state (kRunning) when `wait` is over; `wait` 0 = as soon as it is accepted. `on_progress`
+  // hears of it about twice a second meanwhile. An older broker knows redrives and purges only, by
+  // reason, one range of sequences, header and `before`: Unimplemented for the rest.
+  base::Result<TaskStatus> start_task(
+      const TaskOptions& options, base::Millis wait,
+      const std::function<void(const TaskStatus&)>& on_progress = {});
   base::Result<TaskStatus> cancel_task(const base::TaskId& task);
 
   base::Status delete_queue(const base::QueueId& queue);
@@ -129,7 +142,8 @@ class Admin {
                                     base::ShardIndex shard, SeekTo to, std::uint64_t value);
 
  private:
-  base::Result<TaskStatus> run_task(const wire::Body& body, base::Millis wait);
+  base::Result<TaskStatus> run_task(const wire::Body& body, base::Millis wait,
+                                    const std::function<void(const TaskStatus&)>& on_progress);
 
   Connection& connection_;
 };

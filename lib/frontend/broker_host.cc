@@ -148,13 +148,16 @@ void BrokerHost::apply(base::Now now, const broker::Seek& command) { forward(now
 void BrokerHost::apply(base::Now now, const broker::DiscardDamaged& command) {
   forward(now, command);
 }
-void BrokerHost::apply(base::Now now, const broker::Redrive& command) { forward(now, command); }
-void BrokerHost::apply(base::Now now, const broker::Purge& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::StartTask& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::CancelTask& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Peek& command) { forward(now, command); }
 
 std::optional<base::QueueId> BrokerHost::find_queue(std::string_view name) const {
   return broker_->find_queue(name);
+}
+
+std::optional<base::QueueId> BrokerHost::find_task(const base::TaskId& task) const {
+  return broker_->find_task(task);
 }
 
 const broker::QueueConfig* BrokerHost::config(const base::QueueId& queue) const {

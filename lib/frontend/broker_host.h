@@ -69,11 +69,11 @@ class BrokerHost final : public Commands {
   void apply(base::Now now, const broker::DeleteQueue& command) override;
   void apply(base::Now now, const broker::Seek& command) override;
   void apply(base::Now now, const broker::DiscardDamaged& command) override;
-  void apply(base::Now now, const broker::Redrive& command) override;
-  void apply(base::Now now, const broker::Purge& command) override;
+  void apply(base::Now now, const broker::StartTask& command) override;
   void apply(base::Now now, const broker::CancelTask& command) override;
   void apply(base::Now now, const broker::Peek& command) override;
   std::optional<base::QueueId> find_queue(std::string_view name) const override;
+  std::optional<base::QueueId> find_task(const base::TaskId& task) const override;
   const broker::QueueConfig* config(const base::QueueId& queue) const override;
   base::Lsn appended() const override { return log().positions().appended; }
 

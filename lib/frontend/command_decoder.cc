@@ -25,13 +25,14 @@ broker::Selector to_selector(const wire::WireSelector& frame) {
   broker::Selector selector;
   if (frame.reason != 0) selector.reason = static_cast<storage::DeadReason>(frame.reason);
   if (frame.first != 0 || frame.last != 0) {
-    selector.sequences =
-        base::SequenceRange{base::Sequence(frame.first), base::Sequence(frame.last)};
+    // From 0 on is from the first one on.
+    selector.sequences.push_back(
+        {base::Sequence(std::max<std::uint64_t>(frame.first, 1)), base::Sequence(frame.last)});
   }
   if (!frame.header_name.empty()) {
     selector.header.emplace(std::string(frame.header_name), std::string(frame.header_value));
   }
-  selector.dead_before = base::WallTime(frame.dead_before_ms);
+  selector.before = base::WallTime(frame.dead_before_ms);
   return selector;
 }
 
@@ -115,26 +116,53 @@ broker::DeleteQueue to_command(broker::Origin origin, const wire::DeleteQueue& f
   return {origin, frame.queue};
 }
 
-broker::Redrive to_command(broker::Origin origin, const wire::Redrive& frame, base::TaskId task) {
-  broker::Redrive command;
+broker::StartTask to_command(broker::Origin origin, const wire::Redrive& frame) {
+  broker::StartTask command;
   command.origin = origin;
+  command.kind = storage::TaskKind::kRedrive;
   command.queue = frame.queue;
-  command.subscription = subscription_or_default(frame.subscription);
+  command.subscription = std::string(frame.subscription);
+  command.dead_letters = true;
   command.selector = to_selector(frame.selector);
   command.dry_run = frame.dry_run;
   command.rate_per_second_max = frame.rate_per_second_max;
-  command.task = task;
   return command;
 }
 
-broker::Purge to_command(broker::Origin origin, const wire::Purge& frame, base::TaskId task) {
-  broker::Purge command;
+broker::StartTask to_command(broker::Origin origin, const wire::Purge& frame) {
+  broker::StartTask command;
   command.origin = origin;
+  command.kind = storage::TaskKind::kPurge;
   command.queue = frame.queue;
   command.subscription = std::string(frame.subscription);
   command.dead_letters = frame.dead_letters;
   command.selector = to_selector(frame.selector);
-  command.task = task;
+  return command;
+}
+
+broker::StartTask to_command(broker::Origin origin, const wire::StartTask& frame) {
+  broker::StartTask command;
+  command.origin = origin;
+  command.detailed = true;
+  command.kind = static_cast<storage::TaskKind>(frame.kind);
+  command.queue = frame.queue;
+  command.subscription = std::string(frame.subscription);
+  command.dead_letters = frame.dead_letters;
+  command.dry_run = frame.dry_run;
+  command.rate_per_second_max = frame.rate_per_second_max;
+  command.samples_max = std::min<std::uint32_t>(frame.samples_max, wire::kTaskSamplesMax);
+  command.target = frame.target;
+  broker::Selector& selector = command.selector;
+  if (frame.reason != 0) selector.reason = static_cast<storage::DeadReason>(frame.reason);
+  if (!frame.header_name.empty()) {
+    selector.header.emplace(std::string(frame.header_name), std::string(frame.header_value));
+  }
+  selector.before = base::WallTime(frame.before_ms);
+  selector.not_before = base::WallTime(frame.not_before_ms);
+  selector.error = std::string(frame.error);
+  for (const wire::WireRange& range : frame.ranges) {
+    selector.sequences.push_back({base::Sequence(range.first), base::Sequence(range.last)});
+  }
   return command;
 }
 

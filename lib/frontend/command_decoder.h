@@ -18,8 +18,9 @@ broker::Credit to_command(broker::Origin origin, const wire::Credit& frame);
 broker::Settle to_command(broker::Origin origin, const wire::Settle& frame);
 broker::Extend to_command(broker::Origin origin, const wire::Extend& frame);
 broker::DeleteQueue to_command(broker::Origin origin, const wire::DeleteQueue& frame);
-broker::Redrive to_command(broker::Origin origin, const wire::Redrive& frame, base::TaskId task);
-broker::Purge to_command(broker::Origin origin, const wire::Purge& frame, base::TaskId task);
+broker::StartTask to_command(broker::Origin origin, const wire::Redrive& frame);
+broker::StartTask to_command(broker::Origin origin, const wire::Purge& frame);
+broker::StartTask to_command(broker::Origin origin, const wire::StartTask& frame);
 broker::CancelTask to_command(broker::Origin origin, const wire::CancelTask& frame);
 broker::Peek to_command(broker::Origin origin, const wire::Peek& frame);
 

@@ -28,11 +28,12 @@ class Commands {
   virtual void apply(base::Now now, const broker::DeleteQueue& command) = 0;
   virtual void apply(base::Now now, const broker::Seek& command) = 0;
   virtual void apply(base::Now now, const broker::DiscardDamaged& command) = 0;
-  virtual void apply(base::Now now, const broker::Redrive& command) = 0;
-  virtual void apply(base::Now now, const broker::Purge& command) = 0;
+  virtual void apply(base::Now now, const broker::StartTask& command) = 0;
   virtual void apply(base::Now now, const broker::CancelTask& command) = 0;
   virtual void apply(base::Now now, const broker::Peek& command) = 0;
   virtual std::optional<base::QueueId> find_queue(std::string_view name) const = 0;
+  // The queue of a task that runs.
+  virtual std::optional<base::QueueId> find_task(const base::TaskId& task) const = 0;
   virtual const broker::QueueConfig* config(const base::QueueId& queue) const = 0;
   // The end of the log: what was decided so far stands before it.
   virtual base::Lsn appended() const = 0;

@@ -99,6 +99,22 @@ wire::Task to_frame(const broker::TaskReply& effect) {
           effect.done};
 }
 
+wire::TaskStatus to_status_frame(const broker::TaskReply& effect) {
+  wire::TaskStatus frame;
+  frame.code = code_of(effect.refusal);
+  frame.message = text_of(effect.refusal);
+  frame.task = effect.task;
+  frame.kind = static_cast<std::uint8_t>(effect.kind);
+  frame.state = static_cast<std::uint8_t>(effect.state);
+  frame.matched = effect.matched;
+  frame.done = effect.done;
+  frame.waits_for = std::string_view(effect.waits_for).substr(0, wire::kErrorTextBytesMax);
+  for (const broker::TaskSample& sample : effect.samples) {
+    frame.samples.push_back({sample.shard.value(), sample.sequence.value()});
+  }
+  return frame;
+}
+
 wire::Peeked to_frame(const broker::PeekReply& effect) {
   wire::Peeked frame;
   frame.code = code_of(effect.refusal);

@@ -17,6 +17,7 @@ wire::Settled to_frame(const broker::SettleReply& effect);
 wire::Extended to_frame(const broker::ExtendReply& effect);
 wire::AttachmentClosed to_frame(const broker::AttachmentClosed& effect);
 wire::Task to_frame(const broker::TaskReply& effect);
+wire::TaskStatus to_status_frame(const broker::TaskReply& effect);
 // Cut to what fits a frame; `next` then names the first message that was left out.
 wire::Peeked to_frame(const broker::PeekReply& effect);
 wire::QueueDeleted to_frame(const broker::DeleteReply& effect);

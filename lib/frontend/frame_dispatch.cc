@@ -41,20 +41,46 @@ RefusalCode code_of(base::ErrorCode code) {
   }
 }
 
-std::string selector_text(std::string_view subscription, const wire::WireSelector& selector) {
-  std::string text = "subscription=" + std::string(subscription);
-  if (selector.reason != 0) text += " reason=" + std::to_string(selector.reason);
-  if (selector.first != 0 || selector.last != 0) {
-    text += " sequence=" + std::to_string(selector.first) + "-" + std::to_string(selector.last);
+std::string selector_text(const broker::StartTask& command) {
+  const broker::Selector& selector = command.selector;
+  std::string text = "subscription=" + command.subscription;
+  if (selector.reason) text += " reason=" + std::string(storage::to_string(*selector.reason));
+  if (!selector.sequences.empty()) {
+    text += " sequence=" + std::to_string(selector.sequences.front().first.value()) + "-" +
+            std::to_string(selector.sequences.front().last.value());
+    const std::size_t more = selector.sequences.size() - 1;
+    if (more > 0) text += " and " + std::to_string(more) + " ranges more";
   }
-  if (!selector.header_name.empty()) {
-    text += " header=" + std::string(selector.header_name) + "=" +
-            std::string(selector.header_value.substr(0, 256));
+  if (selector.header) {
+    text += " header=" + selector.header->first + "=" + selector.header->second.substr(0, 256);
   }
-  if (selector.dead_before_ms != 0) {
-    text += " dead_before_ms=" + std::to_string(selector.dead_before_ms);
+  if (selector.before != base::WallTime()) {
+    text += " before_ms=" + std::to_string(selector.before.value());
   }
+  if (selector.not_before != base::WallTime()) {
+    text += " not_before_ms=" + std::to_string(selector.not_before.value());
+  }
+  if (!selector.error.empty()) text += " error=" + selector.error.substr(0, 256);
   return text;
+}
+
+std::string command_text(const broker::StartTask& command) {
+  std::string text;
+  switch (command.kind) {
+    case storage::TaskKind::kRedrive:
+      text = "redrive";
+      break;
+    case storage::TaskKind::kPurge:
+      text = command.dead_letters ? "purge dead letters" : "purge";
+      break;
+    case storage::TaskKind::kCopy:
+      text = command.dead_letters ? "copy dead letters" : "copy";
+      break;
+    case storage::TaskKind::kMove:
+      text = command.dead_letters ? "move dead letters" : "move";
+      break;
+  }
+  return command.dry_run ? text + " dry run" : text;
 }
 
 std::string_view cut(std::string_view text) { return text.substr(0, wire::kErrorTextBytesMax); }
@@ -153,7 +179,8 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.heartbeat_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(ttl.count() / 3, 1));
   frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
-  frame.features = wire::kFeatureSeek | wire::kFeatureAttachModes | wire::kFeatureDiscardDamaged;
+  frame.features = wire::kFeatureSeek | wire::kFeatureAttachModes | wire::kFeatureTasks |
+                   wire::kFeatureDiscardDamaged;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
@@ -302,21 +329,33 @@ void FrameDispatch::on(const Request& request, const wire::Stat& frame) {
 }
 
 void FrameDispatch::on(const Request& request, const wire::Redrive& frame) {
-  const base::TaskId task(hooks_.random_id());
-  audit(request, frame.dry_run ? "redrive dry run" : "redrive", frame.queue, &task,
-        selector_text(frame.subscription, frame.selector));
-  parts_.commands.apply(request.now, to_command(request.origin(), frame, task));
+  start_task(request, to_command(request.origin(), frame));
 }
 
 void FrameDispatch::on(const Request& request, const wire::Purge& frame) {
-  const base::TaskId task(hooks_.random_id());
-  audit(request, frame.dead_letters ? "purge dead letters" : "purge", frame.queue, &task,
-        selector_text(frame.subscription, frame.selector));
-  parts_.commands.apply(request.now, to_command(request.origin(), frame, task));
+  start_task(request, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::on(const Request& request, const wire::StartTask& frame) {
+  start_task(request, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::start_task(const Request& request, broker::StartTask command) {
+  command.task = base::TaskId(hooks_.random_id());
+  const access::Grant* grant = request.session.grant.get();
+  command.note.key = grant == nullptr ? "" : grant->id;
+  command.note.command = command_text(command);
+  command.note.selector = selector_text(command);
+  if (const broker::QueueConfig* target = parts_.commands.config(command.target)) {
+    command.note.selector += " to=" + target->name;
+  }
+  audit(request, command.note.command, command.queue, &command.task, command.note.selector);
+  parts_.commands.apply(request.now, command);
 }
 
 void FrameDispatch::on(const Request& request, const wire::CancelTask& frame) {
-  audit(request, "cancel task " + frame.task.to_hex(), {}, nullptr, "");
+  const auto queue = parts_.commands.find_task(frame.task);
+  audit(request, "cancel task", queue.value_or(base::QueueId()), &frame.task, "");
   parts_.commands.apply(request.now, to_command(request.origin(), frame));
 }
 

@@ -122,8 +122,8 @@ class FrameDispatch {
   broker::Refusal check_access(const Request& request, const wire::Body& body);
   broker::Refusal deny(const access::Grant& grant, access::RoleSet needed, std::string_view queue);
   void audit(const Request& request, std::string_view command, const base::QueueId& queue,
-             const base::TaskId* task, std::string selector);
-  void audit_end(const broker::TaskReply& reply);
+             const base::TaskId* task, std::string_view selector);
+  static void audit_end(const broker::TaskReply& reply);
   void welcome(Session& session, std::uint32_t leases_kept);
   void dispatch(const Request& request, const wire::Body& body);
 
@@ -141,6 +141,8 @@ class FrameDispatch {
   void on(const Request& request, const wire::Stat& frame);
   void on(const Request& request, const wire::Redrive& frame);
   void on(const Request& request, const wire::Purge& frame);
+  void on(const Request& request, const wire::StartTask& frame);
+  void start_task(const Request& request, broker::StartTask command);
   void on(const Request& request, const wire::CancelTask& frame);
   void on(const Request& request, const wire::DeleteQueue& frame);
   void on(const Request& request, const wire::Seek& frame);
@@ -152,6 +154,7 @@ class FrameDispatch {
   void pass_one(base::Now now, broker::SessionOpened& effect);
   void pass_one(base::Now now, broker::Deliver& effect);
   void pass_one(base::Now now, PreparedFrame& effect);
+  void pass_one(base::Now now, broker::TaskReply& effect);
   template <typename T>
   void pass_one(base::Now now, T& effect);
 
@@ -176,14 +179,6 @@ class FrameDispatch {
   std::vector<std::byte> scratch_;
   std::map<broker::SessionHandle, Observer> observers_;
   std::uint64_t leader_epoch_ = 0;
-  // Tasks that were asked for here, until they end.
-  struct AuditedTask {
-    std::string key;
-    std::string command;
-    std::string queue;
-    std::string selector;
-  };
-  std::map<base::TaskId, AuditedTask> audited_;
 };
 
 }  // namespace sluice::frontend

@@ -17,7 +17,6 @@ using access::Grant;
 using access::RoleSet;
 using broker::RefusalCode;
 
-constexpr std::size_t kAuditedTasksMax = 1'000;
 constexpr std::size_t kTagAt = 8;  // in a session's id
 
 // Frames that name no queue: by handle, whose queue was looked at when the handle was given out (a
@@ -83,15 +82,18 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
           if (!grant.roles.any_of(needed)) return deny(grant, needed, frame.queue);
           const bool good = frame.queue.empty() ? grant.covers_all() : grant.covers(frame.queue);
           if (!good) return deny(grant, needed, frame.queue.empty() ? "*" : frame.queue);
+        } else if constexpr (std::is_same_v<T, wire::StartTask>) {
+          // What is copied or moved into a queue changes that one too.
+          const broker::Refusal refusal = check_id(frame.queue);
+          if (refusal.refused() || frame.target.is_zero()) return refusal;
+          return check_id(frame.target);
         } else if constexpr (kHasQueue) {
           return check_id(frame.queue);
         } else if constexpr (std::is_same_v<T, wire::AttachWith>) {
           return check_id(frame.attach.queue);
         } else if constexpr (std::is_same_v<T, wire::CancelTask>) {
-          const auto task = audited_.find(frame.task);
-          const std::string queue = task == audited_.end() ? "*" : task->second.queue;
-          const bool good = task == audited_.end() ? grant.covers_all() : grant.covers(queue);
-          if (!grant.roles.any_of(needed) || !good) return deny(grant, needed, queue);
+          // A task that does not run is the broker's to refuse.
+          return check_id(parts_.commands.find_task(frame.task).value_or(base::QueueId()));
         } else if constexpr (kNeedsNoQueue<T>) {
           if (!grant.roles.any_of(needed)) return deny(grant, needed, "");
         } else {
@@ -136,35 +138,27 @@ void FrameDispatch::set_keys(base::Now now, std::shared_ptr<const access::KeyRin
 
 void FrameDispatch::audit(const Request& request, std::string_view command,
                           const base::QueueId& queue, const base::TaskId* task,
-                          std::string selector) {
+                          std::string_view selector) {
   const broker::QueueConfig* config = parts_.commands.config(queue);
-  const std::string name = config == nullptr ? "" : config->name;
   const Grant* grant = request.session.grant.get();
-  const std::string key = grant == nullptr ? "" : grant->id;
-  base::log_info("audit", {{"key", key},
+  base::log_info("audit", {{"key", grant == nullptr ? "" : grant->id},
                            {"client", request.session.client},
                            {"command", command},
-                           {"queue", name},
+                           {"queue", config == nullptr ? "" : config->name},
                            {"selector", selector},
                            {"task", task == nullptr ? "" : task->to_hex()}});
-  if (task == nullptr || audited_.size() >= kAuditedTasksMax) return;
-  audited_[*task] = {key, std::string(command), name, std::move(selector)};
 }
 
 void FrameDispatch::audit_end(const broker::TaskReply& reply) {
-  const auto task = audited_.find(reply.task);
-  if (task == audited_.end()) return;
-  if (!reply.refusal.refused() && reply.state == storage::TaskState::kRunning) return;
-  const AuditedTask& done = task->second;
-  base::log_info("audit_end", {{"key", done.key},
-                               {"command", done.command},
-                               {"queue", done.queue},
-                               {"selector", done.selector},
+  if (!reply.ended) return;
+  base::log_info("audit_end", {{"key", reply.ended->key},
+                               {"command", reply.ended->command},
+                               {"queue", reply.queue},
+                               {"selector", reply.ended->selector},
                                {"task", reply.task.to_hex()},
                                {"refused", reply.refusal.message},
                                {"matched", reply.matched},
                                {"count", reply.done}});
-  audited_.erase(task);
 }
 
 }  // namespace sluice::frontend

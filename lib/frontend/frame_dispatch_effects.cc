@@ -34,11 +34,23 @@ void FrameDispatch::pass_one(base::Now now, T& effect) {
   if constexpr (requires { effect.refusal; }) {
     if (effect.refusal.refused()) count_refusal(effect.refusal.code);
   }
-  if constexpr (std::is_same_v<T, broker::TaskReply>) audit_end(effect);
   Session* session = parts_.sessions.find(handle);
   // What is left of the connection before the last HELLO answers nobody.
   if (session == nullptr || !session->connected || session->welcomes_due > 0) return;
   send(now, *session, request, to_frame(effect));
+}
+
+void FrameDispatch::pass_one(base::Now now, broker::TaskReply& effect) {
+  audit_end(effect);
+  if (effect.refusal.refused()) count_refusal(effect.refusal.code);
+  Session* session = parts_.sessions.find(effect.origin.session);
+  if (session == nullptr || !session->connected || session->welcomes_due > 0) return;
+  const std::uint64_t request = effect.origin.request.value();
+  if (effect.detailed) {
+    send(now, *session, request, to_status_frame(effect));
+  } else {
+    send(now, *session, request, to_frame(effect));
+  }
 }
 
 void FrameDispatch::pass_one(base::Now /*now*/, broker::SessionOpened& effect) {
@@ -58,7 +70,10 @@ void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
     wire::encode_deliver_prefix(header_of(*session, 0), frame, out.first(prefix));
     std::size_t at = prefix;
     for (const broker::DeliveryRun& run : effect.runs) {
-      ASSIGN_OR_RETURN(const base::ByteView entries, parts_.messages.read(run.slice));
+      base::ByteView entries(run.rewritten);
+      if (entries.empty()) {
+        ASSIGN_OR_RETURN(entries, parts_.messages.read(run.slice));
+      }
       std::memcpy(out.data() + at, entries.data(), entries.size());
       at += entries.size();
     }

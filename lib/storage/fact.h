@@ -71,6 +71,8 @@ struct MessagesFact {
 };
 inline constexpr std::uint8_t kMessagesHaveAttributes = 1;
 inline constexpr std::uint8_t kMessagesHaveTiming = 2;
+// The batch that the transfer record before it tells of. Feature level 2.
+inline constexpr std::uint8_t kMessagesTransferred = 128;
 
 struct LeasedFact {
   SubscriptionKey key;
@@ -157,6 +159,7 @@ enum class RemoveCause : std::uint8_t {
   kSequenceJump = 5,
   kDeadExpired = 6,    // a dead letter's own retention or limit
   kDeadDiscarded = 7,  // by command
+  kMoved = 8,          // to another queue; counted as this, never written in a removed record
 };
 std::string_view to_string(RemoveCause cause);
 struct RemovedFact {
@@ -196,6 +199,22 @@ struct TaskFact {
   std::uint64_t done = 0;
   base::Sequence position;          // the next sequence to look at
   std::vector<std::byte> selector;  // TLV written by the broker
+};
+
+// What the messages record right behind it does beside adding messages: a task has copied or moved
+// them from `from`. Without that record it means nothing, so both are one step.
+struct TransferFact {
+  base::TaskId task;
+  TaskKind kind = TaskKind::kCopy;  // or kMove: `ranges` are gone from `from`
+  bool dead_letters = false;        // `ranges` are dead letters
+  SubscriptionKey from;
+  StreamId to;
+  base::Sequence first;       // of the batch, in `to`
+  std::uint32_t count = 0;    // of the batch
+  std::uint64_t matched = 0;  // the task's, afterwards
+  std::uint64_t done = 0;
+  base::Sequence position;
+  std::vector<base::SequenceRange> ranges;
 };
 
 struct ProducerFact {

@@ -31,6 +31,7 @@ void encode(const RewoundFact& fact, std::vector<std::byte>& out);
 void encode(const RemovedFact& fact, std::vector<std::byte>& out);
 void encode(const SessionFact& fact, std::vector<std::byte>& out);
 void encode(const TaskFact& fact, std::vector<std::byte>& out);
+void encode(const TransferFact& fact, std::vector<std::byte>& out);
 void encode(const ProducerFact& fact, std::vector<std::byte>& out);
 void encode(const DamagedFact& fact, std::vector<std::byte>& out);
 void encode(const SegmentsDroppedFact& fact, std::vector<std::byte>& out);
@@ -53,6 +54,7 @@ base::Result<RewoundFact> decode_rewound(base::ByteView payload);
 base::Result<RemovedFact> decode_removed(base::ByteView payload);
 base::Result<SessionFact> decode_session(base::ByteView payload);
 base::Result<TaskFact> decode_task(base::ByteView payload);
+base::Result<TransferFact> decode_transfer(base::ByteView payload);
 base::Result<ProducerFact> decode_producer(base::ByteView payload);
 base::Result<DamagedFact> decode_damaged(base::ByteView payload);
 base::Result<SegmentsDroppedFact> decode_segments_dropped(base::ByteView payload);
@@ -82,6 +84,7 @@ constexpr RecordType record_type(const RewoundFact&) { return RecordType::kRewou
 constexpr RecordType record_type(const RemovedFact&) { return RecordType::kRemoved; }
 constexpr RecordType record_type(const SessionFact&) { return RecordType::kSession; }
 constexpr RecordType record_type(const TaskFact&) { return RecordType::kTask; }
+constexpr RecordType record_type(const TransferFact&) { return RecordType::kTransfer; }
 constexpr RecordType record_type(const ProducerFact&) { return RecordType::kProducer; }
 constexpr RecordType record_type(const DamagedFact&) { return RecordType::kDamaged; }
 constexpr RecordType record_type(const SegmentsDroppedFact&) {

@@ -284,4 +284,38 @@ Result<TaskFact> decode_task(ByteView payload) {
   return finish(in, std::move(fact), "Task");
 }
 
+void encode(const TransferFact& fact, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  put_id(writer, fact.task);
+  writer.u8(static_cast<std::uint8_t>(fact.kind));
+  writer.u8(fact.dead_letters ? 1 : 0);
+  put_key(writer, fact.from);
+  put_stream(writer, fact.to);
+  writer.u64(fact.first.value());
+  writer.u32(fact.count);
+  writer.u64(fact.matched);
+  writer.u64(fact.done);
+  writer.u64(fact.position.value());
+  put_ranges(writer, fact.ranges);
+}
+
+Result<TransferFact> decode_transfer(ByteView payload) {
+  ByteReader in(payload);
+  TransferFact fact;
+  fact.task = get_id<base::TaskId>(in);
+  fact.kind = get_enum(in, TaskKind::kMove);
+  const std::uint8_t dead_letters = in.u8();
+  if (dead_letters > 1) in.fail();
+  fact.dead_letters = dead_letters == 1;
+  fact.from = get_key(in);
+  fact.to = get_stream(in);
+  fact.first = base::Sequence(in.u64());
+  fact.count = in.u32();
+  fact.matched = in.u64();
+  fact.done = in.u64();
+  fact.position = base::Sequence(in.u64());
+  fact.ranges = get_ranges(in);
+  return finish(in, std::move(fact), "Transfer");
+}
+
 }  // namespace sluice::storage

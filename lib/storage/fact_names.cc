@@ -8,25 +8,48 @@
 namespace sluice::storage {
 namespace {
 
-constexpr std::array<std::string_view, 26> kNames = {
-    "Padding",  "Incarnation", "FeatureLevel", "QueueConfigured", "QueueDeleted",
-    "Messages", "Leased",      "Settled",      "Released",        "Failed",
-    "Stalled",  "Dead",        "Redriven",     "Removed",         "Session",
-    "Task",     "Producer",    "MessageChunk", "ExtentSwap",      "DedupIds",
-    "Schedule", "Group",       "Fence",        "Damaged",         "SegmentsDropped",
-    "Rewound"};
+constexpr std::array<std::string_view, 29> kNames = {"Padding",
+                                                     "Incarnation",
+                                                     "FeatureLevel",
+                                                     "QueueConfigured",
+                                                     "QueueDeleted",
+                                                     "Messages",
+                                                     "Leased",
+                                                     "Settled",
+                                                     "Released",
+                                                     "Failed",
+                                                     "Stalled",
+                                                     "Dead",
+                                                     "Redriven",
+                                                     "Removed",
+                                                     "Session",
+                                                     "Task",
+                                                     "Producer",
+                                                     "MessageChunk",
+                                                     "ExtentSwap",
+                                                     "DedupIds",
+                                                     "Schedule",
+                                                     "Group",
+                                                     "Fence",
+                                                     "Damaged",
+                                                     "SegmentsDropped",
+                                                     "Rewound",
+                                                     "",
+                                                     "",
+                                                     "Transfer"};
 
 }  // namespace
 
 std::string to_string(RecordType type) {
   const auto number = static_cast<std::size_t>(type);
-  if (number < kNames.size()) return std::string(kNames[number]);
+  if (number < kNames.size() && !kNames[number].empty()) return std::string(kNames[number]);
   return "type " + std::to_string(number);
 }
 
 bool is_known(RecordType type) {
   return type <= RecordType::kProducer || type == RecordType::kDamaged ||
-         type == RecordType::kSegmentsDropped || type == RecordType::kRewound;
+         type == RecordType::kSegmentsDropped || type == RecordType::kRewound ||
+         type == RecordType::kTransfer;
 }
 
 std::string_view to_string(DeadReason reason) {
@@ -73,6 +96,8 @@ std::string_view to_string(RemoveCause cause) {
       return "DeadExpired";
     case RemoveCause::kDeadDiscarded:
       return "DeadDiscarded";
+    case RemoveCause::kMoved:
+      return "Moved";
   }
   return "Unknown";
 }

@@ -166,6 +166,20 @@ void describe(Fields& fields, const TaskFact& fact) {
   add(fields, "done", fact.done);
   add(fields, "position", fact.position.value());
 }
+void describe(Fields& fields, const TransferFact& fact) {
+  add(fields, "task", fact.task);
+  add(fields, "kind", number(fact.kind));
+  add(fields, "dead_letters", std::uint64_t{fact.dead_letters ? 1U : 0U});
+  add(fields, fact.from);
+  add(fields, fact.ranges);
+  add(fields, "to_queue", fact.to.queue);
+  add(fields, "to_shard", std::uint64_t{fact.to.shard.value()});
+  add(fields, "first", fact.first.value());
+  add(fields, "count", std::uint64_t{fact.count});
+  add(fields, "matched", fact.matched);
+  add(fields, "done", fact.done);
+  add(fields, "position", fact.position.value());
+}
 void describe(Fields& fields, const ProducerFact& fact) {
   add(fields, "producer", fact.producer);
   add(fields, "epoch", std::uint64_t{fact.epoch});
@@ -218,6 +232,8 @@ std::vector<DumpField> describe_payload(RecordType type, ByteView payload) {
       return fields_of(decode_damaged(payload));
     case RecordType::kRewound:
       return fields_of(decode_rewound(payload));
+    case RecordType::kTransfer:
+      return fields_of(decode_transfer(payload));
     case RecordType::kRemoved:
       return fields_of(decode_removed(payload));
     case RecordType::kSession:

@@ -6,6 +6,7 @@ namespace {
 
 constexpr std::uint8_t kDeadReasonMax = 5;
 constexpr std::uint8_t kTaskStateMax = 4;
+constexpr std::uint8_t kTaskKindMax = 4;
 // A peeked message without texts and entry.
 constexpr std::size_t kPeekedBytesMin = 46;
 
@@ -89,6 +90,46 @@ void decode_body(FieldReader& reader, Task& body) {
 
 void decode_body(FieldReader& reader, CancelTask& body) {
   body.task = reader.id<base::TaskId>("task");
+}
+
+void decode_body(FieldReader& reader, StartTask& body) {
+  body.queue = reader.id<base::QueueId>("queue");
+  body.kind = reader.u8_upto("kind", kTaskKindMax);
+  if (body.kind == 0) reader.fail("kind", "is unknown");
+  body.subscription = reader.text("subscription", kNameBytesMax);
+  body.dead_letters = reader.boolean("dead letters");
+  body.dry_run = reader.boolean("dry run");
+  body.rate_per_second_max = reader.u32("rate per second max");
+  body.samples_max = reader.u16("samples max");
+  body.target = reader.id<base::QueueId>("target");
+  body.reason = reader.u8_upto("reason", kDeadReasonMax);
+  body.before_ms = reader.i64("before");
+  body.not_before_ms = reader.i64("not before");
+  body.header_name = reader.text("header name", base::kHeaderNameBytesMax);
+  body.header_value = reader.text("header value", kHeaderValueBytesMax);
+  body.error = reader.text("error", kSelectorErrorBytesMax);
+  body.ranges.resize(reader.count("ranges", reader.u16("ranges"), kTaskRangesMax, 16));
+  for (WireRange& range : body.ranges) {
+    range.first = reader.u64("first");
+    range.last = reader.u64("last");
+    if (range.last < range.first) reader.fail("last", "is before first");
+  }
+}
+
+void decode_body(FieldReader& reader, TaskStatus& body) {
+  body.code = reader.u16("code");
+  body.message = reader.text("message", kErrorTextBytesMax);
+  body.task = reader.id<base::TaskId>("task");
+  body.kind = reader.u8_upto("kind", kTaskKindMax);
+  body.state = reader.u8_upto("state", kTaskStateMax);
+  body.matched = reader.u64("matched");
+  body.done = reader.u64("done");
+  body.waits_for = reader.text("waits for", kErrorTextBytesMax);
+  body.samples.resize(reader.count("samples", reader.u16("samples"), kTaskSamplesMax, 10));
+  for (TaskSample& sample : body.samples) {
+    sample.shard = reader.u16("shard");
+    sample.sequence = reader.u64("sequence");
+  }
 }
 
 void decode_body(FieldReader& reader, Seek& body) {

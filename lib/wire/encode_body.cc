@@ -283,6 +283,43 @@ void encode_body(ByteWriter& writer, const Task& body) {
 
 void encode_body(ByteWriter& writer, const CancelTask& body) { writer.array(body.task.bytes); }
 
+void encode_body(ByteWriter& writer, const StartTask& body) {
+  writer.array(body.queue.bytes);
+  writer.u8(body.kind);
+  writer.text16(body.subscription);
+  put_bool(writer, body.dead_letters);
+  put_bool(writer, body.dry_run);
+  writer.u32(body.rate_per_second_max);
+  writer.u16(body.samples_max);
+  writer.array(body.target.bytes);
+  writer.u8(body.reason);
+  writer.i64(body.before_ms);
+  writer.i64(body.not_before_ms);
+  writer.text16(body.header_name);
+  writer.text16(body.header_value);
+  writer.text16(body.error);
+  writer.u16(static_cast<std::uint16_t>(body.ranges.size()));
+  for (const WireRange& range : body.ranges) {
+    writer.u64(range.first);
+    writer.u64(range.last);
+  }
+}
+
+void encode_body(ByteWriter& writer, const TaskStatus& body) {
+  put_refusal(writer, body.code, body.message);
+  writer.array(body.task.bytes);
+  writer.u8(body.kind);
+  writer.u8(body.state);
+  writer.u64(body.matched);
+  writer.u64(body.done);
+  writer.text16(body.waits_for.substr(0, kErrorTextBytesMax));
+  writer.u16(static_cast<std::uint16_t>(body.samples.size()));
+  for (const TaskSample& sample : body.samples) {
+    writer.u16(sample.shard);
+    writer.u64(sample.sequence);
+  }
+}
+
 void encode_body(ByteWriter& writer, const DeleteQueue& body) { writer.array(body.queue.bytes); }
 
 void encode_body(ByteWriter& writer, const QueueDeleted& body) {

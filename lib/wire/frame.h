@@ -26,6 +26,9 @@ inline constexpr std::uint32_t kReceiptsMax = 4096;  // in one SETTLE or EXTEND
 inline constexpr std::uint16_t kSlots = 1024;
 inline constexpr std::uint16_t kShardsMax = 64;
 inline constexpr std::uint32_t kPeekMessagesMax = 1000;  // in one PEEKED
+inline constexpr std::uint16_t kTaskRangesMax = 1024;    // in one START_TASK
+inline constexpr std::uint16_t kTaskSamplesMax = 100;    // in one TASK_STATUS
+inline constexpr std::size_t kSelectorErrorBytesMax = 1024;
 
 // Even numbers answer the odd one before them where a pair exists. Numbers are never reused.
 enum class FrameType : std::uint8_t {
@@ -77,6 +80,8 @@ enum class FrameType : std::uint8_t {
   kCordon = 65,
   kCordoned = 66,
   // With a feature bit.
+  kStartTask = 53,
+  kTaskStatus = 54,
   kSeek = 77,
   kSeeked = 78,
   kDiscardDamaged = 89,
@@ -88,6 +93,7 @@ enum class FrameType : std::uint8_t {
 // What a side can beyond version 1 (docs/protocol.md, "Features").
 inline constexpr std::uint64_t kFeatureSeek = 1U << 1;
 inline constexpr std::uint64_t kFeatureAttachModes = 1U << 2;
+inline constexpr std::uint64_t kFeatureTasks = 1U << 3;
 inline constexpr std::uint64_t kFeatureDiscardDamaged = 1U << 5;
 
 // Every frame begins with this. Before WELCOME, session and epoch are 0.
@@ -366,6 +372,44 @@ struct QueueDeleted {
   std::string_view message;
 };
 
+struct WireRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+// Any kind of task, with all that a selector can say. Answered by TASK_STATUS.
+struct StartTask {
+  base::QueueId queue;
+  std::uint8_t kind = 1;          // storage::TaskKind
+  std::string_view subscription;  // empty = `default`, of a purge all
+  bool dead_letters = false;
+  bool dry_run = false;
+  std::uint32_t rate_per_second_max = 0;
+  std::uint16_t samples_max = 0;
+  base::QueueId target;     // copy and move
+  std::uint8_t reason = 0;  // 0 = any
+  std::int64_t before_ms = 0;
+  std::int64_t not_before_ms = 0;
+  std::string_view header_name;  // empty = any
+  std::string_view header_value;
+  std::string_view error;         // what the last error contains
+  std::vector<WireRange> ranges;  // of sequences, ascending; none = any
+};
+struct TaskSample {
+  std::uint16_t shard = 0;
+  std::uint64_t sequence = 0;
+};
+struct TaskStatus {
+  std::uint16_t code = 0;
+  std::string_view message;
+  base::TaskId task;
+  std::uint8_t kind = 1;
+  std::uint8_t state = 0;  // storage::TaskState
+  std::uint64_t matched = 0;
+  std::uint64_t done = 0;
+  std::string_view waits_for;  // why it does not go on at the moment
+  std::vector<TaskSample> samples;
+};
+
 struct Seek {
   base::QueueId queue;
   std::string_view subscription;  // empty = `default`
@@ -418,13 +462,14 @@ struct Cordoned {
   std::uint64_t in_flight = 0;
 };
 
-using Body = std::variant<Hello, Welcome, Heartbeat, HeartbeatReply, Goodbye, GoodbyeReply,
-                          ErrorFrame, Resolve, Resolved, OpenPublisher, PublisherOpened, Publish,
-                          Published, PublishCredit, Attach, Attached, Credit, Deliver, Settle,
-                          Settled, Extend, Extended, Detach, Detached, AttachmentClosed, ShardMap,
-                          Peek, Peeked, Stat, Stated, Redrive, Purge, Task, CancelTask, DeleteQueue,
-                          QueueDeleted, Observe, Observation, Configure, Configured, Cordon,
-                          Cordoned, Seek, Seeked, AttachWith, DiscardDamaged, DamagedDiscarded>;
+using Body =
+    std::variant<Hello, Welcome, Heartbeat, HeartbeatReply, Goodbye, GoodbyeReply, ErrorFrame,
+                 Resolve, Resolved, OpenPublisher, PublisherOpened, Publish, Published,
+                 PublishCredit, Attach, Attached, Credit, Deliver, Settle, Settled, Extend,
+                 Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
+                 Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
+                 Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith, DiscardDamaged,
+                 DamagedDiscarded, StartTask, TaskStatus>;
 
 struct Frame {
   FrameHeader header;

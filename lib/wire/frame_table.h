@@ -58,7 +58,9 @@ struct FrameTraits;
   X(Seeked, kSeeked, "SEEKED")                                \
   X(AttachWith, kAttachWith, "ATTACH_WITH")                   \
   X(DiscardDamaged, kDiscardDamaged, "DISCARD_DAMAGED")       \
-  X(DamagedDiscarded, kDamagedDiscarded, "DAMAGED_DISCARDED")
+  X(DamagedDiscarded, kDamagedDiscarded, "DAMAGED_DISCARDED") \
+  X(StartTask, kStartTask, "START_TASK")                      \
+  X(TaskStatus, kTaskStatus, "TASK_STATUS")
 
 #define SLUICE_FRAME_TRAITS(Struct, Number, Name)         \
   template <>                                             \

@@ -3,26 +3,14 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/fnv1a.h"
+#include "base/slot.h"
 
 namespace sluice::wire {
-namespace {
 
-constexpr unsigned kSlotBits = 10;
-
-}  // namespace
-
-std::uint16_t slot_of(base::ByteView bytes) {
-  std::uint64_t hash = base::fnv1a(base::as_text(bytes));
-  std::uint64_t slot = 0;
-  for (; hash != 0; hash >>= kSlotBits) slot ^= hash;
-  return static_cast<std::uint16_t>(slot & (kSlots - 1));
-}
+std::uint16_t slot_of(base::ByteView bytes) { return base::slot_of(bytes); }
 
 std::string_view slot_key(const base::Message& message) {
-  if (!message.group.empty()) return message.group;
-  if (!message.key.empty()) return message.key;
-  return message.dedup_id;
+  return base::slot_key(message.group, message.key, message.dedup_id);
 }
 
 base::Result<SlotTable> SlotTable::from(const ShardMap& map) {

@@ -14,11 +14,11 @@ base::Result<client::Selector> to_internal(const Selector& selector) {
     if (!out.reason) return base::invalid_argument("no such reason: '" + selector.reason + "'");
   }
   if (selector.sequences) {
-    out.sequences = base::SequenceRange{base::Sequence(selector.sequences->first),
-                                        base::Sequence(selector.sequences->second)};
+    out.sequences.push_back(
+        {base::Sequence(selector.sequences->first), base::Sequence(selector.sequences->second)});
   }
   out.header = selector.header;
-  if (selector.dead_before) out.dead_before = api::to_wall(*selector.dead_before);
+  if (selector.dead_before) out.before = api::to_wall(*selector.dead_before);
   return out;
 }
 
@@ -86,26 +86,28 @@ Result<PeekPage> Admin::peek(const PeekOptions& options) {
 
 Result<TaskStatus> Admin::redrive(const RedriveOptions& options, std::chrono::milliseconds wait) {
   return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
-    client::RedriveOptions redrive;
+    client::TaskOptions redrive;
+    redrive.kind = client::TaskKind::kRedrive;
     ASSIGN_OR_RETURN(redrive.selector, to_internal(options.selector));
     ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
     redrive.queue = queue.id;
     redrive.subscription = options.subscription;
     redrive.dry_run = options.dry_run;
     redrive.rate_per_second_max = options.rate_per_second_max;
-    return admin.redrive(redrive, wait);
+    return admin.start_task(redrive, wait);
   }));
 }
 
 Result<TaskStatus> Admin::purge(const PurgeOptions& options, std::chrono::milliseconds wait) {
   return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
-    client::PurgeOptions purge;
+    client::TaskOptions purge;
+    purge.kind = client::TaskKind::kPurge;
     ASSIGN_OR_RETURN(purge.selector, to_internal(options.selector));
     ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
     purge.queue = queue.id;
     purge.subscription = options.subscription;
     purge.dead_letters = options.dead_letters;
-    return admin.purge(purge, wait);
+    return admin.start_task(purge, wait);
   }));
 }
 

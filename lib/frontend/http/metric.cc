@@ -61,7 +61,8 @@ constexpr storage::DeadReason kDeadReasons[] = {
 constexpr storage::RemoveCause kRemoveCauses[] = {
     storage::RemoveCause::kExpired,     storage::RemoveCause::kPurged,
     storage::RemoveCause::kOverflow,    storage::RemoveCause::kRetention,
-    storage::RemoveCause::kDeadExpired, storage::RemoveCause::kDeadDiscarded};
+    storage::RemoveCause::kDeadExpired, storage::RemoveCause::kDeadDiscarded,
+    storage::RemoveCause::kMoved};
 
 MetricSample sample(Labels labels, double value) { return {std::move(labels), value, {}}; }
 

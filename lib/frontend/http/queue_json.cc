@@ -108,6 +108,7 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
         {"inFlight", stats.in_flight},
         {"delayed", stats.delayed},
         {"deadLettered", stats.dead_lettered},
+        {"deadInFlight", stats.dead_in_flight},
         {"damaged", stats.damaged}}},
       {"deadLettersFull", stats.dead_letters_full},
       {"oldestMessageAgeSeconds", stats.oldest_age_seconds},
@@ -190,7 +191,8 @@ std::string_view name_of(storage::TaskState state) {
 Json task_json(const broker::TaskStats& task) {
   return {{"task", task.id.to_hex()},         {"kind", name_of(task.kind)},
           {"state", name_of(task.state)},     {"subscription", task.subscription},
-          {"deadLetters", task.dead_letters}, {"ratePerSecondMax", task.rate_per_second_max},
+          {"deadLetters", task.dead_letters}, {"target", task.target},
+          {"waitsFor", task.waits_for},       {"ratePerSecondMax", task.rate_per_second_max},
           {"matched", task.matched},          {"done", task.done}};
 }
 

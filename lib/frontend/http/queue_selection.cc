@@ -33,6 +33,7 @@ void add(SubscriptionStats& sum, const SubscriptionStats& one) {
   sum.in_flight += one.in_flight;
   sum.delayed += one.delayed;
   sum.dead_lettered += one.dead_lettered;
+  sum.dead_in_flight += one.dead_in_flight;
   sum.damaged += one.damaged;
   sum.oldest_age_seconds = std::max(sum.oldest_age_seconds, one.oldest_age_seconds);
   sum.consumers += one.consumers;

@@ -8,7 +8,8 @@ import harness
 class Admin(harness.CliTest):
     MANIFESTS = [harness.queue(name) for name in
                  ("looked", "counted", "watched", "redriven", "chosen", "purged", "purged-dead",
-                  "deleted", "tasked")] + [harness.queue("wide", shards=3)]
+                  "deleted", "tasked", "carried", "parked", "worked")]
+    MANIFESTS.append(harness.queue("wide", shards=3))
 
     def kill(self, name, *bodies):
         """Makes dead letters of new messages."""
@@ -111,7 +112,7 @@ class Admin(harness.CliTest):
         begun = json.loads(self.sluice("redrive", "tasked", "--rate", 1, "--no-wait",
                                        "--json").stdout)
         self.assertEqual(begun["state"], "Running")
-        refused = self.sluice("purge", "tasked/dlq", "--yes", expect=1)
+        refused = self.sluice("purge", "tasked/dlq", "--yes", expect=75)
         self.assertIn(begun["task"], refused.stderr)
         self.wait_for_task(begun["task"], "Running")
         cancelled = json.loads(self.sluice("task", "cancel", begun["task"], "--json").stdout)
@@ -123,6 +124,39 @@ class Admin(harness.CliTest):
                          begun["task"] + r" +tasked +Redrive +default/dlq +Cancelled")
         self.sluice("task", "show", "0" * 32, expect=1)
         self.sluice("task", "cancel", begun["task"], expect=1)
+
+    def test_dead_letters_are_moved_and_messages_copied(self):
+        self.kill("carried", "a", "b", "c")
+        dry = json.loads(self.sluice("move", "carried/dlq", "parked", "--sequence", "1,3",
+                                     "--dry-run", "--json").stdout)
+        self.assertEqual((dry["matched"], dry["done"], len(dry["sample"])), (2, 0, 2))
+        self.assertIn("would move 2 messages: 0-1 0-3",
+                      self.sluice("move", "carried/dlq", "parked", "--sequence", "1,3",
+                                  "--dry-run").stdout)
+        moved = self.sluice("move", "carried/dlq", "parked", "--sequence", "1,3")
+        self.assertEqual(moved.stdout, "moved 2 messages\n")
+        self.assertEqual([one["body"] for one in self.json_lines("peek", "carried/dlq", "--json")],
+                         ["b"])
+        copied = json.loads(self.sluice("copy", "parked", "carried", "--json").stdout)
+        self.assertEqual(copied["done"], 2)
+        got = self.json_lines("sub", "parked", "--json", "--max", 2)
+        self.assertEqual([one["body"] for one in got], ["a", "c"])
+        self.assertEqual(got[0]["headers"]["sluice-source"], "carried/dlq")
+        self.assertEqual(got[0]["headers"]["sluice-source-id"], "0-1")
+        self.assertEqual(got[0]["headers"]["sluice-dead-reason"], "Rejected")
+        self.assertEqual(self.sluice("sub", "carried", "--max", 2).stdout, "a\nc\n")
+        self.sluice("move", "carried", "carried", expect=65)
+        self.sluice("move", "carried", "nothing", expect=1)
+
+    def test_dead_letters_are_worked_on(self):
+        self.kill("worked", "a", "b", "c")
+        given_back = self.json_lines("sub", "worked/dlq", "--json", "--max", 3, "--settle",
+                                     "release")
+        self.assertEqual([one["body"] for one in given_back], ["a", "b", "c"])
+        self.assertEqual(given_back[0]["headers"]["sluice-dead-reason"], "Rejected")
+        self.assertEqual(self.sluice("sub", "worked/default/dlq", "--max", 2).stdout, "a\nb\n")
+        self.assertEqual([one["body"] for one in self.json_lines("peek", "worked/dlq", "--json")],
+                         ["c"])
 
     def wait_for_task(self, task, state):
         """Statistics are taken once a second."""

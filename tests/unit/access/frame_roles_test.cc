@@ -17,8 +17,8 @@ TEST(FrameRolesTest, EachCommandNeedsTheRoleOfTheTable) {
   for (const FrameType type : {FrameType::kPeek, FrameType::kStat}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kInspect));
   }
-  for (const FrameType type :
-       {FrameType::kRedrive, FrameType::kPurge, FrameType::kCancelTask, FrameType::kDeleteQueue}) {
+  for (const FrameType type : {FrameType::kRedrive, FrameType::kPurge, FrameType::kStartTask,
+                               FrameType::kCancelTask, FrameType::kDeleteQueue}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kAdmin));
   }
   for (const FrameType type : {FrameType::kObserve, FrameType::kConfigure, FrameType::kCordon}) {

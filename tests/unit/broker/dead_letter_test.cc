@@ -163,7 +163,7 @@ TEST_F(DeadLetterTest, a_dry_run_only_counts) {
 TEST_F(DeadLetterTest, a_selector_chooses_by_sequence_and_reason_and_age) {
   begin(5);
   Selector selector;
-  selector.sequences = {base::Sequence(2), base::Sequence(3)};
+  selector.sequences = {{base::Sequence(2), base::Sequence(3)}};
   world.redrive(queue, selector);
   world.tick();
   EXPECT_THAT(dead(), ElementsAre(1, 4, 5));
@@ -173,11 +173,11 @@ TEST_F(DeadLetterTest, a_selector_chooses_by_sequence_and_reason_and_age) {
   world.tick();
   EXPECT_EQ(last_task().matched, 0U);
   selector = {};
-  selector.dead_before = world.now.wall;
+  selector.before = world.now.wall;
   world.redrive(queue, selector);
   world.tick();
   EXPECT_EQ(last_task().matched, 0U);
-  selector.dead_before = world.now.wall + 1;
+  selector.before = world.now.wall + 1;
   world.redrive(queue, selector);
   world.tick();
   EXPECT_EQ(last_task().matched, 3U);
@@ -235,7 +235,7 @@ TEST_F(DeadLetterTest, statistics_show_what_runs_and_what_ended) {
   command.task = first;
   world.broker->apply(world.now, command);
   for (int i = 0; i < 25; ++i) {
-    world.purge(queue, true);
+    world.purge(queue, true, {}, "");
     world.tick();
     if (i > 0) continue;
     tasks = world.queue_stats().tasks;
@@ -284,7 +284,9 @@ TEST_F(DeadLetterTest, a_redrive_goes_on_after_a_restart) {
   EXPECT_EQ(world.stats().dead_lettered, before);
   world.tick();
   EXPECT_EQ(world.stats().dead_lettered, 0U);
-  EXPECT_THAT(world.sink.tasks, SizeIs(0));  // who asked is gone
+  ASSERT_THAT(world.sink.tasks, SizeIs(1));  // its end is told, though who asked is gone
+  EXPECT_EQ(last_task().origin.session, SessionHandle());
+  EXPECT_TRUE(last_task().ended.has_value());
 }
 
 TEST_F(DeadLetterTest, what_died_after_the_command_is_left_alone) {
@@ -317,7 +319,7 @@ TEST_F(DeadLetterTest, a_cancelled_task_keeps_what_it_has_done) {
 TEST_F(DeadLetterTest, a_purge_discards_dead_letters) {
   begin(5);
   Selector selector;
-  selector.sequences = {base::Sequence(1), base::Sequence(2)};
+  selector.sequences = {{base::Sequence(1), base::Sequence(2)}};
   world.purge(queue, true, selector);
   world.tick();
   EXPECT_EQ(last_task().done, 2U);
@@ -364,7 +366,7 @@ TEST_F(DeadLetterTest, a_purge_of_waiting_messages_by_header_and_age) {
   world.send(queue, {blue});
   Selector selector;
   selector.header = {"tenant", "blue"};
-  selector.dead_before = world.now.wall;
+  selector.before = world.now.wall;
   world.purge(queue, false, selector);
   world.tick();
   EXPECT_EQ(last_task().done, 2U);
@@ -408,6 +410,19 @@ TEST_F(DeadLetterTest, the_oldest_dead_letters_go_when_there_are_too_many_bytes)
   EXPECT_EQ(world.queue_stats().dead_bytes, 6U);
 }
 
+TEST_F(DeadLetterTest, a_lower_limit_takes_the_oldest_away_in_slices) {
+  QueueConfig config = plain_queue();
+  begin(2'000, config);
+  EXPECT_EQ(world.stats().dead_lettered, 2'000U);
+  config.subscriptions[0].dead_letter.bytes_max = 10;
+  ASSERT_TRUE(world.configure(config).has_value());
+  world.broker->tick(world.now);
+  EXPECT_GT(world.stats().dead_lettered, 1'000U);  // not all in one step
+  world.tick();
+  EXPECT_THAT(dead(), ElementsAre(1'999, 2'000));
+  EXPECT_EQ(world.stats().removed_by_cause[storage::RemoveCause::kDeadExpired], 1'998U);
+}
+
 TEST_F(DeadLetterTest, a_broken_body_does_not_hide_a_dead_letter) {
   begin(2);
   world.store.damaged.insert(base::Sequence(1));
@@ -431,12 +446,12 @@ TEST_F(DeadLetterTest, unknown_names_are_refused_with_the_declared_ones) {
 TEST_F(DeadLetterTest, the_state_is_the_replayed_one_after_all_of_this) {
   begin(50);
   Selector selector;
-  selector.sequences = {base::Sequence(10), base::Sequence(20)};
+  selector.sequences = {{base::Sequence(10), base::Sequence(20)}};
   world.redrive(queue, selector);
   world.tick();
   world.take();
   world.purge(queue, true, selector);
-  selector.sequences = {base::Sequence(30), base::Sequence(31)};
+  selector.sequences = {{base::Sequence(30), base::Sequence(31)}};
   world.purge(queue, true, selector);
   world.redrive(queue, {}, false, 10);
   world.tick();

@@ -331,25 +331,27 @@ class World {
   base::TaskId redrive(const base::QueueId& queue, const Selector& selector = {},
                        bool dry_run = false, std::uint32_t rate = 0,
                        const std::string& subscription = "default") {
-    Redrive command;
-    command.origin = {SessionHandle(1), RequestId(7)};
+    StartTask command;
+    command.kind = storage::TaskKind::kRedrive;
     command.queue = queue;
     command.subscription = subscription;
     command.selector = selector;
     command.dry_run = dry_run;
     command.rate_per_second_max = rate;
-    command.task = base::TaskId(id_of(++ids_));
-    broker->apply(now, command);
-    return command.task;
+    return start(command);
   }
   base::TaskId purge(const base::QueueId& queue, bool dead, const Selector& selector = {},
                      const std::string& subscription = "default") {
-    Purge command;
-    command.origin = {SessionHandle(1), RequestId(8)};
+    StartTask command;
+    command.kind = storage::TaskKind::kPurge;
     command.queue = queue;
     command.subscription = subscription;
     command.dead_letters = dead;
     command.selector = selector;
+    return start(command);
+  }
+  base::TaskId start(StartTask command) {
+    command.origin = {SessionHandle(1), RequestId(7)};
     command.task = base::TaskId(id_of(++ids_));
     broker->apply(now, command);
     return command.task;
@@ -363,7 +365,8 @@ class World {
     for (; taken_ < sink.delivers.size(); ++taken_) {
       const Deliver& effect = sink.delivers[taken_].effect;
       for (const DeliveryRun& run : effect.runs) {
-        base::ByteView entries = *store.read(run.slice);
+        base::ByteView entries(run.rewritten);
+        if (entries.empty()) entries = *store.read(run.slice);
         for (std::uint32_t i = 0; i < run.slice.count; ++i) {
           const base::MessageView view = base::take_entry(entries);
           all.push_back({effect.session, effect.attachment, effect.epoch, run.slice.first + i,

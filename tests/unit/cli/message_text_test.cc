@@ -25,6 +25,13 @@ TEST(MessageText, ABodyOfTextStandsAsText) {
   EXPECT_FALSE(json.contains("bodyBase64"));
 }
 
+TEST(MessageText, ADelayedMessageTellsWhenItWasWanted) {
+  base::MessageAttributes attributes;
+  attributes.deliver_at = base::WallTime(1'234);
+  EXPECT_EQ(json_of(attributes, "b")["deliverAtMs"], 1'234);
+  EXPECT_FALSE(json_of({}, "b").contains("deliverAtMs"));
+}
+
 TEST(MessageText, OtherBytesStandAsBase64) {
   const auto json = json_of({}, "\xFF\xFE");
   EXPECT_EQ(json["bodyBase64"], "//4=");

@@ -16,5 +16,13 @@ TEST(QueueAddress, MayMeanTheDeadLetters) {
   EXPECT_FALSE(parse_queue_address("dlq").dead_letters);
 }
 
+TEST(QueueAddress, MayMeanTheDeadLettersOfOneSubscription) {
+  const QueueAddress address = parse_queue_address("orders/billing/dlq");
+  EXPECT_EQ(address.queue, "orders");
+  EXPECT_EQ(address.subscription, "billing");
+  EXPECT_TRUE(address.dead_letters);
+  EXPECT_EQ(parse_queue_address("orders/dlq").subscription, "");
+}
+
 }  // namespace
 }  // namespace sluice::cli

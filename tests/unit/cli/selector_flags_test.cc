@@ -6,6 +6,7 @@
 namespace sluice::cli {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr base::WallTime kNow{10'000'000};
@@ -14,34 +15,50 @@ TEST(SelectorFlags, NoneMeansAll) {
   const auto selector = selector_from({}, kNow);
   ASSERT_TRUE(selector.has_value());
   EXPECT_FALSE(selector->reason.has_value());
-  EXPECT_FALSE(selector->sequences.has_value());
+  EXPECT_TRUE(selector->sequences.empty());
   EXPECT_FALSE(selector->header.has_value());
-  EXPECT_EQ(selector->dead_before, base::WallTime());
+  EXPECT_EQ(selector->before, base::WallTime());
+  EXPECT_EQ(selector->not_before, base::WallTime());
+  EXPECT_TRUE(is_empty({}));
 }
 
 TEST(SelectorFlags, AllConditionsHoldTogether) {
   const auto selector = selector_from({.reason = "AttemptsExceeded",
                                        .sequences = "17-42",
                                        .header = "kind=created",
-                                       .older_than = "1h"},
+                                       .older_than = "1h",
+                                       .newer_than = "2h",
+                                       .error = "refused"},
                                       kNow);
   ASSERT_TRUE(selector.has_value());
   EXPECT_EQ(selector->reason, client::DeadReason::kAttemptsExceeded);
-  EXPECT_EQ(selector->sequences, (base::SequenceRange{base::Sequence(17), base::Sequence(42)}));
+  EXPECT_THAT(selector->sequences,
+              ElementsAre(base::SequenceRange{base::Sequence(17), base::Sequence(42)}));
   EXPECT_EQ(selector->header->second, "created");
-  EXPECT_EQ(selector->dead_before, kNow - 3'600'000);
+  EXPECT_EQ(selector->before, kNow - 3'600'000);
+  EXPECT_EQ(selector->not_before, kNow - 7'200'000);
+  EXPECT_EQ(selector->error, "refused");
 }
 
 TEST(SelectorFlags, OneSequenceIsARange) {
   const auto selector = selector_from({.sequences = "7"}, kNow);
   ASSERT_TRUE(selector.has_value());
-  EXPECT_EQ(selector->sequences->first, base::Sequence(7));
-  EXPECT_EQ(selector->sequences->last, base::Sequence(7));
+  EXPECT_THAT(selector->sequences,
+              ElementsAre(base::SequenceRange{base::Sequence(7), base::Sequence(7)}));
+}
+
+TEST(SelectorFlags, SeveralRangesAreSortedAndJoined) {
+  const auto selector = selector_from({.sequences = "50-60,7,1-5,55-70"}, kNow);
+  ASSERT_TRUE(selector.has_value());
+  EXPECT_THAT(selector->sequences,
+              ElementsAre(base::SequenceRange{base::Sequence(1), base::Sequence(5)},
+                          base::SequenceRange{base::Sequence(7), base::Sequence(7)},
+                          base::SequenceRange{base::Sequence(50), base::Sequence(70)}));
 }
 
 TEST(SelectorFlags, ABadRangeIsRefused) {
-  for (const char* text :
-       {"0", "5-4", "-", "1-", "-3", "1-2-3", "a", "1 - 2", "+1", "99999999999999999999"}) {
+  for (const char* text : {"0", "5-4", "-", "1-", "-3", "1-2-3", "a", "1 - 2", "+1", "1,", ",",
+                           "1,,2", "99999999999999999999"}) {
     const auto selector = selector_from({.sequences = text}, kNow);
     ASSERT_FALSE(selector.has_value()) << text;
     EXPECT_THAT(selector.error().message(), HasSubstr("--sequence")) << text;
@@ -51,6 +68,8 @@ TEST(SelectorFlags, ABadRangeIsRefused) {
 TEST(SelectorFlags, ABadAgeNamesTheFlag) {
   EXPECT_THAT(selector_from({.older_than = "long"}, kNow).error().message(),
               HasSubstr("--older-than"));
+  EXPECT_THAT(selector_from({.newer_than = "long"}, kNow).error().message(),
+              HasSubstr("--newer-than"));
 }
 
 }  // namespace

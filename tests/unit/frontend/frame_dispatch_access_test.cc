@@ -106,6 +106,62 @@ TEST_F(DispatchAccessTest, ARoleThatIsNotHeldIsRefusedByName) {
   EXPECT_EQ(dispatch_.counters().denied_by_role.at("admin"), 1U);
 }
 
+TEST_F(DispatchAccessTest, ATaskIsCancelledWithTheRoleOnItsQueue) {
+  dispatch_.set_keys(
+      now_, ring("worker " + kWorker + " admin orders\nroot " + kAdmin + " admin elsewhere"));
+  commands_.task_id = base::TaskId(prng_.id128());
+  const auto [stranger, id_1] = open(peer_of(1), kAdmin);
+  receive(peer_of(1), kAdmin, stranger, wire::CancelTask{commands_.task_id});
+  EXPECT_EQ(last_text(), "key root: needs the role admin on queue \"orders\"");
+  EXPECT_EQ(commands_.last<broker::CancelTask>(), nullptr);
+  // That there is none of an id is the broker's to say.
+  receive(peer_of(1), kAdmin, stranger, wire::CancelTask{base::TaskId(prng_.id128())});
+  EXPECT_NE(commands_.last<broker::CancelTask>(), nullptr);
+  const auto [owner, id_2] = open(peer_of(2), kWorker);
+  receive(peer_of(2), kWorker, owner, wire::CancelTask{commands_.task_id});
+  ASSERT_NE(commands_.last<broker::CancelTask>(), nullptr);
+  EXPECT_EQ(commands_.last<broker::CancelTask>()->task, commands_.task_id);
+}
+
+TEST_F(DispatchAccessTest, ATaskIsToldWithWhoAskedForItAndWhat) {
+  const auto [header, id] = open(peer_of(1), kAdmin);
+  wire::StartTask frame;
+  frame.queue = commands_.queue_id;
+  frame.kind = 4;
+  frame.target = base::QueueId(prng_.id128());  // none of the broker's
+  frame.dead_letters = true;
+  frame.reason = 2;
+  frame.ranges = {{1, 9}, {12, 12}};
+  frame.error = "time-out";
+  receive(peer_of(1), kAdmin, header, frame);
+  const auto* command = commands_.last<broker::StartTask>();
+  ASSERT_NE(command, nullptr);
+  EXPECT_TRUE(command->detailed);
+  EXPECT_EQ(command->note.key, "root");
+  EXPECT_EQ(command->note.command, "move dead letters");
+  EXPECT_EQ(command->note.selector,
+            "subscription= reason=AttemptsExceeded sequence=1-9 and 1 ranges more error=time-out");
+  EXPECT_EQ(command->selector.sequences.size(), 2U);
+
+  broker::TaskReply reply;
+  reply.origin = {command->origin.session, broker::RequestId(7)};
+  reply.detailed = true;
+  reply.task = command->task;
+  reply.kind = storage::TaskKind::kMove;
+  reply.state = storage::TaskState::kCompleted;
+  reply.matched = 5;
+  reply.samples = {{base::ShardIndex(1), base::Sequence(17)}};
+  gate_.emit({}, reply);
+  gate_.release({base::Lsn(1), base::Lsn(1), base::Lsn(1)},
+                [&](Effect&& effect) { dispatch_.pass(now_, std::move(effect)); });
+  const auto status = client_.sent.back().body<wire::TaskStatus>();
+  EXPECT_EQ(status.task, reply.task);
+  EXPECT_EQ(status.kind, 4);
+  EXPECT_EQ(status.matched, 5U);
+  ASSERT_EQ(status.samples.size(), 1U);
+  EXPECT_EQ(status.samples[0].sequence, 17U);
+}
+
 TEST_F(DispatchAccessTest, ARoleHoldsForItsQueuesOnly) {
   const auto [header, id] = open(peer_of(1), kWorker);
   receive(peer_of(1), kWorker, header, wire::Resolve{"bills"});

@@ -15,8 +15,8 @@ namespace sluice::frontend {
 using AnyCommand =
     std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher, broker::Publish,
                  broker::Attach, broker::Detach, broker::Credit, broker::Settle, broker::Extend,
-                 broker::DeleteQueue, broker::Seek, broker::DiscardDamaged, broker::Redrive,
-                 broker::Purge, broker::CancelTask, broker::Peek>;
+                 broker::DeleteQueue, broker::Seek, broker::DiscardDamaged, broker::StartTask,
+                 broker::CancelTask, broker::Peek>;
 
 // Keeps what it is told; knows one queue.
 class RecordingCommands final : public Commands {
@@ -33,12 +33,15 @@ class RecordingCommands final : public Commands {
   void apply(base::Now, const broker::DeleteQueue& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Seek& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::DiscardDamaged& c) override { all.emplace_back(c); }
-  void apply(base::Now, const broker::Redrive& c) override { all.emplace_back(c); }
-  void apply(base::Now, const broker::Purge& c) override { all.emplace_back(c); }
+  void apply(base::Now, const broker::StartTask& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::CancelTask& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Peek& c) override { all.emplace_back(c); }
   std::optional<base::QueueId> find_queue(std::string_view name) const override {
     if (name != queue.name) return std::nullopt;
+    return queue_id;
+  }
+  std::optional<base::QueueId> find_task(const base::TaskId& task) const override {
+    if (task != task_id) return std::nullopt;
     return queue_id;
   }
   const broker::QueueConfig* config(const base::QueueId& id) const override {
@@ -59,6 +62,7 @@ class RecordingCommands final : public Commands {
   }
 
   std::vector<AnyCommand> all;
+  base::TaskId task_id;  // runs on that queue
   broker::QueueConfig queue;
   base::QueueId queue_id;
   base::Lsn end{100};

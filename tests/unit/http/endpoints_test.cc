@@ -134,6 +134,8 @@ TEST_F(EndpointsTest, QueuesHaveCountsAndSettings) {
                      {"state", "Running"},
                      {"subscription", "default"},
                      {"deadLetters", true},
+                     {"target", "parked"},
+                     {"waitsFor", "queue parked is full"},
                      {"ratePerSecondMax", 228},
                      {"matched", 230},
                      {"done", 229}};

@@ -88,6 +88,7 @@ TEST(Metrics, TellEachQueueAndSubscription) {
   EXPECT_EQ(page.value("sluice_queue_messages_inflight" + labels), 212);
   EXPECT_EQ(page.value("sluice_queue_messages_delayed" + labels), 213);
   EXPECT_EQ(page.value("sluice_queue_messages_dead_lettered" + labels), 214);
+  EXPECT_EQ(page.value("sluice_queue_dead_letters_inflight" + labels), 231);
   EXPECT_EQ(page.value("sluice_queue_oldest_message_age_seconds" + labels), 200.5);
   EXPECT_EQ(page.value("sluice_queue_consumers" + labels), 216);
   EXPECT_EQ(page.value("sluice_messages_delivered_total" + labels), 217);

@@ -30,6 +30,7 @@ inline broker::QueueStats sample_queue(const std::string& name, std::uint64_t se
   one.in_flight = seed + 12;
   one.delayed = seed + 13;
   one.dead_lettered = seed + 14;
+  one.dead_in_flight = seed + 31;
   one.damaged = seed + 15;
   one.oldest_age_seconds = static_cast<double>(seed) + 0.5;
   one.consumers = static_cast<std::uint32_t>(seed + 16);
@@ -52,6 +53,8 @@ inline broker::QueueStats sample_queue(const std::string& name, std::uint64_t se
   task.id.bytes[15] = static_cast<std::uint8_t>(seed);
   task.subscription = "default";
   task.dead_letters = true;
+  task.target = "parked";
+  task.waits_for = "queue parked is full";
   task.rate_per_second_max = static_cast<std::uint32_t>(seed + 28);
   task.matched = seed + 30;
   task.done = seed + 29;

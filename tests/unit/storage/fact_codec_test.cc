@@ -109,6 +109,10 @@ std::vector<Sample> samples() {
   all.push_back(sample(TaskFact{some_id<base::TaskId>(6), TaskKind::kCopy, TaskState::kFailed,
                                 some_key(), 10, 9, Sequence(8), test::bytes_of("selector")},
                        decode_task));
+  all.push_back(sample(TransferFact{some_id<base::TaskId>(6), TaskKind::kMove, true, some_key(),
+                                    StreamId{some_id<base::QueueId>(7), base::ShardIndex(3)},
+                                    Sequence(1'000), 12, 20, 19, Sequence(44), some_ranges()},
+                       decode_transfer));
   all.push_back(sample(ProducerFact{some_id<base::ProducerId>(8), 2}, decode_producer));
   all.push_back(sample(SegmentsDroppedFact{{1, 2, 9}}, decode_segments_dropped));
   return all;

@@ -148,6 +148,23 @@ void add_admin(std::vector<Body>& bodies) {
   bodies.push_back(Purge{queue, "billing", true, selector()});
   bodies.push_back(Task{0, "", task, 2, 100, 99});
   bodies.push_back(CancelTask{task});
+  bodies.push_back(StartTask{.queue = queue,
+                             .kind = 4,
+                             .subscription = "billing",
+                             .dead_letters = true,
+                             .dry_run = true,
+                             .rate_per_second_max = 500,
+                             .samples_max = 5,
+                             .target = id_from<base::QueueId>(0x70),
+                             .reason = 2,
+                             .before_ms = 1'700'000'000'000,
+                             .not_before_ms = 1'600'000'000'000,
+                             .header_name = "region",
+                             .header_value = "eu",
+                             .error = "time-out",
+                             .ranges = {{1, 9}, {20, 20}}});
+  bodies.push_back(
+      TaskStatus{0, "", task, 4, 1, 900, 450, "queue parked is full", {{0, 17}, {1, 4}}});
   bodies.push_back(DeleteQueue{queue});
   bodies.push_back(QueueDeleted{5, "no such queue"});
   bodies.push_back(Observe{1'000});

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/slot.h"
 #include "tests/support/status_matchers.h"
 
 namespace sluice::wire {
@@ -50,6 +51,9 @@ TEST(EvenShardMap, CoversAllSlots) {
     EXPECT_EQ(table->version(), 3U);
     EXPECT_EQ(table->shard_of(0), 0);
     EXPECT_EQ(table->shard_of(kSlots - 1), shards - 1);
+    for (std::uint16_t slot = 0; slot < kSlots; ++slot) {
+      EXPECT_EQ(table->shard_of(slot), base::even_shard_of(slot, shards)) << slot;
+    }
   }
 }
 

@@ -1,0 +1,88 @@
+#include "cli/task_run.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/exit_code.h"
+#include "cli/format.h"
+#include "cli/output.h"
+#include "cli/progress_bar.h"
+#include "cli/queue_address.h"
+#include "cli/session.h"
+#include "cli/task_output.h"
+#include "runtime/posix/system_clock.h"
+
+namespace sluice::cli {
+namespace {
+
+base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
+                                       const client::Selector& selector, const TaskVerbs& verbs) {
+  client::Admin admin(connection);
+  const QueueAddress address = parse_queue_address(run.queue);
+  client::TaskOptions options;
+  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(address.queue));
+  options.queue = info.id;
+  if (!run.target.empty()) {
+    ASSIGN_OR_RETURN(const client::QueueInfo target, admin.resolve(run.target));
+    options.target = target.id;
+  }
+  options.kind = run.kind;
+  options.subscription = run.subscription.empty() ? address.subscription : run.subscription;
+  options.dead_letters = run.dead_letters || address.dead_letters;
+  options.selector = selector;
+  options.dry_run = run.dry_run;
+  options.samples_max = run.dry_run ? run.sample : std::uint16_t{0};
+  options.rate_per_second_max = run.rate;
+  // Nobody knows how many will match, so it shows the count only.
+  ProgressBar bar(verbs.did, 0);
+  return admin.start_task(options, run.no_wait ? base::Millis(0) : kForever,
+                          [&](const client::TaskStatus& task) { bar.show(task.done); });
+}
+
+std::string dry_sentence(const client::TaskStatus& task, const TaskVerbs& verbs) {
+  std::string text = verbs.would + " " + format_count(task.matched) +
+                     (task.matched == 1 ? " message" : " messages");
+  if (task.samples.empty()) return text;
+  text += task.samples.size() < task.matched ? ", among them" : ":";
+  for (const client::TaskSample& sample : task.samples) {
+    text +=
+        " " + std::to_string(sample.shard.value()) + "-" + std::to_string(sample.sequence.value());
+  }
+  return text;
+}
+
+}  // namespace
+
+void add_task_flags(CLI::App& command, TaskRun& run) {
+  add_selector_flags(command, run.selector);
+  command.add_flag("--dry-run", run.dry_run, "Only count them, and name some");
+  command.add_option("--sample", run.sample, "How many a dry run names, as SHARD-SEQUENCE")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command.add_option("--rate", run.rate, "At most so many a second (default: no limit)")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--no-wait", run.no_wait, "Return when the task has begun");
+  command.add_flag("--json", run.json, "Print task, state, matched and done as JSON");
+}
+
+int run_task(const Context& context, const TaskRun& run, const TaskVerbs& verbs) {
+  const auto selector = selector_from(run.selector, runtime::SystemClock().wall_now());
+  if (!selector) {
+    print_error(selector.error());
+    return kExitUsage;
+  }
+  auto connection = connect(context);
+  if (!connection) return fail(connection.error());
+  const auto task = start(**connection, run, *selector, verbs);
+  if (!task) return fail(task.error());
+  Output output;
+  if (run.json) {
+    output << task_json(*task);
+  } else {
+    output << (run.dry_run ? dry_sentence(*task, verbs) : task_sentence(*task, verbs.did)) << "\n";
+  }
+  const base::Status written = output.flush();
+  return written.has_value() ? exit_code_of(*task) : fail(written.error());
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,180 @@
+#include "broker/dead_delivery.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "broker/dead_headers.h"
+#include "broker/message_reader.h"
+
+namespace sluice::broker {
+
+namespace {
+
+using base::Sequence;
+
+// Each is read from the log, and its error texts too; so this bounds a step.
+constexpr std::uint64_t kLettersPerBatch = 64;
+constexpr std::uint64_t kBytesPerBatch = 128 * 1024;
+constexpr std::uint64_t kBatchesPerStep = 2;
+// Letters that are leased or resting, on the way to the next one.
+constexpr std::uint64_t kLooksPerStep = 512;
+constexpr std::size_t kErrorBytesToldMax = 1024;
+
+class DeadDelivery {
+ public:
+  DeadDelivery(Core& core, base::Now now, Subscription& subscription)
+      : core_(core),
+        now_(now),
+        subscription_(subscription),
+        queue_(subscription.stream().queue()) {}
+
+  bool run();
+
+ private:
+  bool serve(Attachment& attachment);
+  // The letter as an entry with its headers; empty = it cannot be read.
+  DeliveryRun run_of(const DeadLetters::Oldest& letter);
+  void send(Attachment& attachment, std::vector<DeliveryRun> runs, std::uint64_t bytes);
+
+  Core& core_;
+  const base::Now now_;
+  Subscription& subscription_;
+  Queue& queue_;
+  std::uint64_t looks_ = kLooksPerStep;
+  bool waits_ = false;  // for storage to bring in what comes next
+};
+
+bool DeadDelivery::run() {
+  std::deque<AttachmentHandle>& ring = subscription_.dead_ring;
+  std::uint64_t batches = 0;
+  for (std::size_t idle = 0; idle < ring.size() && !waits_;) {
+    if (batches == kBatchesPerStep || looks_ == 0) {
+      return subscription_.dead_order.is_unfinished(subscription_.dead());
+    }
+    Attachment& attachment = *core_.sessions.attachment(ring.front());
+    ring.pop_front();
+    attachment.in_ring = false;
+    if (!attachment.has_credit()) continue;
+    const bool served = serve(attachment);
+    Core::offer(attachment);
+    idle = served ? 0 : idle + 1;
+    if (served) ++batches;
+  }
+  return !waits_ && looks_ == 0 && subscription_.dead_order.is_unfinished(subscription_.dead());
+}
+
+bool DeadDelivery::serve(Attachment& attachment) {
+  const DeadLetters& dead = subscription_.dead();
+  const std::uint64_t messages_max =
+      std::min(attachment.messages_limit - attachment.messages, kLettersPerBatch);
+  const std::uint64_t credit =
+      attachment.bytes < attachment.bytes_limit ? attachment.bytes_limit - attachment.bytes : 0;
+  std::vector<DeliveryRun> runs;
+  std::uint64_t bytes = 0;
+  while (runs.size() < messages_max && bytes < kBytesPerBatch) {
+    const auto letter = subscription_.dead_order.next(dead, looks_);
+    if (!letter) break;
+    if (!core_.messages.ready(subscription_.stream().id(), letter->sequence)) {
+      waits_ = true;
+      core_.reading.emplace(subscription_.number(), &subscription_);
+      break;
+    }
+    DeliveryRun run = run_of(*letter);
+    if (run.rewritten.empty()) {
+      subscription_.dead_order.pass_over(letter->sequence);
+      continue;
+    }
+    const std::uint64_t size = run.slice.bytes;
+    const bool is_first = runs.empty();
+    const bool has_credit = bytes + size <= credit || (is_first && attachment.outstanding == 0);
+    const bool fits = bytes + size <= core_.options.delivery_bytes_max || is_first;
+    if (!has_credit || !fits) break;
+    subscription_.dead_order.pass(*letter);
+    bytes += size;
+    runs.push_back(std::move(run));
+  }
+  if (runs.empty()) return false;
+  send(attachment, std::move(runs), bytes);
+  return true;
+}
+
+DeliveryRun DeadDelivery::run_of(const DeadLetters::Oldest& letter) {
+  DeliveryRun run;
+  const auto stored = read_message(core_, subscription_.stream(), letter.sequence);
+  if (!stored) return run;
+  run.accepted_at = stored->accepted_at;
+  run.attempts = letter.letter.attempts;
+  run.stalls = letter.letter.stalls;
+  // What is read from the log moves when an error text is read.
+  const std::vector<std::byte> entry(stored->entry.begin(), stored->entry.end());
+  base::ByteView left(entry);
+  append_with_headers(base::take_entry(left),
+                      dead_headers(core_, letter.letter, kErrorBytesToldMax), false, run.rewritten);
+  if (run.rewritten.size() > core_.options.delivery_bytes_max) run.rewritten = entry;
+  run.slice.first = letter.sequence;
+  run.slice.count = 1;
+  run.slice.bytes = static_cast<std::uint32_t>(run.rewritten.size());
+  return run;
+}
+
+void DeadDelivery::send(Attachment& attachment, std::vector<DeliveryRun> runs,
+                        std::uint64_t bytes) {
+  const base::Millis lease_time = queue_.settings(subscription_.id()).delivery.lease;
+  storage::LeasedFact fact;
+  fact.key = subscription_.key();
+  fact.session = core_.sessions.find(attachment.session)->id;
+  fact.epoch = core_.next_epoch(now_);
+  fact.lease_ms = static_cast<std::uint32_t>(lease_time.count());
+  for (const DeliveryRun& run : runs) {
+    fact.ranges.push_back({run.slice.first, run.slice.first});
+  }
+  normalise(fact.ranges);
+  const base::Lsn end = core_.record(subscription_, fact);
+  Lease* lease = core_.state.leases.find(fact.epoch);
+  CHECK(lease != nullptr && lease->dead && lease->messages == runs.size());
+  lease->attachment = attachment.handle;
+  lease->delivered_at = now_.mono;
+  core_.state.leases.set_deadline(*lease, now_.mono + base::Nanos(lease_time));
+  attachment.messages += runs.size();
+  attachment.bytes += bytes;
+  attachment.outstanding += runs.size();
+
+  Deliver effect;
+  effect.session = attachment.session;
+  effect.attachment = attachment.handle;
+  effect.epoch = fact.epoch;
+  effect.lease_ms = fact.lease_ms;
+  effect.runs = std::move(runs);
+  core_.effects.emit(Core::wait_for(queue_, end), std::move(effect));
+}
+
+}  // namespace
+
+bool deliver_dead(Core& core, base::Now now, Subscription& subscription) {
+  if (subscription.dead_ring.empty() || subscription.stream().queue().config().paused) return false;
+  if (!subscription.dead_order.is_unfinished(subscription.dead())) return false;
+  return DeadDelivery(core, now, subscription).run();
+}
+
+void return_dead(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges,
+                 storage::ReleaseCause cause, base::Millis rest) {
+  storage::ReleasedFact fact;
+  fact.key = subscription.key();
+  fact.cause = cause;
+  record_ranges(core, subscription, std::move(fact), ranges);
+  if (rest.count() > 0) {
+    for (const base::SequenceRange& range : ranges) {
+      subscription.dead_order.rest(range, now.mono + base::Nanos(rest));
+    }
+  }
+  // While they were leased nothing could be taken from them to keep a limit.
+  trim_dead_letters(core, subscription.stream().queue(), subscription.id());
+}
+
+void discard_dead(Core& core, Subscription& subscription, const Ranges& ranges) {
+  remove(core, subscription, storage::RemoveCause::kDeadDiscarded, ranges);
+}
+
+}  // namespace sluice::broker

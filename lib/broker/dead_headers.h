@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/message.h"
+#include "broker/core.h"
+
+// What is known of a dead letter, as headers of its message: for whoever gets it as a message.
+// docs/protocol.md, "Headers of dead letters", has their names.
+namespace sluice::broker {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// `error_bytes_max` of the last error are told.
+Headers dead_headers(Core& core, const DeadLetter& letter, std::size_t error_bytes_max);
+
+// Of `subscription` of `queue`: "orders/dlq", "orders/billing/dlq".
+std::string dead_letters_name(const Queue& queue, base::SubscriptionId subscription);
+
+// Appends the message's entry with the headers, in place of those of the same names; everything
+// else stays as it is, but for its times where `without_times`. Headers that do not fit beside what
+// the message has are left out, the longest first.
+void append_with_headers(const base::MessageView& message, Headers headers, bool without_times,
+                         std::vector<std::byte>& out);
+
+}  // namespace sluice::broker
