@@ -19,6 +19,8 @@ using base::SequenceRange;
 constexpr int kBatchesPerCall = 16;
 // Of one delivery batch; far above what fits a frame.
 constexpr std::uint64_t kMessagesMax = 1U << 20;
+// Messages with entries in the side index that one call leases: the index changes for each of them.
+constexpr std::uint64_t kEntriesPerCall = 512;
 // Unreadable stretches that one call passes over.
 constexpr int kDamagePerCall = 256;
 
@@ -70,6 +72,7 @@ class Delivery {
   Subscription& subscription_;
   Queue& queue_;
   const DeliveryConfig& settings_;
+  std::uint64_t entries_left_ = kEntriesPerCall;
   int damage_left_ = kDamagePerCall;
   bool waits_ = false;  // for storage to bring in what comes next
 };
@@ -80,7 +83,7 @@ bool Delivery::run() {
   int batches = 0;
   for (std::size_t idle = 0; idle < ring.size() && subscription_.has_ready();) {
     if (waits_) return false;
-    if (batches == kBatchesPerCall || damage_left_ <= 0) return true;
+    if (batches == kBatchesPerCall || damage_left_ <= 0 || entries_left_ == 0) return true;
     Attachment& attachment = *core_.sessions.attachment(ring.front());
     ring.pop_front();
     attachment.in_ring = false;
@@ -144,7 +147,7 @@ void Delivery::fill(const Room& room, Draft& draft) {
   const std::uint64_t bytes_max = std::min(room.bytes, room.frame_bytes);
   Sequence from(1);
   while (draft.runs.size() < core_.options.delivery_runs_max && draft.messages < room.messages &&
-         damage_left_ > 0 && !waits_) {
+         damage_left_ > 0 && entries_left_ > 0 && !waits_) {
     const std::optional<SequenceRange> ready = subscription_.next_ready(from);
     if (!ready) return;
     const auto batch = batch_at(*ready);
@@ -152,6 +155,8 @@ void Delivery::fill(const Room& room, Draft& draft) {
     SequenceRange range{ready->first, std::min(ready->last, batch->last())};
     range.last = std::min(range.last, range.first + (room.messages - draft.messages - 1));
     range.last = subscription_.retries().same_counters_until(range.first, range.last);
+    const bool costs = subscription_.has_entries_in(range);
+    if (costs) range.last = std::min(range.last, range.first + (entries_left_ - 1));
     const std::uint64_t bytes_left = bytes_max - std::min(draft.bytes, bytes_max);
     if (bytes_left == 0 && draft.messages > 0) return;
     const auto entries = slice(*batch, range, bytes_left);
@@ -162,6 +167,7 @@ void Delivery::fill(const Room& room, Draft& draft) {
       if (draft.messages > 0 || !may) return;
     }
     add(*batch, *entries, draft);
+    if (costs) entries_left_ -= std::min<std::uint64_t>(entries_left_, entries->count);
     from = entries->first + entries->count;
   }
 }

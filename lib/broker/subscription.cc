@@ -222,6 +222,10 @@ std::optional<base::SequenceRange> Subscription::next_kept(base::Sequence from) 
   return base::SequenceRange{*bad, damaged_.next_not_in(*bad) - 1};
 }
 
+bool Subscription::has_entries_in(base::SequenceRange range) const {
+  return retries_.any_in(range) || delays_.contains_any(range) || stream_.expiry().any_in(range);
+}
+
 Ranges Subscription::idle_dead_in(base::SequenceRange range) const {
   Ranges idle;
   dead_.sequences().for_each_range(range.first, range.last, [&](base::SequenceRange run) {

@@ -126,6 +126,9 @@ class Subscription {
   Ranges without_dead(Ranges ranges) const;
   // The parts of `range` that are not gone, not held and not in quarantine, ascending.
   Ranges idle_in(base::SequenceRange range) const;
+  // True when messages of the range may have entries of their own in the side index, so that each
+  // of them costs something.
+  bool has_entries_in(base::SequenceRange range) const;
   // The dead letters of `range` that are not leased.
   Ranges idle_dead_in(base::SequenceRange range) const;
 

@@ -77,13 +77,6 @@ bool dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
   return is_end;
 }
 
-// True when messages of the range may have entries of their own in the side index, so that each of
-// them costs something.
-bool has_entries_in(const Subscription& subscription, SequenceRange range) {
-  return subscription.retries().any_in(range) || subscription.delays().contains_any(range) ||
-         subscription.stream().expiry().any_in(range);
-}
-
 // Waiting messages from task.position on, without those that are leased.
 bool waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
                    Budget& budget) {
@@ -99,7 +92,7 @@ bool waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* d
   std::uint64_t span = reads ? looks_max(task, budget) : kRunPerSlice;
   if (task.plan.rate_per_second_max > 0 && dry == nullptr) span = std::min(span, acts_max(task));
   SequenceRange piece{gap->first, std::min(scope->last, gap->first + (span - 1))};
-  if (has_entries_in(subscription, piece)) {
+  if (subscription.has_entries_in(piece)) {
     piece.last = std::min(piece.last, piece.first + (kLettersPerSlice - 1));
     budget.take(piece.count() * kUnitsPerEntry);
   }

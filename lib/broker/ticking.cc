@@ -15,6 +15,8 @@ namespace {
 // Waking and dropping work on runs: a message of a run costs next to nothing.
 constexpr std::uint64_t kRunMax = 65'536;
 constexpr std::uint64_t kMessagesPerUnit = 64;
+// To find a run in the side index.
+constexpr std::uint64_t kUnitsPerRun = 4;
 
 // A dead letter has entries in several tables of the side index.
 constexpr std::uint64_t kUnitsPerLetter = 8;
@@ -23,7 +25,7 @@ constexpr std::uint64_t kUnitsPerLetter = 8;
 constexpr base::Nanos kWallLookEvery = std::chrono::seconds(5);
 
 void take_run(Budget& budget, std::uint64_t messages) {
-  budget.take(1 + messages / kMessagesPerUnit);
+  budget.take(kUnitsPerRun + messages / kMessagesPerUnit);
 }
 
 // The first `count` messages of `ranges`.

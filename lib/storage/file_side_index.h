@@ -56,6 +56,8 @@ class FileSideIndex final : public SideIndex {
   const base::Status& status() const;
   SideIndexStats stats() const;
   std::uint64_t entries() const { return entries_; }
+  // Puts and erases since it was opened: what replay would have to do again.
+  std::uint64_t changes() const { return changes_; }
   // Pages that the tree needs and the file has no room for yet.
   std::uint64_t bytes_to_come() const;
   // Space that is to be spare for pages that are copied before they change.

@@ -114,6 +114,7 @@ Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
     : fs_(fs),
       folder_(folder),
       snapshot_every_bytes_(options.snapshot_every_segments * log.segment_bytes()),
+      snapshot_every_changes_(options.snapshot_every_changes),
       reserve_segments_max_(options.reserve_segments_max),
       low_space_bytes_max_(options.low_space_bytes_max),
       log_(log),
@@ -132,6 +133,9 @@ Housekeeper::~Housekeeper() = default;
 
 bool Housekeeper::snapshot_due() const {
   if (snapshot_under_way() || !log_.status()) return false;
+  const bool is_changed = log_.feature_level() >= kSideIndexFeatureLevel &&
+                          side_.changes() >= changes_then_ + snapshot_every_changes_;
+  if (is_changed) return true;
   const Lsn since = std::max(last_attempt_, Lsn(log_.segment_bytes()));
   return log_.positions().appended >= since + (low_ ? log_.segment_bytes() : snapshot_every_bytes_);
 }
@@ -185,6 +189,7 @@ void Housekeeper::take_snapshot(std::vector<std::byte> broker_state, bool clean)
     snapshot->side = flush_->root();
   }
   last_attempt_ = snapshot->lsn;
+  changes_then_ = side_.changes();
   snapshot_ = std::move(snapshot);
   log_.request_sync();
 }

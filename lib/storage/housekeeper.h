@@ -120,6 +120,7 @@ class Housekeeper {
   runtime::FileSystem& fs_;
   std::string folder_;
   std::uint64_t snapshot_every_bytes_;
+  std::uint64_t snapshot_every_changes_;  // of the side index
   std::uint32_t reserve_segments_max_;
   std::uint64_t low_space_bytes_max_;
   SegmentLog& log_;
@@ -131,6 +132,7 @@ class Housekeeper {
   std::shared_ptr<SideFlush> flush_;          // its side index
   bool snapshot_out_ = false;
   base::Lsn last_attempt_;
+  std::uint64_t changes_then_ = 0;  // of the side index, at the last attempt
   base::Status snapshot_status_;
   std::uint64_t snapshot_bytes_ = 0;  // of the last one
   std::vector<Dead> dead_;

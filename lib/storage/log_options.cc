@@ -13,6 +13,9 @@ base::Status validate(const LogOptions& options) {
   if (options.snapshot_every_segments == 0) {
     return base::invalid_argument("snapshot_every_segments must be at least 1");
   }
+  if (options.snapshot_every_changes == 0) {
+    return base::invalid_argument("snapshot_every_changes must be at least 1");
+  }
   if (options.open_files_max == 0) {
     return base::invalid_argument("open_files_max must be at least 1");
   }

@@ -22,6 +22,9 @@ struct LogOptions {
   // smaller log needs fewer. Two more are kept for compaction. 0 = nothing at all is reserved.
   std::uint32_t reserve_segments_max = 4;
   std::uint32_t snapshot_every_segments = 4;
+  // Or earlier, after so many changes of the side index: replay does each of them again, and they
+  // cost more than the bytes of the log that they come from. From feature level 2 on.
+  std::uint64_t snapshot_every_changes = 1'200'000;
   // Written records that stay readable in memory, besides those not yet written.
   std::uint64_t tail_bytes_max = 16ULL << 20;
   std::uint32_t open_files_max = 64;

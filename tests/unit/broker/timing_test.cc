@@ -31,6 +31,20 @@ TEST(Delay, a_message_is_not_delivered_before_its_time) {
   EXPECT_THAT(World::sequences(world.take()), ElementsAre(2));
 }
 
+TEST(Delay, many_that_are_due_at_once_are_leased_over_several_ticks) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.send(queue, std::vector<base::Message>(3'000, delayed(world, 1s)));
+  world.attach(world.open(1), queue);
+  world.now.mono = world.now.mono + base::Nanos(1s);
+  world.now.wall = world.now.wall + 1'000;
+  world.broker->tick(world.now);
+  EXPECT_GT(world.stats().in_flight, 0U);
+  EXPECT_LE(world.stats().in_flight, 1'024U);
+  world.tick();
+  EXPECT_EQ(world.stats().in_flight, 3'000U);
+}
+
 TEST(Delay, the_tick_says_when_the_next_message_is_due) {
   World world;
   const auto queue = world.make(plain_queue());

@@ -59,6 +59,25 @@ TEST(Housekeeper, ASnapshotIsDueEveryFourSegments) {
   EXPECT_TRUE(harness.housekeeper().snapshot_due());
 }
 
+TEST(Housekeeper, ASnapshotIsDueAfterManyChangesOfTheSideIndex) {
+  LogHarness harness;
+  harness.snapshot_every_changes = 100;
+  ASSERT_THAT(harness.open(), IsOk());
+  const auto change = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      harness.opened().side_index().put(bytes_of("key"), bytes_of("value"));
+    }
+  };
+  change(99);
+  EXPECT_FALSE(harness.housekeeper().snapshot_due());
+  change(1);
+  EXPECT_TRUE(harness.housekeeper().snapshot_due());
+  ASSERT_THAT(harness.snapshot("state"), IsOk());
+  EXPECT_FALSE(harness.housekeeper().snapshot_due());
+  change(100);
+  EXPECT_TRUE(harness.housekeeper().snapshot_due());
+}
+
 TEST(Housekeeper, ASnapshotWaitsUntilItsPositionIsDurable) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());

@@ -51,6 +51,7 @@ LogOptions LogHarness::options() {
   options.feature_level = feature_level;
   options.feature_level_supported = feature_level_supported;
   options.reserve_segments_max = reserve_segments_max;
+  options.snapshot_every_changes = snapshot_every_changes;
   options.owner = "pid 1 on test";
   options.random_id = [this] { return prng_.id128(); };
   return options;

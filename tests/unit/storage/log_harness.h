@@ -40,6 +40,7 @@ class LogHarness {
   std::uint32_t feature_level = 0;
   std::uint32_t feature_level_supported = kFeatureLevelSupported;
   std::uint32_t reserve_segments_max = 0;
+  std::uint64_t snapshot_every_changes = LogOptions().snapshot_every_changes;
 
   LogOptions options();
   // Recovers and replays into replayed().
