@@ -1,5 +1,8 @@
 #include "cli/bench/broker_process.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <iterator>
@@ -9,10 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "access/key_files.h"
 #include "base/duration.h"
 #include "cli/bench/text_file.h"
 #include "cli/sibling_program.h"
 #include "cli/stop_signal.h"
+#include "client/zmq_keys.h"
 #include "runtime/posix/system_clock.h"
 
 namespace sluice::cli::bench {
@@ -59,6 +64,24 @@ std::optional<std::string> ready_endpoint(const std::string& log) {
   return std::nullopt;
 }
 
+constexpr unsigned kSecretMode = 0600;
+constexpr unsigned kPublicMode = 0644;
+
+// A broker's folder of keys and that of the one client it knows.
+base::Status make_keys(const std::string& broker, const std::string& client) {
+  for (const std::string& folder : {broker, client}) {
+    if (mkdir(folder.c_str(), 0700) != 0) return base::io_error("making " + folder, errno);
+  }
+  ASSIGN_OR_RETURN(const client::KeyPair own, client::make_key_pair());
+  ASSIGN_OR_RETURN(const client::KeyPair worker, client::make_key_pair());
+  RETURN_IF_ERROR(access::write_new_file(broker + "/server.key", own.secret_key, kSecretMode));
+  RETURN_IF_ERROR(access::write_new_file(broker + "/authorized_keys",
+                                         "bench " + worker.public_key + " produce,consume *\n",
+                                         kPublicMode));
+  RETURN_IF_ERROR(access::write_new_file(client + "/client.key", worker.secret_key, kSecretMode));
+  return access::write_new_file(client + "/broker.pub", own.public_key, kPublicMode);
+}
+
 }  // namespace
 
 std::string bench_manifest(const Options& options) {
@@ -74,17 +97,24 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(const Options&
   ASSIGN_OR_RETURN(const std::string program, sibling_program("sluice-sidecar"));
   const std::string manifest = folder + "/queues.yaml";
   std::ofstream(manifest) << bench_manifest(options);
-  const std::vector<std::string> arguments = {program,        "broker",
-                                              "--data",       folder + "/data",
-                                              "--listen",     "tcp://127.0.0.1:0",
-                                              "--control",    "tcp://127.0.0.1:0",
-                                              "--http",       "127.0.0.1:0",
-                                              "--log-format", "json",
-                                              "-f",           manifest};
+  std::vector<std::string> arguments = {program,        "broker",
+                                        "--data",       folder + "/data",
+                                        "--listen",     "tcp://127.0.0.1:0",
+                                        "--control",    "tcp://127.0.0.1:0",
+                                        "--http",       "127.0.0.1:0",
+                                        "--log-format", "json",
+                                        "-f",           manifest};
+  std::string keys_folder;
+  if (options.encryption == "curve") {
+    keys_folder = folder + "/client-keys";
+    RETURN_IF_ERROR(make_keys(folder + "/broker-keys", keys_folder));
+    arguments.insert(arguments.end(), {"--keys", folder + "/broker-keys"});
+  }
   std::string log = folder + "/broker.log";
   ASSIGN_OR_RETURN(auto process, ChildProcess::start(arguments, log));
   auto broker =
       std::unique_ptr<BrokerProcess>(new BrokerProcess(std::move(process), std::move(log)));
+  broker->keys_folder_ = std::move(keys_folder);
   RETURN_IF_ERROR(broker->wait_until_ready());
   return broker;
 }

@@ -21,6 +21,8 @@ class BrokerProcess {
                                                             const std::string& folder);
 
   const std::string& endpoint() const { return endpoint_; }
+  // Of a client; empty = plain text.
+  const std::string& keys_folder() const { return keys_folder_; }
   ProcessUsage usage() const { return process_usage(process_->pid()); }
   // Unavailable, with the end of its log, when it runs no more.
   base::Status check();
@@ -36,6 +38,7 @@ class BrokerProcess {
   std::unique_ptr<ChildProcess> process_;
   std::string log_;
   std::string endpoint_;
+  std::string keys_folder_;
 };
 
 }  // namespace sluice::cli::bench

@@ -1,6 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/message.h"
 #include "cli/bench/body.h"
@@ -20,15 +23,24 @@ constexpr char kOneAfterTheOther[] = "publish-then-consume";
 
 int run(const bench::Options& options) {
   catch_stop_signals();
-  const auto report = bench::run_bench(options);
-  if (stop_requested()) return stop_exit_code();
-  if (!report) return fail(report.error());
+  std::vector<bench::Measured> all;
+  const bool compare = options.encryption == "compare";
+  for (const char* encryption : {"none", "curve"}) {
+    if (!compare && options.encryption != encryption) continue;
+    bench::Options one = options;
+    one.encryption = encryption;
+    auto report = bench::run_bench(one);
+    if (stop_requested()) return stop_exit_code();
+    if (!report) return fail(report.error());
+    all.push_back({std::move(one), std::move(*report)});
+  }
   Output output;
-  output << (options.json ? bench::report_json(options, *report)
-                          : bench::report_text(options, *report));
+  output << (options.json ? bench::report_json(all) : bench::report_text(all));
   const base::Status written = output.flush();
   if (!written.has_value()) return fail(written.error());
-  return report->good() ? kExitOk : kExitFailure;
+  const bool good = std::all_of(all.begin(), all.end(),
+                                [](const bench::Measured& one) { return one.report.good(); });
+  return good ? kExitOk : kExitFailure;
 }
 
 void add_load_flags(CLI::App& command, bench::Options& options) {
@@ -69,6 +81,7 @@ void add_worker(CLI::App& app, const char* name, int (*run_worker)(const bench::
   command->add_option("--batch", options->batch_bytes)->required();
   command->add_option("--window", options->window)->required();
   command->add_option("--rate", options->rate)->required();
+  command->add_option("--keys-folder", options->keys_folder);
   command->callback([options, run_worker, &exit_code] { exit_code = run_worker(*options); });
 }
 
@@ -91,6 +104,11 @@ void add_bench_command(CLI::App& app, Context& /*context*/, int& exit_code) {
   command->add_option("--phase", *phase, "Whether consumers wait until everything is published")
       ->check(CLI::IsMember({kConcurrently, kOneAfterTheOther}))
       ->capture_default_str();
+  command
+      ->add_option("--encryption", options->encryption,
+                   "curve = with keys, made for the bench; compare = once without, once with")
+      ->check(CLI::IsMember({"none", "curve", "compare"}))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object on one line");
   command->footer(
       "Starts a broker of its own, and producers and consumers as processes; all are gone\n"
@@ -101,7 +119,8 @@ void add_bench_command(CLI::App& app, Context& /*context*/, int& exit_code) {
       "  sluice bench\n"
       "  sluice bench --messages 1000000 --size 1024 --fsync Never\n"
       "  sluice bench --rate 10000 --messages 100000 --json\n"
-      "  sluice bench --waiting 10000000");
+      "  sluice bench --waiting 10000000\n"
+      "  sluice bench --messages 2000000 --encryption compare");
   command->callback([options, phase, &exit_code] {
     options->drain = *phase == kOneAfterTheOther;
     exit_code = run(*options);

@@ -94,6 +94,7 @@ base::Status consume(const WorkerOptions& options) {
   ASSIGN_OR_RETURN(const auto shared, SharedState::attach(options.shared_fd));
   client::ConnectionOptions connection_options;
   connection_options.endpoint = options.endpoint;
+  connection_options.keys_folder = options.keys_folder;
   ASSIGN_OR_RETURN(const auto connection, client::Connection::open(connection_options));
   return Consumer(options, *shared).run(*connection);
 }

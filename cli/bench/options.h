@@ -16,9 +16,10 @@ struct Options {
   std::uint32_t window = 64;  // batches that a producer may have under way
   std::uint64_t rate = 0;     // messages a second over all producers; 0 = as fast as it goes
   std::string fsync = "Always";
-  std::string data;           // where the broker's folder is made; empty = a temporary place
-  std::uint64_t waiting = 0;  // messages put into another queue before, and left there
-  bool drain = false;         // consumers begin when everything is published
+  std::string data;                 // where the broker's folder is made; empty = a temporary place
+  std::uint64_t waiting = 0;        // messages put into another queue before, and left there
+  bool drain = false;               // consumers begin when everything is published
+  std::string encryption = "none";  // "curve" = with keys; "compare" = once without, once with
   bool json = false;
 };
 
@@ -33,7 +34,8 @@ struct WorkerOptions {
   std::uint32_t size_bytes = 0;
   std::uint32_t batch_bytes = 0;
   std::uint32_t window = 0;
-  std::uint64_t rate = 0;  // a producer's share
+  std::uint64_t rate = 0;   // a producer's share
+  std::string keys_folder;  // empty = plain text
 };
 
 inline constexpr char kQueue[] = "bench";

@@ -46,7 +46,9 @@ std::string rate_line(std::uint64_t count, double seconds, std::uint32_t size_by
 
 }  // namespace
 
-std::string report_json(const Options& options, const Report& report) {
+namespace {
+
+Json to_json(const Options& options, const Report& report) {
   const double end_to_end = per_second(report.settled, report.end_to_end_seconds);
   Json json = {
       {"messages", options.messages},
@@ -74,7 +76,39 @@ std::string report_json(const Options& options, const Report& report) {
   }
   if (options.rate > 0) json["rate"] = options.rate;
   if (options.drain) json["phase"] = "publish-then-consume";
+  if (options.encryption != "none") json["encryption"] = options.encryption;
+  return json;
+}
+
+// What is left of the speed in plain text.
+double curve_share(const std::vector<Measured>& all) {
+  const double plain = per_second(all[0].report.settled, all[0].report.end_to_end_seconds);
+  const double curve = per_second(all[1].report.settled, all[1].report.end_to_end_seconds);
+  return plain > 0 ? std::round(curve / plain * 1'000) / 1'000 : 0;
+}
+
+}  // namespace
+
+std::string report_json(const Options& options, const Report& report) {
+  return to_json(options, report).dump() + "\n";
+}
+
+std::string report_json(const std::vector<Measured>& all) {
+  if (all.size() == 1) return report_json(all[0].options, all[0].report);
+  const Json json = {{"plain", to_json(all[0].options, all[0].report)},
+                     {"curve", to_json(all[1].options, all[1].report)},
+                     {"curve_share", curve_share(all)}};
   return json.dump() + "\n";
+}
+
+std::string report_text(const std::vector<Measured>& all) {
+  std::string text;
+  for (const Measured& one : all) text += report_text(one.options, one.report);
+  if (all.size() < 2) return text;
+  std::array<char, 64> share{};
+  std::snprintf(share.data(), share.size(), "%.0f %% of the messages a second in plain text\n",
+                curve_share(all) * 100);
+  return text + "Encrypted: " + share.data();
 }
 
 std::string report_text(const Options& options, const Report& report) {
@@ -84,7 +118,7 @@ std::string report_text(const Options& options, const Report& report) {
                     std::to_string(options.size_bytes) + " B, " +
                     std::to_string(options.producers) + " producer(s), " +
                     std::to_string(options.consumers) + " consumer(s), fsync " + options.fsync +
-                    "\n";
+                    (options.encryption == "curve" ? ", encrypted\n" : "\n");
   const auto line = [&out](const char* name, const std::string& value) {
     std::string label = name;
     label.resize(26, ' ');

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "cli/bench/latency_histogram.h"
@@ -35,5 +36,14 @@ struct Report {
 // One JSON object on one line; docs/cli.md has its keys.
 std::string report_json(const Options& options, const Report& report);
 std::string report_text(const Options& options, const Report& report);
+
+// One bench, or the same one in plain text and encrypted; then JSON has an object of each, and
+// `curve_share`, the encrypted one's part of the other's messages a second.
+struct Measured {
+  Options options;
+  Report report;
+};
+std::string report_json(const std::vector<Measured>& all);
+std::string report_text(const std::vector<Measured>& all);
 
 }  // namespace sluice::cli::bench

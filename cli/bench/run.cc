@@ -15,8 +15,11 @@ namespace {
 
 // Puts the messages of --waiting into their queue, and leaves them there.
 base::Status fill_waiting_queue(const Options& options, BrokerProcess& broker) {
-  const Workers::Load load{
-      .queue = kWaitingQueue, .messages = options.waiting, .consumers = 0, .rate = 0};
+  const Workers::Load load{.queue = kWaitingQueue,
+                           .messages = options.waiting,
+                           .consumers = 0,
+                           .rate = 0,
+                           .keys_folder = broker.keys_folder()};
   ASSIGN_OR_RETURN(const auto workers, Workers::create(options, load, broker.endpoint()));
   RETURN_IF_ERROR(workers->start_producers());
   ProgressBar progress("putting messages to wait", options.waiting);
@@ -110,7 +113,8 @@ base::Result<Report> run_bench(const Options& options) {
   const Workers::Load load{.queue = kQueue,
                            .messages = options.messages,
                            .consumers = options.consumers,
-                           .rate = options.rate};
+                           .rate = options.rate,
+                           .keys_folder = broker->keys_folder()};
   ASSIGN_OR_RETURN(const auto workers, Workers::create(options, load, broker->endpoint()));
   const double cpu_before = broker->usage().cpu_seconds;
   RETURN_IF_ERROR(drive(options, *broker, *workers));

@@ -44,6 +44,7 @@ base::Status Workers::start(const char* command, std::uint32_t worker, std::uint
   flag("--batch", std::to_string(options_.batch_bytes));
   flag("--window", std::to_string(options_.window));
   flag("--rate", std::to_string(share_of(load_.rate, sharer, options_.producers)));
+  if (!load_.keys_folder.empty()) flag("--keys-folder", load_.keys_folder);
   ASSIGN_OR_RETURN(auto process, ChildProcess::start(std::move(arguments), ""));
   processes_.push_back(std::move(process));
   return {};

@@ -22,6 +22,7 @@ class Workers {
     std::uint64_t messages = 0;
     std::uint32_t consumers = 0;
     std::uint64_t rate = 0;
+    std::string keys_folder = {};  // empty = plain text
   };
 
   static base::Result<std::unique_ptr<Workers>> create(const Options& options, const Load& load,

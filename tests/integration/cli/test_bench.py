@@ -58,6 +58,18 @@ class Bench(unittest.TestCase):
         self.assertEqual(result["waiting"], 50_000)
         self.assertGreater(result["broker_rss_waiting_bytes"], 0)
 
+    def test_plain_text_beside_encryption(self):
+        result = self.bench("--messages", 20_000, "--encryption", "curve")
+        self.assertEqual(result["encryption"], "curve")
+        done = subprocess.run([harness.program(), "bench", "--json", "--data", self.folder,
+                               "--messages", "20000", "--encryption", "compare"], text=True,
+                              capture_output=True, timeout=harness.SECONDS_MAX, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        both = json.loads(done.stdout)
+        self.assertLessEqual(KEYS, set(both["plain"]))
+        self.assertEqual(both["curve"]["encryption"], "curve")
+        self.assertGreater(both["curve_share"], 0)
+
     def test_it_stops_in_order(self):
         process = subprocess.Popen([harness.program(), "bench", "--messages", "1000000000",
                                     "--rate", "1000", "--data", self.folder],
