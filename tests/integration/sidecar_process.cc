@@ -29,15 +29,25 @@ bool wait_until(const Condition& condition) {
 
 }  // namespace
 
-SidecarProcess::SidecarProcess(const std::string& folder, const std::string& manifest)
+SidecarProcess::SidecarProcess(const std::string& folder, const std::string& manifest,
+                               const std::vector<std::string>& flags)
     : log_path_(folder + "/broker.log") {
   const std::string manifest_path = folder + "/queue.yaml";
   std::ofstream(manifest_path) << manifest;
-  auto process = cli::bench::ChildProcess::start(
-      {SLUICE_TEST_BIN_DIR "/sluice-sidecar", "broker", "--data", folder + "/data", "--listen",
-       "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0", "-f",
-       manifest_path},
-      log_path_);
+  std::vector<std::string> command = {SLUICE_TEST_BIN_DIR "/sluice-sidecar",
+                                      "broker",
+                                      "--data",
+                                      folder + "/data",
+                                      "--listen",
+                                      "tcp://127.0.0.1:0",
+                                      "--control",
+                                      "tcp://127.0.0.1:0",
+                                      "--http",
+                                      "127.0.0.1:0",
+                                      "-f",
+                                      manifest_path};
+  command.insert(command.end(), flags.begin(), flags.end());
+  auto process = cli::bench::ChildProcess::start(command, log_path_);
   CHECK(process.has_value());
   process_ = std::move(*process);
   CHECK(wait_until([this] { return find_ready() || !running(); }));

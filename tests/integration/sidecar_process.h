@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/bench/child_process.h"
 
@@ -13,7 +14,9 @@ namespace sluice::test {
 class SidecarProcess {
  public:
   // CHECKs that it is ready. `folder` gets its data, its manifest and its log.
-  SidecarProcess(const std::string& folder, const std::string& manifest);
+  // `flags` are added to its command line.
+  SidecarProcess(const std::string& folder, const std::string& manifest,
+                 const std::vector<std::string>& flags = {});
 
   const std::string& endpoint() const { return endpoint_; }
   const std::string& control_endpoint() const { return control_endpoint_; }
