@@ -3,7 +3,7 @@
 
 readonly BUILD_PACKAGES=(
   g++ cmake ninja-build pkg-config
-  libzmq3-dev cppzmq-dev libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev
+  libzmq3-dev cppzmq-dev libsodium-dev libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev
   nlohmann-json3-dev
 )
 # What test.sh needs on top.

@@ -188,6 +188,10 @@ std::optional<int> App::open_server() {
   options.build.version = options_.version;
   options.keys = keys_;
   options.curve_secret = curve_secret_;
+  options.guard.strangers_max = options_.strangers_max;
+  // As long again for the HELLO behind the handshake.
+  options.guard.hello_timeout = 2 * options_.handshake_timeout;
+  options.handshake_timeout = options_.handshake_timeout;
   options.rotation.quiet = options_.rotate_quiet;
   options.rotation.deadline = options_.rotate_deadline;
   auto server = BrokerServer::open({*host_, *wake_, clock_, board_}, options, hooks());

@@ -25,6 +25,8 @@ struct BrokerOptions {
   base::LogFormat log_format = base::LogFormat::kHuman;
   base::Millis session_ttl{10'000};
   std::uint32_t sessions_max = 10'000;
+  std::uint32_t strangers_max = 1'000;  // connections without a session
+  base::Millis handshake_timeout{5'000};
   std::uint64_t segment_bytes = 64ULL << 20;
   std::uint32_t snapshot_every_segments = 4;
   std::uint32_t log_feature_level = 0;  // 0 = as it is; the highest for a new log

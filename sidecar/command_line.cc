@@ -20,6 +20,7 @@ struct Texts {
   std::string log_level = "info";
   std::string log_format = "auto";
   std::string session_ttl = "10s";
+  std::string handshake_timeout = "5s";
   std::string rotate_quiet = "1m";
   std::string rotate_deadline = "24h";
   std::string segment_bytes = "64Mi";
@@ -144,6 +145,18 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->envname("SLUICE_SESSIONS_MAX")
       ->check(CLI::Range(1, 65'535))
       ->capture_default_str();
+  command
+      .add_option("--strangers-max", options.strangers_max,
+                  "Connections without a session at a time; over it the oldest of them is cut off")
+      ->envname("SLUICE_STRANGERS_MAX")
+      ->check(CLI::Range(1, 65'535))
+      ->capture_default_str();
+  command
+      .add_option("--handshake-timeout", texts.handshake_timeout,
+                  "A connection has so long for its handshake, and as long again to say hello")
+      ->envname("SLUICE_HANDSHAKE_TIMEOUT")
+      ->check(checked("DURATION", duration_problem))
+      ->capture_default_str();
   command.add_option("--segment-bytes", texts.segment_bytes, "Of a new log's segments")
       ->envname("SLUICE_SEGMENT_BYTES")
       ->check(checked("BYTES", bytes_problem))
@@ -177,6 +190,7 @@ void take(const Texts& texts, BrokerOptions& options) {
       texts.log_format == "human" || (texts.log_format == "auto" && isatty(STDERR_FILENO) == 1);
   options.log_format = human ? base::LogFormat::kHuman : base::LogFormat::kJson;
   options.session_ttl = *base::parse_duration(texts.session_ttl);
+  options.handshake_timeout = *base::parse_duration(texts.handshake_timeout);
   options.rotate_quiet = *base::parse_duration(texts.rotate_quiet);
   options.rotate_deadline = *base::parse_duration(texts.rotate_deadline);
   options.segment_bytes = *base::parse_bytes(texts.segment_bytes);

@@ -56,9 +56,10 @@ BrokerServer::BrokerServer(Parts parts, const ServerOptions& options, ServerHook
       board_(parts.board),
       options_(options),
       hooks_(std::move(hooks)),
-      doors_(context_, options.rotation),
+      doors_(context_, options.rotation, options.handshake_timeout),
       sessions_(options.sessions, parts.host.incarnation(),
                 [] { return base::SessionId(runtime::random_id128()); }),
+      watch_(doors_, sessions_, options.guard),
       posts_(parts.wake),
       keys_(options.keys),
       busy_at_(parts.clock.mono_now()) {}
@@ -67,6 +68,9 @@ BrokerServer::~BrokerServer() { posts_.close(); }
 
 DispatchHooks BrokerServer::dispatch_hooks() {
   DispatchHooks hooks;
+  hooks.admitted = [this](base::Now now, Peer peer) {
+    if (receiving_ != nullptr) watch_.admit(now, *receiving_, peer);
+  };
   hooks.random_id = [] { return runtime::random_id128(); };
   hooks.stat = [this](base::Now now, std::string_view queue) {
     return hooks_.stat(*refresh_stats(now), queue);
@@ -114,7 +118,8 @@ base::Status BrokerServer::receive() {
     if (congested && doors_.port(i) == Port::kClient) continue;
     waited_.push_back({doors_.router(i).handle()});
   }
-  const std::size_t routers = waited_.size();
+  watch_.add_to(waited_);
+  const std::size_t others = waited_.size();
   if (gatekeeper_ != nullptr) waited_.push_back({gatekeeper_->handle()});
   if (zmq_wait(waited_, wake_.fd(), timeout_ms())) {
     wake_.clear();
@@ -122,11 +127,16 @@ base::Status BrokerServer::receive() {
     // May open and close doors.
     posts_.run();
   }
-  if (waited_.size() > routers && waited_.back().ready) gatekeeper_->serve();
+  const base::Now now = clock_.now();
+  if (waited_.size() > others && waited_.back().ready) gatekeeper_->serve(now.mono);
+  watch_.look(now);
   // The control port first: what it asks for is little.
   for (const Port port : {Port::kControl, Port::kClient}) {
     for (std::size_t i = 0; i < doors_.size(); ++i) {
-      if (doors_.port(i) == port && is_ready(doors_.router(i))) drain(doors_.router(i));
+      if (doors_.port(i) != port || !is_ready(doors_.router(i))) continue;
+      receiving_ = &doors_.router(i);
+      drain(*receiving_);
+      receiving_ = nullptr;
     }
   }
   return {};
@@ -146,6 +156,10 @@ void BrokerServer::drain(ZmqRouter& router) {
       case Inbound::Kind::kNone:
         return;
       case Inbound::Kind::kFrame:
+        if (watch_.refuses(now, router, inbound.peer, inbound.frame.size())) {
+          dispatch_->receive_junk(inbound.peer, "frame: too large before a hello");
+          break;
+        }
         dispatch_->receive(now, inbound.peer, inbound.frame, inbound.user);
         break;
       case Inbound::Kind::kParts:
@@ -155,6 +169,7 @@ void BrokerServer::drain(ZmqRouter& router) {
         dispatch_->receive_stranger(inbound.peer);
         break;
       case Inbound::Kind::kNobody:
+        watch_.condemn(now, router, ConnectionGuard::Reason::kRoutingId);
         dispatch_->receive_junk(std::nullopt, "routing id");
         break;
     }
@@ -176,7 +191,8 @@ void BrokerServer::do_timed_work(base::Now now) {
   doors_due_ = now.mono + kDoorsInterval;
   look_at_keys(now);
   doors_.tick(now, sessions_);
-  forget_lost(now);
+  forget_closed_doors(now);
+  watch_.tick(now);
 }
 
 void BrokerServer::look_at_keys(base::Now now) {
@@ -192,12 +208,15 @@ base::Status BrokerServer::follow_keys(base::Now now, const std::string& secret,
                                        const std::optional<access::NextKey>& next) {
   CHECK(keys_ != nullptr);
   base::Status status = doors_.follow(now, secret, next);
-  forget_lost(now);
+  forget_closed_doors(now);
   return status;
 }
 
-void BrokerServer::forget_lost(base::Now now) {
-  for (const Peer peer : doors_.take_lost(sessions_)) dispatch_->disconnected(now, peer);
+void BrokerServer::forget_closed_doors(base::Now now) {
+  for (const std::uint8_t door : doors_.take_closed()) {
+    for (const Peer peer : sessions_.peers_of(door)) dispatch_->disconnected(now, peer);
+    watch_.closed(door);
+  }
 }
 
 void BrokerServer::flush_outboxes(base::Now now) {
@@ -233,7 +252,9 @@ std::shared_ptr<const http::ProcessStats> BrokerServer::refresh_stats(base::Now 
   stats->taken_at = now.wall;
   stats->broker = host_.broker_stats(now);
   stats->storage = host_.storage_stats(now);
-  stats->transport.connections = sessions_.size();
+  stats->transport.connections = static_cast<std::uint32_t>(watch_.guard().connections());
+  stats->transport.connections_opened = watch_.guard().opened();
+  stats->transport.connections_closed = watch_.guard().closed();
   stats->transport.frames_received = dispatch_->counters().frames_received;
   stats->transport.frames_sent = doors_.frames_sent();
   stats->transport.frames_refused_by_code = dispatch_->counters().refused_by_code;
@@ -242,7 +263,10 @@ std::shared_ptr<const http::ProcessStats> BrokerServer::refresh_stats(base::Now 
     stats->transport.keys = static_cast<std::uint32_t>(keys_->size());
     stats->transport.server_keys = doors_.keys();
     stats->transport.sessions_to_move = doors_.sessions_to_move();
-    auto& failures = stats->transport.handshake_failures_by_reason;
+  }
+  auto& failures = stats->transport.handshake_failures_by_reason;
+  failures = watch_.failures();
+  if (keys_ != nullptr) {
     failures["auth"] = gatekeeper_ != nullptr ? gatekeeper_->refused() : 0;
     failures["unchecked"] = dispatch_->counters().strangers;
   }

@@ -12,6 +12,8 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "frontend/broker_host.h"
+#include "frontend/connection_guard.h"
+#include "frontend/connection_watch.h"
 #include "frontend/doors.h"
 #include "frontend/frame_dispatch.h"
 #include "frontend/http/process_stats.h"
@@ -36,6 +38,8 @@ struct ServerOptions {
   std::shared_ptr<const access::KeyRing> keys;
   std::string curve_secret;  // of the broker; REQUIRES: not empty where there are keys
   RotationOptions rotation;
+  GuardOptions guard;
+  base::Millis handshake_timeout{5'000};
 };
 
 // Runs on the loop thread between two rounds.
@@ -111,7 +115,7 @@ class BrokerServer {
   void release(base::Now now);
   void do_timed_work(base::Now now);
   void flush_outboxes(base::Now now);
-  void forget_lost(base::Now now);
+  void forget_closed_doors(base::Now now);
   void rest_when_idle(base::Now now);
   long timeout_ms() const;
 
@@ -126,6 +130,8 @@ class BrokerServer {
   Doors doors_;
   std::vector<ZmqWaited> waited_;
   SessionTable sessions_;
+  ConnectionWatch watch_;
+  ZmqRouter* receiving_ = nullptr;  // set while its frames are handled
   std::unique_ptr<FrameDispatch> dispatch_;
   PostQueue posts_;
   std::atomic<bool> stopping_{false};

@@ -16,7 +16,8 @@ std::string_view port_name(Port port) { return port == Port::kClient ? "client" 
 
 }  // namespace
 
-Doors::Doors(ZmqContext& context, RotationOptions rules) : context_(context), rules_(rules) {}
+Doors::Doors(ZmqContext& context, RotationOptions rules, base::Millis handshake_timeout)
+    : context_(context), rules_(rules), handshake_timeout_(handshake_timeout) {}
 Doors::~Doors() = default;
 
 base::Status Doors::open(Port port, const std::string& endpoint, const std::string& curve_secret) {
@@ -25,10 +26,12 @@ base::Status Doors::open(Port port, const std::string& endpoint, const std::stri
   door.port = port;
   door.endpoint = endpoint;
   door.curve_secret = curve_secret;
-  ASSIGN_OR_RETURN(door.router, ZmqRouter::open(context_, {.port = port,
-                                                           .door = door.number,
-                                                           .endpoint = endpoint,
-                                                           .curve_secret = curve_secret}));
+  ASSIGN_OR_RETURN(door.router,
+                   ZmqRouter::open(context_, {.port = port,
+                                              .door = door.number,
+                                              .endpoint = endpoint,
+                                              .curve_secret = curve_secret,
+                                              .handshake_timeout = handshake_timeout_}));
   ++opened_;
   doors_.push_back(std::move(door));
   return {};
@@ -106,14 +109,7 @@ void Doors::close(std::size_t index, std::string_view why) {
   doors_.erase(doors_.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
-std::vector<Peer> Doors::take_lost(const SessionTable& sessions) {
-  std::vector<Peer> lost;
-  for (const std::uint8_t number : std::exchange(closed_, {})) {
-    const std::vector<Peer> peers = sessions.peers_of(number);
-    lost.insert(lost.end(), peers.begin(), peers.end());
-  }
-  return lost;
-}
+std::vector<std::uint8_t> Doors::take_closed() { return std::exchange(closed_, {}); }
 
 const std::string& Doors::endpoint(Port port) const {
   const auto newest = std::find_if(doors_.rbegin(), doors_.rend(),

@@ -33,7 +33,7 @@ struct RotationOptions {
 class Doors final : public FrameOutput {
  public:
   // `context` must outlive the doors.
-  Doors(ZmqContext& context, RotationOptions rules);
+  Doors(ZmqContext& context, RotationOptions rules, base::Millis handshake_timeout);
   ~Doors() override;
   Doors(const Doors&) = delete;
   Doors& operator=(const Doors&) = delete;
@@ -42,14 +42,14 @@ class Doors final : public FrameOutput {
   base::Status open(Port port, const std::string& endpoint, const std::string& curve_secret);
 
   // What the folder of keys says now: opens what `next` asks for, and without `next` closes the
-  // socket whose key is not `secret`, where there are two. Sessions of what was closed are in
-  // lost(). An error changes nothing more: the address is taken, or another rotation is under way.
+  // socket whose key is not `secret`, where there are two. An error changes nothing more: the
+  // address is taken, or another rotation is under way.
   base::Status follow(base::Now now, const std::string& secret,
                       const std::optional<access::NextKey>& next);
   // Closes what nobody needs any more. To be called about once a second.
   void tick(base::Now now, const SessionTable& sessions);
-  // Peers whose socket is closed; each is told once.
-  std::vector<Peer> take_lost(const SessionTable& sessions);
+  // The numbers of sockets that were closed; each is told once.
+  std::vector<std::uint8_t> take_closed();
 
   // All that are open, to be waited for and received from.
   std::size_t size() const { return doors_.size(); }
@@ -96,6 +96,7 @@ class Doors final : public FrameOutput {
 
   ZmqContext& context_;
   const RotationOptions rules_;
+  const base::Millis handshake_timeout_;
   std::vector<Door> doors_;  // older ones first
   std::vector<std::uint8_t> closed_;
   std::uint8_t opened_ = 0;        // numbers are given out in turn

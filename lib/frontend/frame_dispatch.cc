@@ -147,6 +147,7 @@ void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& hea
   }
   Session& session = *result.session;
   session.grant = std::move(grant);
+  if (hooks_.admitted) hooks_.admitted(now, peer);
   base::log_debug("session_opened", {{"session", session.id.to_hex()},
                                      {"client", session.client},
                                      {"software", frame.software},

@@ -28,6 +28,8 @@ namespace sluice::frontend {
 struct DispatchHooks {
   // Draws 128 bits that nobody can guess.
   std::function<base::Id128()> random_id;
+  // The peer has begun or resumed a session. May be empty.
+  std::function<void(base::Now, Peer)> admitted;
   // The document of GET /api/v1/queues (empty name) or /api/v1/queues/NAME.
   std::function<base::Result<std::string>(base::Now, std::string_view queue)> stat;
   // What the operator reads. `revision` rises with every change of the configuration.

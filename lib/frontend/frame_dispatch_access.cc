@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "access/frame_roles.h"
-#include "base/fnv1a.h"
 #include "base/log.h"
 #include "frontend/frame_dispatch.h"
+#include "frontend/session_tag.h"
 #include "wire/frame_type.h"
 
 // The part of FrameDispatch that knows who may do what, and tells who did.
@@ -49,11 +49,11 @@ broker::Refusal FrameDispatch::admit(Peer peer, wire::Hello& hello, const Grant*
   }
   // Half of a session's id is drawn, half is a hash of its key: so that also after a restart of the
   // broker nobody can resume with another key.
-  const std::uint64_t tag = base::fnv1a(grant->public_key);
+  const auto tag = session_tag(grant->public_key);
   if (hello.session_id.is_zero()) {
     hello.session_id = base::SessionId(hooks_.random_id());
-    std::memcpy(hello.session_id.bytes.data() + kTagAt, &tag, sizeof tag);
-  } else if (std::memcmp(hello.session_id.bytes.data() + kTagAt, &tag, sizeof tag) != 0) {
+    std::memcpy(hello.session_id.bytes.data() + kTagAt, tag.data(), tag.size());
+  } else if (std::memcmp(hello.session_id.bytes.data() + kTagAt, tag.data(), tag.size()) != 0) {
     base::log_warn("session_of_another_key", {{"key", grant->id}});
     return {RefusalCode::kNoSession, "session id: belongs to another key; say hello without it"};
   }

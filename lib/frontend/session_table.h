@@ -84,6 +84,7 @@ class SessionTable {
   const Session* find(broker::SessionHandle handle) const;
   // The session that is on this connection.
   Session* find(Peer peer);
+  bool has_peer(Peer peer) const { return by_peer_.contains(peer); }
 
   // The connection is gone: the time to live begins.
   void disconnected(base::MonoTime now, broker::SessionHandle handle);

@@ -7,6 +7,7 @@
 #include "access/zap.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "frontend/log_quota.h"
 #include "frontend/zmq_parts.h"
 
 namespace sluice::frontend {
@@ -19,7 +20,7 @@ class ZmqGatekeeper::Impl {
     socket_.bind("inproc://zeromq.zap.01");
   }
   void set_ring(std::shared_ptr<const access::KeyRing> ring) { ring_ = std::move(ring); }
-  void serve();
+  void serve(base::MonoTime now);
   std::uint64_t refused() const { return refused_; }
   void* handle() { return socket_.handle(); }
 
@@ -27,9 +28,10 @@ class ZmqGatekeeper::Impl {
   std::shared_ptr<const access::KeyRing> ring_;
   zmq::socket_t socket_;
   std::uint64_t refused_ = 0;
+  LogQuota quota_;
 };
 
-void ZmqGatekeeper::Impl::serve() {
+void ZmqGatekeeper::Impl::serve(base::MonoTime now) {
   while (true) {
     std::vector<zmq::message_t> parts(1);
     if (!socket_.recv(parts.back(), zmq::recv_flags::dontwait)) return;
@@ -45,7 +47,9 @@ void ZmqGatekeeper::Impl::serve() {
     const access::ZapAnswer answer = access::answer_zap(request, *ring_);
     if (!answer.granted) {
       ++refused_;
-      base::log_warn("key_refused", {{"reason", answer.reason}});
+      if (const auto untold = quota_.take(now)) {
+        base::log_warn("key_refused", {{"reason", answer.reason}, {"untold", *untold}});
+      }
     }
     for (std::size_t i = 0; i < answer.frames.size(); ++i) {
       const bool last = i + 1 == answer.frames.size();
@@ -74,9 +78,9 @@ ZmqGatekeeper::~ZmqGatekeeper() = default;
 void ZmqGatekeeper::set_ring(std::shared_ptr<const access::KeyRing> ring) {
   impl_->set_ring(std::move(ring));
 }
-void ZmqGatekeeper::serve() {
+void ZmqGatekeeper::serve(base::MonoTime now) {
   try {
-    impl_->serve();
+    impl_->serve(now);
   } catch (const zmq::error_t& error) {
     CHECK(error.num() == EINTR);
   }

@@ -5,6 +5,7 @@
 
 #include "access/key_ring.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "frontend/zmq_context.h"
 
 namespace sluice::frontend {
@@ -24,7 +25,7 @@ class ZmqGatekeeper {
   // Of the next requests; connections that are there are not asked again.
   void set_ring(std::shared_ptr<const access::KeyRing> ring);
   // Answers what was asked.
-  void serve();
+  void serve(base::MonoTime now);
   std::uint64_t refused() const;
   void* handle();  // for zmq_wait()
 

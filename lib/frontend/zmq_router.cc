@@ -17,7 +17,6 @@ namespace {
 constexpr int kReceiveFramesMax = 64;  // a connection; each may have kFrameBytesMax
 constexpr int kSendFramesMax = 1'000;  // a connection; a consumer's credit bounds the bytes
 constexpr int kBacklog = 1'024;
-constexpr int kHandshakeMs = 5'000;
 constexpr int kHeartbeatMs = 5'000;
 constexpr int kHeartbeatTimeoutMs = 15'000;
 
@@ -32,7 +31,7 @@ class ZmqRouter::Impl {
     socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(wire::kFrameBytesMax));
     socket_.set(zmq::sockopt::rcvhwm, kReceiveFramesMax);
     socket_.set(zmq::sockopt::sndhwm, kSendFramesMax);
-    socket_.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
+    socket_.set(zmq::sockopt::handshake_ivl, static_cast<int>(options.handshake_timeout.count()));
     socket_.set(zmq::sockopt::backlog, kBacklog);
     // For TCP connections that died without a word; ours are in the session table.
     socket_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
@@ -43,6 +42,7 @@ class ZmqRouter::Impl {
       socket_.set(zmq::sockopt::curve_secretkey, options.curve_secret);
       socket_.set(zmq::sockopt::zap_domain, "sluice");
     }
+    monitor_.emplace(context.handle(), socket_.handle(), std::to_string(options.door));
     socket_.bind(options.endpoint);
     endpoint_ = socket_.get(zmq::sockopt::last_endpoint);
   }
@@ -57,7 +57,10 @@ class ZmqRouter::Impl {
   void forget(Peer peer) { outboxes_.erase(peer); }
   void close(int linger_ms);
   const std::string& endpoint() const { return endpoint_; }
+  std::uint8_t door() const { return options_.door; }
   void* handle() { return socket_.handle(); }
+  ZmqMonitor& monitor() { return *monitor_; }
+  int received_fd() { return zmq_msg_get(frame_.handle(), ZMQ_SRCFD); }
   bool has_waiting() const { return !outboxes_.empty(); }
   std::uint64_t frames_sent() const { return frames_sent_; }
 
@@ -72,6 +75,7 @@ class ZmqRouter::Impl {
 
   const RouterOptions options_;
   zmq::socket_t socket_;
+  std::optional<ZmqMonitor> monitor_;
   std::string endpoint_;
   zmq::message_t routing_id_;
   zmq::message_t frame_;
@@ -164,6 +168,7 @@ std::vector<Peer> ZmqRouter::Impl::flush() {
 
 void ZmqRouter::Impl::close(int linger_ms) {
   outboxes_.clear();
+  monitor_.reset();
   try {
     socket_.set(zmq::sockopt::linger, linger_ms);
   } catch (const zmq::error_t&) {
@@ -217,6 +222,10 @@ std::vector<Peer> ZmqRouter::flush() { return impl_->flush(); }
 bool ZmqRouter::has_waiting() const { return impl_->has_waiting(); }
 std::uint64_t ZmqRouter::frames_sent() const { return impl_->frames_sent(); }
 void* ZmqRouter::handle() { return impl_->handle(); }
+std::optional<SocketEvent> ZmqRouter::next_event() { return impl_->monitor().next(); }
+std::uint8_t ZmqRouter::door() const { return impl_->door(); }
+int ZmqRouter::received_fd() { return impl_->received_fd(); }
+void* ZmqRouter::monitor_handle() { return impl_->monitor().handle(); }
 
 void ZmqRouter::close(int linger_ms) { impl_->close(linger_ms); }
 

@@ -3,15 +3,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "frontend/frame_output.h"
 #include "frontend/session_table.h"
 #include "frontend/zmq_context.h"
+#include "frontend/zmq_monitor.h"
 
 namespace sluice::frontend {
 
@@ -22,6 +25,7 @@ struct RouterOptions {
   // The secret key of a CURVE server, as text; empty = everybody is let in and reads along. With a
   // key, what comes from a connection that no gatekeeper has let in is kStranger.
   std::string curve_secret;
+  base::Millis handshake_timeout{5'000};
   // Frames that wait for a peer that does not read, beyond ZeroMQ's own queue.
   std::size_t outbox_bytes_max = 8U << 20;
   std::size_t outbox_frames_max = 65'536;
@@ -72,7 +76,13 @@ class ZmqRouter final : public FrameOutput {
 
   // Takes and sends nothing more; what was sent has so long to leave, while the context lives.
   void close(int linger_ms);
-  void* handle();  // for zmq_wait()
+  std::uint8_t door() const;
+  // What is told about its connections, in order; nothing = no more.
+  std::optional<SocketEvent> next_event();
+  // The descriptor of the connection that the last frame came by; -1 = not known.
+  int received_fd();
+  void* handle();  // for zmq_wait(), as the other
+  void* monitor_handle();
 
  private:
   class Impl;

@@ -62,6 +62,8 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     server_options.keys = options.keys;
     server_options.curve_secret = options.curve_secret;
     server_options.rotation = options.rotation;
+    server_options.guard = options.guard;
+    server_options.handshake_timeout = options.handshake_timeout;
     frontend::ServerHooks hooks;
     hooks.stat = [](const frontend::http::ProcessStats& stats,
                     std::string_view) -> base::Result<std::string> {

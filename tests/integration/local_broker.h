@@ -39,6 +39,8 @@ struct LocalBrokerOptions {
   std::shared_ptr<const access::KeyRing> keys;
   std::string curve_secret;
   frontend::RotationOptions rotation;
+  frontend::GuardOptions guard;
+  base::Millis handshake_timeout{5'000};
   bool has_gatekeeper = true;
 };
 

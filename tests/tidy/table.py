@@ -49,6 +49,7 @@ INCLUDE_ROOTS = {
 # or drag in much stay behind one adapter.
 INCLUDE_HOMES = {
     r"zmq(_addon)?\.h(pp)?": [r"lib/(frontend|client)/zmq_\w+\.(h|cc)", r"bench/.*", r"tests/.*"],
+    r"sodium\.h": [r"lib/frontend/session_tag\.cc"],
     r"(cpprest|pplx)/.*": [],
     r"yaml-cpp/.*": [r"operator/api/\w+\.cc"],
     r"boost/.*": [r"lib/frontend/http/\w+\.cc", r"bench/.*", r"tests/.*"],

@@ -51,8 +51,8 @@ Handler loopback_only(Handler handler) {
   return [handler = std::move(handler)](const Request& request) {
     if (!request.peer_is_loopback) {
       return error_response(403,
-                            "/api/v1 answers on the loopback interface only, as there is no "
-                            "authentication yet; use kubectl port-forward or a shell there");
+                            "/api/v1 answers on the loopback interface only, as HTTP has no keys "
+                            "here; use kubectl port-forward or a shell there");
     }
     if (!names_loopback(request.host)) {
       return error_response(403,

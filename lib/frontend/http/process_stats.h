@@ -49,8 +49,8 @@ struct TransportStats {
   std::uint32_t server_keys = 0;       // gauge: of the broker's own, each with a socket
   std::uint32_t sessions_to_move = 0;  // gauge: on the key that a rotation leaves
   std::map<std::string, std::uint64_t> denied_by_role;
-  // "auth" (an unknown key) and "unchecked" (frames of connections that nobody let in).
-  std::map<std::string, std::uint64_t> handshake_failures_by_reason;
+  // docs/metrics.md has the reasons.
+  std::map<std::string, std::uint64_t, std::less<>> handshake_failures_by_reason;
 };
 
 // What the operating system says of this process; read_resource_stats() (resource_stats.h) reads

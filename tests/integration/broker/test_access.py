@@ -4,8 +4,11 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import stat
 import subprocess
+import urllib.error
+import urllib.request
 
 import broker_test
 from broker_test import harness
@@ -28,17 +31,18 @@ class Access(broker_test.BrokerTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
-    def start(self):
+    def start(self, http=""):
         child = subprocess.Popen(
             [broker_test.program("sluice-sidecar"), "broker", "--data", self.guarded.data,
-             "--listen", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--http", "",
+             "--listen", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--http", http,
              "--keys", str(self.folder / "broker"), "-f", self.guarded.manifest,
              "--rotate-quiet", "200ms", "--log-format", "json"],
             stderr=subprocess.PIPE, text=True)
         self.addCleanup(child.stderr.close)
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
-        self.endpoint = self.wait_for_event(child, "ready")["endpoint"]
+        self.ready = self.wait_for_event(child, "ready")
+        self.endpoint = self.ready["endpoint"]
         return child
 
     def wait_for_event(self, child, name):
@@ -147,6 +151,36 @@ class Access(broker_test.BrokerTest):
         self.assertEqual(sorted(os.listdir(broker)), ["authorized_keys", "server.key"])
         taken = self.ask("worker", "sub", queue, "--max", "2")
         self.assertEqual((taken.returncode, taken.stdout), (0, "old\nnew\n"))
+
+    def test_the_api_answers_on_this_machine_only(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(("192.0.2.1", 9))  # sends nothing; asks for our own address
+            except OSError:
+                self.skipTest("this machine has loopback addresses only")
+            address = probe.getsockname()[0]
+        if address.startswith("127."):
+            self.skipTest("this machine has loopback addresses only")
+        self.make_key("worker", "produce")
+        child = self.start("0.0.0.0:0")
+        port = self.ready["http"].rsplit(":", 1)[1]
+
+        def get(host, path):
+            try:
+                with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=20) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, error.read().decode()
+
+        for path in ("/healthz", "/readyz", "/metrics"):
+            self.assertEqual(get(address, path)[0], 200, path)
+        for path in ("/api/v1/queues", f"/api/v1/queues/{self.guarded.queue}"):
+            status, text = get(address, path)
+            self.assertEqual(status, 403, path)
+            self.assertIn("loopback", text)
+            self.assertEqual(get("127.0.0.1", path)[0], 200, path)
+        self.assertIsNone(child.poll())
 
     def test_plain_text_stays_on_this_machine(self):
         done = subprocess.run(
