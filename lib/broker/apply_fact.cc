@@ -234,6 +234,7 @@ Status apply_fact(State& state, const storage::RewoundFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
   for (const SequenceRange& range : fact.ranges) {
     subscription->stream().rewind(*subscription, range);
+    ++state.revivals;
   }
   return {};
 }

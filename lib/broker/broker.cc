@@ -235,6 +235,15 @@ bool Broker::any_live(const storage::StreamId& stream, base::SequenceRange range
   return found != nullptr && found->any_live(range);
 }
 
+std::optional<base::SequenceRange> Broker::next_live(const storage::StreamId& stream,
+                                                     base::SequenceRange within) const {
+  const Stream* found = impl_->core.state.stream(stream);
+  if (found == nullptr) return std::nullopt;
+  return found->next_live(within);
+}
+
+std::uint64_t Broker::revivals() const { return impl_->core.state.revivals; }
+
 bool Broker::any_text(base::Lsn begin, base::Lsn end) const {
   for (const auto& [id, queue] : impl_->core.state.queues) {
     for (const auto& stream : queue->streams()) {

@@ -122,6 +122,11 @@ class Broker {
   std::vector<std::byte> snapshot(SnapshotForm form) const;
   // True while any message of the range is waiting, leased or dead somewhere: its record must stay.
   bool any_live(const storage::StreamId& stream, base::SequenceRange range) const;
+  // The first run of such messages inside `within`, cut to it; another may follow it at once.
+  std::optional<base::SequenceRange> next_live(const storage::StreamId& stream,
+                                               base::SequenceRange within) const;
+  // Rises whenever messages that nobody needed are needed again (a seek).
+  std::uint64_t revivals() const;
   // True while a dead letter or a message that waits for its retry has its error text in a record
   // of [begin, end): without that record a peek shows it without the text.
   bool any_text(base::Lsn begin, base::Lsn end) const;

@@ -44,7 +44,8 @@ struct State {
   std::map<base::TaskId, Task> tasks;
   // What the batch that follows in the log transfers; not in snapshots, which never part the two.
   std::optional<storage::TransferFact> transfer;
-  std::uint64_t numbers = 0;  // drawn by streams and subscriptions; not in the log
+  std::uint64_t revivals = 0;  // how often settled messages were wanted again; in this process
+  std::uint64_t numbers = 0;   // drawn by streams and subscriptions; not in the log
 
   // nullptr where there is none.
   Queue* queue(const base::QueueId& id) const;

@@ -207,10 +207,18 @@ std::uint64_t Stream::wanted_in(base::SequenceRange range) const {
   return range.count() - gone;
 }
 
-bool Stream::any_live(base::SequenceRange range) const {
-  return std::any_of(subscriptions_.begin(), subscriptions_.end(), [&](const auto& subscription) {
-    return !subscription->gone().contains_all(range) || subscription->dead().any_in(range);
-  });
+std::optional<base::SequenceRange> Stream::next_live(base::SequenceRange within) const {
+  std::optional<base::SequenceRange> next;
+  const auto take = [&next](const std::optional<base::SequenceRange>& run) {
+    if (!run || (next && next->first < run->first)) return;
+    const bool together = next && next->first == run->first;
+    next = {run->first, together ? std::max(next->last, run->last) : run->last};
+  };
+  for (const auto& subscription : subscriptions_) {
+    take(subscription->gone().next_gap(within));
+    take(subscription->dead().sequences().next_range(within));
+  }
+  return next;
 }
 
 }  // namespace sluice::broker

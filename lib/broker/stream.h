@@ -83,7 +83,9 @@ class Stream {
   // How many messages of the range some subscription has not left behind.
   std::uint64_t wanted_in(base::SequenceRange range) const;
   // True while any message of the range is waiting, leased or dead somewhere.
-  bool any_live(base::SequenceRange range) const;
+  bool any_live(base::SequenceRange range) const { return next_live(range).has_value(); }
+  // The first run of such messages inside `within`; another may follow it at once.
+  std::optional<base::SequenceRange> next_live(base::SequenceRange within) const;
 
   const ByteLedger& ledger() const { return ledger_; }
   const TimedRuns& expiry() const { return expiry_; }

@@ -96,6 +96,7 @@ class BrokerHost final : public Commands {
   template <typename Pass>
   void release(Pass&& pass) {
     gate_.release(log().positions(), std::forward<Pass>(pass));
+    opened_->housekeeper().set_released(log().positions().durable);
   }
   // Time-driven work of the broker and of the house. Must be called after commands, and at the time
   // that it returned (nullopt = only after commands).
@@ -145,6 +146,7 @@ class BrokerHost final : public Commands {
   storage::Housekeeper::Pinned pinned() const;
   void drop_segments();
   void free_space();
+  void compact(base::Now now);
   void sync_now_and_then(base::Now now);
   void find_fsync_interval(base::Now now);
 
@@ -161,6 +163,8 @@ class BrokerHost final : public Commands {
   bool tick_wanted_ = true;
   std::optional<base::MonoTime> broker_due_;
   base::MonoTime house_due_;
+  base::MonoTime compact_due_;
+  base::MonoTime compacted_at_;
   std::uint64_t reads_seen_ = 0;               // of the read-ahead's work, told to the broker
   std::optional<base::Nanos> fsync_interval_;  // of the queues that sync now and then
   std::optional<base::MonoTime> fsync_due_;    // set while something is not durable

@@ -8,6 +8,11 @@ namespace sluice::frontend {
 namespace {
 
 constexpr base::Nanos kHouseInterval{1'000'000'000};
+// Compaction goes in steps of less than a millisecond, and copies no faster than this: a disk that
+// serves producers has that much to spare. Where space is short, freeing it is what helps them.
+constexpr base::Nanos kCompactionInterval{10'000'000};
+constexpr double kCopyBytesASecond = 32U << 20;
+constexpr double kCopyBytesASecondLow = 256U << 20;
 
 template <typename T>
 void take_earlier(std::optional<T>& due, T other) {
@@ -36,9 +41,10 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
   } else if (opened_->housekeeper().space_stale()) {
     look_at_space();
   }
+  compact(now);
   keep_house(now);
   std::optional<base::MonoTime> due = broker_due_;
-  take_earlier(due, house_due_);
+  take_earlier(due, std::min(house_due_, compact_due_));
   if (fsync_due_) take_earlier(due, *fsync_due_);
   return due;
 }
@@ -157,6 +163,28 @@ void BrokerHost::drop_segments() {
   if (dropped > 0) base::log_debug("segments_dropped", {{"segments", dropped}});
 }
 
+void BrokerHost::compact(base::Now now) {
+  if (now.mono < compact_due_) return;
+  storage::Housekeeper& keeper = opened_->housekeeper();
+  const double seconds = std::min(static_cast<double>(now.mono - compacted_at_) / 1e9, 1.0);
+  const double rate = space_.low ? kCopyBytesASecondLow : kCopyBytesASecond;
+  keeper.allow_copying(static_cast<std::uint64_t>(seconds * rate));
+  storage::LiveMessages live;
+  live.next = [this](const storage::StreamId& stream, base::SequenceRange within) {
+    return broker_->next_live(stream, within);
+  };
+  live.pinned = pinned();
+  live.revivals = [this] { return broker_->revivals(); };
+  const std::uint64_t before = keeper.compactor().compactions();
+  keeper.compact(live);
+  if (keeper.compactor().compactions() != before) {
+    base::log_debug("compacted", {{"extents", log().segments().extents().size()},
+                                  {"copied_bytes", keeper.compactor().copied_bytes()}});
+  }
+  compacted_at_ = now.mono;
+  compact_due_ = now.mono + (keeper.compacting() ? kCompactionInterval : kHouseInterval);
+}
+
 // Otherwise a queue that was drained on a full disk would stay refused: without new messages no
 // snapshot is due, and without snapshots no segment goes.
 void BrokerHost::free_space() {
@@ -179,6 +207,12 @@ http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   storage::SegmentLog& log = opened_->log();
   stats.segments = log.segments().numbers().size();
   stats.log_bytes = (stats.segments + log.pool().ready()) * log.segment_bytes();
+  for (const std::uint64_t number : log.segments().extents()) {
+    ++stats.extents;
+    stats.log_bytes += log.segments().file_bytes(number);
+  }
+  stats.compactions = opened_->housekeeper().compactor().compactions();
+  stats.compacted_bytes = opened_->housekeeper().compactor().copied_bytes();
   stats.disk_free_bytes = space_.disk.available_bytes;
   stats.reserve_bytes = space_.reserve_bytes;
   stats.disk_low = space_.low;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/crc32c.h"
+#include "storage/extent_header.h"
 #include "storage/log_files.h"
 #include "storage/recovery.h"
 #include "storage/segment_header.h"
@@ -119,6 +120,10 @@ Result<std::vector<Wanted>> list_wanted(runtime::FileSystem& fs, const std::stri
     if (begin >= what.end) continue;
     RETURN_IF_ERROR(
         want("segments/" + segment_name(number), std::min(what.end - begin, what.segment_bytes)));
+  }
+  // Whole, and never changed once they have their names.
+  for (const std::uint64_t number : files.extents) {
+    RETURN_IF_ERROR(want("segments/" + extent_name(number), ~std::uint64_t{0}));
   }
   return wanted;
 }

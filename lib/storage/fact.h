@@ -227,6 +227,28 @@ struct SegmentsDroppedFact {
   std::vector<std::uint64_t> segments;  // rising
 };
 
+// Messages that were moved out of segments and older extents into a new one, which takes their
+// place; storage's own.
+struct ExtentSwapFact {
+  struct Group {
+    base::Sequence first;
+    std::uint64_t offset = 0;  // in the extent, of the group's last record
+    bool operator==(const Group&) const = default;
+  };
+  struct Stream {
+    StreamId stream;
+    std::vector<Group> groups;                // rising
+    std::vector<base::SequenceRange> ranges;  // rising; nothing else of the stream lies in them
+    bool operator==(const Stream&) const = default;
+  };
+  std::uint64_t extent = 0;
+  base::Id128 uuid;
+  std::uint64_t bytes = 0;  // of the file
+  std::uint32_t header_crc = 0;
+  std::vector<std::uint64_t> replaced;  // numbers of segments and extents, rising
+  std::vector<Stream> streams;          // rising
+};
+
 }  // namespace sluice::storage
 
 template <>

@@ -35,6 +35,7 @@ void encode(const TransferFact& fact, std::vector<std::byte>& out);
 void encode(const ProducerFact& fact, std::vector<std::byte>& out);
 void encode(const DamagedFact& fact, std::vector<std::byte>& out);
 void encode(const SegmentsDroppedFact& fact, std::vector<std::byte>& out);
+void encode(const ExtentSwapFact& fact, std::vector<std::byte>& out);
 
 // Head of a kMessages record. The entries are the record's tail.
 void encode(const MessagesFact& fact, std::span<std::byte, kMessagesHeadBytes> out);
@@ -58,6 +59,7 @@ base::Result<TransferFact> decode_transfer(base::ByteView payload);
 base::Result<ProducerFact> decode_producer(base::ByteView payload);
 base::Result<DamagedFact> decode_damaged(base::ByteView payload);
 base::Result<SegmentsDroppedFact> decode_segments_dropped(base::ByteView payload);
+base::Result<ExtentSwapFact> decode_extent_swap(base::ByteView payload);
 
 // `entries` is what follows the head and points into `payload`. Only the head is checked.
 struct DecodedMessages {
@@ -90,6 +92,7 @@ constexpr RecordType record_type(const DamagedFact&) { return RecordType::kDamag
 constexpr RecordType record_type(const SegmentsDroppedFact&) {
   return RecordType::kSegmentsDropped;
 }
+constexpr RecordType record_type(const ExtentSwapFact&) { return RecordType::kExtentSwap; }
 
 // "Messages"; "type 77" for one without a name.
 std::string to_string(RecordType type);

@@ -47,9 +47,9 @@ std::string to_string(RecordType type) {
 }
 
 bool is_known(RecordType type) {
-  return type <= RecordType::kProducer || type == RecordType::kDamaged ||
-         type == RecordType::kSegmentsDropped || type == RecordType::kRewound ||
-         type == RecordType::kTransfer;
+  return type <= RecordType::kProducer || type == RecordType::kExtentSwap ||
+         type == RecordType::kDamaged || type == RecordType::kSegmentsDropped ||
+         type == RecordType::kRewound || type == RecordType::kTransfer;
 }
 
 std::string_view to_string(DeadReason reason) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/extent_header.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_header.h"
 #include "storage/snapshot_store.h"
@@ -69,8 +70,9 @@ class Housekeeper::Removal final : public LogWork {
         reserve_(keeper.log_.reserve()),
         segment_bytes_(keeper.log_.segment_bytes()),
         folder_(segments_folder(keeper.folder_)),
-        path_(folder_ + "/" + segment_name(number)),
-        reserve_path_(reserve_.expect()) {
+        path_(folder_ + "/" + data_file_name(number)) {
+    if (is_extent(number)) return;
+    reserve_path_ = reserve_.expect();
     if (!reserve_path_) pool_name_ = pool_.reserve_name();
   }
 
@@ -121,12 +123,16 @@ Housekeeper::Housekeeper(runtime::FileSystem& fs, const std::string& folder,
       messages_(messages),
       side_(side),
       snapshots_(std::move(found.snapshots)),
-      last_attempt_(newest_snapshot()) {
+      last_attempt_(newest_snapshot()),
+      compactor_(fs, folder, options, log, messages) {
   CHECK(found.sides.size() == snapshots_.size());
   for (std::size_t i = 0; i < found.sides.size(); ++i) {
     sides_[snapshots_[i]] = found.sides[i].generation;
   }
-  for (const std::uint64_t number : found.dropped) dead_.push_back({number, Lsn()});
+  for (const std::uint64_t number : found.dropped) {
+    dead_.push_back({number, Lsn(), false});
+    compactor_.avoid(number);
+  }
 }
 
 Housekeeper::~Housekeeper() = default;
@@ -240,7 +246,9 @@ bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_l
                            const Pinned& pinned) const {
   const Lsn begin(number * log_.segment_bytes());
   const Lsn end = begin + log_.segment_bytes();
-  if (end > below || (pinned && pinned(begin, end))) return false;
+  if (compactor_.holds(number)) return false;
+  // An extent has no records that a start needs.
+  if (!is_extent(number) && (end > below || (pinned && pinned(begin, end)))) return false;
   const auto& ranges = messages_.message_index().ranges(number);
   return std::none_of(ranges.begin(), ranges.end(), [&](const MessageIndex::SegmentRange& range) {
     return any_live(range.stream, range.range);
@@ -251,7 +259,10 @@ std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinne
   if (!log_.status() || pin_wanted_) return 0;
   const Lsn below = older_kept();
   SegmentsDroppedFact fact;
-  for (const std::uint64_t number : log_.segments().numbers()) {
+  std::vector<std::uint64_t> numbers = log_.segments().numbers();
+  const std::vector<std::uint64_t> extents = log_.segments().extents();
+  numbers.insert(numbers.end(), extents.begin(), extents.end());
+  for (const std::uint64_t number : numbers) {
     if (may_drop(number, below, any_live, pinned)) fact.segments.push_back(number);
   }
   if (fact.segments.empty()) return 0;
@@ -259,7 +270,7 @@ std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinne
   for (const std::uint64_t number : fact.segments) {
     messages_.message_index().drop_segment(number);
     log_.segments().remove(number);
-    dead_.push_back({number, record.end});
+    dead_.push_back({number, record.end, false});
   }
   return fact.segments.size();
 }
@@ -337,6 +348,7 @@ std::shared_ptr<LogWork> Housekeeper::next_piece() {
   if (auto snapshot = next_snapshot()) return snapshot;
   if (auto removal = next_removal()) return removal;
   if (auto reserve = next_reserve()) return reserve;
+  if (auto slice = compactor_.take_work(copy_budget_)) return slice;
   const bool writes = !low_ && log_.active_fill() >= kPoolFromFill;
   return writes ? log_.pool().next_slice(kPoolWanted) : nullptr;
 }
@@ -344,21 +356,38 @@ std::shared_ptr<LogWork> Housekeeper::next_piece() {
 std::shared_ptr<LogWork> Housekeeper::next_removal() {
   if (pinned_) return nullptr;
   const auto ready = std::find_if(dead_.begin(), dead_.end(), [this](const Dead& dead) {
-    return dead.after <= log_.positions().durable;
+    return dead.after <= log_.positions().durable && (!dead.read || dead.after <= released_);
   });
   if (ready == dead_.end()) return nullptr;
   const std::uint64_t number = ready->number;
   dead_.erase(ready);
+  log_.segments().remove(number);
   return std::make_shared<Removal>(*this, number);
+}
+
+void Housekeeper::compact(const LiveMessages& live) {
+  if (pin_wanted_) return;
+  const auto replaced = compactor_.step(live, older_kept(), low_);
+  if (!replaced) return;
+  for (const std::uint64_t number : replaced->numbers) {
+    dead_.push_back({number, replaced->after, replaced->after != Lsn()});
+  }
+}
+
+void Housekeeper::allow_copying(std::uint64_t bytes) {
+  constexpr std::uint64_t kBudgetMax = 4U << 20;
+  copy_budget_ = std::min(copy_budget_ + bytes, kBudgetMax);
 }
 
 bool Housekeeper::idle() const { return !piece_out_ && !snapshot_under_way() && dead_.empty(); }
 
 Status Housekeeper::run_inline() {
   RETURN_IF_ERROR(log_.flush());
+  set_released(log_.positions().durable);
   while (const std::shared_ptr<LogWork> work = take_background()) {
     work->finish(work->run());
     RETURN_IF_ERROR(log_.flush());
+    set_released(log_.positions().durable);
   }
   return log_.status();
 }

@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "runtime/file_system.h"
+#include "storage/compactor.h"
 #include "storage/file_side_index.h"
 #include "storage/indexed_message_store.h"
 #include "storage/log_options.h"
@@ -88,6 +89,17 @@ class Housekeeper {
   void unpin() { pin_wanted_ = pinned_ = false; }
   bool is_pinned() const { return pinned_; }
 
+  // --- Compaction.
+  // A step of looking for work, collecting what lives, and swapping; bounded. To be repeated soon
+  // while compacting(), else now and then.
+  void compact(const LiveMessages& live);
+  bool compacting() const { return compactor_.active(); }
+  // So much more may be copied; a little of it is kept for later.
+  void allow_copying(std::uint64_t bytes);
+  // Every effect of what was appended before `lsn` has left: what its slices refer to may go.
+  void set_released(base::Lsn lsn) { released_ = lsn; }
+  const Compactor& compactor() const { return compactor_; }
+
   // --- File work.
   // The next piece, or nullptr. One piece is out at a time.
   std::shared_ptr<LogWork> take_background();
@@ -102,7 +114,8 @@ class Housekeeper {
   class Removal;
   struct Dead {
     std::uint64_t number = 0;
-    base::Lsn after;  // the file may go once this is durable
+    base::Lsn after;    // the file may go once this is durable
+    bool read = false;  // and once all effects from before it have left: they may refer to the file
   };
 
   void take_snapshot(std::vector<std::byte> broker_state, bool clean);
@@ -136,6 +149,9 @@ class Housekeeper {
   base::Status snapshot_status_;
   std::uint64_t snapshot_bytes_ = 0;  // of the last one
   std::vector<Dead> dead_;
+  Compactor compactor_;
+  std::uint64_t copy_budget_ = 0;
+  base::Lsn released_;
   bool piece_out_ = false;
   bool pin_wanted_ = false;
   bool pinned_ = false;

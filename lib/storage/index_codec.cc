@@ -94,8 +94,10 @@ Result<MessageIndex> MessageIndex::decode(ByteView bytes, std::uint64_t segment_
         break;
       }
       Stream& stream = index.streams_[ids[id]];
-      stream.range_segment = number;
-      stream.range_index = ranges.size();
+      if (!is_extent(number)) {
+        stream.range_segment = number;
+        stream.range_index = ranges.size();
+      }
       ranges.push_back({ids[id], {first, last}});
     }
   }

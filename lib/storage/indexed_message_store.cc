@@ -102,7 +102,10 @@ Lsn IndexedMessageStore::begin_of(const StreamId& stream, std::size_t number,
                                   const MessageIndex::Group& group) const {
   const std::uint64_t segment = log_.segments().number_of(group.last_record);
   const Lsn begin(segment * log_.segment_bytes() + kSegmentDataOffset);
-  return number == 0 ? begin : std::max(begin, index_.group(stream, number - 1).last_record);
+  if (number == 0) return begin;
+  const Lsn before = index_.group(stream, number - 1).last_record;
+  // An extent's position is behind those of all segments.
+  return log_.segments().number_of(before) == segment ? before : begin;
 }
 
 bool IndexedMessageStore::ready(const StreamId& stream, Sequence sequence) {

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "storage/extent_header.h"
 #include "storage/fact_codec.h"
 #include "storage/log_files.h"
 #include "storage/segment_file.h"
@@ -193,6 +194,22 @@ void describe(Fields& fields, const SegmentsDroppedFact& fact) {
   add(fields, "segments", text);
 }
 
+void describe(Fields& fields, const ExtentSwapFact& fact) {
+  add(fields, "extent", fact.extent);
+  add(fields, "uuid", fact.uuid);
+  add(fields, "bytes", fact.bytes);
+  std::string text;
+  for (const std::uint64_t number : fact.replaced) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(number);
+  }
+  add(fields, "replaced", text);
+  std::uint64_t groups = 0;
+  for (const ExtentSwapFact::Stream& stream : fact.streams) groups += stream.groups.size();
+  add(fields, "streams", std::uint64_t{fact.streams.size()});
+  add(fields, "groups", groups);
+}
+
 template <typename Fact>
 Fields fields_of(const Result<Fact>& fact) {
   Fields fields;
@@ -244,6 +261,8 @@ std::vector<DumpField> describe_payload(RecordType type, ByteView payload) {
       return fields_of(decode_producer(payload));
     case RecordType::kSegmentsDropped:
       return fields_of(decode_segments_dropped(payload));
+    case RecordType::kExtentSwap:
+      return fields_of(decode_extent_swap(payload));
     default:
       return {};
   }
@@ -268,6 +287,27 @@ DumpRecord to_dump(const ScanItem& item, const std::string& file) {
   return record;
 }
 
+// Extents have positions behind those of all segments.
+Status dump_extent(runtime::FileSystem& fs, const std::string& folder, std::uint64_t number,
+                   const DumpOptions& options, const std::function<void(const DumpRecord&)>& show) {
+  const std::string name = extent_name(number);
+  const auto file = fs.open(segments_folder(folder) + "/" + name, runtime::OpenMode::kRead);
+  if (!file && file.error().code() == base::ErrorCode::kNotFound) return {};  // deleted meanwhile
+  if (!file) return file.error();
+  const Result<ExtentHeader> header = read_extent_header(**file);
+  if (!header && header.error().code() == base::ErrorCode::kCorruption) return {};
+  if (!header) return header.error().with_prefix(name);
+  const SegmentExtent extent{number, header->segment_bytes, header->uuid_prefix(), header->bytes};
+  SegmentScanner scanner(**file, extent, extent.data_begin());
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->begin >= extent.base() + extent.extent_bytes) break;
+    const bool record = item->kind == ScanItem::Kind::kRecord;
+    if (item->begin < options.from || !(record || options.padding_and_invalid)) continue;
+    show(to_dump(*item, name));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status dump_log(runtime::FileSystem& fs, const std::string& folder, const DumpOptions& options,
@@ -290,6 +330,9 @@ Status dump_log(runtime::FileSystem& fs, const std::string& folder, const DumpOp
       if (item->begin < options.from || !(record || options.padding_and_invalid)) continue;
       show(to_dump(*item, name));
     }
+  }
+  for (const std::uint64_t number : files.extents) {
+    RETURN_IF_ERROR(dump_extent(fs, folder, number, options, show));
   }
   return {};
 }

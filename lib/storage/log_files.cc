@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/extent_header.h"
 #include "storage/segment_header.h"
 #include "storage/space_reserve.h"
 
@@ -30,6 +31,7 @@ base::Result<LogFiles> list_log_files(runtime::FileSystem& fs, const std::string
   ASSIGN_OR_RETURN(const std::vector<std::string> segment_names, list_if_there(fs, segments));
   for (const std::string& name : segment_names) {
     if (const auto number = parse_segment_name(name)) files.segments.push_back(*number);
+    if (const auto number = parse_extent_name(name)) files.extents.push_back(*number);
     if (parse_pool_name(name)) files.pool.push_back(name);
     if (name.ends_with(kTemporarySuffix)) leave(segments, name);
   }
@@ -46,6 +48,7 @@ base::Result<LogFiles> list_log_files(runtime::FileSystem& fs, const std::string
     if (name == kSnapshotReserveName) files.snapshot_reserve = true;
     if (name.ends_with(kTemporarySuffix)) leave(reserve, name);
   }
+  std::sort(files.extents.begin(), files.extents.end());
   std::sort(files.segments.begin(), files.segments.end());
   std::sort(files.snapshots.begin(), files.snapshots.end());
   return files;

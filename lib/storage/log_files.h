@@ -13,6 +13,7 @@ namespace sluice::storage {
 // What lies in a log's folder. A folder that does not exist holds nothing.
 struct LogFiles {
   std::vector<std::uint64_t> segments;  // rising
+  std::vector<std::uint64_t> extents;   // rising
   std::vector<std::string> pool;        // names
   std::vector<std::string> reserve;     // names, of segments' size
   bool snapshot_reserve = false;        // the snapshot's is there

@@ -32,6 +32,12 @@ inline constexpr std::size_t kBlocksMax = kRecordBytesMax / kBlockBytes;
 inline constexpr std::size_t kRecordTotalBytesMax =
     kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kRecordBytesMax;
 
+// Extents are numbered from here on, segments below.
+inline constexpr std::uint64_t kExtentNumberFirst = 1ULL << 31;
+constexpr bool is_extent(std::uint64_t number) { return number >= kExtentNumberFirst; }
+// Logs of a lower level have none.
+inline constexpr std::uint32_t kExtentFeatureLevel = 2;
+
 // Head of a kMessages record; the entries follow.
 inline constexpr std::size_t kMessagesHeadBytes = 80;
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "storage/extent_header.h"
 #include "storage/fact_codec.h"
 #include "storage/log_files.h"
 #include "storage/segment_file.h"
@@ -27,6 +28,8 @@ std::string_view to_string(SegmentState state) {
       return "damaged";
     case SegmentState::kGone:
       return "gone";
+    case SegmentState::kExtent:
+      return "extent";
   }
   return "unknown";
 }
@@ -48,6 +51,7 @@ class Verifier {
       const bool newest = verdict.number == files.segments.back();
       if (verdict.state == SegmentState::kSealed && newest) verdict.state = SegmentState::kOpen;
     }
+    for (const std::uint64_t number : files.extents) RETURN_IF_ERROR(verify_extent(number));
     find_missing(files);
     judge();
     return std::move(report_);
@@ -56,6 +60,8 @@ class Verifier {
  private:
   Status verify_snapshot(Lsn lsn);
   Status verify_segment(std::uint64_t number);
+  Status verify_extent(std::uint64_t number);
+  void scan_extent(const runtime::File& file, const SegmentExtent& extent, SegmentVerdict& verdict);
   void scan(const runtime::File& file, const SegmentExtent& extent, SegmentVerdict& verdict);
   void note(const ScanItem& item, SegmentVerdict& verdict);
   void find_missing(const LogFiles& files);
@@ -151,6 +157,57 @@ void Verifier::scan(const runtime::File& file, const SegmentExtent& extent,
   }
 }
 
+// Its positions are no part of the log's order: what is bad here was durable once.
+Status Verifier::verify_extent(std::uint64_t number) {
+  SegmentVerdict verdict;
+  verdict.number = number;
+  verdict.file = extent_name(number);
+  verdict.state = SegmentState::kExtent;
+  const auto file =
+      fs_.open(segments_folder(folder_) + "/" + verdict.file, runtime::OpenMode::kRead);
+  if (!file) {
+    if (file.error().code() != base::ErrorCode::kNotFound) return file.error();
+    verdict.state = SegmentState::kGone;
+    report_.segments.push_back(std::move(verdict));
+    return {};
+  }
+  ASSIGN_OR_RETURN(verdict.file_bytes, (*file)->size());
+  SegmentExtent extent{number, report_.segment_bytes, std::nullopt, verdict.file_bytes};
+  const Result<ExtentHeader> header = read_extent_header(**file);
+  if (header) {
+    extent.uuid_prefix = header->uuid_prefix();
+    extent.extent_bytes = header->bytes;
+  } else if (header.error().code() == base::ErrorCode::kFailedPrecondition) {
+    return header.error().with_prefix(verdict.file);
+  } else {
+    verdict.state = SegmentState::kDamaged;
+    report_.corrupt.push_back(
+        {extent.base(), extent.data_begin(), verdict.file, header.error().message()});
+  }
+  scan_extent(**file, extent, verdict);
+  report_.segments.push_back(std::move(verdict));
+  return {};
+}
+
+void Verifier::scan_extent(const runtime::File& file, const SegmentExtent& extent,
+                           SegmentVerdict& verdict) {
+  const Lsn end = extent.base() + extent.extent_bytes;
+  SegmentScanner scanner(file, extent, extent.data_begin());
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->begin >= end) return;
+    if (item->kind == ScanItem::Kind::kRecord) {
+      verdict.records += 1;
+      verdict.payload_bytes += item->header.payload_bytes;
+      if (verdict.first == Lsn()) verdict.first = item->begin;
+      verdict.last = item->begin;
+      verdict.end = item->end;
+    }
+    if (item->good()) continue;
+    report_.corrupt.push_back({item->begin, std::min(item->end, end), verdict.file,
+                               item->unreadable ? "cannot be read" : "wrong checksum"});
+  }
+}
+
 void Verifier::note(const ScanItem& item, SegmentVerdict& verdict) {
   report_.proven = std::max(report_.proven, item.header.durable);
   last_good_end_ = item.end;
@@ -160,6 +217,12 @@ void Verifier::note(const ScanItem& item, SegmentVerdict& verdict) {
   if (verdict.first == Lsn()) verdict.first = item.begin;
   verdict.last = item.begin;
   verdict.end = item.end;
+  if (item.header.type == RecordType::kExtentSwap && item.good()) {
+    if (const auto fact = decode_extent_swap(item.payload)) {
+      dropped_.insert(fact->replaced.begin(), fact->replaced.end());
+      dropped_.erase(fact->extent);
+    }
+  }
   if (item.header.type != RecordType::kSegmentsDropped || !item.good()) return;
   if (const auto fact = decode_segments_dropped(item.payload)) {
     dropped_.insert(fact->segments.begin(), fact->segments.end());
@@ -168,9 +231,15 @@ void Verifier::note(const ScanItem& item, SegmentVerdict& verdict) {
 
 void Verifier::find_missing(const LogFiles& files) {
   for (const std::uint64_t number : listed_) {
-    const bool there = std::binary_search(files.segments.begin(), files.segments.end(), number);
+    const std::vector<std::uint64_t>& all = is_extent(number) ? files.extents : files.segments;
+    const bool there = std::binary_search(all.begin(), all.end(), number);
     if (there || dropped_.contains(number)) continue;
     const Lsn begin(number * report_.segment_bytes);
+    if (is_extent(number)) {
+      report_.corrupt.push_back(
+          {begin, begin + report_.segment_bytes, extent_name(number), "the file is missing"});
+      continue;
+    }
     bad_.push_back(
         {begin, begin + report_.segment_bytes, segment_name(number), "the file is missing"});
   }

@@ -18,6 +18,7 @@ enum class SegmentState : std::uint8_t {
   kEmpty,    // nothing but zeros
   kDamaged,  // no valid header
   kGone,     // deleted while this ran
+  kExtent,   // no segment: what compaction made of some
 };
 std::string_view to_string(SegmentState state);
 

@@ -110,26 +110,77 @@ const std::vector<MessageIndex::SegmentRange>& MessageIndex::ranges(std::uint64_
   return found == segments_.end() ? kNone : found->second;
 }
 
+// A group lies in one segment, and nothing else of its stream lies in the segment's ranges.
+void MessageIndex::drop_groups(std::uint64_t segment, Stream& stream,
+                               base::SequenceRange range) const {
+  const auto below = [](const Group& group, Sequence first) { return group.first < first; };
+  const auto from =
+      std::lower_bound(stream.closed.begin(), stream.closed.end(), range.first, below);
+  const auto to = std::lower_bound(from, stream.closed.end(), range.last + 1, below);
+  stream.closed.erase(from, to);
+  if (!stream.open.empty() && segment_of(stream.open.back().lsn) == segment) {
+    stream.open = {};
+    stream.open_bytes = 0;
+  }
+}
+
 void MessageIndex::drop_segment(std::uint64_t number) {
   const auto segment = segments_.find(number);
   if (segment == segments_.end()) return;
-  const Lsn begin(number * segment_bytes_);
-  const Lsn end = begin + segment_bytes_;
+  for (const SegmentRange& range : segment->second) {
+    const auto found = streams_.find(range.stream);
+    if (found != streams_.end()) drop_groups(number, found->second, range.range);
+  }
+  forget_segment(number);
+}
+
+// Its groups are gone; streams that have nothing else go too.
+void MessageIndex::forget_segment(std::uint64_t number) {
+  const auto segment = segments_.find(number);
+  if (segment == segments_.end()) return;
   for (const SegmentRange& range : segment->second) {
     const auto found = streams_.find(range.stream);
     if (found == streams_.end()) continue;
-    Stream& stream = found->second;
-    const auto below = [](const Group& group, Lsn lsn) { return group.last_record < lsn; };
-    const auto from = std::lower_bound(stream.closed.begin(), stream.closed.end(), begin, below);
-    const auto to = std::lower_bound(from, stream.closed.end(), end, below);
-    stream.closed.erase(from, to);
-    if (!stream.open.empty() && segment_of(stream.open.back().lsn) == number) {
-      stream.open = {};
-      stream.open_bytes = 0;
-    }
-    if (stream.closed.empty() && stream.open.empty()) streams_.erase(found);
+    if (found->second.closed.empty() && found->second.open.empty()) streams_.erase(found);
   }
   segments_.erase(segment);
+}
+
+void MessageIndex::swap(const ExtentSwapFact& fact) {
+  if (segments_.contains(fact.extent)) return;
+  for (const std::uint64_t number : fact.replaced) {
+    for (const SegmentRange& range : ranges(number)) {
+      const auto found = streams_.find(range.stream);
+      if (found != streams_.end()) drop_groups(number, found->second, range.range);
+    }
+  }
+  std::vector<SegmentRange>& moved = segments_[fact.extent];
+  const Lsn base(fact.extent * segment_bytes_);
+  for (const ExtentSwapFact::Stream& part : fact.streams) {
+    Stream& stream = streams_[part.stream];
+    stream.last = std::max(stream.last, part.ranges.back().last);
+    const auto middle = static_cast<std::ptrdiff_t>(stream.closed.size());
+    for (const ExtentSwapFact::Group& group : part.groups) {
+      stream.closed.push_back({group.first, base + group.offset});
+    }
+    std::inplace_merge(stream.closed.begin(), stream.closed.begin() + middle, stream.closed.end(),
+                       [](const Group& a, const Group& b) { return a.first < b.first; });
+    for (const base::SequenceRange& range : part.ranges) moved.push_back({part.stream, range});
+  }
+  for (const std::uint64_t number : fact.replaced) forget_segment(number);
+}
+
+bool MessageIndex::any_group_between(const StreamId& id, base::SequenceRange two) const {
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return false;
+  const Stream& stream = found->second;
+  const auto behind =
+      std::upper_bound(stream.closed.begin(), stream.closed.end(), two.first,
+                       [](Sequence wanted, const Group& group) { return wanted < group.first; });
+  if (behind != stream.closed.end() && behind->first < two.last) return true;
+  if (stream.open.empty()) return false;
+  const Sequence open = stream.open.front().first;
+  return two.first < open && open < two.last;
 }
 
 std::size_t MessageIndex::memory_bytes() const {

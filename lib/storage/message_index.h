@@ -68,8 +68,12 @@ class MessageIndex {
   bool has_segment(std::uint64_t number) const { return segments_.contains(number); }
   // Which messages lie in a segment; empty where it is unknown.
   const std::vector<SegmentRange>& ranges(std::uint64_t segment) const;
-  // The segment is gone: so is everything in it.
+  // The segment or extent is gone: so is everything in it.
   void drop_segment(std::uint64_t number);
+  // What lived in the files that an extent replaces lies in the extent now. Doing it twice is fine.
+  void swap(const ExtentSwapFact& fact);
+  // True when a group of the stream begins behind the first of the two and before the second.
+  bool any_group_between(const StreamId& stream, base::SequenceRange two) const;
 
   // The snapshot's index section (docs/log-format.md, "Snapshot").
   void encode(std::vector<std::byte>& out) const;
@@ -82,7 +86,7 @@ class MessageIndex {
   struct Stream {
     base::Lsn last_record;
     base::Sequence last;
-    std::deque<Group> closed;  // old ones go at the front
+    std::deque<Group> closed;  // rising; old ones go at the front
     std::vector<BatchLocation> open;
     std::uint64_t open_bytes = 0;
     // Where the stream's range of its newest segment stands.
@@ -92,6 +96,8 @@ class MessageIndex {
 
   std::uint64_t segment_of(base::Lsn lsn) const { return lsn.value() / segment_bytes_; }
   static std::optional<Expanded> close_group(Stream& stream);
+  void forget_segment(std::uint64_t number);
+  void drop_groups(std::uint64_t segment, Stream& stream, base::SequenceRange range) const;
   void note_range(const StreamId& id, Stream& stream, const BatchLocation& batch);
   std::vector<std::pair<StreamId, const Stream*>> sorted_streams() const;
 

@@ -74,8 +74,9 @@ Status Opening::tidy() {
   RETURN_IF_ERROR(tidy_snapshots());
   // Also for names that an earlier process did not live to sync.
   RETURN_IF_ERROR(fs_.sync_folder(segments_));
-  RETURN_IF_ERROR(fs_.sync_folder(reserve_folder(folder_)));
-  return fs_.sync_folder(snapshots_folder(folder_));
+  // This before the folder that something was moved to: it is to have one name at any time.
+  RETURN_IF_ERROR(fs_.sync_folder(snapshots_folder(folder_)));
+  return fs_.sync_folder(reserve_folder(folder_));
 }
 
 Status Opening::tidy_snapshots() {
@@ -192,6 +193,7 @@ Result<LogState> Opening::state() const {
   state.active.header.segment_bytes = plan_.segment_bytes;
   state.active_uuid_prefix = last.extent.uuid_prefix.value_or(0);
   for (const FoundSegment& segment : plan_.segments) state.segments.push_back(segment.extent);
+  for (const SegmentExtent& extent : plan_.extents) state.segments.push_back(extent);
   state.pool_files = plan_.files.pool;
   state.reserve.segments = plan_.files.reserve;
   ASSIGN_OR_RETURN(state.reserve.snapshot_bytes, snapshot_reserve_bytes());
@@ -287,6 +289,12 @@ Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
     for (const std::uint64_t number : fact->segments) {
       messages_.message_index().drop_segment(number);
     }
+    return {};
+  }
+  if (type == RecordType::kExtentSwap) {
+    const auto fact = decode_extent_swap(item.payload);
+    if (!fact) return at(fact.error());
+    messages_.message_index().swap(*fact);
     return {};
   }
   if (type == RecordType::kFeatureLevel) {

@@ -65,6 +65,9 @@ ReadAhead::Stretch ReadAhead::next(const Stretch& stretch) const {
 }
 
 bool ReadAhead::worth_reading(const Stretch& stretch) const {
+  if (is_extent(stretch.segment)) {
+    return stretch.index * kStretchBytes < log_.segments().file_bytes(stretch.segment);
+  }
   const std::uint64_t begin =
       stretch.segment * log_.segment_bytes() + stretch.index * kStretchBytes;
   return begin < log_.positions().written.value() && log_.segments().contains(stretch.segment);

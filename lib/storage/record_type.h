@@ -27,7 +27,7 @@ enum class RecordType : std::uint8_t {
   kProducer = 16,  // a producer took a new epoch
   // Named in docs/log-format.md; those without a word here are written by later versions.
   kMessageChunk = 17,
-  kExtentSwap = 18,
+  kExtentSwap = 18,  // written by storage itself and never seen above it
   kDedupIds = 19,
   kSchedule = 20,
   kGroup = 21,

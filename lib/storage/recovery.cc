@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "storage/backup_manifest.h"
+#include "storage/extent_header.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_file.h"
 
@@ -58,6 +59,7 @@ class Recovery {
     ASSIGN_OR_RETURN(plan_.snapshots, load_snapshots(fs_, folder_, plan_.files.snapshots));
     plan_.report.bad_snapshots = plan_.snapshots.reasons;
     RETURN_IF_ERROR(open_segments());
+    RETURN_IF_ERROR(open_extents());
     RETURN_IF_ERROR(drop_trailing_files());
     if (plan_.segments.empty()) {
       RETURN_IF_ERROR(check_nothing_lost());
@@ -85,6 +87,7 @@ class Recovery {
 
   Status look_for_backup();
   Status open_segments();
+  Status open_extents();
   Status adopt_header(std::uint64_t number, const SegmentHeader& header);
   Status drop_trailing_files();
   Status check_nothing_lost() const;
@@ -96,7 +99,9 @@ class Recovery {
   void note_bad(const FoundSegment& segment, const ScanItem& item);
   Status decide_end();
   void note_corrupt(const BadRange& bad, Lsn end);
+  void apply_changes();
   void find_missing();
+  void find_missing_extents(const std::set<std::uint64_t>& found);
   void decide_clean();
 
   runtime::FileSystem& fs_;
@@ -108,6 +113,14 @@ class Recovery {
   std::vector<BadRange> bad_;
   Lsn last_good_end_;  // of the last thing that verifies
   std::vector<Lsn> record_begins_;
+  // What records say of files, in order.
+  struct FileChange {
+    Lsn lsn;
+    std::vector<std::uint64_t> gone;
+    std::uint64_t extent = 0;  // came; 0 = none
+  };
+  std::vector<FileChange> changes_;
+  std::set<std::uint64_t> came_;  // extents since the snapshot
 };
 
 // What a backup says of its end was durable, whatever its records know of that.
@@ -153,6 +166,27 @@ Status Recovery::open_segments() {
   return {};
 }
 
+Status Recovery::open_extents() {
+  for (const std::uint64_t number : plan_.files.extents) {
+    const std::string name = extent_name(number);
+    const std::string file_path = segments_folder(folder_) + "/" + name;
+    ASSIGN_OR_RETURN(const auto file, fs_.open(file_path, runtime::OpenMode::kRead));
+    SegmentExtent extent{number, plan_.segment_bytes, std::nullopt, 0};
+    ASSIGN_OR_RETURN(extent.extent_bytes, file->size());
+    const Result<ExtentHeader> header = read_extent_header(*file);
+    if (header) {
+      if (header->number != number || header->log_id != plan_.report.log_id) {
+        return base::failed_precondition(name + ": belongs to another log");
+      }
+      extent.uuid_prefix = header->uuid_prefix();
+    } else if (header.error().code() != base::ErrorCode::kCorruption) {
+      return header.error().with_prefix(name);
+    }
+    plan_.extents.push_back(extent);
+  }
+  return {};
+}
+
 Status Recovery::adopt_header(std::uint64_t number, const SegmentHeader& header) {
   if (plan_.segment_bytes == 0) {
     plan_.segment_bytes = header.segment_bytes;
@@ -191,7 +225,7 @@ Status Recovery::drop_trailing_files() {
 }
 
 Status Recovery::check_nothing_lost() const {
-  if (!plan_.orphans.empty()) {
+  if (!plan_.orphans.empty() || !plan_.extents.empty()) {
     return base::failed_precondition(
         "segments/ holds files, but no segment with a valid header: nothing was changed; restore a "
         "backup, or move the folder away to start empty");
@@ -300,7 +334,11 @@ Status Recovery::note_record(const ScanItem& item) {
   }
   if (type == RecordType::kSegmentsDropped) {
     ASSIGN_OR_RETURN(const SegmentsDroppedFact fact, decode_segments_dropped(item.payload));
-    plan_.dropped.insert(fact.segments.begin(), fact.segments.end());
+    changes_.push_back({item.begin, fact.segments, 0});
+  }
+  if (type == RecordType::kExtentSwap) {
+    ASSIGN_OR_RETURN(const ExtentSwapFact fact, decode_extent_swap(item.payload));
+    changes_.push_back({item.begin, fact.replaced, fact.extent});
   }
   return {};
 }
@@ -342,7 +380,20 @@ Status Recovery::decide_end() {
   report.records = static_cast<std::uint64_t>(
       std::lower_bound(record_begins_.begin(), record_begins_.end(), end) - record_begins_.begin());
   plan_.rewrite = end > proven_ || report.cut_bytes > 0;
+  apply_changes();
   return {};
+}
+
+// What was cut off never happened: its files are all there.
+void Recovery::apply_changes() {
+  for (const FileChange& change : changes_) {
+    if (change.lsn >= plan_.report.end) return;
+    plan_.dropped.insert(change.gone.begin(), change.gone.end());
+    for (const std::uint64_t number : change.gone) came_.erase(number);
+    if (change.extent == 0) continue;
+    came_.insert(change.extent);
+    plan_.dropped.erase(change.extent);
+  }
 }
 
 void Recovery::note_corrupt(const BadRange& bad, Lsn end) {
@@ -354,11 +405,13 @@ void Recovery::note_corrupt(const BadRange& bad, Lsn end) {
 void Recovery::find_missing() {
   std::set<std::uint64_t> found;
   for (const FoundSegment& segment : plan_.segments) found.insert(segment.extent.number);
+  for (const SegmentExtent& extent : plan_.extents) found.insert(extent.number);
   if (plan_.snapshots.best) {
     MessageIndex& index = plan_.snapshots.best->index;
     for (const std::uint64_t number : index.segments()) {
       if (found.contains(number)) continue;
-      const bool told = number >= segment_of(start_) || plan_.dropped.contains(number);
+      const bool later = !is_extent(number) && number >= segment_of(start_);
+      const bool told = later || plan_.dropped.contains(number);
       if (!told) {
         const auto& ranges = index.ranges(number);
         plan_.report.lost.insert(plan_.report.lost.end(), ranges.begin(), ranges.end());
@@ -366,13 +419,14 @@ void Recovery::find_missing() {
       index.drop_segment(number);
       if (told) continue;
       plan_.report.corrupt.push_back({segment_begin(number), segment_begin(number + 1),
-                                      segment_name(number), "the file is missing"});
+                                      data_file_name(number), "the file is missing"});
     }
     for (const std::uint64_t number : found) {
       const bool before = number < segment_of(start_ - 1);
       if (before && !index.has_segment(number)) plan_.dropped.insert(number);
     }
   }
+  find_missing_extents(found);
   std::erase_if(plan_.segments, [&](const FoundSegment& segment) {
     return plan_.dropped.contains(segment.extent.number);
   });
@@ -384,6 +438,26 @@ void Recovery::find_missing() {
                                     segment_name(segment.extent.number),
                                     "no valid segment header"});
   }
+}
+
+// An extent that neither the snapshot nor a later record knows was being made.
+void Recovery::find_missing_extents(const std::set<std::uint64_t>& found) {
+  const auto corrupt = [&](std::uint64_t number, Lsn end, const char* reason) {
+    plan_.report.corrupt.push_back({segment_begin(number), end, extent_name(number), reason});
+  };
+  for (const std::uint64_t number : came_) {
+    if (!found.contains(number)) corrupt(number, segment_begin(number + 1), "the file is missing");
+  }
+  for (const SegmentExtent& extent : plan_.extents) {
+    const std::uint64_t number = extent.number;
+    const auto& best = plan_.snapshots.best;
+    const bool known = came_.contains(number) || (best && best->index.has_segment(number));
+    if (!known) plan_.dropped.insert(number);
+    if (extent.uuid_prefix || plan_.dropped.contains(number)) continue;
+    corrupt(number, extent.data_begin(), "no valid extent header");
+  }
+  std::erase_if(plan_.extents,
+                [&](const SegmentExtent& extent) { return plan_.dropped.contains(extent.number); });
 }
 
 void Recovery::decide_clean() {

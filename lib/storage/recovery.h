@@ -56,6 +56,7 @@ struct RecoveryPlan {
   std::uint64_t segment_bytes = 0;
   std::uint32_t feature_level = kFeatureLevelFirst;
   std::vector<FoundSegment> segments;  // rising; those that the log is made of
+  std::vector<SegmentExtent> extents;  // rising; those that hold messages
   std::set<std::uint64_t> dropped;     // by a record, or long ago: their files go
   std::vector<std::uint64_t> empty;    // last files that never became segments: removed
   std::vector<std::uint64_t> orphans;  // last files without any sense: set aside

@@ -16,7 +16,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::size_t kKnownMax = 100'000;
+constexpr std::size_t kKnownRangesMax = 100'000;
 
 }  // namespace
 
@@ -206,7 +206,7 @@ void Scrubber::finish_segment() {
   finding.begin = extent.base();
   finding.end = extent.end();
   for (CorruptRange& one : segment->corrupt) {
-    if (known_.size() >= kKnownMax || !known_.insert(one.begin).second) continue;
+    if (known_.size() >= kKnownRangesMax || !known_.insert(one.begin).second) continue;
     ++stats_.findings;
     finding.corrupt.push_back(std::move(one));
   }

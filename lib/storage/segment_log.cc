@@ -158,7 +158,8 @@ Result<RecordView> SegmentLog::read(Lsn begin, std::vector<std::byte>& buffer) {
   ASSIGN_OR_RETURN(const SegmentSet::Place place, segments_.place(begin));
   const std::string where = SegmentSet::describe(place.extent.number);
   const bool in_data = place.offset >= kSegmentDataOffset && place.offset % kRecordAlignment == 0;
-  if (!in_data || begin >= positions_.written) return bad_record(begin, "no record begins here");
+  const bool written = is_extent(place.extent.number) || begin < positions_.written;
+  if (!in_data || !written) return bad_record(begin, "no record begins here");
 
   // One read for the usual record, a second where it is longer.
   constexpr std::size_t kFirstRead = 16 * 1024;

@@ -20,6 +20,7 @@ struct SegmentExtent {
   std::uint64_t segment_bytes = 0;
   // Unknown where the header is damaged: then the first record that verifies decides.
   std::optional<std::uint32_t> uuid_prefix;
+  std::uint64_t extent_bytes = 0;  // of an extent's file
 
   base::Lsn base() const { return base::Lsn(number * segment_bytes); }
   base::Lsn data_begin() const { return base() + kSegmentDataOffset; }

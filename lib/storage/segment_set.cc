@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "storage/segment_header.h"
+#include "storage/extent_header.h"
 
 namespace sluice::storage {
 
@@ -21,8 +21,24 @@ void SegmentSet::add(const SegmentExtent& extent, std::shared_ptr<runtime::File>
 std::vector<std::uint64_t> SegmentSet::numbers() const {
   std::vector<std::uint64_t> numbers;
   numbers.reserve(segments_.size());
-  for (const auto& [number, segment] : segments_) numbers.push_back(number);
+  for (const auto& [number, segment] : segments_) {
+    if (!is_extent(number) && !segment.retired) numbers.push_back(number);
+  }
   return numbers;
+}
+
+std::vector<std::uint64_t> SegmentSet::extents() const {
+  std::vector<std::uint64_t> numbers;
+  for (auto at = segments_.lower_bound(kExtentNumberFirst); at != segments_.end(); ++at) {
+    if (!at->second.retired) numbers.push_back(at->first);
+  }
+  return numbers;
+}
+
+std::uint64_t SegmentSet::file_bytes(std::uint64_t number) const {
+  const auto found = segments_.find(number);
+  if (found == segments_.end()) return 0;
+  return is_extent(number) ? found->second.extent.extent_bytes : segment_bytes_;
 }
 
 base::Result<SegmentSet::Place> SegmentSet::place(base::Lsn lsn) {
@@ -35,7 +51,7 @@ base::Result<SegmentSet::Place> SegmentSet::place(base::Lsn lsn) {
   Segment& segment = found->second;
   segment.used_at = ++uses_;
   if (!segment.file) {
-    const std::string path = folder_ + "/" + segment_name(number);
+    const std::string path = folder_ + "/" + data_file_name(number);
     ASSIGN_OR_RETURN(segment.file, fs_.open(path, runtime::OpenMode::kRead));
     close_longest_unused();
   }
@@ -54,6 +70,8 @@ void SegmentSet::close_longest_unused() {
   if (open > open_files_max_) longest->file.reset();
 }
 
-std::string SegmentSet::describe(std::uint64_t number) { return "segment " + segment_name(number); }
+std::string SegmentSet::describe(std::uint64_t number) {
+  return (is_extent(number) ? "extent " : "segment ") + data_file_name(number);
+}
 
 }  // namespace sluice::storage

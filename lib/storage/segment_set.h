@@ -14,8 +14,9 @@
 
 namespace sluice::storage {
 
-// The segments that exist and the files open for reading them. At most `open_files_max` are open
-// at a time, the longest unused is closed; a file in a reader's hands stays open. Loop thread.
+// The segments and extents that exist and the files open for reading them. At most `open_files_max`
+// are open at a time, the longest unused is closed; a file in a reader's hands stays open. Loop
+// thread.
 class SegmentSet {
  public:
   SegmentSet(runtime::FileSystem& fs, std::string folder, std::uint64_t segment_bytes,
@@ -24,9 +25,15 @@ class SegmentSet {
   // `file` may be null: it is opened when it is first read.
   void add(const SegmentExtent& extent, std::shared_ptr<runtime::File> file);
   void remove(std::uint64_t number) { segments_.erase(number); }
+  // Something has taken its place; it can be read until it is removed, and is not told of any more.
+  void retire(std::uint64_t number) { segments_.at(number).retired = true; }
 
   bool contains(std::uint64_t number) const { return segments_.contains(number); }
+  // Of segments, and of extents; rising.
   std::vector<std::uint64_t> numbers() const;
+  std::vector<std::uint64_t> extents() const;
+  // How much disk space one takes; 0 where it does not exist.
+  std::uint64_t file_bytes(std::uint64_t number) const;
   std::uint64_t number_of(base::Lsn lsn) const { return lsn.value() / segment_bytes_; }
   std::uint64_t segment_bytes() const { return segment_bytes_; }
 
@@ -46,6 +53,7 @@ class SegmentSet {
     SegmentExtent extent;
     std::shared_ptr<runtime::File> file;
     std::uint64_t used_at = 0;
+    bool retired = false;
   };
 
   void close_longest_unused();

@@ -97,6 +97,8 @@ Result<std::unique_ptr<runtime::File>> SnapshotWrite::open(const std::string& te
   if (from.empty()) return fs_.open(temporary, runtime::OpenMode::kCreate);
   RETURN_IF_ERROR(fs_.rename(from, temporary));
   if (from == space_.reserve) space_.bytes = 0;
+  // Before it gets a third name: no file system may come back with two of them.
+  RETURN_IF_ERROR(fs_.sync_folder(folder_));
   return fs_.open(temporary, runtime::OpenMode::kReadWrite);
 }
 
@@ -119,7 +121,8 @@ void SnapshotWrite::undo(const std::string& temporary) {
   const auto file = fs_.open(temporary, runtime::OpenMode::kRead);
   if (!file) return;
   const auto bytes = (*file)->size();
-  if (space_.bytes == 0 && bytes && *bytes > 0 && fs_.rename(temporary, space_.reserve)) {
+  const bool keep = space_.wanted > 0 && space_.bytes == 0 && bytes && *bytes > 0;
+  if (keep && fs_.rename(temporary, space_.reserve)) {
     space_.bytes = *bytes;
     return;
   }

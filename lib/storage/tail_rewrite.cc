@@ -31,7 +31,11 @@ Result<std::shared_ptr<runtime::File>> rewrite_segment(
   const std::string path = folder + "/" + segment_name(number);
   const std::string temporary = path + std::string(kTemporarySuffix);
   std::shared_ptr<runtime::File> file;
-  if (into) RETURN_IF_ERROR(fs.rename(*into, temporary));
+  if (into) {
+    // Durable before it gets a third name: no file system may come back with two of them.
+    RETURN_IF_ERROR(fs.rename(*into, temporary));
+    RETURN_IF_ERROR(fs.sync_folder(folder));
+  }
   const auto mode = into ? runtime::OpenMode::kReadWrite : runtime::OpenMode::kCreate;
   ASSIGN_OR_RETURN(file, fs.open(temporary, mode));
   std::vector<std::byte> piece;

@@ -18,6 +18,9 @@ namespace sluice::frontend::http {
 
 struct StorageStats {
   std::uint64_t segments = 0;
+  std::uint64_t extents = 0;
+  std::uint64_t compactions = 0;  // counters: extents made, and their bytes
+  std::uint64_t compacted_bytes = 0;
   std::uint64_t log_bytes = 0;        // files of the data folder, recycled segments included
   std::uint64_t log_bytes_limit = 0;  // 0 = the disk alone
   std::uint64_t disk_free_bytes = 0;  // of the file system under the data folder

@@ -115,6 +115,16 @@ std::vector<Sample> samples() {
                        decode_transfer));
   all.push_back(sample(ProducerFact{some_id<base::ProducerId>(8), 2}, decode_producer));
   all.push_back(sample(SegmentsDroppedFact{{1, 2, 9}}, decode_segments_dropped));
+  ExtentSwapFact swap;
+  swap.extent = kExtentNumberFirst + 3;
+  swap.uuid = some_id<base::Id128>(9);
+  swap.bytes = 8'192;
+  swap.header_crc = 0xC0FFEE;
+  swap.replaced = {3, 4, 7, kExtentNumberFirst + 1};
+  swap.streams.push_back({some_key().stream,
+                          {{Sequence(5), 4'096}, {Sequence(900), 70'000}},
+                          {{Sequence(5), Sequence(80)}, {Sequence(900), Sequence(1'000)}}});
+  all.push_back(sample(swap, decode_extent_swap));
   return all;
 }
 

@@ -233,7 +233,7 @@ class LogFuzz {
     const RecoveryReport& report = harness_.report();
     EXPECT_TRUE(report.corrupt.empty())
         << report.corrupt.front().file << ' ' << report.corrupt.front().reason;
-    EXPECT_TRUE(report.bad_snapshots.empty());
+    EXPECT_TRUE(report.bad_snapshots.empty()) << report.bad_snapshots.front();
     ASSERT_GE(report.end, promised);
     survived_ = report.end;
     for (unsigned which = 0; which < kStreams; ++which) {
