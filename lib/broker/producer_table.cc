@@ -1,9 +1,13 @@
 #include "broker/producer_table.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
+#include "base/bytes.h"
 #include "base/check.h"
+#include "base/sha256.h"
 
 namespace sluice::broker {
 
@@ -16,6 +20,25 @@ const ProducerStream* Producer::find(const storage::StreamId& stream) const {
 
 ProducerTable::ProducerTable(std::uint32_t producers_max)
     : producers_max_(std::max<std::uint32_t>(1, producers_max)) {}
+
+base::ProducerId ProducerTable::id_of(const base::QueueId& queue,
+                                      const base::ProducerId& client) const {
+  if (client.is_zero()) return client;
+  std::vector<std::byte> named;
+  base::ByteWriter out(named);
+  out.array(queue.bytes);
+  out.array(client.bytes);
+  const base::Sha256Digest digest = base::sha256(named);
+  base::ProducerId id;
+  std::copy_n(digest.begin(), id.bytes.size(), id.bytes.begin());
+  if (find(id) != nullptr) return id;
+  const Producer* before = find(client);
+  const bool is_older =
+      before != nullptr &&
+      std::any_of(before->streams.begin(), before->streams.end(),
+                  [&](const ProducerStream& mine) { return mine.stream.queue == queue; });
+  return is_older ? client : id;
+}
 
 const Producer* ProducerTable::find(const base::ProducerId& id) const {
   const auto found = producers_.find(id);

@@ -42,6 +42,12 @@ class ProducerTable {
 
   explicit ProducerTable(std::uint32_t producers_max);
 
+  // The id under which records and this table know the producer that names itself `client`, of that
+  // queue: a digest of both, so that whoever may publish to one queue cannot stand in the way of
+  // the producers of another, whatever id it makes up. What an older version has stored for the
+  // queue under `client` itself goes on under that. Zeros stay zeros.
+  base::ProducerId id_of(const base::QueueId& queue, const base::ProducerId& client) const;
+
   const Producer* find(const base::ProducerId& id) const;
   // Greater than every epoch that this id, or any forgotten id, ever had.
   std::uint32_t next_epoch(const base::ProducerId& id) const;

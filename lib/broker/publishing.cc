@@ -270,7 +270,9 @@ void publish(Core& core, base::Now now, const Publish& command) {
   Publishing(core, now, command).run();
 }
 
-void open_publisher(Core& core, base::Now, const OpenPublisher& command) {
+void open_publisher(Core& core, base::Now, const OpenPublisher& asked) {
+  OpenPublisher command = asked;
+  command.producer = core.state.producers.id_of(asked.queue, asked.producer);
   PublisherOpened reply;
   reply.origin = command.origin;
   const auto refuse = [&](Refusal refusal) {

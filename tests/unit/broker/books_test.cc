@@ -238,6 +238,30 @@ TEST(ByteLedger, the_number_of_runs_is_bounded_and_messages_stay_exact) {
   EXPECT_EQ(ledger.bytes(), 0U);
 }
 
+TEST(ProducerTable, a_client_s_id_is_another_one_in_each_queue) {
+  const ProducerTable table(10);
+  const base::ProducerId client(id_of(1));
+  const base::QueueId a(id_of(2));
+  const base::QueueId b(id_of(3));
+  EXPECT_EQ(table.id_of(a, client), table.id_of(a, client));
+  EXPECT_NE(table.id_of(a, client), table.id_of(b, client));
+  EXPECT_NE(table.id_of(a, client), client);
+  EXPECT_EQ(table.id_of(a, {}), base::ProducerId());
+}
+
+TEST(ProducerTable, what_an_older_version_stored_goes_on_under_the_client_s_id) {
+  ProducerTable table(10);
+  storage::MessagesFact fact;
+  fact.producer = base::ProducerId(id_of(1));
+  fact.stream.queue = base::QueueId(id_of(2));
+  fact.producer_epoch = 1;
+  fact.producer_sequence = 1;
+  fact.count = 5;
+  table.accept(fact, base::Lsn(1));
+  EXPECT_EQ(table.id_of(fact.stream.queue, fact.producer), fact.producer);
+  EXPECT_NE(table.id_of(base::QueueId(id_of(3)), fact.producer), fact.producer);
+}
+
 TEST(ProducerTable, the_one_used_longest_ago_is_forgotten) {
   ProducerTable table(2);
   const base::ProducerId a(id_of(1));

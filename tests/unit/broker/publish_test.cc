@@ -181,6 +181,19 @@ TEST_F(PublishTest, a_new_epoch_fences_the_older_one) {
             RefusalCode::kProducerFenced);
 }
 
+TEST_F(PublishTest, a_producer_of_one_queue_does_not_fence_that_of_another) {
+  begin(plain_queue());
+  const auto other = world.make(plain_queue("other"));
+  const auto stranger = world.open(2);
+  for (int i = 0; i < 3; ++i) world.open_publisher(stranger, other, 7);
+  EXPECT_FALSE(publish(1, bodies(1)).refusal.refused());
+  world.restart();
+  session = world.open(1, true);
+  const auto again = world.open_publisher(session, queue, 7, opened.producer_epoch);
+  EXPECT_FALSE(again.refusal.refused());
+  EXPECT_EQ(again.last_sequence, 1U);
+}
+
 TEST_F(PublishTest, a_producer_goes_on_after_a_restart_with_its_epoch) {
   begin(plain_queue());
   publish(1, bodies(3));
