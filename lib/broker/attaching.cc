@@ -64,7 +64,8 @@ std::uint64_t keep_leases(Core& core, base::Now now, const base::SessionId& id) 
   return kept;
 }
 
-// What a session that was resumed has never seen of the subscription.
+// What a session that was resumed has never seen of the subscription. What another attachment of it
+// has taken over, or got itself, is that one's.
 void end_unseen_leases(Core& core, const Attachment& attachment, const Session& session,
                        base::Epoch last_epoch) {
   const std::string client = session.client;
@@ -72,7 +73,8 @@ void end_unseen_leases(Core& core, const Attachment& attachment, const Session& 
     Lease& lease = *core.state.leases.find(epoch);
     const bool mine =
         lease.subscription == attachment.subscription && lease.dead == attachment.dead;
-    if (!mine || lease.ending || epoch <= last_epoch) continue;
+    const bool is_kept = mine && !lease.ending && lease.attachment == AttachmentHandle();
+    if (!is_kept || epoch <= last_epoch) continue;
     core.end_lease(lease, SessionEnd::kClosed, client);
   }
 }

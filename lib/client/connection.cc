@@ -46,6 +46,10 @@ base::Result<Connection::Answer> Connection::request(const wire::Body& body,
 void Connection::add_user(ConnectionUser* user) { impl_->add_user(user); }
 void Connection::remove_user(ConnectionUser* user) { impl_->remove_user(user); }
 bool Connection::ready() const { return impl_->state().open(); }
+std::uint64_t& Connection::last_epoch(const base::QueueId& queue, base::ShardIndex shard,
+                                      std::string_view subscription) {
+  return impl_->last_epoch(queue, shard, subscription);
+}
 std::uint64_t Connection::next_request() { return impl_->next_request(); }
 wire::FrameHeader Connection::header(std::uint64_t request) const {
   return impl_->state().header(request);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "access/key_files.h"
 #include "base/ids.h"
@@ -120,6 +121,11 @@ class Connection {
   bool send(const wire::Body& body, std::uint64_t request);
   // `frame` is whole, with a header of header(). Not copied; it stays untouched until released.
   bool send(std::shared_ptr<OutboundBuffer> frame);
+
+  // The epoch of the last delivery that this session received from a subscription's shard, by
+  // whichever of its consumers; 0 = none yet. Stays in its place as long as the connection.
+  std::uint64_t& last_epoch(const base::QueueId& queue, base::ShardIndex shard,
+                            std::string_view subscription);
 
   base::MonoTime now() const;
   const ConnectionOptions& options() const;

@@ -171,6 +171,11 @@ void Connection::Impl::remove_user(ConnectionUser* user) {
   std::erase(users_, user);
 }
 
+std::uint64_t& Connection::Impl::last_epoch(const base::QueueId& queue, base::ShardIndex shard,
+                                            std::string_view subscription) {
+  return last_epochs_[{queue, shard, std::string(subscription)}];
+}
+
 bool Connection::Impl::send(const wire::Body& body, std::uint64_t request) {
   if (!state_.open()) return false;
   scratch_.clear();
@@ -259,6 +264,9 @@ void Connection::Impl::begin_session(const wire::Welcome& welcome) {
   software_ = welcome.software;
   features_ = welcome.features;
   last_problem_.clear();
+  if (!state_.resumed()) {
+    for (auto& [place, epoch] : last_epochs_) epoch = 0;
+  }
   for (ConnectionUser* user : users_) user->on_session(state_.resumed());
 }
 

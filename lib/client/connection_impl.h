@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "client/connection.h"
@@ -38,6 +40,8 @@ class Connection::Impl {
   bool send(const wire::Body& body, std::uint64_t request);
   bool send(std::shared_ptr<OutboundBuffer> frame);
   std::uint64_t next_request() { return ++last_request_; }
+  std::uint64_t& last_epoch(const base::QueueId& queue, base::ShardIndex shard,
+                            std::string_view subscription);
 
   base::MonoTime now() const { return transport_->now(); }
   base::MonoTime after(base::Millis timeout) const;
@@ -71,6 +75,7 @@ class Connection::Impl {
   SessionState state_;
   std::vector<ConnectionUser*> users_;
   std::uint64_t last_request_ = 0;
+  std::map<std::tuple<base::QueueId, base::ShardIndex, std::string>, std::uint64_t> last_epochs_;
   std::uint64_t sessions_ = 0;  // begun or resumed
   std::string software_;        // the broker's
   std::uint64_t features_ = 0;  // the broker's

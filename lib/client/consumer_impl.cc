@@ -32,7 +32,10 @@ Consumer::Impl::Impl(Connection& connection, ConsumerOptions options, ResolvedQu
   const std::uint64_t messages = std::max<std::uint64_t>(options_.messages_max / shards, 1);
   const std::uint64_t bytes = std::max<std::uint64_t>(options_.bytes_max / shards, 1);
   for (std::uint64_t i = 0; i < shards; ++i) {
-    attachments_.emplace_back(DeliveryCredit(messages, bytes));
+    Attachment& attachment = attachments_.emplace_back(DeliveryCredit(messages, bytes));
+    const base::ShardIndex shard(static_cast<std::uint16_t>(i));
+    attachment.session_last_epoch = &connection_.last_epoch(
+        queue_.id, shard, options_.subscription.empty() ? "default" : options_.subscription);
   }
   connection_.add_user(this);
 }
@@ -211,7 +214,7 @@ void Consumer::Impl::attach(base::MonoTime now) {
     attach.subscription = options_.subscription;
     attach.messages_limit = limits.messages;
     attach.bytes_limit = limits.bytes;
-    attach.last_epoch = attachment.last_epoch;
+    attach.last_epoch = *attachment.session_last_epoch;
     const std::uint64_t request = connection_.next_request();
     if (options_.at_most_once && (connection_.features() & wire::kFeatureAttachModes) == 0) {
       fail(base::Error(base::ErrorCode::kUnimplemented,
@@ -416,6 +419,7 @@ void Consumer::Impl::abandon(const base::Error& error) {
 void Consumer::Impl::on_deliver(Attachment& attachment, wire::Deliver deliver,
                                 InboundFrame inbound) {
   attachment.last_epoch = std::max(attachment.last_epoch, deliver.epoch);
+  *attachment.session_last_epoch = std::max(*attachment.session_last_epoch, deliver.epoch);
   base::Result<DeliveredBatch> batch = DeliveredBatch::from(
       std::move(inbound), std::move(deliver), shard_of(attachment), connection_.now());
   if (!batch.has_value()) {

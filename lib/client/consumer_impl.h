@@ -51,7 +51,8 @@ class Consumer::Impl final : public ConnectionUser {
     Phase phase = Phase::kClosed;
     std::uint64_t open_request = 0;
     std::uint32_t handle = 0;
-    std::uint64_t last_epoch = 0;  // of the last delivery of this session
+    std::uint64_t last_epoch = 0;                 // of the last delivery of this session
+    std::uint64_t* session_last_epoch = nullptr;  // the same over all consumers of the connection
     std::optional<base::MonoTime> retry_at;
     SettleQueue settles;
     DeliveryCredit credit;

@@ -258,5 +258,58 @@ TEST(Restart, the_state_is_the_replayed_one) {
   EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
 }
 
+TEST(Restart, what_was_lost_on_the_way_comes_again_at_once_and_uncounted) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 2);
+  const auto before = world.open(1);
+  const auto handle = world.attach(before, queue, "default", 2).attachment;
+  const auto arrived = world.take();
+  world.fill(queue, 3);
+  world.credit(before, handle, 5);
+  EXPECT_THAT(world.take(), SizeIs(3));  // lost
+  for (const bool restarts : {false, true}) {
+    if (restarts) world.restart();
+    const auto session = world.open(1, true);
+    const auto attachment =
+        world.attach(session, queue, "default", 3, 1U << 20, 0, false, arrived.back().epoch)
+            .attachment;
+    world.tick();
+    const auto again = world.take();
+    EXPECT_EQ(World::sequences(again), numbers(3, 5));
+    EXPECT_EQ(again.front().stalls, 0);
+    EXPECT_EQ(world.stats().in_flight, 5U);
+    EXPECT_EQ(world.settle(SettleKind::kRelease, session, attachment, {again[0].receipt()}).settled,
+              1U);
+    world.credit(session, attachment, 4);
+    EXPECT_EQ(World::sequences(world.take()), numbers(3, 3));
+    if (restarts) {
+      const Receipt first{arrived[0].epoch, {base::Sequence(1), base::Sequence(2)}};
+      EXPECT_EQ(world.settle(SettleKind::kAck, session, attachment, {first}).settled, 2U);
+    }
+  }
+  EXPECT_EQ(world.stats().stalled, 0U);
+}
+
+TEST(Restart, several_attachments_of_a_session_share_what_it_has_kept) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 4);
+  const auto before = world.open(1);
+  world.attach(before, queue, "default", 2);
+  world.attach(before, queue, "default", 2);
+  const auto got = world.take();
+  ASSERT_THAT(got, SizeIs(4));
+  const auto session = world.open(1, true);
+  const base::Epoch last = got.back().epoch;
+  world.attach(session, queue, "default", 2, 1U << 20, 0, false, last);
+  const auto second = world.attach(session, queue, "default", 2, 1U << 20, 0, false, last);
+  EXPECT_THAT(world.take(), SizeIs(0));
+  for (const Got& one : got) {
+    EXPECT_EQ(world.settle(SettleKind::kAck, session, second.attachment, {one.receipt()}).settled,
+              1U);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::broker

@@ -241,8 +241,10 @@ class World {
   AttachReply attach(SessionHandle session, const base::QueueId& queue,
                      const std::string& subscription = "default",
                      std::uint64_t messages = 1'000'000, std::uint64_t bytes = 1ULL << 40,
-                     std::uint16_t shard = 0, bool at_most_once = false) {
+                     std::uint16_t shard = 0, bool at_most_once = false,
+                     std::optional<base::Epoch> last_epoch = std::nullopt) {
     Attach command;
+    command.last_epoch = last_epoch;
     command.origin = {session, RequestId(3)};
     command.queue = queue;
     command.subscription = subscription;

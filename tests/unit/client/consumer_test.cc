@@ -211,6 +211,19 @@ TEST_F(ConsumerTest, SaysWhichDeliveriesArrivedWhenItAttachesAgain) {
   EXPECT_EQ(broker_.last_epochs.back(), 0U);
 }
 
+TEST_F(ConsumerTest, SaysOfAllConsumersOfTheSessionWhichDeliveriesArrived) {
+  ASSERT_THAT(open(), IsOk());
+  ConsumerOptions options;
+  options.queue = "orders";
+  options.subscription = "default";
+  base::Result<std::unique_ptr<Consumer>> other = Consumer::open(*connection_, options);
+  ASSERT_THAT(other, IsOk());
+  broker_.deliver({"a"});
+  const std::uint64_t last = fetch().epoch().value();
+  reconnect();
+  EXPECT_EQ(broker_.last_epochs, std::vector<std::uint64_t>({0, 0, last, last}));
+}
+
 TEST_F(ConsumerTest, WhatIsInHandIsStaleWhenTheSessionIsLost) {
   ASSERT_THAT(open(), IsOk());
   broker_.deliver({"a", "b"});

@@ -260,6 +260,18 @@ TEST_F(FrameDispatchTest, AStaleShardMapIsRefusedAndTheNewOneFollows) {
   EXPECT_EQ(commands_.count<broker::Attach>(), 0U);
 }
 
+TEST_F(FrameDispatchTest, AnAttachSaysWhichDeliveriesHaveArrived) {
+  wire::FrameHeader header = open(peer_);
+  header.request = 8;
+  wire::Attach attach;
+  attach.queue = commands_.queue_id;
+  attach.map_version = 1;
+  attach.last_epoch = 77;
+  receive(peer_, header, attach);
+  ASSERT_NE(commands_.last<broker::Attach>(), nullptr);
+  EXPECT_EQ(commands_.last<broker::Attach>()->last_epoch, base::Epoch(77));
+}
+
 TEST_F(FrameDispatchTest, APublishIsAViewOfTheFrame) {
   wire::FrameHeader header = open(peer_);
   header.request = 9;
