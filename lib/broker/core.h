@@ -43,6 +43,15 @@ struct DryRun {
   std::vector<TaskSample> samples;
 };
 
+// A seek with more to settle than one step may: ticks go on, and answer it.
+struct RunningSeek {
+  Origin origin;
+  storage::SubscriptionKey key;
+  base::Sequence position;
+  base::Sequence from;     // what lies before it is settled
+  bool has_begun = false;  // what comes back is back
+};
+
 // What the commands work on: the state, the process's own books, and the way into the log. One a
 // broker; the files settle.cc, delivery.cc, ... hold the rules, each as functions on a Core.
 class Core final : public LeaseWatcher {
@@ -125,6 +134,7 @@ class Core final : public LeaseWatcher {
   std::deque<Ending> endings;
   // Subscriptions that may have more dead letters than they may; ticks see to it.
   std::set<std::pair<base::QueueId, base::SubscriptionId>> overfull;
+  std::deque<RunningSeek> seeks;  // the first one runs
   // Until then recovered leases are kept for their sessions; nullopt = that is over.
   std::optional<base::MonoTime> recovery_ends;
 

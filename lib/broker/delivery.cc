@@ -139,7 +139,7 @@ Room Delivery::room_of(const Attachment& attachment) const {
   room.bytes =
       attachment.bytes < attachment.bytes_limit ? attachment.bytes_limit - attachment.bytes : 0;
   room.frame_bytes = core_.options.delivery_bytes_max;
-  room.any_size = attachment.outstanding == 0;
+  room.any_size = attachment.takes_any_size();
   return room;
 }
 
@@ -321,6 +321,7 @@ void wake_held_back(Core& core, const Queue& queue, base::SubscriptionId id) {
 bool deliver(Core& core, base::Now now, Subscription& subscription) {
   const bool more_dead = deliver_dead(core, now, subscription);
   Queue& queue = subscription.stream().queue();
+  if (subscription.seeking) return more_dead;
   subscription.held_back = dead_letters_full(queue, subscription.id());
   if (subscription.held_back) return more_dead;
   wake_held_back(core, queue, subscription.id());

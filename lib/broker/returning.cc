@@ -247,6 +247,11 @@ void remove(Core& core, Subscription& subscription, storage::RemoveCause cause,
   record_ranges(core, subscription, std::move(fact), ranges);
 }
 
+std::uint64_t entries_in(const Subscription& subscription, SequenceRange range) {
+  return subscription.retries().known().count_in(range) + subscription.delays().count_in(range) +
+         subscription.stream().expiry().known().count_in(range);
+}
+
 bool dead_letters_full(const Queue& queue, base::SubscriptionId id) {
   const DeadLetterConfig& settings = queue.settings(id).dead_letter;
   if (settings.overflow != DeadOverflow::kBlock || settings.bytes_max == 0) return false;

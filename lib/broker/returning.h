@@ -47,6 +47,10 @@ void expire(Core& core, base::Now now, Subscription& subscription, const Ranges&
 void remove(Core& core, Subscription& subscription, storage::RemoveCause cause,
             const Ranges& ranges);
 
+// How many entries of the side index know something of the messages of `range`, at most: what
+// removing them costs, as all others leave with their run.
+std::uint64_t entries_in(const Subscription& subscription, base::SequenceRange range);
+
 // True while deadLetter.overflow Block holds the subscription's deliveries back.
 bool dead_letters_full(const Queue& queue, base::SubscriptionId id);
 

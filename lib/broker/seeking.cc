@@ -33,21 +33,86 @@ base::Result<Sequence> position_of(Core& core, const Stream& stream, const Seek&
   return base::invalid_argument("to: is unknown");
 }
 
-// What stands before `position` is done with, whoever holds it.
-void skip(Core& core, Subscription& subscription, Sequence position) {
-  if (position <= Sequence(1)) return;
+// What a seek may settle at once, so that the loop is not held up; counted as in Budget.
+constexpr std::int64_t kSkippedPerStep = 2048;
+
+// The front of `range` that costs about `entries_max`; at least one message.
+SequenceRange affordable(const Subscription& subscription, SequenceRange range,
+                         std::uint64_t entries_max) {
+  while (range.count() > 1 && entries_in(subscription, range) > entries_max) {
+    range.last = range.first + (range.count() / 2 - 1);
+  }
+  return range;
+}
+
+// What stands in [from, position) is done with, whoever holds it; as far as the budget goes, and
+// `from` with it. Returns true when nothing is left.
+bool skip(Core& core, Subscription& subscription, Sequence& from, Sequence position,
+          Budget& budget) {
+  if (position <= from) return true;
   storage::SettledFact fact;
   fact.key = subscription.key();
   Ranges skipped;
-  subscription.gone().for_each_gap(Sequence(1), position - 1, [&](SequenceRange gap) {
-    skipped.push_back(gap);
-    return true;
-  });
-  // What is damaged is discarded by its own command only.
-  for (const SequenceRange& bad : subscription.quarantined_in({Sequence(1), position - 1})) {
-    cut_range(skipped, bad);
+  auto gap = subscription.gone().next_gap({from, position - 1});
+  while (gap && !budget.spent()) {
+    const SequenceRange front = affordable(subscription, *gap, budget.left());
+    budget.take(1 + entries_in(subscription, front));
+    Ranges going{front};
+    // What is damaged is discarded by its own command only.
+    for (const SequenceRange& bad : subscription.quarantined_in(front)) cut_range(going, bad);
+    for (const SequenceRange& part : going) append_range(skipped, part);
+    from = front.last + 1;
+    gap.reset();
+    if (from < position) gap = subscription.gone().next_gap({from, position - 1});
   }
-  record_ranges(core, subscription, std::move(fact), skipped);
+}
+record_ranges(core, subscription, std::move(fact), skipped);
+return !gap;
+}
+
+// What is settled behind `position` and still kept is ready again. False = the log cannot hold
+// that.
+bool bring_back(Core& core, Subscription& subscription, Sequence position) {
+  const Stream& stream = subscription.stream();
+  if (position >= stream.next()) return true;
+  const Ranges back = stream.rewindable(subscription, {position, stream.next() - 1});
+  if (!back.empty() && core.log.feature_level() < kSeekLevel) return false;
+  storage::RewoundFact fact;
+  fact.key = subscription.key();
+  record_ranges(core, subscription, std::move(fact), back);
+  return true;
+}
+
+void refuse_seek(Core& core, const Origin& origin, Refusal refusal) {
+  SeekReply reply;
+  reply.origin = origin;
+  reply.refusal = std::move(refusal);
+  core.effects.emit(Wait{}, std::move(reply));
+}
+
+// One step of it. Returns true when it is answered.
+bool step(Core& core, Subscription& subscription, RunningSeek& seek, Budget& budget) {
+  core.touch(subscription);
+  if (!seek.has_begun && !bring_back(core, subscription, seek.position)) {
+    refuse_seek(
+        core, seek.origin,
+        {RefusalCode::kUnimplemented,
+         "the log is of feature level 1, which cannot bring settled messages back: start the "
+         "broker once with --log-feature-level 2"});
+    return true;
+  }
+  seek.has_begun = true;
+  if (!skip(core, subscription, seek.from, seek.position, budget)) return false;
+  SeekReply reply;
+  reply.origin = seek.origin;
+  reply.sequence = seek.position;
+  core.effects.emit(Core::wait_for(subscription), std::move(reply));
+  return true;
+}
+
+bool is_seeking(const Core& core, const storage::SubscriptionKey& key) {
+  return std::any_of(core.seeks.begin(), core.seeks.end(),
+                     [&](const RunningSeek& other) { return other.key == key; });
 }
 
 }  // namespace
@@ -68,46 +133,50 @@ base::Result<Sequence> first_accepted_at(Core& core, const Stream& stream, base:
 }
 
 void seek(Core& core, const Seek& command) {
-  SeekReply reply;
-  reply.origin = command.origin;
-  const auto refuse = [&](RefusalCode code, std::string message) {
-    reply.refusal = {code, std::move(message)};
-    core.effects.emit(Wait{}, std::move(reply));
+  const auto refuse_it = [&](RefusalCode code, std::string message) {
+    refuse_seek(core, command.origin, {code, std::move(message)});
   };
   Queue* queue = core.state.queue(command.queue);
   if (queue == nullptr) {
-    return refuse(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
+    return refuse_it(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
   }
   Stream* stream = queue->stream(command.shard);
   if (stream == nullptr) {
-    return refuse(RefusalCode::kUnknownShard, "queue " + queue->name() + " has no shard " +
-                                                  std::to_string(command.shard.value()));
+    return refuse_it(RefusalCode::kUnknownShard, "queue " + queue->name() + " has no shard " +
+                                                     std::to_string(command.shard.value()));
   }
   const auto id = queue->find_subscription(command.subscription);
   if (!id) {
-    return refuse(RefusalCode::kUnknownSubscription,
-                  "queue " + queue->name() + " has no subscription " + command.subscription +
-                      "; declared are: " + queue->subscription_names());
+    return refuse_it(RefusalCode::kUnknownSubscription,
+                     "queue " + queue->name() + " has no subscription " + command.subscription +
+                         "; declared are: " + queue->subscription_names());
   }
   Subscription& subscription = *stream->find(*id);
   const base::Result<Sequence> position = position_of(core, *stream, command);
-  if (!position) return refuse(RefusalCode::kInvalidArgument, position.error().message());
-  Ranges back;
-  if (*position < stream->next()) {
-    back = stream->rewindable(subscription, {*position, stream->next() - 1});
+  if (!position) return refuse_it(RefusalCode::kInvalidArgument, position.error().message());
+  RunningSeek running{command.origin, subscription.key(), *position, Sequence(1), false};
+  if (!subscription.seeking) {
+    Budget budget(kSkippedPerStep);
+    if (step(core, subscription, running, budget)) return;
+    subscription.seeking = true;
   }
-  if (!back.empty() && core.log.feature_level() < kSeekLevel) {
-    return refuse(RefusalCode::kUnimplemented,
-                  "the log is of feature level 1, which cannot bring settled messages back: start "
-                  "the broker once with --log-feature-level 2");
+  core.seeks.push_back(running);
+}
+
+void go_on_seeking(Core& core, Budget& budget) {
+  while (!core.seeks.empty() && !budget.spent()) {
+    RunningSeek& running = core.seeks.front();
+    const storage::SubscriptionKey key = running.key;
+    Subscription* subscription = core.state.subscription(key);
+    if (subscription == nullptr) {
+      refuse_seek(core, running.origin,
+                  {RefusalCode::kUnknownSubscription, "the subscription was removed meanwhile"});
+    } else if (!step(core, *subscription, running, budget)) {
+      return;
+    }
+    core.seeks.pop_front();
+    if (subscription != nullptr) subscription->seeking = is_seeking(core, key);
   }
-  skip(core, subscription, *position);
-  storage::RewoundFact fact;
-  fact.key = subscription.key();
-  record_ranges(core, subscription, std::move(fact), back);
-  core.touch(subscription);
-  reply.sequence = *position;
-  core.effects.emit(Core::wait_for(subscription), std::move(reply));
 }
 
 }  // namespace sluice::broker

@@ -26,10 +26,12 @@ struct Attachment {
   bool dead = false;     // consumes the subscription's dead letters
   bool in_ring = false;  // stands in Subscription::ring, or dead_ring
 
-  // A message of any size may follow when nothing is outstanding.
+  // A message of any size may follow when nothing is outstanding. What is settled before it is sent
+  // never is, so that there the first message beyond the bytes is the last one.
   bool has_credit() const {
-    return messages < messages_limit && (bytes < bytes_limit || outstanding == 0);
+    return messages < messages_limit && (bytes < bytes_limit || takes_any_size());
   }
+  bool takes_any_size() const { return at_most_once ? bytes < bytes_limit : outstanding == 0; }
 };
 
 // A session's right to publish to one stream, as one producer.

@@ -121,8 +121,15 @@ Ranges Stream::rewindable(const Subscription& subscription, base::SequenceRange 
 }
 
 void Stream::rewind(Subscription& subscription, base::SequenceRange range) {
-  for (const base::SequenceRange& part : rewindable(subscription, range)) subscription.rewind(part);
+  for (const base::SequenceRange& part : rewindable(subscription, range)) {
+    subscription.rewind(part);
+    delays_.known().for_each_range(part.first, part.last, [&](base::SequenceRange delayed) {
+      subscription.delay(delayed);
+      return true;
+    });
+  }
   expiry_.rearm();
+  if (!subscription.delays().empty()) delays_.rearm();
 }
 
 Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t number, bool all) {

@@ -61,7 +61,8 @@ class Stream {
   void revive(Subscription& subscription, base::Sequence sequence);
 
   // What of the range is settled in `subscription` is ready again, as far as another subscription
-  // still has it; so nothing of it was ever counted off.
+  // still has it; so nothing of it was ever counted off. A deliver-at holds again, as long as
+  // another subscription waits for it too.
   void rewind(Subscription& subscription, base::SequenceRange range);
   // The parts of the range that rewind() would bring back.
   Ranges rewindable(const Subscription& subscription, base::SequenceRange range) const;

@@ -165,6 +165,7 @@ class Subscription {
   base::Lsn last_record_end;                   // of the latest record about this subscription
   bool touched = false;                        // stands in Core's list
   bool held_back = false;                      // not served: the dead letters have no room
+  bool seeking = false;                        // not served: Core::seeks
   // The oldest message that statistics asked for, and when it was accepted.
   std::optional<std::pair<base::Sequence, base::WallTime>> oldest_known;
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/returning.h"
+#include "broker/seeking.h"
 
 namespace sluice::broker {
 
@@ -147,20 +148,29 @@ Ranges expirable(const Subscription& subscription, base::SequenceRange run) {
   return expirable;
 }
 
+// True when single messages may have entries of their own, so that a run is not cheap.
+bool has_entries(const Stream& stream) {
+  const auto& all = stream.subscriptions();
+  return std::any_of(all.begin(), all.end(), [](const auto& subscription) {
+    return !subscription->retries().empty() || !subscription->delays().empty();
+  });
+}
+
 void expire_messages(Core& core, base::Now now, Budget& budget) {
   while (!budget.spent()) {
     Stream* stream = core.expiries.due(now.wall);
     if (stream == nullptr) return;
     const bool drops = stream->queue().config().expiry_action == ExpiryAction::kDrop;
     while (!budget.spent()) {
-      const std::uint64_t run_max = drops ? kRunMax : budget.left();
+      const std::uint64_t run_max = drops && !has_entries(*stream) ? kRunMax : budget.left();
       const auto run = stream->expiry().pop_due(now.wall, run_max);
       if (!run) break;
       for (const auto& subscription : stream->subscriptions()) {
         const Ranges over = expirable(*subscription, *run);
+        const std::uint64_t entries =
+            subscription->retries().known().count_in(*run) + subscription->delays().count_in(*run);
         expire(core, now, *subscription, over);
-        drops ? take_run(budget, over.size() * kMessagesPerUnit)
-              : budget.take(1 + count_messages(over));
+        budget.take(1 + entries + (drops ? over.size() : count_messages(over)));
       }
     }
     core.expiries.set(*stream, stream->expiry().earliest());
@@ -226,6 +236,7 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   expire_dead_letters(core, now, budget);
   trim_overfull(core, budget);
   clear_index(core, budget);
+  go_on_seeking(core, budget);
 }
 
 void forget_sessions(Core& core, base::Now now) {
@@ -237,7 +248,8 @@ void forget_sessions(Core& core, base::Now now) {
 
 std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   const bool is_unfinished = !core.endings.empty() || !core.unfinished.empty() ||
-                             !core.state.leaving.empty() || !core.overfull.empty();
+                             !core.state.leaving.empty() || !core.overfull.empty() ||
+                             !core.seeks.empty();
   if (is_unfinished) return now.mono;
   std::optional<base::MonoTime> next;
   const auto offer = [&](std::optional<base::MonoTime> time) {

@@ -66,6 +66,18 @@ TEST_F(AtMostOnceTest, credit_counts_as_for_others_and_a_settle_does_nothing) {
   EXPECT_EQ(world.take().size(), 2U);
 }
 
+TEST_F(AtMostOnceTest, the_credit_in_bytes_is_exceeded_by_one_message_at_most) {
+  world.send(queue, std::vector<base::Message>(50, with_body(std::string(1'000, 'x'))));
+  const auto session = world.open(2);
+  const auto handle = world.attach(session, queue, "default", 100, 1'500, 0, true).attachment;
+  world.tick();
+  EXPECT_EQ(world.take().size(), 2U);
+  world.credit(session, handle, 100, 1'600);  // less than was taken
+  EXPECT_THAT(world.take(), IsEmpty());
+  world.credit(session, handle, 100, 2'500);
+  EXPECT_EQ(world.take().size(), 1U);
+}
+
 TEST_F(AtMostOnceTest, others_beside_it_still_lease) {
   world.fill(queue, 4);
   attach(world.open(2), 2);

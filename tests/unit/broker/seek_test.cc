@@ -92,6 +92,122 @@ TEST_F(SeekTest, dead_letters_stay_dead) {
   EXPECT_EQ(world.stats().dead_lettered, 10U);
 }
 
+TEST_F(SeekTest, to_the_end_and_back_delivers_nothing_before_its_time) {
+  take();
+  base::Message later = with_body("later");
+  later.deliver_at = world.now.wall + 60'000;
+  world.send(queue, {later});
+  world.seek(queue, Seek::To::kEnd);
+  world.seek(queue, Seek::To::kSequence, 11);
+  world.tick();
+  EXPECT_THAT(taken(), IsEmpty());
+  EXPECT_EQ(world.stats().delayed, 1U);
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
+  world.sleep(60s);
+  EXPECT_THAT(taken(), ElementsAre(11));
+}
+
+class LongSeekTest : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kMessages = 20'000;
+
+  // All of them failed, so that each has entries of its own to be removed.
+  void SetUp() override {
+    world.fill(queue, kMessages / 2);
+    world.fill(queue, kMessages / 2);
+    attachment = world.attach(session, queue).attachment;
+    world.tick();
+    for (const Got& got : world.take()) {
+      if (receipts.empty() || receipts.back().epoch != got.epoch) {
+        receipts.push_back(got.receipt());
+      }
+      receipts.back().range.last = got.sequence;
+    }
+    world.settle(SettleKind::kFail, session, attachment, receipts, "why", 3600s);
+    ASSERT_EQ(world.stats().delayed, kMessages);
+  }
+
+  World world;
+  base::QueueId queue = world.make(plain_queue());
+  SessionHandle session = world.open(2);
+  AttachmentHandle attachment;
+  std::vector<Receipt> receipts;
+};
+
+TEST_F(LongSeekTest, is_done_in_steps_and_answered_when_nothing_is_left) {
+  Seek command;
+  command.queue = queue;
+  command.subscription = "default";
+  command.to = Seek::To::kEnd;
+  world.broker->apply(world.now, command);
+  EXPECT_THAT(world.sink.seeks, IsEmpty());
+  world.fill(queue, 1);
+  std::uint64_t left = world.stats().delayed;
+  EXPECT_GT(left, kMessages / 2);
+  for (int steps = 0; left > 0; ++steps) {
+    ASSERT_LT(steps, 20);
+    EXPECT_THAT(world.take(), IsEmpty());
+    world.broker->tick(world.now);
+    const std::uint64_t now_left = world.stats().delayed;
+    EXPECT_LE(left - now_left, 5'000U);
+    left = now_left;
+  }
+  world.tick();
+  ASSERT_EQ(world.sink.seeks.size(), 1U);
+  EXPECT_EQ(world.sink.seeks[0].effect.sequence, base::Sequence(kMessages + 1));
+  EXPECT_EQ(World::sequences(world.take()), std::vector<std::uint64_t>{kMessages + 1});
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
+}
+
+TEST_F(LongSeekTest, a_second_one_brings_back_what_the_first_skips) {
+  QueueConfig config = plain_queue();
+  config.subscriptions.push_back(config.subscriptions[0]);
+  config.subscriptions[1].name = "audit";
+  config.subscriptions[1].start = StartPosition::kAll;
+  world.make(config);
+  Seek command;
+  command.queue = queue;
+  command.subscription = "default";
+  command.to = Seek::To::kEnd;
+  world.broker->apply(world.now, command);
+  command.to = Seek::To::kFirst;
+  world.broker->apply(world.now, command);
+  EXPECT_THAT(world.sink.seeks, IsEmpty());
+  world.tick();
+  ASSERT_EQ(world.sink.seeks.size(), 2U);
+  EXPECT_EQ(world.sink.seeks[1].effect.sequence, base::Sequence(1));
+  EXPECT_EQ(world.take().size(), kMessages);
+}
+
+TEST_F(LongSeekTest, a_second_one_waits_for_the_first) {
+  Seek command;
+  command.queue = queue;
+  command.subscription = "default";
+  command.origin.request = RequestId(1);
+  command.to = Seek::To::kEnd;
+  world.broker->apply(world.now, command);
+  command.origin.request = RequestId(2);
+  command.to = Seek::To::kSequence;
+  command.value = 5;
+  world.broker->apply(world.now, command);
+  world.tick();
+  ASSERT_EQ(world.sink.seeks.size(), 2U);
+  EXPECT_EQ(world.sink.seeks[0].effect.origin.request, RequestId(1));
+  EXPECT_EQ(world.sink.seeks[1].effect.sequence, base::Sequence(5));
+}
+
+TEST_F(LongSeekTest, is_refused_when_the_queue_goes_meanwhile) {
+  Seek command;
+  command.queue = queue;
+  command.subscription = "default";
+  command.to = Seek::To::kEnd;
+  world.broker->apply(world.now, command);
+  world.broker->apply(world.now, DeleteQueue{{}, queue});
+  world.tick();
+  ASSERT_EQ(world.sink.seeks.size(), 1U);
+  EXPECT_EQ(world.sink.seeks[0].effect.refusal.code, RefusalCode::kUnknownSubscription);
+}
+
 TEST_F(SeekTest, an_older_log_is_told_what_to_do) {
   world.log.set_feature_level(1);
   world.ack(take());

@@ -294,5 +294,32 @@ TEST(Tick, work_of_one_tick_is_bounded) {
   EXPECT_EQ(world.stats().stalled, 40'000U);
 }
 
+TEST(Expiry, many_messages_that_have_failed_go_in_steps) {
+  World world;
+  QueueConfig config = plain_queue();
+  config.ttl = 60s;
+  const auto queue = world.make(config);
+  for (int i = 0; i < 2; ++i) world.fill(queue, 10'000);
+  const auto session = world.open(1);
+  const auto attachment = world.attach(session, queue).attachment;
+  world.tick();
+  std::vector<Receipt> receipts;
+  for (const Got& got : world.take()) {
+    if (receipts.empty() || receipts.back().epoch != got.epoch) receipts.push_back(got.receipt());
+    receipts.back().range.last = got.sequence;
+  }
+  world.settle(SettleKind::kFail, session, attachment, receipts, "why", 3600s);
+  world.now.mono = world.now.mono + base::Nanos(60s);
+  world.now.wall = world.now.wall + 60'000;
+  for (std::uint64_t left = 20'000; left > 0;) {
+    world.broker->tick(world.now);
+    const std::uint64_t now_left = world.queue_stats().messages;
+    ASSERT_LT(now_left, left);
+    EXPECT_LE(left - now_left, 5'000U);
+    left = now_left;
+  }
+  EXPECT_EQ(world.stats().expired, 20'000U);
+}
+
 }  // namespace
 }  // namespace sluice::broker
