@@ -65,9 +65,8 @@ bool skip(Core& core, Subscription& subscription, Sequence& from, Sequence posit
     gap.reset();
     if (from < position) gap = subscription.gone().next_gap({from, position - 1});
   }
-}
-record_ranges(core, subscription, std::move(fact), skipped);
-return !gap;
+  record_ranges(core, subscription, std::move(fact), skipped);
+  return !gap;
 }
 
 // What is settled behind `position` and still kept is ready again. False = the log cannot hold
