@@ -22,6 +22,8 @@ void add_move_command(CLI::App& app, Context& context, int& exit_code);
 void add_purge_command(CLI::App& app, Context& context, int& exit_code);
 void add_keys_commands(CLI::App& app, Context& context, int& exit_code);
 void add_task_commands(CLI::App& app, Context& context, int& exit_code);
+// Of `log`.
+void add_salvage_command(CLI::App& log, int& exit_code);
 void add_log_commands(CLI::App& app, Context& context, int& exit_code);
 void add_backup_commands(CLI::App& app, Context& context, int& exit_code);
 void add_bench_command(CLI::App& app, Context& context, int& exit_code);

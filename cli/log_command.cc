@@ -122,6 +122,7 @@ void add_log_commands(CLI::App& app, Context& /*context*/, int& exit_code) {
       "Examples:\n  sluice log verify ./sluice-data");
   verify->callback([flags, &exit_code] { exit_code = run_verify(*flags); });
 
+  add_salvage_command(*log, exit_code);
   CLI::App* dump = log->add_subcommand("dump", "Print every record; bodies are left out");
   dump->add_option("folder", flags->folder, "The broker's --data")->required();
   dump->add_flag("--json", flags->json, "One JSON object a line");
