@@ -87,7 +87,8 @@ TEST_F(Damage, is_not_touched_by_seeks_purges_and_expiry) {
   EXPECT_EQ(of("default").damaged, 2U);
   world.seek(queue, Seek::To::kFirst);
   EXPECT_EQ(of("default").damaged, 2U);
-  Purge purge;
+  StartTask purge;
+  purge.kind = storage::TaskKind::kPurge;
   purge.queue = queue;
   purge.task = base::TaskId(id_of(500));
   world.broker->apply(world.now, purge);
