@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "storage/extent_header.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_file.h"
 #include "storage/segment_scanner.h"
@@ -36,7 +37,9 @@ struct Scrubber::Segment {
     if (bytes == 0) read_header();
     for (std::uint64_t read = 0; read < bytes_max;) {
       const std::optional<ScanItem> item = scanner.next();
-      if (!item) {
+      // Behind an extent's records there is nothing, not even the rest of a segment.
+      const Lsn end = place.extent.base() + place.extent.extent_bytes;
+      if (!item || (is_extent(place.extent.number) && item->begin >= end)) {
         note_rest();
         return true;
       }
@@ -48,11 +51,13 @@ struct Scrubber::Segment {
   }
 
   void read_header() {
-    if (read_segment_header(*place.file)) return;
-    note_corrupt(place.extent.base(), place.extent.data_begin(), "no valid segment header");
+    const bool good = is_extent(place.extent.number) ? read_extent_header(*place.file).has_value()
+                                                     : read_segment_header(*place.file).has_value();
+    if (good) return;
+    note_corrupt(place.extent.base(), place.extent.data_begin(), "no valid header");
   }
   void note_corrupt(Lsn begin, Lsn end, std::string reason) {
-    corrupt.push_back({begin, end, segment_name(place.extent.number), std::move(reason)});
+    corrupt.push_back({begin, end, data_file_name(place.extent.number), std::move(reason)});
   }
   void note(const ScanItem& item) {
     if (item.kind == ScanItem::Kind::kBad) {
@@ -141,9 +146,12 @@ Scrubber::~Scrubber() = default;
 std::optional<std::uint64_t> Scrubber::sealed_behind(std::uint64_t number) const {
   const std::vector<std::uint64_t> numbers = log_.segments().numbers();
   const auto next = std::upper_bound(numbers.begin(), numbers.end(), number);
-  // The newest one is being written.
-  if (next == numbers.end() || *next == numbers.back()) return std::nullopt;
-  return *next;
+  // The newest one is being written. Extents come behind all segments.
+  if (next != numbers.end() && *next != numbers.back()) return *next;
+  const std::vector<std::uint64_t> extents = log_.segments().extents();
+  const auto extent = std::upper_bound(extents.begin(), extents.end(), number);
+  if (extent == extents.end()) return std::nullopt;
+  return *extent;
 }
 
 std::shared_ptr<Scrubber::Segment> Scrubber::open(std::uint64_t number) {

@@ -5,6 +5,7 @@
 #include "storage/fact_codec.h"
 #include "storage/log_dump.h"
 #include "storage/log_verify.h"
+#include "storage/scrubber.h"
 #include "storage/sequence_set.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/storage/log_harness.h"
@@ -165,6 +166,28 @@ TEST_F(Compaction, AStartFindsTheExtentWithAndWithoutASnapshot) {
   EXPECT_TRUE(verdict->ok());
   EXPECT_EQ(verdict->segments.back().state, SegmentState::kExtent);
   EXPECT_GT(verdict->segments.back().records, 10U);
+}
+
+TEST_F(Compaction, ExtentsAreScrubbedAsSegmentsAre) {
+  fill(40);
+  ASSERT_TRUE(compact());
+  base::MonoTime now{1};
+  const auto scrub_for_days = [&](int days) {
+    Scrubber scrubber(harness_.log(), harness_.messages().message_index(), {});
+    for (int minutes = 0; minutes < days * 24 * 60; ++minutes) {
+      now = now + base::Nanos(std::chrono::minutes(1));
+      if (const auto work = scrubber.take(now)) work->finish(work->run());
+    }
+    return scrubber.take_findings();
+  };
+  EXPECT_TRUE(scrub_for_days(3).empty());
+  harness_.opened().trim_memory();
+  harness_.fs().flip_bit("/data/segments/" + extent_files().front(), kSegmentDataOffset + 700, 1);
+  const auto findings = scrub_for_days(3);
+  ASSERT_FALSE(findings.empty());  // what is doubtful is told in each round
+  ASSERT_EQ(findings[0].corrupt.size(), 1U);
+  EXPECT_EQ(findings[0].corrupt[0].file, extent_files().front());
+  EXPECT_FALSE(findings[0].doubtful.empty());
 }
 
 TEST_F(Compaction, TheOlderSnapshotAndTheRecordGiveTheSame) {
