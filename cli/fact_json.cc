@@ -62,6 +62,14 @@ Json describe(const storage::DecodedMessages& decoded) {
   json["bodyBytes"] = fact.body_bytes;
   return json;
 }
+Json describe(const storage::DecodedChunk& decoded) {
+  const storage::MessageChunkFact& fact = decoded.fact;
+  Json json = stream_json(fact.stream);
+  json["sequence"] = fact.sequence.value();
+  json["entryBytes"] = fact.entry_bytes;
+  json["offset"] = fact.offset;
+  return json;
+}
 Json describe(const storage::LeasedFact& fact) {
   Json json = key_json(fact.key);
   json["session"] = fact.session.to_hex();
@@ -166,6 +174,8 @@ Json fact_json(RecordType type, base::ByteView payload) {
       return or_undecodable(storage::decode_transfer(payload));
     case RecordType::kRemoved:
       return or_undecodable(storage::decode_removed(payload));
+    case RecordType::kMessageChunk:
+      return or_undecodable(storage::decode_message_chunk(payload));
     default:
       return Json::object();
   }

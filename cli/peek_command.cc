@@ -70,8 +70,9 @@ class PeekPrinter {
 };
 
 void PeekPrinter::add_row(std::uint16_t shard, const client::PeekedMessage& message) {
-  const std::string body = message.readable ? body_preview(message.message.body, kPreviewColumns)
-                                            : "(unreadable: the disk has lost it)";
+  std::string body = message.readable ? body_preview(message.message.body, kPreviewColumns)
+                                      : "(unreadable: the disk has lost it)";
+  if (message.is_cut()) body += " (" + format_size(message.body_bytes) + ")";
   const std::string sequence = std::to_string(message.sequence.value());
   const std::string attempts = std::to_string(message.attempts);
   if (dead_) {
@@ -110,6 +111,10 @@ void PeekPrinter::append_json(std::uint16_t shard, const client::PeekedMessage& 
   base::MessageAttributes attributes;
   attributes.key = message.message.key;
   attributes.headers.assign(message.message.headers.begin(), message.message.headers.end());
+  if (message.is_cut()) {
+    number(R"("wholeBodyBytes":)", message.body_bytes);
+    out += ',';
+  }
   append_message_json(out, attributes, message.message.body);
   out += "}\n";
 }

@@ -63,6 +63,13 @@ class MemoryMessages final : public storage::MessageStore {
     if (batches_.size() > kept_) batches_.pop_front();
     return at;
   }
+  // No message here is large.
+  storage::Appended append_large(storage::MessagesFact, base::ByteView, bool) override {
+    return {};
+  }
+  base::Result<base::ByteView> read_piece(const storage::EntrySlice&, std::uint64_t) override {
+    return base::not_found("forgotten");
+  }
   base::Result<std::optional<storage::BatchLocation>> locate(const storage::StreamId&,
                                                              base::Sequence sequence) override {
     const auto at = std::lower_bound(

@@ -27,16 +27,17 @@ struct Selector {
 
 /// A message that was looked at.
 struct PeekedMessage {
-  std::uint64_t sequence = 0;  ///< its place in the shard
-  Time accepted_at;            ///< when the broker took it
-  std::uint32_t attempts = 0;  ///< that failed
-  std::uint32_t stalls = 0;    ///< leases that ran out
-  Message message;             ///< as sent
-  bool dead = false;           ///< then the following are set
-  std::string reason;          ///< "AttemptsExceeded"
-  Time died_at;                ///< when
-  std::string error;           ///< the last one
-  std::string consumer;        ///< that had it last
+  std::uint64_t sequence = 0;    ///< its place in the shard
+  Time accepted_at;              ///< when the broker took it
+  std::uint32_t attempts = 0;    ///< that failed
+  std::uint32_t stalls = 0;      ///< leases that ran out
+  Message message;               ///< as sent; of a body above 255 KiB only the beginning
+  std::uint64_t body_bytes = 0;  ///< of the whole body
+  bool dead = false;             ///< then the following are set
+  std::string reason;            ///< "AttemptsExceeded"
+  Time died_at;                  ///< when
+  std::string error;             ///< the last one
+  std::string consumer;          ///< that had it last
 };
 
 /// Some messages, and where to go on.

@@ -17,10 +17,12 @@ RoleSet roles_for(wire::FrameType type) {
       return RoleSet(Role::kProduce) | Role::kConsume | Role::kInspect | Role::kAdmin;
     case wire::FrameType::kOpenPublisher:
     case wire::FrameType::kPublish:
+    case wire::FrameType::kChunk:
       return Role::kProduce;
     case wire::FrameType::kAttach:
     case wire::FrameType::kAttachWith:
     case wire::FrameType::kCredit:
+    case wire::FrameType::kChunkCredit:
     case wire::FrameType::kSettle:
     case wire::FrameType::kExtend:
     case wire::FrameType::kDetach:
@@ -46,6 +48,7 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kPublishCredit:
     case wire::FrameType::kAttached:
     case wire::FrameType::kDeliver:
+    case wire::FrameType::kDeliverChunk:
     case wire::FrameType::kSettled:
     case wire::FrameType::kExtended:
     case wire::FrameType::kDetached:

@@ -186,10 +186,9 @@ Status append_entry(const Message& message, std::vector<std::byte>& out) {
   ASSIGN_OR_RETURN(const std::size_t attributes, attribute_bytes(message));
   const Problem problem = check_priority(message.priority);
   if (!problem.empty()) return invalid_argument(std::string(problem));
-  const std::size_t room = kBatchEntriesBytesMax - kEntryHeaderBytes - attributes;
-  if (message.body.size() > room) {
-    return invalid_argument("body is " + std::to_string(message.body.size()) +
-                            " bytes, one entry has room for " + std::to_string(room));
+  if (message.body.size() > kLargeBodyBytesMax) {
+    return invalid_argument("body is " + std::to_string(message.body.size()) + " bytes, " +
+                            std::to_string(kLargeBodyBytesMax) + " at most");
   }
 
   ByteWriter writer(out);
@@ -310,6 +309,64 @@ Result<BatchSummary> summarize_batch(ByteView entries) {
                 "a batch that fits its bytes fits its count");
   summary.body_bytes = entries.size() - summary.count * kEntryHeaderBytes - attribute_bytes;
   return summary;
+}
+
+Result<BatchSummary> summarize_large(ByteView front, std::uint64_t entry_bytes) {
+  if (front.size() < kEntryHeaderBytes) return invalid_argument("the message has no header");
+  const EntryHeader header(load<std::uint64_t>(front.data()));
+  if (header.entry_bytes != entry_bytes || front.size() > entry_bytes ||
+      entry_bytes > kLargeEntryBytesMax) {
+    return bad_message(0, "entry_bytes is not what the message has");
+  }
+  const std::size_t before_body = kEntryHeaderBytes + header.attribute_bytes;
+  if (front.size() < before_body) return bad_message(0, "the first piece lacks attributes");
+  BatchSummary summary;
+  const bool bare = load<std::uint64_t>(front.data()) >> 32 == kBareHeader;
+  if (const Problem problem = bare ? Problem() : check_rare(front.data(), header, summary);
+      !problem.empty()) {
+    return bad_message(0, problem);
+  }
+  summary.count = 1;
+  summary.body_bytes = entry_bytes - before_body;
+  summary.largest_body = static_cast<std::uint32_t>(summary.body_bytes);
+  return summary;
+}
+
+void append_cut_entry(ByteView front, std::size_t body_bytes_max, bool tell,
+                      std::vector<std::byte>& out) {
+  const EntryHeader header(load<std::uint64_t>(front.data()));
+  const ByteView attributes = front.subspan(kEntryHeaderBytes, header.attribute_bytes);
+  const ByteView rest = front.subspan(kEntryHeaderBytes + attributes.size());
+  const ByteView body = rest.first(std::min(rest.size(), body_bytes_max));
+  const std::size_t told = kAttributeHeaderBytes + sizeof(std::uint64_t);
+  tell = tell && attributes.size() + told <= kAttributesBytesMax;
+  const std::size_t attribute_bytes = attributes.size() + (tell ? told : 0);
+
+  ByteWriter writer(out);
+  writer.u64((kEntryHeaderBytes + attribute_bytes + body.size()) |
+             std::uint64_t{attribute_bytes} << 32 | std::uint64_t{header.priority} << 48);
+  writer.bytes(attributes);
+  if (tell) {
+    writer.u32(kAttributeWholeBody | static_cast<std::uint32_t>(sizeof(std::uint64_t)) << 16);
+    writer.u64(header.entry_bytes - kEntryHeaderBytes - attributes.size());
+  }
+  writer.bytes(body);
+}
+
+std::optional<std::uint64_t> whole_body_bytes(ByteView attributes) {
+  std::optional<std::uint64_t> whole;
+  while (attributes.size() >= kAttributeHeaderBytes) {
+    const auto number = load<std::uint8_t>(attributes.data());
+    const std::size_t length = load<std::uint16_t>(attributes.data() + 2);
+    attributes = attributes.subspan(kAttributeHeaderBytes);
+    if (length > attributes.size()) break;
+    // The last one counts: the broker's stands behind the message's own.
+    if (number == kAttributeWholeBody && length == sizeof(std::uint64_t)) {
+      whole = load<std::uint64_t>(attributes.data());
+    }
+    attributes = attributes.subspan(length);
+  }
+  return whole;
 }
 
 }  // namespace sluice::base

@@ -29,6 +29,9 @@ inline constexpr std::uint8_t kPriorityUnset = 0xFF;
 inline constexpr std::uint8_t kPriorityMax = 31;
 // A batch's entries must fit one log record (docs/log-format.md); longer bodies travel as chunks.
 inline constexpr std::size_t kBatchEntriesBytesMax = 255 * 1024;
+// Of a message that travels and lies in pieces: body, attributes and header.
+inline constexpr std::size_t kLargeBodyBytesMax = 16U << 20;
+inline constexpr std::size_t kLargeEntryBytesMax = kLargeBodyBytesMax + 16 * 1024 + 8;
 inline constexpr std::uint32_t kBatchMessagesMax = 65'535;
 inline constexpr std::size_t kKeyBytesMax = 1024;
 inline constexpr std::size_t kGroupBytesMax = 256;
@@ -45,6 +48,8 @@ enum class AttributeType : std::uint8_t {
   kExpiresAt = 5,  // i64 wall ms
   kHeader = 6,     // u16 name length, name, value; may repeat
 };
+// Added by the broker to an entry that it shows cut: u64 bytes of the whole body.
+inline constexpr std::uint8_t kAttributeWholeBody = 130;
 
 // A message as applications see it; owns its bytes.
 struct Message {
@@ -101,5 +106,16 @@ struct BatchSummary {
 // Walks a batch that came from a peer: every length is checked before it is used, every attribute
 // is well formed and within its limit, and the entries fill `entries` exactly.
 Result<BatchSummary> summarize_batch(ByteView entries);
+
+// The same for one large entry of `entry_bytes`, of which the front is here; it must hold the
+// header and all attributes.
+Result<BatchSummary> summarize_large(ByteView front, std::uint64_t entry_bytes);
+// Appends a well-formed entry with the attributes and at most the first `body_bytes_max` bytes of
+// the body. `tell`: with kAttributeWholeBody, where there is room for it. REQUIRES:
+// summarize_large() took `front`.
+void append_cut_entry(ByteView front, std::size_t body_bytes_max, bool tell,
+                      std::vector<std::byte>& out);
+// The whole body's bytes, of an entry that was cut; nullopt = it is whole.
+std::optional<std::uint64_t> whole_body_bytes(ByteView attributes);
 
 }  // namespace sluice::base

@@ -33,7 +33,8 @@ base::Status apply_fact(State& state, const storage::SessionFact& fact, base::Ls
 base::Status apply_fact(State& state, const storage::TaskFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::ProducerFact& fact, base::Lsn record);
 
-// A batch came in. `uniform`: all its bodies have the same size.
+// A batch came in. `uniform`: all its bodies have the same size. Of a large message `entries` is an
+// entry with its attributes and without a body.
 base::Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteView entries,
                         bool uniform, base::Lsn record);
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/message.h"
 #include "broker/apply_fact.h"
@@ -148,6 +149,13 @@ namespace {
 
 Status apply_messages(State& state, const storage::RecordView& view) {
   ASSIGN_OR_RETURN(const storage::DecodedMessages decoded, storage::decode_messages(view.payload));
+  if ((decoded.fact.flags & storage::kMessagesLarge) != 0) {
+    std::vector<std::byte> front;
+    if (base::summarize_large(decoded.entries, decoded.fact.entry_bytes)) {
+      base::append_cut_entry(decoded.entries, 0, false, front);
+    }
+    return apply_fact(state, decoded.fact, front, true, view.begin);
+  }
   const auto summary = base::summarize_batch(decoded.entries);
   if (view.damaged) {
     const SequenceRange range{decoded.fact.first, decoded.fact.first + (decoded.fact.count - 1)};

@@ -189,6 +189,7 @@ void attach(Core& core, base::Now, const Attach& command) {
   attachment.messages_limit = command.messages_limit;
   attachment.bytes_limit = command.bytes_limit;
   attachment.at_most_once = command.at_most_once;
+  attachment.takes_chunks = command.takes_chunks;
   attachment.dead = dead;
   if (command.last_epoch) end_unseen_leases(core, attachment, *session, *command.last_epoch);
   claim_leases(core, attachment, session->id);
@@ -230,6 +231,14 @@ void give_credit(Core& core, const Credit& command) {
   if (attachment == nullptr) return;  // closed meanwhile; no answer is expected
   attachment->messages_limit = command.messages_limit;
   attachment->bytes_limit = command.bytes_limit;
+  Core::offer(*attachment);
+  core.touch(*attachment->subscription);
+}
+
+void chunks_sent(Core& core, const ChunksSent& command) {
+  Attachment* attachment = attachment_of(core, command.session, command.attachment);
+  if (attachment == nullptr) return;
+  attachment->sends_chunks = false;
   Core::offer(*attachment);
   core.touch(*attachment->subscription);
 }

@@ -109,6 +109,14 @@ void Broker::apply(base::Now now, const Publish& command) {
   impl_->run(now, [&] { publish(impl_->core, now, command); });
 }
 
+void Broker::apply(base::Now now, const PublishChunk& command) {
+  impl_->run(now, [&] { publish_chunk(impl_->core, now, command); });
+}
+
+void Broker::apply(base::Now now, const ChunksSent& command) {
+  impl_->run(now, [&] { chunks_sent(impl_->core, command); });
+}
+
 void Broker::apply(base::Now now, const Attach& command) {
   impl_->run(now, [&] { attach(impl_->core, now, command); });
 }

@@ -29,6 +29,9 @@ struct BrokerOptions {
   std::uint32_t sequence_jump_restored = 1U << 26;
   std::uint64_t publisher_window_messages = 262'144;
   std::uint64_t publisher_window_bytes = 8ULL << 20;
+  // Large messages that are being received: of all publishers, and how long one waits for a piece.
+  std::uint64_t gathered_bytes_max = 64ULL << 20;
+  base::Millis gathering_timeout{30'000};
   std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
   std::uint32_t delivery_runs_max = 256;
   std::uint32_t producers_max = 100'000;
@@ -74,7 +77,9 @@ class Broker {
   void apply(base::Now now, const SessionGone& command);
   void apply(base::Now now, const OpenPublisher& command);
   void apply(base::Now now, const Publish& command);
+  void apply(base::Now now, const PublishChunk& command);
   void apply(base::Now now, const Attach& command);
+  void apply(base::Now now, const ChunksSent& command);
   void apply(base::Now now, const Detach& command);
   void apply(base::Now now, const Credit& command);
   void apply(base::Now now, const Settle& command);

@@ -63,6 +63,17 @@ struct Publish {
   std::uint32_t count = 0;              // as the client says; checked
 };
 
+// A piece of one message that is too large for a Publish, in order. The last one publishes it; a
+// refusal comes with the piece that causes it, and what follows of the message is passed over.
+struct PublishChunk {
+  Origin origin;
+  PublisherHandle publisher;
+  std::uint64_t producer_sequence = 0;
+  std::uint64_t message_bytes = 0;  // of the whole entry
+  std::uint64_t offset = 0;
+  base::ByteView piece;
+};
+
 struct Attach {
   Origin origin;
   base::QueueId queue;
@@ -75,6 +86,15 @@ struct Attach {
   // The greatest that this session has seen of the subscription; what it was leased above it was
   // lost on the way, and goes back uncounted. Nothing = it has everything.
   std::optional<base::Epoch> last_epoch = std::nullopt;
+  // The client understands messages in pieces; without it large ones are left to others.
+  bool takes_chunks = false;
+};
+
+// All pieces of a large delivery were handed to the connection, or given up: other messages may
+// follow.
+struct ChunksSent {
+  SessionHandle session;
+  AttachmentHandle attachment;
 };
 
 struct Detach {

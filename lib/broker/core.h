@@ -138,6 +138,8 @@ class Core final : public LeaseWatcher {
   // Until then recovered leases are kept for their sessions; nullopt = that is over.
   std::optional<base::MonoTime> recovery_ends;
 
+  std::vector<std::byte> cut_entry;  // of the large message that was looked at last
+
   std::map<base::TaskId, TaskAsker> task_askers;  // of tasks that began in this process
   std::map<base::TaskId, DryRun> dry_runs;
   std::map<base::TaskId, base::MonoTime> task_turns;           // not before: a rate, or a wait

@@ -23,6 +23,8 @@ constexpr std::uint64_t kMessagesMax = 1U << 20;
 constexpr std::uint64_t kEntriesPerCall = 512;
 // Unreadable stretches that one call passes over.
 constexpr int kDamagePerCall = 256;
+// Large messages that one call passes by for clients that do not understand them.
+constexpr int kSkipsPerCall = 256;
 
 // What one delivery batch may still take.
 struct Room {
@@ -30,6 +32,9 @@ struct Room {
   std::uint64_t bytes = 0;        // of credit
   std::uint64_t frame_bytes = 0;  // of one frame; its first message may be larger
   bool any_size = false;          // the first message needs no credit in bytes
+  bool large = false;             // a large message may be the only one
+
+  bool fits(std::uint64_t message_bytes) const { return any_size || message_bytes <= bytes; }
 };
 
 struct Draft {
@@ -37,6 +42,8 @@ struct Draft {
   std::vector<DeliveryRun> runs;
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
+
+  bool large() const { return !runs.empty() && runs.front().slice.large(); }
 };
 
 class Delivery {
@@ -74,6 +81,7 @@ class Delivery {
   const DeliveryConfig& settings_;
   std::uint64_t entries_left_ = kEntriesPerCall;
   int damage_left_ = kDamagePerCall;
+  int skips_left_ = kSkipsPerCall;
   bool waits_ = false;  // for storage to bring in what comes next
 };
 
@@ -113,9 +121,10 @@ bool Delivery::serve_suspect(Attachment& attachment, Session& session) {
     const auto batch = batch_at({*suspect, *suspect});
     if (!batch) continue;
     const Room room = room_of(attachment);
+    if (batch->large() && !room.large) return false;
     const auto entries = slice(*batch, {*suspect, *suspect}, room.frame_bytes);
     if (!entries) continue;
-    if (entries->bytes > room.bytes && !room.any_size) return false;
+    if (!room.fits(entries->bytes)) return false;
     Draft draft;
     add(*batch, *entries, draft);
     send(attachment, std::move(draft));
@@ -140,6 +149,7 @@ Room Delivery::room_of(const Attachment& attachment) const {
       attachment.bytes < attachment.bytes_limit ? attachment.bytes_limit - attachment.bytes : 0;
   room.frame_bytes = core_.options.delivery_bytes_max;
   room.any_size = attachment.takes_any_size();
+  room.large = attachment.takes_chunks;
   return room;
 }
 
@@ -152,6 +162,12 @@ void Delivery::fill(const Room& room, Draft& draft) {
     if (!ready) return;
     const auto batch = batch_at(*ready);
     if (!batch) continue;
+    if (batch->large() && !room.large) {
+      if (--skips_left_ < 0) return;
+      from = batch->last() + 1;
+      continue;
+    }
+    if (batch->large() && draft.messages > 0) return;  // it is a delivery of its own
     SequenceRange range{ready->first, std::min(ready->last, batch->last())};
     range.last = std::min(range.last, range.first + (room.messages - draft.messages - 1));
     range.last = subscription_.retries().same_counters_until(range.first, range.last);
@@ -163,11 +179,11 @@ void Delivery::fill(const Room& room, Draft& draft) {
     if (!entries) continue;
     if (entries->bytes > bytes_left) {
       // A message that is larger than what is left goes first or not at all.
-      const bool may = room.any_size || entries->bytes <= room.bytes;
-      if (draft.messages > 0 || !may) return;
+      if (draft.messages > 0 || !room.fits(entries->bytes)) return;
     }
     add(*batch, *entries, draft);
     if (costs) entries_left_ -= std::min<std::uint64_t>(entries_left_, entries->count);
+    if (batch->large()) return;
     from = entries->first + entries->count;
   }
 }
@@ -263,6 +279,7 @@ void Delivery::send_settled(Attachment& attachment, Draft draft) {
 
 void Delivery::send(Attachment& attachment, Draft draft) {
   count(draft);
+  attachment.sends_chunks = draft.large();
   if (attachment.at_most_once) return send_settled(attachment, std::move(draft));
   Session& session = *core_.sessions.find(attachment.session);
   storage::LeasedFact fact;

@@ -6,6 +6,13 @@
 
 namespace sluice::broker {
 
+namespace {
+
+// Of a large message's body, for people to look at.
+constexpr std::size_t kCutBodyBytes = 16 * 1024;
+
+}  // namespace
+
 std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
                                           base::Sequence sequence) {
   const auto batch = core.messages.locate(stream.id(), sequence);
@@ -14,9 +21,16 @@ std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
   if (sequence < location.first || location.last() < sequence) return std::nullopt;
   const auto slice = core.messages.slice(location, sequence, sequence, location.entries_bytes);
   if (!slice || slice->damaged) return std::nullopt;
+  if (slice->large()) {
+    const auto front = core.messages.read_piece(*slice, 0);
+    if (!front || !base::summarize_large(*front, slice->bytes)) return std::nullopt;
+    core.cut_entry.clear();
+    base::append_cut_entry(*front, kCutBodyBytes, true, core.cut_entry);
+    return StoredMessage{location.accepted_at, core.cut_entry, true};
+  }
   const auto bytes = core.messages.read(*slice);
   if (!bytes) return std::nullopt;
-  return StoredMessage{location.accepted_at, *bytes};
+  return StoredMessage{location.accepted_at, *bytes, false};
 }
 
 bool has_header(Core& core, const Stream& stream, base::Sequence sequence,

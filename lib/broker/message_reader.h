@@ -14,7 +14,10 @@ namespace sluice::broker {
 
 struct StoredMessage {
   base::WallTime accepted_at;
-  base::ByteView entry;  // base/message.h layout; valid until the next read
+  // base/message.h layout; valid until the next read. Of a large message all attributes and the
+  // beginning of the body, with base::kAttributeWholeBody.
+  base::ByteView entry;
+  bool cut = false;
 };
 // nullopt = it cannot be read.
 std::optional<StoredMessage> read_message(Core& core, const Stream& stream,

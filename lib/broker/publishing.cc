@@ -13,20 +13,31 @@ namespace sluice::broker {
 
 namespace {
 
+// The least feature level of a log that holds large messages.
+constexpr std::uint32_t kLargeFeatureLevel = 2;
+
 // One batch on its way in: what is known of it so far.
 class Publishing {
  public:
   Publishing(Core& core, base::Now now, const Publish& command)
-      : core_(core), now_(now), command_(command) {
+      : Publishing(core, now, command, 0) {}
+  // A large message of so many bytes, of which the front is in `command`, or all of it.
+  Publishing(Core& core, base::Now now, const Publish& command, std::uint64_t large_bytes)
+      : core_(core),
+        now_(now),
+        command_(command),
+        large_(large_bytes > 0),
+        bytes_(large_ ? large_bytes : command.entries.size()) {
     reply_.origin = command.origin;
     reply_.publisher = command.publisher;
     reply_.producer_sequence = command.producer_sequence;
     reply_.count = command.count;
   }
 
-  void run() {
+  // True = the front of a large message is good, and the rest may come.
+  bool run() {
     const Refusal refusal = decide();
-    if (!refusal.refused()) return;
+    if (!refusal.refused()) return awaits_rest_;
     if (queue_ != nullptr) {
       queue_->totals().refused_by_code[static_cast<std::uint16_t>(refusal.code)] += 1;
     }
@@ -35,21 +46,31 @@ class Publishing {
       reply(Wait{});
     else
       core_.effects.emit(Wait{}, std::move(reply_));
+    return false;
   }
 
  private:
   Refusal decide();
   Refusal check_producer(bool& repeated);
   Refusal check_batch();
+  Refusal check_large();
+  Refusal check_body();
   Refusal check_limits();
+  bool has_credit() const;
   Refusal make_space(const LimitsConfig& limits);
   void accept();
+  bool is_uniform() const {
+    return std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes;
+  }
   void count_sizes();
   void reply(Wait wait);
 
   Core& core_;
   const base::Now now_;
   const Publish& command_;
+  const bool large_;
+  const std::uint64_t bytes_;
+  bool awaits_rest_ = false;
   PublishReply reply_;
   Publisher* publisher_ = nullptr;
   Stream* stream_ = nullptr;
@@ -75,9 +96,10 @@ Refusal Publishing::decide() {
     reply(Core::wait_for(*queue_, stream_->last_record_end));
     return {};
   }
-  if (Refusal refusal = check_batch(); refusal.refused()) return refusal;
+  if (Refusal refusal = large_ ? check_large() : check_batch(); refusal.refused()) return refusal;
   if (Refusal refusal = check_limits(); refusal.refused()) return refusal;
-  accept();
+  awaits_rest_ = command_.entries.size() < bytes_;
+  if (!awaits_rest_) accept();
   return {};
 }
 
@@ -123,6 +145,24 @@ Refusal Publishing::check_batch() {
     return {RefusalCode::kMalformed, "the batch has " + std::to_string(summary_.count) +
                                          " messages and says " + std::to_string(command_.count)};
   }
+  return check_body();
+}
+
+Refusal Publishing::check_large() {
+  if (core_.log.feature_level() < kLargeFeatureLevel) {
+    return {RefusalCode::kMessageTooLarge,
+            "a message of " + std::to_string(bytes_) + " B: at most " +
+                std::to_string(base::kBatchEntriesBytesMax) +
+                " B fit while the log has feature level 1; start the broker once with "
+                "--log-feature-level 2"};
+  }
+  auto summary = base::summarize_large(command_.entries, bytes_);
+  if (!summary) return {RefusalCode::kMalformed, summary.error().message()};
+  summary_ = *summary;
+  return check_body();
+}
+
+Refusal Publishing::check_body() {
   const std::uint32_t largest = queue_->config().limits.message_bytes_max;
   if (summary_.largest_body > largest) {
     return {RefusalCode::kMessageTooLarge,
@@ -137,15 +177,16 @@ Refusal Publishing::check_limits() {
     return {RefusalCode::kDiskLow,
             "the broker's disk is nearly full: settle or purge messages, or enlarge the volume"};
   }
-  const std::uint64_t bytes = command_.entries.size();
-  if (publisher_->messages + command_.count > publisher_->messages_limit ||
-      publisher_->bytes + bytes > publisher_->bytes_limit) {
+  if (!has_credit()) {
     return {RefusalCode::kCreditExceeded,
             "more than the credit of this publisher: wait for a higher limit"};
   }
   const LimitsConfig& limits = queue_->config().limits;
   if (limits.overflow == Overflow::kBlock) return {};  // the credit above was the limit
-  if (limits.overflow != Overflow::kReject) return make_space(limits);
+  if (limits.overflow != Overflow::kReject) {
+    // Of a large message the front is no reason to drop anything yet.
+    return command_.entries.size() < bytes_ ? Refusal{} : make_space(limits);
+  }
   const std::uint64_t messages = queue_->messages();
   if (messages + command_.count > limits.messages_max) {
     return {RefusalCode::kQueueFull,
@@ -161,6 +202,13 @@ Refusal Publishing::check_limits() {
                 " bytes wait (limits.bytes): add consumers, purge, or raise the limit"};
   }
   return {};
+}
+
+// A large message may be above the whole window, so a part of it is enough.
+bool Publishing::has_credit() const {
+  if (publisher_->messages + command_.count > publisher_->messages_limit) return false;
+  return publisher_->bytes + bytes_ <= publisher_->bytes_limit ||
+         (large_ && publisher_->bytes < publisher_->bytes_limit);
 }
 
 // Of a queue whose oldest messages go when it is full.
@@ -192,14 +240,21 @@ void Publishing::accept() {
   fact.flags =
       static_cast<std::uint8_t>((summary_.has_attributes ? storage::kMessagesHaveAttributes : 0) |
                                 (summary_.has_timing ? storage::kMessagesHaveTiming : 0));
-  const storage::Appended at = core_.messages.append(fact, command_.entries, queue_->syncs());
-  const bool uniform = std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes;
-  CHECK(apply_fact(core_.state, fact, command_.entries, uniform, at.begin).has_value());
+  storage::Appended at;
+  if (large_) {
+    at = core_.messages.append_large(fact, command_.entries, queue_->syncs());
+    std::vector<std::byte> front;
+    base::append_cut_entry(command_.entries, 0, false, front);
+    CHECK(apply_fact(core_.state, fact, front, true, at.begin).has_value());
+  } else {
+    at = core_.messages.append(fact, command_.entries, queue_->syncs());
+    CHECK(apply_fact(core_.state, fact, command_.entries, is_uniform(), at.begin).has_value());
+  }
   stream_->last_record_end = at.end;
   for (const auto& subscription : stream_->subscriptions()) core_.touch(*subscription);
 
   publisher_->messages += summary_.count;
-  publisher_->bytes += command_.entries.size();
+  publisher_->bytes += bytes_;
   queue_->totals().published += summary_.count;
   queue_->totals().published_bytes += summary_.body_bytes;
   count_sizes();
@@ -209,7 +264,7 @@ void Publishing::accept() {
 
 void Publishing::count_sizes() {
   Histogram& sizes = queue_->totals().message_bytes;
-  if (std::uint64_t{summary_.largest_body} * summary_.count == summary_.body_bytes) {
+  if (is_uniform()) {
     sizes.add(static_cast<double>(summary_.largest_body), summary_.count);
     return;
   }
@@ -224,6 +279,38 @@ void Publishing::reply(Wait wait) {
   reply_.messages_limit = publisher_->messages_limit;
   reply_.bytes_limit = publisher_->bytes_limit;
   core_.effects.emit(wait, std::move(reply_));
+}
+
+// The message that is being received will not be taken.
+void give_up(Core& core, PublisherHandle handle, Refusal refusal) {
+  Publisher& publisher = *core.sessions.publisher(handle);
+  const Gathering& gathering = *core.sessions.gathering(handle);
+  Queue& queue = publisher.stream->queue();
+  queue.totals().refused_by_code[static_cast<std::uint16_t>(refusal.code)] += 1;
+  PublishReply reply;
+  reply.origin = {publisher.session, gathering.request};
+  reply.publisher = handle;
+  reply.producer_sequence = gathering.producer_sequence;
+  reply.count = 1;
+  reply.refusal = std::move(refusal);
+  core.sessions.end_gathering(handle);
+  grant_credit(core, publisher);
+  reply.messages_limit = publisher.messages_limit;
+  reply.bytes_limit = publisher.bytes_limit;
+  core.effects.emit(Wait{}, std::move(reply));
+}
+
+// nullptr = refused: there are too many at once.
+Gathering* begin_gathering(Core& core, const PublishChunk& command) {
+  const bool full =
+      core.sessions.gathered_bytes() + command.message_bytes > core.options.gathered_bytes_max;
+  Gathering& gathering = core.sessions.gather(command.publisher, full ? 0 : command.message_bytes);
+  gathering.request = command.origin.request;
+  gathering.producer_sequence = command.producer_sequence;
+  if (!full) return &gathering;
+  give_up(core, command.publisher,
+          {RefusalCode::kNotReady, "too many large messages are being received: try again"});
+  return nullptr;
 }
 
 // The epoch that the publisher gets, in `epoch`.
@@ -268,6 +355,57 @@ void close_older(Core& core, const Session& session, const Stream& stream,
 
 void publish(Core& core, base::Now now, const Publish& command) {
   Publishing(core, now, command).run();
+}
+
+void publish_chunk(Core& core, base::Now now, const PublishChunk& command) {
+  Publish publish{command.origin, command.publisher, command.producer_sequence, command.piece, 1};
+  Gathering* gathering = core.sessions.gathering(command.publisher);
+  if (command.offset == 0) {
+    if (!Publishing(core, now, publish, command.message_bytes).run()) return;
+    core.sessions.end_gathering(command.publisher);  // it is sent anew, or nobody waits for it
+    gathering = begin_gathering(core, command);
+    if (gathering == nullptr) return;
+  }
+  // What follows a refusal, or a message that was stored before, was under way already.
+  const Publisher* publisher = core.sessions.publisher(command.publisher);
+  if (gathering == nullptr || publisher->session != command.origin.session ||
+      gathering->producer_sequence != command.producer_sequence) {
+    return;
+  }
+  if (gathering->message_bytes != command.message_bytes ||
+      gathering->entry.size() != command.offset) {
+    return give_up(core, command.publisher,
+                   {RefusalCode::kMalformed, "a piece does not follow the one before"});
+  }
+  gathering->entry.insert(gathering->entry.end(), command.piece.begin(), command.piece.end());
+  gathering->deadline = now.mono + base::Nanos(core.options.gathering_timeout);
+  if (gathering->entry.size() < gathering->message_bytes) return;
+  const std::vector<std::byte> entry = std::move(gathering->entry);
+  publish.origin.request = gathering->request;
+  publish.entries = entry;
+  core.sessions.end_gathering(command.publisher);
+  Publishing(core, now, publish, entry.size()).run();
+}
+
+void expire_gatherings(Core& core, base::Now now) {
+  std::vector<PublisherHandle> late;
+  for (const auto& [publisher, gathering] : core.sessions.gatherings()) {
+    if (gathering.deadline <= now.mono) late.push_back(publisher);
+  }
+  for (const PublisherHandle publisher : late) {
+    give_up(core, publisher,
+            {RefusalCode::kLimitReached,
+             "the next piece did not come within " +
+                 std::to_string(core.options.gathering_timeout.count()) + " ms"});
+  }
+}
+
+std::optional<base::MonoTime> next_gathering_deadline(const Core& core) {
+  std::optional<base::MonoTime> next;
+  for (const auto& [publisher, gathering] : core.sessions.gatherings()) {
+    if (!next || gathering.deadline < *next) next = gathering.deadline;
+  }
+  return next;
 }
 
 void open_publisher(Core& core, base::Now, const OpenPublisher& asked) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/time.h"
 #include "broker/core.h"
 
@@ -8,5 +10,12 @@ namespace sluice::broker {
 
 void open_publisher(Core& core, base::Now now, const OpenPublisher& command);
 void publish(Core& core, base::Now now, const Publish& command);
+
+// Messages that are too large for a Publish: checked at their first piece, so that what cannot be
+// taken is refused before it is sent, and once more when they are whole.
+void publish_chunk(Core& core, base::Now now, const PublishChunk& command);
+// Those whose next piece does not come are given up.
+void expire_gatherings(Core& core, base::Now now);
+std::optional<base::MonoTime> next_gathering_deadline(const Core& core);
 
 }  // namespace sluice::broker

@@ -81,11 +81,33 @@ Publisher& SessionBook::open_publisher(Session& session, Stream& stream) {
 }
 
 void SessionBook::close_publisher(Publisher& publisher) {
+  end_gathering(publisher.handle);
   Queue& queue = publisher.stream->queue();
   queue.publishers.erase(publisher.handle);
   queue.short_of_credit.erase(publisher.handle);
   find(publisher.session)->publishers.erase(publisher.handle);
   publishers_.erase(publisher.handle);
+}
+
+Gathering* SessionBook::gathering(PublisherHandle publisher) {
+  const auto found = gatherings_.find(publisher);
+  return found == gatherings_.end() ? nullptr : &found->second;
+}
+
+Gathering& SessionBook::gather(PublisherHandle publisher, std::uint64_t message_bytes) {
+  const auto [made, is_new] = gatherings_.try_emplace(publisher);
+  CHECK(is_new);
+  made->second.message_bytes = message_bytes;
+  made->second.entry.reserve(message_bytes);
+  gathered_bytes_ += message_bytes;
+  return made->second;
+}
+
+void SessionBook::end_gathering(PublisherHandle publisher) {
+  const auto found = gatherings_.find(publisher);
+  if (found == gatherings_.end()) return;
+  gathered_bytes_ -= found->second.message_bytes;
+  gatherings_.erase(found);
 }
 
 }  // namespace sluice::broker

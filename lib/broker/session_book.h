@@ -5,8 +5,10 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
+#include "base/time.h"
 #include "broker/command.h"
 #include "broker/subscription.h"
 
@@ -23,15 +25,26 @@ struct Attachment {
   std::uint64_t bytes = 0;
   std::uint64_t outstanding = 0;  // delivered and not settled
   bool at_most_once = false;
-  bool dead = false;     // consumes the subscription's dead letters
-  bool in_ring = false;  // stands in Subscription::ring, or dead_ring
+  bool takes_chunks = false;
+  bool sends_chunks = false;  // a large message is on its way: nothing may overtake it
+  bool dead = false;          // consumes the subscription's dead letters
+  bool in_ring = false;       // stands in Subscription::ring, or dead_ring
 
   // A message of any size may follow when nothing is outstanding. What is settled before it is sent
   // never is, so that there the first message beyond the bytes is the last one.
   bool has_credit() const {
-    return messages < messages_limit && (bytes < bytes_limit || takes_any_size());
+    return !sends_chunks && messages < messages_limit && (bytes < bytes_limit || takes_any_size());
   }
   bool takes_any_size() const { return at_most_once ? bytes < bytes_limit : outstanding == 0; }
+};
+
+// A large message of which not all pieces are here yet.
+struct Gathering {
+  RequestId request;
+  std::uint64_t producer_sequence = 0;
+  std::uint64_t message_bytes = 0;
+  std::vector<std::byte> entry;  // so much of it
+  base::MonoTime deadline;       // the next piece is here by then
 };
 
 // A session's right to publish to one stream, as one producer.
@@ -81,6 +94,15 @@ class SessionBook {
   Publisher& open_publisher(Session& session, Stream& stream);
   void close_publisher(Publisher& publisher);
 
+  // Messages that are received in pieces, one a publisher. What each will have counts from its
+  // first piece on.
+  Gathering* gathering(PublisherHandle publisher);
+  // REQUIRES: the publisher has none.
+  Gathering& gather(PublisherHandle publisher, std::uint64_t message_bytes);
+  void end_gathering(PublisherHandle publisher);
+  std::uint64_t gathered_bytes() const { return gathered_bytes_; }
+  const std::map<PublisherHandle, Gathering>& gatherings() const { return gatherings_; }
+
   static bool has_room(const Session& session) {
     return session.attachments.size() + session.publishers.size() < kHandlesMax;
   }
@@ -95,6 +117,8 @@ class SessionBook {
   std::map<base::SessionId, Session*> by_id_;
   std::map<AttachmentHandle, std::unique_ptr<Attachment>> attachments_;
   std::map<PublisherHandle, std::unique_ptr<Publisher>> publishers_;
+  std::map<PublisherHandle, Gathering> gatherings_;
+  std::uint64_t gathered_bytes_ = 0;
   std::uint32_t attachments_made_ = 0;
   std::uint32_t publishers_made_ = 0;
 };

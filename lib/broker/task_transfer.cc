@@ -149,7 +149,7 @@ bool Carrier::look(Sequence at, const DeadLetter* letter) {
 
 Carrier::Taken Carrier::take(Sequence at, const DeadLetter* letter) {
   const auto stored = read_message(core_, from_.stream(), at);
-  if (!stored) return Taken::kLeft;
+  if (!stored || stored->cut) return Taken::kLeft;  // large ones stay where they are
   base::ByteView entries = stored->entry;
   const base::MessageView message = base::take_entry(entries);
   const auto attributes = base::decode_attributes(message.attributes);

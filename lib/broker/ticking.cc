@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/publishing.h"
 #include "broker/returning.h"
 #include "broker/seeking.h"
 
@@ -237,6 +238,7 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   trim_overfull(core, budget);
   clear_index(core, budget);
   go_on_seeking(core, budget);
+  expire_gatherings(core, now);
 }
 
 void forget_sessions(Core& core, base::Now now) {
@@ -266,6 +268,7 @@ std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   offer(core.recovery_ends);
   offer(core.backoffs.earliest());
   offer(core.dead_rests.earliest());
+  offer(next_gathering_deadline(core));
   offer_wall(core.delays.earliest());
   offer_wall(core.expiries.earliest());
   offer_wall(core.dead_expiries.earliest());

@@ -130,7 +130,9 @@ base::Result<PeekedMessage> to_peeked(const wire::PeekedMessage& wire) {
     ASSIGN_OR_RETURN(const base::BatchSummary summary, base::summarize_batch(wire.entry));
     if (summary.count != 1) return base::unavailable("PEEKED: an entry is not one message");
     base::ByteView entry = wire.entry;
-    message.message = base::to_message(base::take_entry(entry));
+    const base::MessageView view = base::take_entry(entry);
+    message.message = base::to_message(view);
+    message.body_bytes = base::whole_body_bytes(view.attributes).value_or(view.body.size());
   }
   message.sequence = base::Sequence(wire.sequence);
   message.accepted_at = base::WallTime(wire.accepted_at_ms);

@@ -62,7 +62,8 @@ struct PeekedMessage {
   std::uint16_t attempts = 0;
   std::uint16_t stalls = 0;
   base::Message message;
-  bool readable = true;  // false: the disk has lost the message, only its letter is left
+  bool readable = true;          // false: the disk has lost the message, only its letter is left
+  std::uint64_t body_bytes = 0;  // of the whole body: more than `message` has where it is cut
   // Dead letters only.
   bool dead = false;
   DeadReason reason = DeadReason::kRejected;
@@ -70,6 +71,8 @@ struct PeekedMessage {
   base::WallTime died_at;
   std::string error;
   std::string consumer;
+
+  bool is_cut() const { return body_bytes > message.body.size(); }
 };
 struct PeekPage {
   std::vector<PeekedMessage> messages;

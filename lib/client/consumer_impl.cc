@@ -190,6 +190,7 @@ void Consumer::Impl::reopen(Attachment& attachment) {
   attachment.handle = 0;
   attachment.retry_at.reset();
   attachment.settles.on_session_lost();
+  attachment.assembly.reset();  // the attachment says what was seen whole; the rest goes back
 }
 
 // The session was not resumed: what is in hand is leased to nobody or to others.
@@ -263,6 +264,12 @@ bool Consumer::Impl::on_frame(wire::Frame& frame, InboundFrame& inbound) {
     Attachment* attachment = by_handle(deliver->attachment);
     if (attachment == nullptr) return false;
     on_deliver(*attachment, std::move(*deliver), std::move(inbound));
+    return true;
+  }
+  if (const auto* chunk = std::get_if<wire::DeliverChunk>(&frame.body)) {
+    Attachment* attachment = by_handle(chunk->attachment);
+    if (attachment == nullptr) return false;
+    on_chunk(*attachment, *chunk);
     return true;
   }
   if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
@@ -382,6 +389,7 @@ void Consumer::Impl::on_answered(PendingSettle settle, const wire::Settled& sett
 }
 
 void Consumer::Impl::lose_leases(Attachment& attachment) {
+  attachment.assembly.reset();
   SettleQueue::Dropped dropped = attachment.settles.clear();
   stats_.messages_stale += dropped.messages;
   attachment.credit.clear();

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,12 @@ class Consumer::Impl final : public ConnectionUser {
   std::optional<base::MonoTime> on_round(base::MonoTime now) override;
 
  private:
+  // A large message of which not all pieces are here yet.
+  struct Assembly {
+    std::uint64_t epoch = 0;
+    std::uint64_t limit = wire::kChunkWindowBytes;  // as the broker knows it
+    std::shared_ptr<std::vector<std::byte>> entry;
+  };
   struct Attachment {
     explicit Attachment(DeliveryCredit window) : credit(std::move(window)) {}
 
@@ -56,6 +63,7 @@ class Consumer::Impl final : public ConnectionUser {
     std::optional<base::MonoTime> retry_at;
     SettleQueue settles;
     DeliveryCredit credit;
+    std::optional<Assembly> assembly;
   };
 
   void attach(base::MonoTime now);
@@ -70,6 +78,7 @@ class Consumer::Impl final : public ConnectionUser {
   void on_answered(PendingSettle settle, const wire::Settled& settled);
   bool on_extended(std::uint64_t request, const wire::Extended& extended);
   void on_deliver(Attachment& attachment, wire::Deliver deliver, InboundFrame inbound);
+  void on_chunk(Attachment& attachment, const wire::DeliverChunk& chunk);
   void on_closed(const wire::AttachmentClosed& closed);
   // The leases of the attachment are void.
   void lose_leases(Attachment& attachment);

@@ -20,8 +20,11 @@ base::Result<DeliveredBatch> DeliveredBatch::from(InboundFrame frame, wire::Deli
     if (run.entries_bytes > entries.size()) {
       return base::invalid_argument("DELIVER: the runs have more entries than the frame");
     }
-    ASSIGN_OR_RETURN(const base::BatchSummary summary,
-                     base::summarize_batch(entries.first(run.entries_bytes)));
+    const base::ByteView mine = entries.first(run.entries_bytes);
+    const bool large = run.count == 1 && mine.size() > base::kBatchEntriesBytesMax;
+    ASSIGN_OR_RETURN(
+        const base::BatchSummary summary,
+        large ? base::summarize_large(mine, mine.size()) : base::summarize_batch(mine));
     if (summary.count != run.count) {
       return base::invalid_argument("DELIVER: a run has another count than its entries");
     }

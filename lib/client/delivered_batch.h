@@ -34,8 +34,9 @@ struct Delivery {
   Receipt receipt() const { return {shard, epoch, {sequence, sequence}}; }
 };
 
-// The messages of one DELIVER frame, as views into the received bytes: nothing is copied. Owns the
-// frame; Delivery and MessageView objects are valid as long as it lives (moving it is fine).
+// The messages of one DELIVER frame, or one large message put together, as views into the received
+// bytes: nothing is copied. Owns the frame; Delivery and MessageView objects are valid as long as
+// it lives (moving it is fine).
 //
 //   for (const Delivery& delivery : batch) { ... }
 class DeliveredBatch {

@@ -107,8 +107,10 @@ void PublishLane::add(PendingBatch batch) {
 }
 
 bool PublishLane::has_credit(const PendingBatch& batch) const {
-  return taken_.messages + sending_.messages + batch.count <= limit_.messages &&
-         taken_.bytes + sending_.bytes + batch.bytes() <= limit_.bytes;
+  if (taken_.messages + sending_.messages + batch.count > limit_.messages) return false;
+  if (taken_.bytes + sending_.bytes + batch.bytes() <= limit_.bytes) return true;
+  // It may be above the whole window.
+  return batch.large() && sending_.bytes == 0 && taken_.bytes < limit_.bytes;
 }
 
 // Leaves at the front as many messages as the credit allows, the rest behind them.

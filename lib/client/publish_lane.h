@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/message.h"
 #include "base/time.h"
 #include "client/frame_buffer.h"
 #include "wire/error_code.h"
@@ -34,6 +35,8 @@ struct PendingBatch {
   bool is_stored = false;
 
   std::uint64_t bytes() const;  // of entries, as credit counts
+  // One message that fits no PUBLISH: it travels in pieces.
+  bool large() const { return bytes() > base::kBatchEntriesBytesMax; }
   std::uint64_t last_sequence() const { return producer_sequence + count - 1; }
 };
 

@@ -142,6 +142,16 @@ base::Status Publisher::Impl::wait_for_room(std::uint64_t bytes) {
 
 // --- What applications call.
 
+base::Status Publisher::Impl::check_entry(std::size_t bytes) const {
+  if (bytes <= base::kBatchEntriesBytesMax ||
+      (connection_.features() & wire::kFeatureChunks) != 0) {
+    return {};
+  }
+  return base::invalid_argument("the message has " + std::to_string(bytes) +
+                                " bytes with its attributes, the broker takes " +
+                                std::to_string(base::kBatchEntriesBytesMax));
+}
+
 base::Result<std::size_t> Publisher::Impl::add_message(const base::Message& message) {
   RETURN_IF_ERROR(failure());
   if (message.body.size() > queue_.message_bytes_max) {
@@ -151,6 +161,7 @@ base::Result<std::size_t> Publisher::Impl::add_message(const base::Message& mess
   }
   scratch_.clear();
   RETURN_IF_ERROR(base::append_entry(message, scratch_));
+  RETURN_IF_ERROR(check_entry(scratch_.size()));
   const std::string_view key = wire::slot_key(message);
   return add_entry(key.empty() ? lanes_.size() : queue_.slots.shard_of(wire::slot_of(key)),
                    scratch_);
@@ -169,14 +180,14 @@ base::Status Publisher::Impl::append(base::ByteView body) {
   take_fast();
   const auto add = [&]() -> base::Status {
     RETURN_IF_ERROR(failure());
-    const std::size_t limit = std::min<std::size_t>(
-        queue_.message_bytes_max, base::kBatchEntriesBytesMax - base::kEntryHeaderBytes);
-    if (body.size() > limit) {
+    if (body.size() > queue_.message_bytes_max) {
       return base::invalid_argument("body is " + std::to_string(body.size()) +
-                                    " bytes, the queue takes " + std::to_string(limit));
+                                    " bytes, the queue takes " +
+                                    std::to_string(queue_.message_bytes_max));
     }
     scratch_.clear();
     base::append_entry(body, scratch_);
+    RETURN_IF_ERROR(check_entry(scratch_.size()));
     RETURN_IF_ERROR(add_entry(lanes_.size(), scratch_));
     return {};
   };
@@ -376,6 +387,33 @@ void Publisher::Impl::pump(Lane& lane, base::MonoTime now) {
 }
 
 bool Publisher::Impl::send_batch(Lane& lane, PendingBatch& batch) {
+  const std::uint64_t request = connection_.next_request();
+  const bool sent =
+      batch.large() ? send_pieces(lane, batch, request) : send_frame(lane, batch, request);
+  if (!sent) return false;
+  ++(batch.sends > 0 ? stats_.batches_resent : stats_.batches_sent);
+  lane.state.on_sent(request);
+  return true;
+}
+
+// Where the socket takes only some of them, all are sent again: a first piece begins anew.
+bool Publisher::Impl::send_pieces(Lane& lane, const PendingBatch& batch, std::uint64_t request) {
+  const base::ByteView entry = batch.frame->view().subspan(wire::kPublishPrefixBytes);
+  wire::Chunk chunk;
+  chunk.publisher = lane.state.publisher();
+  chunk.map_version = queue_.slots.version();
+  chunk.producer_sequence = batch.producer_sequence;
+  chunk.message_bytes = entry.size();
+  while (chunk.offset < entry.size()) {
+    chunk.piece =
+        entry.subspan(chunk.offset, std::min(wire::kChunkBytesMax, entry.size() - chunk.offset));
+    if (!connection_.send(chunk, request)) return false;
+    chunk.offset += chunk.piece.size();
+  }
+  return true;
+}
+
+bool Publisher::Impl::send_frame(Lane& lane, PendingBatch& batch, std::uint64_t request) {
   if (batch.frame->in_transport()) {
     // The old socket may still read it, and its prefix is about to change.
     auto copy = std::make_shared<OutboundBuffer>(batch.frame->capacity());
@@ -383,7 +421,6 @@ bool Publisher::Impl::send_batch(Lane& lane, PendingBatch& batch) {
     std::memcpy(copy->data(), batch.frame->data(), batch.frame->size());
     batch.frame = std::move(copy);
   }
-  const std::uint64_t request = connection_.next_request();
   wire::Publish publish;
   publish.publisher = lane.state.publisher();
   publish.map_version = queue_.slots.version();
@@ -391,10 +428,7 @@ bool Publisher::Impl::send_batch(Lane& lane, PendingBatch& batch) {
   publish.count = batch.count;
   wire::encode_publish_prefix(connection_.header(request), publish,
                               batch.frame->writable().first(wire::kPublishPrefixBytes));
-  if (!connection_.send(batch.frame)) return false;
-  ++(batch.sends > 0 ? stats_.batches_resent : stats_.batches_sent);
-  lane.state.on_sent(request);
-  return true;
+  return connection_.send(batch.frame);
 }
 
 // --- Outcomes.
@@ -437,7 +471,9 @@ std::shared_ptr<OutboundBuffer> Publisher::Impl::take_buffer(std::size_t entries
 }
 
 void Publisher::Impl::return_buffer(std::shared_ptr<OutboundBuffer> buffer) {
-  if (buffer != nullptr && spare_.size() < kSpareBuffersMax) spare_.push_back(std::move(buffer));
+  if (buffer == nullptr || spare_.size() >= kSpareBuffersMax) return;
+  if (buffer->capacity() > wire::kPublishPrefixBytes + base::kBatchEntriesBytesMax) return;
+  spare_.push_back(std::move(buffer));
 }
 
 }  // namespace sluice::client

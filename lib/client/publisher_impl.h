@@ -64,6 +64,7 @@ class Publisher::Impl final : public ConnectionUser {
   // Adds to the open batch of that lane, or of any where `lane` is lanes_.size(); says which.
   base::Result<std::size_t> add_entry(std::size_t lane, base::ByteView entry);
   base::Result<std::size_t> add_message(const base::Message& message);
+  base::Status check_entry(std::size_t bytes) const;
   base::Status wait_for_room(std::uint64_t bytes);
   void seal(Lane& lane);
   void seal_all();
@@ -77,6 +78,8 @@ class Publisher::Impl final : public ConnectionUser {
   std::shared_ptr<OutboundBuffer> take_buffer(std::size_t entries_bytes);
   void return_buffer(std::shared_ptr<OutboundBuffer> buffer);
   bool send_batch(Lane& lane, PendingBatch& batch);
+  bool send_frame(Lane& lane, PendingBatch& batch, std::uint64_t request);
+  bool send_pieces(Lane& lane, const PendingBatch& batch, std::uint64_t request);
 
   std::size_t lane_index(const Lane& lane) const {
     return static_cast<std::size_t>(&lane - lanes_.data());

@@ -52,6 +52,7 @@ wire::Hello SessionState::hello() const {
   wire::Hello hello;
   hello.session_id = id_;
   hello.session_epoch = epoch_;
+  hello.features = wire::kFeatureChunks | wire::kFeatureSeek | wire::kFeatureAttachModes;
   return hello;
 }
 

@@ -138,6 +138,10 @@ void BrokerHost::apply(base::Now now, const broker::OpenPublisher& command) {
   forward(now, command);
 }
 void BrokerHost::apply(base::Now now, const broker::Publish& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::PublishChunk& command) {
+  forward(now, command);
+}
+void BrokerHost::apply(base::Now now, const broker::ChunksSent& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Attach& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Detach& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Credit& command) { forward(now, command); }

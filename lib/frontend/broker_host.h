@@ -61,7 +61,9 @@ class BrokerHost final : public Commands {
   void apply(base::Now now, const broker::SessionGone& command) override;
   void apply(base::Now now, const broker::OpenPublisher& command) override;
   void apply(base::Now now, const broker::Publish& command) override;
+  void apply(base::Now now, const broker::PublishChunk& command) override;
   void apply(base::Now now, const broker::Attach& command) override;
+  void apply(base::Now now, const broker::ChunksSent& command) override;
   void apply(base::Now now, const broker::Detach& command) override;
   void apply(base::Now now, const broker::Credit& command) override;
   void apply(base::Now now, const broker::Settle& command) override;
@@ -75,6 +77,7 @@ class BrokerHost final : public Commands {
   std::optional<base::QueueId> find_queue(std::string_view name) const override;
   std::optional<base::QueueId> find_task(const base::TaskId& task) const override;
   const broker::QueueConfig* config(const base::QueueId& queue) const override;
+  std::uint32_t feature_level() const override { return log().feature_level(); }
   base::Lsn appended() const override { return log().positions().appended; }
 
   // Creates or changes a queue. The caller tells nobody before appended() is durable.

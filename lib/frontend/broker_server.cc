@@ -104,6 +104,7 @@ base::Status BrokerServer::round() {
   do_timed_work(now);
   host_.hand_over();
   release(now);
+  dispatch_->send_pieces(now);
   flush_outboxes(now);
   // Releasing may have appended: what nobody could be given goes back.
   host_.hand_over();
@@ -239,7 +240,7 @@ long BrokerServer::timeout_ms() const {
   if (doors_.has_waiting()) return kOutboxPollMs;
   base::MonoTime due = std::min(stats_due_, doors_due_);
   if (host_due_) due = std::min(due, *host_due_);
-  if (host_.tick_wanted()) return 0;
+  if (host_.tick_wanted() || dispatch_->has_pieces()) return 0;
   const std::optional<base::MonoTime> sessions_due = dispatch_->next_tick();
   if (sessions_due) due = std::min(due, *sessions_due);
   const std::int64_t wait = due - clock_.mono_now();

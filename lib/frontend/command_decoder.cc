@@ -59,7 +59,17 @@ broker::Attach to_command(broker::Origin origin, const wire::Attach& frame) {
           frame.messages_limit,
           frame.bytes_limit,
           false,
-          base::Epoch(frame.last_epoch)};
+          base::Epoch(frame.last_epoch),
+          false};
+}
+
+broker::PublishChunk to_command(broker::Origin origin, const wire::Chunk& frame) {
+  return {origin,
+          broker::PublisherHandle(frame.publisher),
+          frame.producer_sequence,
+          frame.message_bytes,
+          frame.offset,
+          frame.piece};
 }
 
 broker::Attach to_command(broker::Origin origin, const wire::AttachWith& frame) {

@@ -9,6 +9,7 @@ namespace sluice::frontend {
 broker::OpenPublisher to_command(broker::Origin origin, const wire::OpenPublisher& frame);
 broker::Publish to_command(broker::Origin origin, const wire::Publish& frame);
 broker::Attach to_command(broker::Origin origin, const wire::Attach& frame);
+broker::PublishChunk to_command(broker::Origin origin, const wire::Chunk& frame);
 broker::Attach to_command(broker::Origin origin, const wire::AttachWith& frame);
 broker::Seek to_command(broker::Origin origin, const wire::Seek& frame);
 broker::DiscardDamaged to_command(broker::Origin origin, const wire::DiscardDamaged& frame);

@@ -20,7 +20,9 @@ class Commands {
   virtual void apply(base::Now now, const broker::SessionGone& command) = 0;
   virtual void apply(base::Now now, const broker::OpenPublisher& command) = 0;
   virtual void apply(base::Now now, const broker::Publish& command) = 0;
+  virtual void apply(base::Now now, const broker::PublishChunk& command) = 0;
   virtual void apply(base::Now now, const broker::Attach& command) = 0;
+  virtual void apply(base::Now now, const broker::ChunksSent& command) = 0;
   virtual void apply(base::Now now, const broker::Detach& command) = 0;
   virtual void apply(base::Now now, const broker::Credit& command) = 0;
   virtual void apply(base::Now now, const broker::Settle& command) = 0;
@@ -35,6 +37,8 @@ class Commands {
   // The queue of a task that runs.
   virtual std::optional<base::QueueId> find_task(const base::TaskId& task) const = 0;
   virtual const broker::QueueConfig* config(const base::QueueId& queue) const = 0;
+  // Feature level of the log.
+  virtual std::uint32_t feature_level() const = 0;
   // The end of the log: what was decided so far stands before it.
   virtual base::Lsn appended() const = 0;
 };

@@ -17,6 +17,8 @@ using broker::RefusalCode;
 
 // The only one there is while all shards live here and their number is fixed.
 constexpr std::uint32_t kShardMapVersion = 1;
+// Of a log that can hold messages in pieces.
+constexpr std::uint32_t kChunksFeatureLevel = 2;
 
 template <typename... T>
 struct TypeList {};
@@ -147,6 +149,9 @@ void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& hea
   }
   Session& session = *result.session;
   session.grant = std::move(grant);
+  session.features = frame.features;
+  // The connection before is gone, and with it whatever of them was under way.
+  drop_transfers(now, session.handle, std::nullopt, true);
   if (hooks_.admitted) hooks_.admitted(now, peer);
   base::log_debug("session_opened", {{"session", session.id.to_hex()},
                                      {"client", session.client},
@@ -180,8 +185,8 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.heartbeat_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(ttl.count() / 3, 1));
   frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
-  frame.features = wire::kFeatureSeek | wire::kFeatureAttachModes | wire::kFeatureTasks |
-                   wire::kFeatureDiscardDamaged;
+  frame.features = wire::kFeatureChunks | wire::kFeatureSeek | wire::kFeatureAttachModes |
+                   wire::kFeatureTasks | wire::kFeatureDiscardDamaged;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
@@ -232,6 +237,7 @@ void FrameDispatch::on(const Request& request, const wire::Goodbye& /*frame*/) {
                      answer.bytes);
   session.closing = true;
   observers_.erase(session.handle);
+  drop_transfers(request.now, session.handle, std::nullopt, false);
   if (session.port == Port::kClient) {
     parts_.commands.apply(request.now,
                           broker::SessionGone{session.handle, broker::SessionEnd::kClosed});
@@ -251,9 +257,12 @@ void FrameDispatch::on(const Request& request, const wire::Resolve& frame) {
     return reply(request, answer);
   }
   answer.queue = *id;
+  const bool chunks = (request.session.features & wire::kFeatureChunks) != 0 &&
+                      parts_.commands.feature_level() >= kChunksFeatureLevel;
+  const std::size_t largest =
+      chunks ? base::kLargeBodyBytesMax : base::kBatchEntriesBytesMax - base::kEntryHeaderBytes;
   answer.message_bytes_max =
-      std::min(config->limits.message_bytes_max,
-               static_cast<std::uint32_t>(base::kBatchEntriesBytesMax - base::kEntryHeaderBytes));
+      std::min(config->limits.message_bytes_max, static_cast<std::uint32_t>(largest));
   answer.map = wire::even_shard_map(config->shards, kShardMapVersion);
   answer.subscriptions.reserve(config->subscriptions.size());
   for (const broker::SubscriptionConfig& subscription : config->subscriptions) {
@@ -303,7 +312,8 @@ void FrameDispatch::on(const Request& request, const wire::AttachWith& frame) {
 }
 
 void FrameDispatch::attach(const Request& request, const wire::Attach& frame,
-                           const broker::Attach& command) {
+                           broker::Attach command) {
+  command.takes_chunks = (request.session.features & wire::kFeatureChunks) != 0;
   if (map_is_current(frame.map_version)) {
     return parts_.commands.apply(request.now, command);
   }

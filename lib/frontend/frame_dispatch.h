@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +92,11 @@ class FrameDispatch {
   // An effect whose wait is over.
   void pass(base::Now now, Effect&& effect);
 
+  // Sends what large deliveries may send now, a few pieces at a time. To be called every round.
+  void send_pieces(base::Now now);
+  // More could be sent at once.
+  bool has_pieces() const { return more_pieces_; }
+
   // Sessions that were silent for too long, and observations that are due.
   void tick(base::Now now);
   std::optional<base::MonoTime> next_tick() const;
@@ -139,7 +146,10 @@ class FrameDispatch {
   void on(const Request& request, const wire::Publish& frame);
   void on(const Request& request, const wire::Attach& frame);
   void on(const Request& request, const wire::AttachWith& frame);
-  void attach(const Request& request, const wire::Attach& frame, const broker::Attach& command);
+  void attach(const Request& request, const wire::Attach& frame, broker::Attach command);
+  void on(const Request& request, const wire::Chunk& frame);
+  void on(const Request& request, const wire::ChunkCredit& frame);
+  void on(const Request& request, const wire::Detach& frame);
   void on(const Request& request, const wire::Stat& frame);
   void on(const Request& request, const wire::Redrive& frame);
   void on(const Request& request, const wire::Purge& frame);
@@ -155,12 +165,30 @@ class FrameDispatch {
 
   void pass_one(base::Now now, broker::SessionOpened& effect);
   void pass_one(base::Now now, broker::Deliver& effect);
+  void pass_one(base::Now now, broker::AttachmentClosed& effect);
   void pass_one(base::Now now, PreparedFrame& effect);
   void pass_one(base::Now now, broker::TaskReply& effect);
   template <typename T>
   void pass_one(base::Now now, T& effect);
 
   void give_back(base::Now now, const broker::Deliver& effect);
+  // A large delivery on its way; the front one of a session is being sent.
+  struct Transfer {
+    broker::Deliver delivery;
+    std::uint64_t offset = 0;
+    std::uint64_t limit = wire::kChunkWindowBytes;
+
+    const broker::DeliveryRun& run() const { return delivery.runs.front(); }
+    bool may_send() const { return offset < limit; }
+  };
+  enum class PieceSent : std::uint8_t { kOne, kNotReady, kGone };
+  PieceSent send_piece(base::Now now, Session& session, Transfer& transfer);
+  void begin_transfer(broker::Deliver&& delivery);
+  void end_transfer(base::Now now, broker::SessionHandle session);
+  // Where one attachment is named: only its transfer. `given_back`: nobody received the messages.
+  void drop_transfers(base::Now now, broker::SessionHandle session,
+                      std::optional<broker::AttachmentHandle> attachment, bool given_back);
+  void disconnect(base::Now now, broker::SessionHandle session);
   bool map_is_current(std::uint32_t version) const;
   void send_map(const Request& request, const base::QueueId& queue);
   void observe(base::Now now, Session& session, Observer& observer);
@@ -180,6 +208,10 @@ class FrameDispatch {
   DispatchCounters counters_;
   std::vector<std::byte> scratch_;
   std::map<broker::SessionHandle, Observer> observers_;
+  std::map<broker::SessionHandle, std::deque<Transfer>> transfers_;
+  std::set<broker::SessionHandle> sending_;  // whose front transfer may send
+  broker::SessionHandle sent_last_;
+  bool more_pieces_ = false;
   std::uint64_t leader_epoch_ = 0;
 };
 

@@ -23,7 +23,8 @@ constexpr std::size_t kTagAt = 8;  // in a session's id
 // session does not outlive a change of its grant), or of the control port.
 template <typename T>
 constexpr bool kNeedsNoQueue =
-    std::is_same_v<T, wire::Publish> || std::is_same_v<T, wire::Credit> ||
+    std::is_same_v<T, wire::Publish> || std::is_same_v<T, wire::Chunk> ||
+    std::is_same_v<T, wire::ChunkCredit> || std::is_same_v<T, wire::Credit> ||
     std::is_same_v<T, wire::Settle> || std::is_same_v<T, wire::Extend> ||
     std::is_same_v<T, wire::Detach> || std::is_same_v<T, wire::Observe> ||
     std::is_same_v<T, wire::Configure> || std::is_same_v<T, wire::Cordon>;
@@ -129,6 +130,7 @@ void FrameDispatch::set_keys(base::Now now, std::shared_ptr<const access::KeyRin
     const Port port = session->port;
     output(session->peer).forget(session->peer);
     observers_.erase(handle);
+    drop_transfers(now, handle, std::nullopt, false);
     parts_.sessions.remove(handle);
     if (port == Port::kClient) {
       parts_.commands.apply(now, broker::SessionGone{handle, broker::SessionEnd::kClosed});

@@ -31,6 +31,8 @@ void FrameDispatch::pass_one(base::Now now, T& effect) {
   } else {
     handle = effect.session;
   }
+  // Nobody asked for the answer.
+  if (std::is_same_v<T, broker::ExtendReply> && request == 0) return;
   if constexpr (requires { effect.refusal; }) {
     if (effect.refusal.refused()) count_refusal(effect.refusal.code);
   }
@@ -64,6 +66,7 @@ void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
   Session* session = parts_.sessions.find(effect.session);
   if (session == nullptr || session->welcomes_due > 0) return;
   if (!session->connected) return give_back(now, effect);
+  if (effect.runs.front().slice.large()) return begin_transfer(std::move(effect));
   const wire::Deliver frame = to_frame(effect);
   const std::size_t prefix = wire::deliver_prefix_bytes(frame.runs.size());
   const auto fill = [&](base::MutableByteView out) -> base::Status {
@@ -114,7 +117,7 @@ void FrameDispatch::pass_one(base::Now now, PreparedFrame& effect) {
 }
 
 void FrameDispatch::sent(base::Now now, broker::SessionHandle session, SendResult result) {
-  if (result == SendResult::kNoPeer) parts_.sessions.disconnected(now.mono, session);
+  if (result == SendResult::kNoPeer) disconnect(now, session);
   if (result == SendResult::kOverflow) {
     base::log_warn("session_dropped", {{"reason", "does not read what it asked for"}});
     lose(now, session);
@@ -123,7 +126,12 @@ void FrameDispatch::sent(base::Now now, broker::SessionHandle session, SendResul
 
 void FrameDispatch::disconnected(base::Now now, Peer peer) {
   const Session* session = parts_.sessions.find(peer);
-  if (session != nullptr) parts_.sessions.disconnected(now.mono, session->handle);
+  if (session != nullptr) disconnect(now, session->handle);
+}
+
+void FrameDispatch::disconnect(base::Now now, broker::SessionHandle session) {
+  parts_.sessions.disconnected(now.mono, session);
+  drop_transfers(now, session, std::nullopt, true);
 }
 
 void FrameDispatch::lose(base::Now now, broker::SessionHandle handle) {
@@ -132,6 +140,7 @@ void FrameDispatch::lose(base::Now now, broker::SessionHandle handle) {
   const Port port = session->port;
   output(session->peer).forget(session->peer);
   observers_.erase(handle);
+  drop_transfers(now, handle, std::nullopt, false);
   parts_.sessions.remove(handle);
   if (port == Port::kClient) {
     parts_.commands.apply(now, broker::SessionGone{handle, broker::SessionEnd::kLost});
@@ -143,6 +152,7 @@ void FrameDispatch::tick(base::Now now) {
     base::log_info("session_lost", {{"session", session.id.to_hex()}, {"client", session.client}});
     output(session.peer).forget(session.peer);
     observers_.erase(session.handle);
+    drop_transfers(now, session.handle, std::nullopt, false);
     if (session.port == Port::kClient) {
       parts_.commands.apply(now, broker::SessionGone{session.handle, broker::SessionEnd::kLost});
     }

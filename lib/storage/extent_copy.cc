@@ -114,6 +114,7 @@ Status ExtentCopy::note(const ScanItem& item) {
       std::partition_point(span->runs.begin(), span->runs.end(),
                            [&](const SequenceRange& one) { return one.last < range.first; });
   if (run == span->runs.end() || range.last < run->first) return {};
+  if ((fact.flags & kMessagesLarge) != 0) return refuse("a large message that lives");
   if (pieces_.size() == kPiecesMax) return base::invalid_argument("too many records to be copied");
   pieces_.push_back({static_cast<std::uint32_t>(stream - order_.streams.begin()),
                      static_cast<std::uint32_t>(span - stream->spans.begin()),

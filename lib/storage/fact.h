@@ -68,11 +68,26 @@ struct MessagesFact {
   std::uint64_t producer_sequence = 0;  // of the first message
   std::uint32_t body_bytes = 0;         // sum of bodies in the batch
   std::uint8_t flags = 0;               // kMessagesHaveTiming | ...
+  // With kMessagesLarge only: the first of the kMessageChunk records before this one, and the size
+  // of the whole entry.
+  base::Lsn chunks;
+  std::uint64_t entry_bytes = 0;
 };
 inline constexpr std::uint8_t kMessagesHaveAttributes = 1;
 inline constexpr std::uint8_t kMessagesHaveTiming = 2;
 // The batch that the transfer record before it tells of. Feature level 2.
 inline constexpr std::uint8_t kMessagesTransferred = 128;
+// One message above base::kBatchEntriesBytesMax: its first piece is here, the others are in
+// kMessageChunk records. Feature level 2.
+inline constexpr std::uint8_t kMessagesLarge = 4;
+
+// Head of a kMessageChunk record; the piece follows in the same record.
+struct MessageChunkFact {
+  StreamId stream;
+  base::Sequence sequence;
+  std::uint64_t entry_bytes = 0;  // of the whole entry
+  std::uint64_t offset = 0;       // of the piece in it
+};
 
 struct LeasedFact {
   SubscriptionKey key;

@@ -94,6 +94,13 @@ void encode(const MessagesFact& fact, std::span<std::byte, kMessagesHeadBytes> o
   base::store(at + 76, fact.body_bytes);
 }
 
+void encode_large(const MessagesFact& fact, std::span<std::byte, kLargeHeadBytes> out) {
+  CHECK((fact.flags & kMessagesLarge) != 0);
+  encode(fact, out.first<kMessagesHeadBytes>());
+  base::store(out.data() + 80, fact.chunks.value());
+  base::store(out.data() + 88, fact.entry_bytes);
+}
+
 Result<DecodedMessages> decode_messages(ByteView payload) {
   ByteReader in(payload);
   DecodedMessages decoded;
@@ -113,8 +120,40 @@ Result<DecodedMessages> decode_messages(ByteView payload) {
                       fact.first.value() > 0 &&
                       fact.first.value() + fact.count > fact.first.value();
   if (in.ok() && !counts) in.fail();
+  if ((fact.flags & kMessagesLarge) != 0) {
+    fact.chunks = base::Lsn(in.u64());
+    fact.entry_bytes = in.u64();
+    const bool large = fact.count == 1 && fact.chunks != base::Lsn() &&
+                       fact.entry_bytes > base::kBatchEntriesBytesMax &&
+                       fact.entry_bytes <= base::kLargeEntryBytesMax;
+    if (!large) in.fail();
+  }
   decoded.entries = in.rest();
   return finish(in, decoded, "Messages");
+}
+
+void encode(const MessageChunkFact& fact, std::span<std::byte, kChunkHeadBytes> out) {
+  std::byte* const at = out.data();
+  std::memcpy(at, fact.stream.queue.bytes.data(), 16);
+  base::store(at + 16, fact.stream.shard.value());
+  base::store(at + 18, fact.sequence.value());
+  base::store(at + 26, fact.entry_bytes);
+  base::store(at + 34, fact.offset);
+}
+
+Result<DecodedChunk> decode_message_chunk(ByteView payload) {
+  ByteReader in(payload);
+  DecodedChunk decoded;
+  MessageChunkFact& fact = decoded.fact;
+  fact.stream = get_stream(in);
+  fact.sequence = base::Sequence(in.u64());
+  fact.entry_bytes = in.u64();
+  fact.offset = in.u64();
+  const bool good = fact.sequence.value() > 0 && fact.offset > 0 &&
+                    fact.offset < fact.entry_bytes && fact.entry_bytes <= base::kLargeEntryBytesMax;
+  if (in.ok() && !good) in.fail();
+  decoded.piece = in.rest();
+  return finish(in, decoded, "MessageChunk");
 }
 
 void encode(const SessionFact& fact, std::vector<std::byte>& out) {

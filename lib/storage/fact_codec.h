@@ -39,6 +39,10 @@ void encode(const ExtentSwapFact& fact, std::vector<std::byte>& out);
 
 // Head of a kMessages record. The entries are the record's tail.
 void encode(const MessagesFact& fact, std::span<std::byte, kMessagesHeadBytes> out);
+// The same for one with kMessagesLarge. The first piece is the record's tail.
+void encode_large(const MessagesFact& fact, std::span<std::byte, kLargeHeadBytes> out);
+// Head of a kMessageChunk record. The piece is the record's tail.
+void encode(const MessageChunkFact& fact, std::span<std::byte, kChunkHeadBytes> out);
 
 base::Result<IncarnationFact> decode_incarnation(base::ByteView payload);
 base::Result<FeatureLevelFact> decode_feature_level(base::ByteView payload);
@@ -67,6 +71,12 @@ struct DecodedMessages {
   base::ByteView entries;
 };
 base::Result<DecodedMessages> decode_messages(base::ByteView payload);
+
+struct DecodedChunk {
+  MessageChunkFact fact;
+  base::ByteView piece;
+};
+base::Result<DecodedChunk> decode_message_chunk(base::ByteView payload);
 
 // The record type that carries a fact.
 constexpr RecordType record_type(const IncarnationFact&) { return RecordType::kIncarnation; }

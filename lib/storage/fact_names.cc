@@ -47,7 +47,7 @@ std::string to_string(RecordType type) {
 }
 
 bool is_known(RecordType type) {
-  return type <= RecordType::kProducer || type == RecordType::kExtentSwap ||
+  return type <= RecordType::kMessageChunk || type == RecordType::kExtentSwap ||
          type == RecordType::kDamaged || type == RecordType::kSegmentsDropped ||
          type == RecordType::kRewound || type == RecordType::kTransfer;
 }

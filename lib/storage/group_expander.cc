@@ -26,10 +26,9 @@ bool is_io(const base::Error& error) {
 }
 
 Result<Head> decode_head(const RecordHeader& header, ByteView head) {
-  if (header.type != RecordType::kMessages || head.size() != kMessagesHeadBytes) {
-    return base::corruption("no messages record");
-  }
+  if (header.type != RecordType::kMessages) return base::corruption("no messages record");
   ASSIGN_OR_RETURN(const DecodedMessages decoded, decode_messages(head));
+  if (!decoded.entries.empty()) return base::corruption("a messages record with a longer head");
   return Head{header, decoded.fact};
 }
 
@@ -39,8 +38,7 @@ Result<Head> read_head(SegmentLog& log, Lsn begin) {
     return decode_head(header, found->record.subspan(header.payload_offset(), header.head_bytes));
   }
   ASSIGN_OR_RETURN(const SegmentSet::Place place, log.segments().place(begin));
-  std::array<std::byte, kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kMessagesHeadBytes>
-      front;
+  std::array<std::byte, kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kLargeHeadBytes> front;
   ASSIGN_OR_RETURN(const std::size_t got, place.file->read_at(place.offset, front));
   const ByteView bytes = ByteView(front).first(got);
   const std::optional<RecordHeader> header =
@@ -85,6 +83,11 @@ BatchLocation batch_location(const MessagesFact& fact, Lsn lsn, std::size_t payl
   batch.body_bytes = fact.body_bytes;
   batch.accepted_at = fact.accepted_at;
   batch.flags = fact.flags;
+  if ((fact.flags & kMessagesLarge) != 0) {
+    batch.entries_offset = kLargeHeadBytes;
+    batch.entries_bytes = static_cast<std::uint32_t>(fact.entry_bytes);
+    batch.chunks = fact.chunks;
+  }
   return batch;
 }
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "storage/fact_codec.h"
 #include "storage/group_expander.h"
+#include "storage/large_message.h"
 #include "storage/slice_plan.h"
 
 namespace sluice::storage {
@@ -19,6 +20,8 @@ using base::Sequence;
 namespace {
 
 constexpr std::size_t kCachedGroups = 64;
+// Far more than anybody has; then they are found again.
+constexpr std::size_t kDamagedLargeMax = 4096;
 
 // Records in memory are as they were made: nothing to verify.
 class TrustedBlocks final : public EntryBlocks {
@@ -54,6 +57,30 @@ Appended IndexedMessageStore::append(MessagesFact fact, ByteView entries, bool n
   encode(fact, std::span(head));
   const Appended appended = log_.append(RecordType::kMessages, head, entries, needs_sync);
   index(fact, appended.begin, head.size() + entries.size(), appended.end - appended.begin);
+  return appended;
+}
+
+Appended IndexedMessageStore::append_large(MessagesFact fact, ByteView entry, bool needs_sync) {
+  CHECK(entry.size() > base::kBatchEntriesBytesMax && fact.count == 1);
+  fact.entry_bytes = entry.size();
+  fact.previous = index_.last_record(fact.stream);
+  fact.flags |= kMessagesLarge;
+  MessageChunkFact chunk{fact.stream, fact.first, entry.size(), 0};
+  std::array<std::byte, kChunkHeadBytes> chunk_head;
+  for (std::size_t piece = 1; piece < piece_count(entry.size()); ++piece) {
+    chunk.offset = piece * kLargePieceBytes;
+    encode(chunk, std::span(chunk_head));
+    const Appended at =
+        log_.append(RecordType::kMessageChunk, chunk_head,
+                    entry.subspan(chunk.offset, piece_bytes(entry.size(), piece)), false);
+    if (piece == 1) fact.chunks = at.begin;
+    CHECK(at.begin == piece_lsn(fact.chunks, piece, entry.size(), log_.segment_bytes()));
+  }
+  std::array<std::byte, kLargeHeadBytes> head;
+  encode_large(fact, std::span(head));
+  const ByteView front = entry.first(kLargePieceBytes);
+  const Appended appended = log_.append(RecordType::kMessages, head, front, needs_sync);
+  index(fact, appended.begin, head.size() + front.size(), appended.end - appended.begin);
   return appended;
 }
 
@@ -145,6 +172,7 @@ Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequen
                                               Sequence last, std::uint32_t bytes_max) {
   CHECK(batch.first <= first && first <= last && last <= batch.last());
   if (!log_.status()) return log_.status().error();
+  if (batch.large()) return slice_large(batch);
   const SliceWish wish{static_cast<std::uint32_t>(first - batch.first),
                        static_cast<std::uint32_t>(last - batch.first), bytes_max};
   EntrySlice slice;
@@ -174,7 +202,76 @@ Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequen
   return slice;
 }
 
+// Reading it all to be sure would take too long: what is damaged is found piece by piece.
+Result<EntrySlice> IndexedMessageStore::slice_large(const BatchLocation& batch) {
+  EntrySlice slice;
+  slice.lsn = batch.lsn;
+  slice.bytes = batch.entries_bytes;
+  slice.first = batch.first;
+  slice.count = 1;
+  slice.chunks = batch.chunks;
+  slice.damaged = damaged_large_.contains(batch.lsn);
+  return slice;
+}
+
+Lsn IndexedMessageStore::lsn_of_piece(const EntrySlice& slice, std::size_t piece) const {
+  if (piece == 0) return slice.lsn;
+  return piece_lsn(slice.chunks, piece, slice.bytes, log_.segment_bytes());
+}
+
+bool IndexedMessageStore::piece_ready(const EntrySlice& slice, std::uint64_t offset) {
+  if (!log_.status()) return true;
+  const Lsn lsn = lsn_of_piece(slice, offset / kLargePieceBytes);
+  return log_.in_memory(lsn).has_value() || read_ahead_.ready(lsn, lsn);
+}
+
+Result<ByteView> IndexedMessageStore::read_piece(const EntrySlice& slice, std::uint64_t offset) {
+  CHECK(slice.large() && offset < slice.bytes);
+  if (!log_.status()) return log_.status().error();
+  const Result<ByteView> piece = read_whole_piece(slice, offset / kLargePieceBytes);
+  if (piece) return piece->subspan(offset % kLargePieceBytes);
+  if (piece.error().code() == base::ErrorCode::kCorruption) {
+    if (damaged_large_.size() >= kDamagedLargeMax) damaged_large_.clear();
+    damaged_large_.insert(slice.lsn);
+  }
+  return piece.error();
+}
+
+Result<ByteView> IndexedMessageStore::read_whole_piece(const EntrySlice& slice,
+                                                       std::size_t number) {
+  const Lsn lsn = lsn_of_piece(slice, number);
+  const std::size_t bytes = piece_bytes(slice.bytes, number);
+  const auto damaged = [&] {
+    return base::corruption("LSN " + std::to_string(lsn.value()) + ": " +
+                            SegmentSet::describe(log_.segments().number_of(lsn)) + ": piece " +
+                            std::to_string(number) + " of message " +
+                            std::to_string(slice.first.value()) + " is damaged");
+  };
+  const auto is_ours = [&](const RecordHeader& header, ByteView head) {
+    if (header.tail_bytes() != bytes) return false;
+    if (number == 0) return header.type == RecordType::kMessages;
+    const auto chunk = decode_message_chunk(head);
+    return header.type == RecordType::kMessageChunk && chunk &&
+           chunk->fact.sequence == slice.first && chunk->fact.entry_bytes == slice.bytes &&
+           chunk->fact.offset == number * kLargePieceBytes;
+  };
+  if (const std::optional<SegmentLog::InMemory> found = log_.in_memory(lsn)) {
+    const RecordHeader& header = found->header;
+    CHECK(is_ours(header, found->record.subspan(header.payload_offset(), header.head_bytes)));
+    return found->record.subspan(header.tail_offset(), bytes);
+  }
+  ASSIGN_OR_RETURN(LoadedRecord * record, records_.get(lsn));
+  if (!is_ours(record->header(), record->head())) return damaged();
+  const BlockRange range{0, record->table().blocks() - 1};
+  record->load(range);
+  for (std::size_t block = range.first; block <= range.last; ++block) {
+    if (!record->good(block)) return damaged();
+  }
+  return ByteView(record->tail(), bytes);
+}
+
 Result<ByteView> IndexedMessageStore::read(const EntrySlice& slice) {
+  CHECK(!slice.large());
   if (!log_.status()) return log_.status().error();
   const auto damaged = [&] {
     return base::corruption("LSN " + std::to_string(slice.lsn.value()) + ": " +

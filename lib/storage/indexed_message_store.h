@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/ids.h"
@@ -21,11 +22,14 @@ class IndexedMessageStore final : public MessageStore {
   IndexedMessageStore(SegmentLog& log, MessageIndex index);
 
   Appended append(MessagesFact fact, base::ByteView entries, bool needs_sync) override;
+  Appended append_large(MessagesFact fact, base::ByteView entry, bool needs_sync) override;
   base::Result<std::optional<BatchLocation>> locate(const StreamId& stream,
                                                     base::Sequence sequence) override;
   base::Result<EntrySlice> slice(const BatchLocation& batch, base::Sequence first,
                                  base::Sequence last, std::uint32_t bytes_max) override;
   base::Result<base::ByteView> read(const EntrySlice& slice) override;
+  base::Result<base::ByteView> read_piece(const EntrySlice& slice, std::uint64_t offset) override;
+  bool piece_ready(const EntrySlice& slice, std::uint64_t offset) override;
   bool ready(const StreamId& stream, base::Sequence sequence) override;
   ReadAhead& read_ahead() { return read_ahead_; }
 
@@ -47,6 +51,9 @@ class IndexedMessageStore final : public MessageStore {
 
   const MessageIndex::Expanded& expand(const StreamId& stream, std::size_t group);
   bool batch_ready(const std::optional<BatchLocation>& batch);
+  base::Lsn lsn_of_piece(const EntrySlice& slice, std::size_t piece) const;
+  base::Result<base::ByteView> read_whole_piece(const EntrySlice& slice, std::size_t piece);
+  base::Result<EntrySlice> slice_large(const BatchLocation& batch);
   // Behind it lie all records of the group.
   base::Lsn begin_of(const StreamId& stream, std::size_t group,
                      const MessageIndex::Group& of) const;
@@ -58,6 +65,7 @@ class IndexedMessageStore final : public MessageStore {
   ReadAhead read_ahead_;
   std::vector<CachedGroup> groups_;  // expanded lately; found by their last record
   std::uint64_t uses_ = 0;
+  std::set<base::Lsn> damaged_large_;  // messages records of which a piece could not be read
 };
 
 }  // namespace sluice::storage

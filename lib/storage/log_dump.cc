@@ -92,6 +92,16 @@ void describe(Fields& fields, const DecodedMessages& decoded) {
   add(fields, "producer_sequence", fact.producer_sequence);
   add(fields, "body_bytes", std::uint64_t{fact.body_bytes});
   add(fields, "flags", std::uint64_t{fact.flags});
+  if ((fact.flags & kMessagesLarge) == 0) return;
+  add(fields, "chunks", fact.chunks.value());
+  add(fields, "entry_bytes", fact.entry_bytes);
+}
+void describe(Fields& fields, const DecodedChunk& decoded) {
+  const MessageChunkFact& fact = decoded.fact;
+  add(fields, fact.stream);
+  add(fields, "sequence", fact.sequence.value());
+  add(fields, "entry_bytes", fact.entry_bytes);
+  add(fields, "offset", fact.offset);
 }
 void describe(Fields& fields, const LeasedFact& fact) {
   add(fields, fact.key);
@@ -259,6 +269,8 @@ std::vector<DumpField> describe_payload(RecordType type, ByteView payload) {
       return fields_of(decode_task(payload));
     case RecordType::kProducer:
       return fields_of(decode_producer(payload));
+    case RecordType::kMessageChunk:
+      return fields_of(decode_message_chunk(payload));
     case RecordType::kSegmentsDropped:
       return fields_of(decode_segments_dropped(payload));
     case RecordType::kExtentSwap:

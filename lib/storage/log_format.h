@@ -40,6 +40,11 @@ inline constexpr std::uint32_t kExtentFeatureLevel = 2;
 
 // Head of a kMessages record; the entries follow.
 inline constexpr std::size_t kMessagesHeadBytes = 80;
+// The same with kMessagesLarge: one message, whose entry lies in pieces.
+inline constexpr std::size_t kLargeHeadBytes = 96;
+inline constexpr std::size_t kChunkHeadBytes = 42;
+// Every piece of a large entry but the last one: whole blocks.
+inline constexpr std::size_t kLargePieceBytes = 63 * kBlockBytes;
 
 inline constexpr std::size_t kSnapshotHeaderBytes = 128;
 inline constexpr std::size_t kSnapshotSectionBytes = 32;
@@ -50,6 +55,7 @@ inline constexpr std::size_t kTextBytesMax = 1024;
 
 static_assert(base::kBatchEntriesBytesMax + kMessagesHeadBytes <= kRecordBytesMax,
               "a full batch must fit one record");
+static_assert(kLargePieceBytes + kLargeHeadBytes <= kRecordBytesMax);
 static_assert(kRecordBytesMax % kBlockBytes == 0);
 static_assert(kRecordTotalBytesMax == 262'688, "docs/log-format.md, Limits");
 

@@ -27,7 +27,11 @@ std::optional<MessageIndex::Expanded> MessageIndex::add(const StreamId& id,
   if (!stream.open.empty() && segment_of(stream.open.back().lsn) != segment) {
     closed = close_group(stream);
   }
-  note_range(id, stream, batch);
+  // Every segment with a piece of it must stay as long as the message lives.
+  const std::uint64_t first = batch.large() ? segment_of(batch.chunks) : segment;
+  for (std::uint64_t number = std::min(first, segment); number <= segment; ++number) {
+    note_range(id, stream, number, batch);
+  }
   stream.open.push_back(batch);
   stream.open_bytes += record_bytes;
   stream.last_record = batch.lsn;
@@ -46,8 +50,8 @@ std::optional<MessageIndex::Expanded> MessageIndex::close_group(Stream& stream) 
   return expanded;
 }
 
-void MessageIndex::note_range(const StreamId& id, Stream& stream, const BatchLocation& batch) {
-  const std::uint64_t segment = segment_of(batch.lsn);
+void MessageIndex::note_range(const StreamId& id, Stream& stream, std::uint64_t segment,
+                              const BatchLocation& batch) {
   std::vector<SegmentRange>& ranges = segments_[segment];
   if (stream.range_segment != segment) {
     stream.range_segment = segment;

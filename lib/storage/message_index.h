@@ -98,7 +98,9 @@ class MessageIndex {
   static std::optional<Expanded> close_group(Stream& stream);
   void forget_segment(std::uint64_t number);
   void drop_groups(std::uint64_t segment, Stream& stream, base::SequenceRange range) const;
-  void note_range(const StreamId& id, Stream& stream, const BatchLocation& batch);
+  static_assert(sizeof(BatchLocation) <= 64, "the open groups of many streams are kept");
+  void note_range(const StreamId& id, Stream& stream, std::uint64_t segment,
+                  const BatchLocation& batch);
   std::vector<std::pair<StreamId, const Stream*>> sorted_streams() const;
 
   std::uint64_t segment_bytes_;

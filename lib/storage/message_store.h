@@ -21,7 +21,11 @@ struct BatchLocation {
   std::uint32_t body_bytes = 0;
   base::WallTime accepted_at;
   std::uint8_t flags = 0;
+  // Of a large message (kMessagesLarge), else 0: where its other pieces begin. `entries_bytes` is
+  // then the whole entry, of which only the front is in the record.
+  base::Lsn chunks;
 
+  bool large() const { return chunks != base::Lsn(); }
   base::Sequence last() const { return first + (count - 1); }
 };
 
@@ -35,6 +39,10 @@ struct EntrySlice {
   // The block checksums under these messages are wrong: they cannot be served. The caller counts
   // them as damaged and goes on behind them; they are never settled because of it.
   bool damaged = false;
+  // Of a large message, which is a slice of its own, else 0: where its other pieces begin.
+  base::Lsn chunks;
+
+  bool large() const { return chunks != base::Lsn(); }
 };
 
 // Messages by (stream, sequence): what the broker asks of storage. The implementation keeps the
@@ -45,6 +53,11 @@ class MessageStore {
 
   // Appends the record and indexes it. `fact.previous` is filled in here.
   virtual Appended append(MessagesFact fact, base::ByteView entries, bool needs_sync) = 0;
+
+  // The same for one message whose entry is above base::kBatchEntriesBytesMax: in pieces, which
+  // stand one behind the other. `fact.chunks` and `fact.entry_bytes` are filled in here too. The
+  // message exists once the last record does. REQUIRES: feature level 2.
+  virtual Appended append_large(MessagesFact fact, base::ByteView entry, bool needs_sync) = 0;
 
   // The batch that holds `sequence`, else the first one after it; nullopt when there is none.
   virtual base::Result<std::optional<BatchLocation>> locate(const StreamId& stream,
@@ -64,8 +77,21 @@ class MessageStore {
     return true;
   }
 
-  // The bytes of a slice, valid until the next call on this object. CRCs are checked.
+  // The bytes of a slice, valid until the next call on this object. CRCs are checked. REQUIRES: not
+  // large.
   virtual base::Result<base::ByteView> read(const EntrySlice& slice) = 0;
+
+  // A large message is read piece by piece: its bytes from `offset` on, as far as they lie in one
+  // place. Valid and checked like read(). From the first piece that turns out to be damaged on,
+  // slice() says so of the message. REQUIRES: large, offset < bytes.
+  virtual base::Result<base::ByteView> read_piece(const EntrySlice& slice,
+                                                  std::uint64_t offset) = 0;
+  // True when read_piece() does not wait for a disk; else as ready().
+  virtual bool piece_ready(const EntrySlice& slice, std::uint64_t offset) {
+    static_cast<void>(slice);
+    static_cast<void>(offset);
+    return true;
+  }
 };
 
 }  // namespace sluice::storage

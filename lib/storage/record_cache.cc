@@ -13,9 +13,9 @@ using base::Status;
 
 namespace {
 
-// Header, table and head of any kMessages record.
+// Header, table and head of any kMessages or kMessageChunk record.
 constexpr std::size_t kFrontBytes =
-    kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kMessagesHeadBytes;
+    kRecordHeaderBytes + kBlocksMax * kBlockEntryBytes + kLargeHeadBytes;
 
 }  // namespace
 

@@ -27,6 +27,22 @@ void decode_map(FieldReader& reader, ShardMap& map, bool may_be_absent) {
   }
 }
 
+// What fits a PUBLISH does not travel in pieces.
+std::uint64_t decode_message_bytes(FieldReader& reader) {
+  const std::uint64_t bytes = reader.u64("message bytes");
+  const bool good = bytes > base::kBatchEntriesBytesMax && bytes <= base::kLargeEntryBytesMax;
+  if (!good) reader.fail("message bytes", "are out of range");
+  return bytes;
+}
+
+void check_piece(FieldReader& reader, std::uint64_t message_bytes, std::uint64_t offset,
+                 std::size_t piece_bytes) {
+  if (piece_bytes > kChunkBytesMax) reader.fail("piece", "is too long");
+  if (offset >= message_bytes || piece_bytes > message_bytes - offset) {
+    reader.fail("offset", "is behind the message's end");
+  }
+}
+
 }  // namespace
 
 void decode_body(FieldReader& reader, Hello& body) {
@@ -116,6 +132,40 @@ void decode_body(FieldReader& reader, Publish& body) {
   body.entries = reader.rest();
   if (body.entries.size() > base::kBatchEntriesBytesMax) reader.fail("entries", "are too long");
   if (body.entries.empty()) reader.fail("entries", "are missing");
+}
+
+void decode_body(FieldReader& reader, Chunk& body) {
+  body.publisher = reader.u32("publisher");
+  body.map_version = reader.u32("map version");
+  body.producer_sequence = reader.u64("producer sequence");
+  body.message_bytes = decode_message_bytes(reader);
+  body.offset = reader.u64("offset");
+  body.piece = reader.rest();
+  if (body.piece.empty()) reader.fail("piece", "is missing");
+  check_piece(reader, body.message_bytes, body.offset, body.piece.size());
+}
+
+void decode_body(FieldReader& reader, DeliverChunk& body) {
+  body.attachment = reader.u32("attachment");
+  body.lease_ms = reader.u32("lease ms");
+  body.epoch = reader.u64("epoch");
+  body.sequence = reader.u64("sequence");
+  if (body.sequence == 0) reader.fail("sequence", "is 0");
+  body.attempts = reader.u16("attempts");
+  body.stalls = reader.u16("stalls");
+  body.accepted_at_ms = reader.i64("accepted at");
+  body.message_bytes = decode_message_bytes(reader);
+  body.offset = reader.u64("offset");
+  body.piece = reader.rest();
+  check_piece(reader, body.message_bytes, body.offset, body.piece.size());
+}
+
+void decode_body(FieldReader& reader, ChunkCredit& body) {
+  body.attachment = reader.u32("attachment");
+  body.epoch = reader.u64("epoch");
+  body.sequence = reader.u64("sequence");
+  if (body.sequence == 0) reader.fail("sequence", "is 0");
+  body.limit = reader.u64("limit");
 }
 
 void decode_body(FieldReader& reader, Published& body) {

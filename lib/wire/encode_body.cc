@@ -121,6 +121,35 @@ void encode_body(ByteWriter& writer, const Publish& body) {
   writer.bytes(body.entries);
 }
 
+void encode_body(ByteWriter& writer, const Chunk& body) {
+  writer.u32(body.publisher);
+  writer.u32(body.map_version);
+  writer.u64(body.producer_sequence);
+  writer.u64(body.message_bytes);
+  writer.u64(body.offset);
+  writer.bytes(body.piece);
+}
+
+void encode_body(ByteWriter& writer, const DeliverChunk& body) {
+  writer.u32(body.attachment);
+  writer.u32(body.lease_ms);
+  writer.u64(body.epoch);
+  writer.u64(body.sequence);
+  writer.u16(body.attempts);
+  writer.u16(body.stalls);
+  writer.i64(body.accepted_at_ms);
+  writer.u64(body.message_bytes);
+  writer.u64(body.offset);
+  writer.bytes(body.piece);
+}
+
+void encode_body(ByteWriter& writer, const ChunkCredit& body) {
+  writer.u32(body.attachment);
+  writer.u64(body.epoch);
+  writer.u64(body.sequence);
+  writer.u64(body.limit);
+}
+
 void encode_body(ByteWriter& writer, const Published& body) {
   put_refusal(writer, body.code, body.message);
   writer.u32(body.publisher);

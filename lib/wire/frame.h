@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "wire/chunk_frames.h"
 
 // The protocol's frames as plain values; docs/protocol.md holds the byte tables, frame_codec.h the
 // encoding. One ZeroMQ frame a command, behind the routing id; all integers little-endian.
@@ -82,15 +83,19 @@ enum class FrameType : std::uint8_t {
   // With a feature bit.
   kStartTask = 53,
   kTaskStatus = 54,
+  kChunk = 71,
+  kDeliverChunk = 72,
   kSeek = 77,
   kSeeked = 78,
   kDiscardDamaged = 89,
   kDamagedDiscarded = 90,
   kAttachWith = 79,
-  // Named in docs/protocol.md for later versions: 71 chunk, 73 request, 75 reply.
+  kChunkCredit = 81,
+  // Named in docs/protocol.md for later versions: 73 request, 75 reply.
 };
 
 // What a side can beyond version 1 (docs/protocol.md, "Features").
+inline constexpr std::uint64_t kFeatureChunks = 1U << 0;
 inline constexpr std::uint64_t kFeatureSeek = 1U << 1;
 inline constexpr std::uint64_t kFeatureAttachModes = 1U << 2;
 inline constexpr std::uint64_t kFeatureTasks = 1U << 3;
@@ -469,7 +474,7 @@ using Body =
                  Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
                  Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
                  Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith, DiscardDamaged,
-                 DamagedDiscarded, StartTask, TaskStatus>;
+                 DamagedDiscarded, StartTask, TaskStatus, Chunk, DeliverChunk, ChunkCredit>;
 
 struct Frame {
   FrameHeader header;

@@ -60,7 +60,10 @@ struct FrameTraits;
   X(DiscardDamaged, kDiscardDamaged, "DISCARD_DAMAGED")       \
   X(DamagedDiscarded, kDamagedDiscarded, "DAMAGED_DISCARDED") \
   X(StartTask, kStartTask, "START_TASK")                      \
-  X(TaskStatus, kTaskStatus, "TASK_STATUS")
+  X(TaskStatus, kTaskStatus, "TASK_STATUS")                   \
+  X(Chunk, kChunk, "CHUNK")                                   \
+  X(DeliverChunk, kDeliverChunk, "DELIVER_CHUNK")             \
+  X(ChunkCredit, kChunkCredit, "CHUNK_CREDIT")
 
 #define SLUICE_FRAME_TRAITS(Struct, Number, Name)         \
   template <>                                             \

@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const ByteView payload(reinterpret_cast<const std::byte*>(data) + 1, size - 1);
   namespace log = sluice::storage;
-  switch (data[0] % 17) {
+  switch (data[0] % 18) {
     case 0:
       check(log::decode_incarnation, payload);
       break;
@@ -79,6 +79,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 15:
       check(log::decode_segments_dropped, payload);
+      break;
+    case 16:
+      static_cast<void>(log::decode_message_chunk(payload));
       break;
     default:
       static_cast<void>(log::decode_messages(payload));

@@ -32,6 +32,7 @@ PeekedMessage to_public(const client::PeekedMessage& message) {
   out.dead = message.dead;
   if (!message.dead) return out;
   out.reason = client::to_string(message.reason);
+  out.body_bytes = message.body_bytes;
   out.died_at = api::to_time(message.died_at);
   out.error = message.error;
   out.consumer = message.consumer;

@@ -79,6 +79,8 @@ base::Status Producer::Core::open_publisher() {
                    client::Publisher::open(client_->loop().connection(), std::move(options)));
   slots_ = publisher_->slots();
   message_bytes_max_ = publisher_->message_bytes_max();
+  const bool chunks = (client_->loop().connection().features() & wire::kFeatureChunks) != 0;
+  entry_bytes_max_ = chunks ? base::kLargeEntryBytesMax : base::kBatchEntriesBytesMax;
   open_.resize(slots_.shards());
   home_ = slots_.shard_of(wire::slot_of(options_.name));
   for (std::uint16_t shard = 0; shard < slots_.shards(); ++shard) {
@@ -128,9 +130,9 @@ base::Status Producer::Core::add_entry(std::unique_lock<std::mutex>& lock,
                                        bool may_wait, Waiter waiter) {
   const std::size_t bytes =
       attributed.empty() ? base::kEntryHeaderBytes + body.size() : attributed.size();
-  if (bytes > base::kBatchEntriesBytesMax) {
+  if (bytes > entry_bytes_max_) {
     return base::invalid_argument("MessageTooLarge: a message with its attributes has at most " +
-                                  std::to_string(base::kBatchEntriesBytesMax) + " bytes");
+                                  std::to_string(entry_bytes_max_) + " bytes");
   }
   RETURN_IF_ERROR(wait_for_room(lock, bytes, may_wait));
   std::uint16_t index = shard.value_or(round_robin_);

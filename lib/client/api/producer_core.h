@@ -128,6 +128,7 @@ class Producer::Core final : public api::Attendant, public std::enable_shared_fr
   // Set while opening, constant afterwards.
   wire::SlotTable slots_;
   std::uint32_t message_bytes_max_ = 0;
+  std::size_t entry_bytes_max_ = 0;
   std::uint16_t home_ = 0;
   std::vector<std::uint64_t> last_sequences_;
 

@@ -83,10 +83,24 @@ TEST_F(ClientApiTest, AMessageArrivesAsItWasSent) {
 TEST_F(ClientApiTest, TooLargeMessagesAreRefusedAtOnce) {
   Client client = connect();
   Producer producer = open_producer(client);
-  const Result<Receipt> receipt = producer.send(Message(std::string(300'000, 'x'))).get();
+  const Result<Receipt> receipt = producer.send(Message(std::string(1'100'000, 'x'))).get();
   ASSERT_FALSE(receipt.has_value());
   EXPECT_EQ(receipt.error().code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(receipt.error().message(), HasSubstr("MessageTooLarge"));
+}
+
+TEST_F(ClientApiTest, LargeMessagesArriveWholeAndInOrder) {
+  options_.queues[0].limits.message_bytes_max = 16U << 20;
+  Client client = connect();
+  Producer producer = open_producer(client);
+  Consumer consumer = open_consumer(client);
+  std::vector<std::string> bodies{"small", std::string(300'000, 'a'), "small", ""};
+  for (int i = 0; bodies.back().size() < (16U << 20); ++i) bodies.back() += std::to_string(i);
+  bodies.back().resize(16U << 20);
+  for (const std::string& body : bodies) producer.send(Message(body).key("k"), nullptr);
+  EXPECT_TRUE(take(consumer, bodies.size()) == bodies);
+  EXPECT_EQ(producer.stats().bytes_pending, 0U);
+  EXPECT_EQ(producer.stats().messages_stored, bodies.size());
 }
 
 TEST_F(ClientApiTest, KeyedAndKeylessMessagesFillTheSameBatches) {

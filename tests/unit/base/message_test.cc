@@ -134,7 +134,42 @@ INSTANTIATE_TEST_SUITE_P(
                 [](Message& m) {
                   m.headers = {{"a", text(20'000)}};
                 }},
-        TooMuch{"body is", [](Message& m) { m.body = text(kBatchEntriesBytesMax); }}));
+        TooMuch{"body is", [](Message& m) { m.body = text(kLargeBodyBytesMax + 1); }}));
+
+TEST(LargeEntryTest, its_front_tells_all_but_the_body) {
+  Message message = rich_message();
+  message.body = text(1'000'000);
+  std::vector<std::byte> entry;
+  ASSERT_THAT(append_entry(message, entry), IsOk());
+  const ByteView front = ByteView(entry).first(10'000);
+  const auto summary = summarize_large(front, entry.size());
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->count, 1U);
+  EXPECT_EQ(summary->body_bytes, 1'000'000U);
+  EXPECT_EQ(summary->largest_body, 1'000'000U);
+  EXPECT_TRUE(summary->has_attributes);
+  EXPECT_THAT(summarize_large(front.first(20), entry.size()), HasCode(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(summarize_large(front.first(7), entry.size()), HasCode(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(summarize_large(front, entry.size() - 1), HasCode(ErrorCode::kInvalidArgument));
+
+  std::vector<std::byte> cut;
+  append_cut_entry(front, 100, true, cut);
+  ASSERT_THAT(summarize_batch(cut), IsOk());
+  ByteView rest = cut;
+  const MessageView view = take_entry(rest);
+  EXPECT_EQ(view.body.size(), 100U);
+  EXPECT_EQ(whole_body_bytes(view.attributes), 1'000'000U);
+  Message shown = to_message(view);
+  shown.body = message.body;
+  std::vector<std::byte> again;
+  ASSERT_THAT(append_entry(shown, again), IsOk());
+  EXPECT_EQ(again, entry);
+
+  cut.clear();
+  append_cut_entry(front, 0, false, cut);
+  rest = cut;
+  EXPECT_FALSE(whole_body_bytes(take_entry(rest).attributes).has_value());
+}
 
 TEST(SummarizeBatchTest, it_counts_what_the_broker_needs) {
   std::vector<std::byte> batch;

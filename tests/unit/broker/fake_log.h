@@ -106,6 +106,28 @@ class FakeMessages final : public storage::MessageStore {
     return at;
   }
 
+  storage::Appended append_large(storage::MessagesFact fact, base::ByteView entry,
+                                 bool needs_sync) override {
+    fact.flags |= storage::kMessagesLarge;
+    fact.entry_bytes = entry.size();
+    std::byte chunk_head[storage::kChunkHeadBytes];
+    for (std::size_t at = storage::kLargePieceBytes; at < entry.size();
+         at += storage::kLargePieceBytes) {
+      storage::encode(storage::MessageChunkFact{fact.stream, fact.first, entry.size(), at},
+                      chunk_head);
+      const auto piece = entry.subspan(at, std::min(storage::kLargePieceBytes, entry.size() - at));
+      const auto begin =
+          log_.append(storage::RecordType::kMessageChunk, chunk_head, piece, false).begin;
+      if (fact.chunks == base::Lsn()) fact.chunks = begin;
+    }
+    std::byte head[storage::kLargeHeadBytes];
+    storage::encode_large(fact, head);
+    const auto at = log_.append(storage::RecordType::kMessages, head,
+                                entry.first(storage::kLargePieceBytes), needs_sync);
+    index(fact, at.begin, entry.size());
+    return at;
+  }
+
   // Reads the index back from the log's records.
   void recover() {
     streams_.clear();
@@ -132,6 +154,15 @@ class FakeMessages final : public storage::MessageStore {
                                           base::Sequence last, std::uint32_t bytes_max) override {
     CHECK(batch.first <= first && first <= last && last <= batch.last());
     storage::EntrySlice slice;
+    if (batch.large()) {
+      slice.bytes = batch.entries_bytes;
+      slice.first = first;
+      slice.count = 1;
+      slice.lsn = batch.lsn;
+      slice.chunks = batch.chunks;
+      slice.damaged = damaged.contains(first);
+      return slice;
+    }
     slice.lsn = batch.lsn;
     slice.first = first;
     slice.damaged = damaged.contains(first);
@@ -152,7 +183,23 @@ class FakeMessages final : public storage::MessageStore {
     return slice;
   }
 
+  base::Result<base::ByteView> read_piece(const storage::EntrySlice& slice,
+                                          std::uint64_t offset) override {
+    if (slice.damaged) return base::corruption("damaged");
+    const std::size_t piece = offset / storage::kLargePieceBytes;
+    const FakeLog::Record* record = log_.find(slice.lsn);
+    std::size_t head = storage::kLargeHeadBytes;
+    if (piece > 0) {
+      record = log_.find(slice.chunks);
+      CHECK(record != nullptr);
+      record += piece - 1;
+      head = storage::kChunkHeadBytes;
+    }
+    return base::ByteView(record->payload).subspan(head + offset % storage::kLargePieceBytes);
+  }
+
   base::Result<base::ByteView> read(const storage::EntrySlice& slice) override {
+    CHECK(!slice.large());
     if (slice.damaged) return base::corruption("damaged");
     return entries_of(slice.lsn).subspan(slice.offset, slice.bytes);
   }
@@ -176,6 +223,10 @@ class FakeMessages final : public storage::MessageStore {
     batch.body_bytes = fact.body_bytes;
     batch.accepted_at = fact.accepted_at;
     batch.flags = fact.flags;
+    if ((fact.flags & storage::kMessagesLarge) != 0) {
+      batch.chunks = fact.chunks;
+      batch.entries_bytes = static_cast<std::uint32_t>(fact.entry_bytes);
+    }
     streams_[fact.stream].push_back(batch);
   }
   base::ByteView entries_of(base::Lsn lsn) const {

@@ -95,6 +95,63 @@ TEST_F(ConsumerTest, HandsOverWhatWasDelivered) {
   EXPECT_EQ(consumer_->stats().messages_delivered, 3U);
 }
 
+TEST_F(ConsumerTest, PutsALargeMessageTogetherAndAsksForMore) {
+  ASSERT_THAT(open(), IsOk());
+  std::string large;
+  for (int i = 0; large.size() < 5'000'000; ++i) large += std::to_string(i);
+  broker_.deliver_large(large);
+  const DeliveredBatch batch = fetch();
+  ASSERT_EQ(batch.size(), 1U);
+  const Delivery delivery = *batch.begin();
+  EXPECT_EQ(base::as_text(delivery.message.body), large);
+  EXPECT_EQ(delivery.attempts, 2);
+  EXPECT_EQ(delivery.accepted_at, base::WallTime(1'000));
+  EXPECT_EQ(batch.bytes(), large.size() + base::kEntryHeaderBytes);
+  ASSERT_GE(broker_.chunk_credits.size(), 2U);
+  std::uint64_t limit = wire::kChunkWindowBytes;
+  for (const wire::ChunkCredit& credit : broker_.chunk_credits) {
+    EXPECT_GT(credit.limit, limit);
+    EXPECT_EQ(credit.sequence, 1U);
+    limit = credit.limit;
+  }
+  EXPECT_EQ(consumer_->held_messages(), 1U);
+  consumer_->ack(batch);
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  EXPECT_EQ(broker_.settlements.at(0).receipts.at(0).first, 1U);
+  EXPECT_EQ(consumer_->held_messages(), 0U);
+}
+
+TEST_F(ConsumerTest, DropsALargeMessageThatTheBrokerGivesUp) {
+  ASSERT_THAT(open(), IsOk());
+  const std::vector<std::byte> piece(1'000);
+  wire::DeliverChunk chunk{1, 30'000, 5, 9, 0, 0, 1, 300'000, 0, piece};
+  chunk.attachment = broker_.credits.back().attachment;
+  broker_.say(chunk, 0);
+  chunk.offset = 1'000;
+  chunk.piece = {};
+  broker_.say(chunk, 0);
+  broker_.deliver({"a"});
+  EXPECT_EQ(base::as_text(fetch().begin()->message.body), "a");
+  EXPECT_EQ(consumer_->held_messages(), 1U);
+}
+
+TEST_F(ConsumerTest, ALostConnectionThatCutALargeMessageOffLeavesItUnseen) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.deliver({"a"});
+  const DeliveredBatch seen = fetch();
+  const std::vector<std::byte> piece(1'000);
+  wire::DeliverChunk chunk{1, 30'000, seen.epoch().value() + 1, 9, 0, 0, 1, 300'000, 0, piece};
+  chunk.attachment = broker_.credits.back().attachment;
+  broker_.say(chunk, 0);
+  ASSERT_THAT(connection_->poll(Millis(10)), IsOk());
+  reconnect();
+  // So the broker gives it back, and nothing of it is taken for the next one.
+  EXPECT_EQ(broker_.last_epochs.back(), seen.epoch().value());
+  const std::string large(300'000, 'x');
+  broker_.deliver_large(large);
+  EXPECT_EQ(base::as_text(fetch().begin()->message.body), large);
+}
+
 TEST_F(ConsumerTest, AcknowledgesABatchWithOneFrame) {
   ASSERT_THAT(open(), IsOk());
   broker_.deliver({"a", "b", "c"});

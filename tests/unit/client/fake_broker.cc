@@ -50,6 +50,7 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Hello& hello) {
   session.epoch = std::max(session.epoch, hello.session_epoch) + 1;
   publishers_.clear();
   attachments_.clear();
+  gatherings_.clear();
   wire::Welcome welcome;
   welcome.session_id = current_;
   welcome.session = session.number;
@@ -59,6 +60,7 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Hello& hello) {
   welcome.heartbeat_ms = heartbeat_ms;
   welcome.session_ttl_ms = 10'000;
   welcome.frame_bytes_max = wire::kFrameBytesMax;
+  welcome.features = features;
   welcome.software = "fake/1";
   answer(header, welcome);
 }
@@ -67,6 +69,11 @@ void FakeBroker::on_other(const wire::FrameHeader& header, const wire::Body& bod
   if (const auto* resolve = std::get_if<wire::Resolve>(&body)) return on(header, *resolve);
   if (const auto* open = std::get_if<wire::OpenPublisher>(&body)) return on(header, *open);
   if (const auto* publish = std::get_if<wire::Publish>(&body)) return on(header, *publish);
+  if (const auto* chunk = std::get_if<wire::Chunk>(&body)) return on(header, *chunk);
+  if (const auto* more = std::get_if<wire::ChunkCredit>(&body)) {
+    chunk_credits.push_back(*more);
+    return send_pieces(more->limit);
+  }
   if (const auto* attach = std::get_if<wire::Attach>(&body)) return on(header, *attach);
   if (const auto* settle = std::get_if<wire::Settle>(&body)) return on(header, *settle);
   if (const auto* extend = std::get_if<wire::Extend>(&body)) return on(header, *extend);
@@ -146,7 +153,10 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publis
   }
   Publisher& publisher = found->second;
   std::uint64_t& last = last_sequences_[{publisher.producer, publisher.shard}];
-  const base::Result<base::BatchSummary> summary = base::summarize_batch(publish.entries);
+  const base::Result<base::BatchSummary> summary =
+      publish.entries.size() > base::kBatchEntriesBytesMax
+          ? base::summarize_large(publish.entries, publish.entries.size())
+          : base::summarize_batch(publish.entries);
   CHECK(summary.has_value() && summary->count == publish.count);
   if (step.act == PublishAct::kRefuse) {
     published.code = static_cast<std::uint16_t>(step.code);
@@ -176,6 +186,46 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publis
   grant(publisher, published);
   if (step.act == PublishAct::kStoreAndCut) return cut();
   answer(header, published);
+}
+
+void FakeBroker::on(const wire::FrameHeader& header, const wire::Chunk& chunk) {
+  ++chunks;
+  if (cut_at_chunk > 0 && --cut_at_chunk == 0) return cut();
+  std::vector<std::byte>& entry = gatherings_[chunk.publisher];
+  if (chunk.offset == 0) entry.clear();
+  CHECK(entry.size() == chunk.offset);
+  entry.insert(entry.end(), chunk.piece.begin(), chunk.piece.end());
+  if (!chunk.is_last()) return;
+  const std::vector<std::byte> whole = std::move(entry);
+  gatherings_.erase(chunk.publisher);
+  on(header, wire::Publish{chunk.publisher, chunk.map_version, chunk.producer_sequence, 1, whole});
+}
+
+void FakeBroker::deliver_large(const std::string& body, std::uint16_t shard) {
+  for (const auto& [handle, attached_shard] : attachments_) {
+    if (attached_shard != shard) continue;
+    large_.clear();
+    base::append_entry(base::as_bytes(body), large_);
+    next_piece_ = {};
+    next_piece_.attachment = handle;
+    next_piece_.lease_ms = 30'000;
+    next_piece_.epoch = std::uint64_t{kIncarnation} << 32 | ++last_batch_;
+    next_piece_.sequence = ++next_delivery_[shard];
+    next_piece_.attempts = 2;
+    next_piece_.accepted_at_ms = 1'000;
+    next_piece_.message_bytes = large_.size();
+    return send_pieces(wire::kChunkWindowBytes);
+  }
+}
+
+void FakeBroker::send_pieces(std::uint64_t limit) {
+  constexpr std::size_t kPiece = 258'048;
+  while (next_piece_.offset < std::min<std::uint64_t>(limit, large_.size())) {
+    const std::size_t bytes = std::min(kPiece, large_.size() - next_piece_.offset);
+    next_piece_.piece = base::ByteView(large_).subspan(next_piece_.offset, bytes);
+    say(next_piece_, 0);
+    next_piece_.offset += bytes;
+  }
 }
 
 void FakeBroker::grant(const Publisher& publisher, wire::Published& published) const {

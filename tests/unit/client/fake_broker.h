@@ -42,6 +42,8 @@ class FakeBroker {
   std::uint16_t shards = 1;
   std::uint32_t message_bytes_max = 1U << 20;
   std::uint32_t heartbeat_ms = 1'000;
+  std::uint64_t features = wire::kFeatureChunks;
+  int cut_at_chunk = 0;  // once: the connection is lost with the so manieth CHUNK from now on
   std::deque<PublishStep> publish_script;
   std::deque<wire::Code> hello_refusals;
   std::deque<wire::Code> attach_refusals;
@@ -59,6 +61,8 @@ class FakeBroker {
   void forget_sessions() { sessions_.clear(); }
   // Sent to every open attachment and publisher of the present connection.
   void deliver(std::vector<std::string> bodies, std::uint16_t shard = 0);
+  // The pieces that the window allows, the rest with CHUNK_CREDIT.
+  void deliver_large(const std::string& body, std::uint16_t shard = 0);
   void close_attachments(wire::Code code);
   void give_credit(std::uint64_t messages, std::uint64_t bytes);
   void say(const wire::Body& body, std::uint64_t request);
@@ -69,6 +73,8 @@ class FakeBroker {
   std::vector<wire::Credit> credits;
   std::vector<std::uint64_t> last_epochs;  // of each ATTACH
   std::vector<wire::Extend> extends;
+  std::vector<wire::ChunkCredit> chunk_credits;
+  int chunks = 0;
   int hellos = 0;
   int heartbeats = 0;
   int publishes = 0;
@@ -98,6 +104,8 @@ class FakeBroker {
   void on(const wire::FrameHeader& header, const wire::Resolve& resolve);
   void on(const wire::FrameHeader& header, const wire::OpenPublisher& open);
   void on(const wire::FrameHeader& header, const wire::Publish& publish);
+  void on(const wire::FrameHeader& header, const wire::Chunk& chunk);
+  void send_pieces(std::uint64_t limit);
   void on(const wire::FrameHeader& header, const wire::Attach& attach);
   void on(const wire::FrameHeader& header, const wire::Settle& settle);
   void on(const wire::FrameHeader& header, const wire::Extend& extend);
@@ -117,6 +125,9 @@ class FakeBroker {
   std::map<std::pair<base::ProducerId, std::uint16_t>, std::uint64_t> last_sequences_;
   std::map<base::ProducerId, std::uint32_t> producer_epochs_;
   std::map<std::uint16_t, std::uint64_t> next_delivery_;
+  std::map<std::uint32_t, std::vector<std::byte>> gatherings_;
+  std::vector<std::byte> large_;  // on its way
+  wire::DeliverChunk next_piece_;
   std::vector<Sent> sent_;
   bool cut_ = false;
 };

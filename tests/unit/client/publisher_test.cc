@@ -116,10 +116,57 @@ TEST_F(PublisherTest, RefusesWhatTheQueueWouldNotTake) {
   EXPECT_EQ(broker_.stored[0], Bodies({"0123456789"}));
 }
 
-TEST_F(PublisherTest, RefusesBodiesThatNeedChunks) {
+TEST_F(PublisherTest, RefusesBodiesThatNeedPiecesWhereTheBrokerKnowsNone) {
+  broker_.features = 0;
   ASSERT_THAT(open(), IsOk());
   EXPECT_THAT(append(std::string(base::kBatchEntriesBytesMax, 'x')),
               HasCode(ErrorCode::kInvalidArgument));
+}
+
+TEST_F(PublisherTest, ALargeMessageTravelsInPiecesAndInOrder) {
+  broker_.message_bytes_max = 16U << 20;
+  ASSERT_THAT(open(), IsOk());
+  const std::string large(1'000'000, 'x');
+  const std::string keyed_large(300'000, 'y');
+  ASSERT_THAT(append("before"), IsOk());
+  ASSERT_THAT(append(large), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("k", keyed_large)), IsOk());
+  ASSERT_THAT(append("behind"), IsOk());
+  ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
+  EXPECT_EQ(broker_.stored[0], Bodies({"before", large, keyed_large, "behind"}));
+  EXPECT_EQ(broker_.chunks, 4 + 2);
+  ASSERT_EQ(outcomes_.size(), 4U);
+  EXPECT_EQ(outcomes_[1].count, 1U);
+  EXPECT_EQ(outcomes_[1].bytes, 1'000'008U);
+  EXPECT_EQ(publisher_->outstanding_messages(), 0U);
+}
+
+TEST_F(PublisherTest, ALargeMessageIsSentAgainWhole) {
+  broker_.message_bytes_max = 16U << 20;
+  ASSERT_THAT(open(), IsOk());
+  broker_.cut_at_chunk = 3;
+  const std::string large(1'000'000, 'x');
+  ASSERT_THAT(append(large), IsOk());
+  ASSERT_THAT(publisher_->flush(Millis(10'000)), IsOk());
+  EXPECT_EQ(broker_.stored[0], Bodies({large}));
+  broker_.publish_script = {{Act::kStoreAndCut}};
+  ASSERT_THAT(append(large), IsOk());
+  ASSERT_THAT(publisher_->flush(Millis(10'000)), IsOk());
+  EXPECT_EQ(broker_.stored[0], Bodies({large, large}));
+  EXPECT_TRUE(outcomes_.back().duplicate);
+}
+
+TEST_F(PublisherTest, ALargeMessageAboveTheWindowWaitsUntilItIsAlone) {
+  broker_.message_bytes_max = 16U << 20;
+  broker_.window_bytes = 400'000;
+  ASSERT_THAT(open(), IsOk());
+  const std::string large(1'000'000, 'x');
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_THAT(append("small"), IsOk());
+    ASSERT_THAT(append(large), IsOk());
+  }
+  ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
+  EXPECT_EQ(broker_.stored[0], Bodies({"small", large, "small", large, "small", large}));
 }
 
 TEST_F(PublisherTest, ALingeringBatchLeavesWithPoll) {

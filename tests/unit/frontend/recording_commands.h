@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <variant>
@@ -14,9 +15,9 @@ namespace sluice::frontend {
 
 using AnyCommand =
     std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher, broker::Publish,
-                 broker::Attach, broker::Detach, broker::Credit, broker::Settle, broker::Extend,
-                 broker::DeleteQueue, broker::Seek, broker::DiscardDamaged, broker::StartTask,
-                 broker::CancelTask, broker::Peek>;
+                 broker::PublishChunk, broker::Attach, broker::ChunksSent, broker::Detach,
+                 broker::Credit, broker::Settle, broker::Extend, broker::DeleteQueue, broker::Seek,
+                 broker::DiscardDamaged, broker::StartTask, broker::CancelTask, broker::Peek>;
 
 // Keeps what it is told; knows one queue.
 class RecordingCommands final : public Commands {
@@ -25,6 +26,8 @@ class RecordingCommands final : public Commands {
   void apply(base::Now, const broker::SessionGone& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::OpenPublisher& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Publish& c) override { all.emplace_back(c); }
+  void apply(base::Now, const broker::PublishChunk& c) override { all.emplace_back(c); }
+  void apply(base::Now, const broker::ChunksSent& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Attach& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Detach& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Credit& c) override { all.emplace_back(c); }
@@ -47,6 +50,7 @@ class RecordingCommands final : public Commands {
   const broker::QueueConfig* config(const base::QueueId& id) const override {
     return id == queue_id ? &queue : nullptr;
   }
+  std::uint32_t feature_level() const override { return level; }
   base::Lsn appended() const override { return end; }
 
   // The last command, if it is of this kind.
@@ -66,6 +70,7 @@ class RecordingCommands final : public Commands {
   broker::QueueConfig queue;
   base::QueueId queue_id;
   base::Lsn end{100};
+  std::uint32_t level = 2;
 };
 
 // Keeps what is sent, and answers as it is told.
@@ -104,6 +109,9 @@ class RecordingOutput final : public FrameOutput {
 class FixedMessages final : public storage::MessageStore {
  public:
   storage::Appended append(storage::MessagesFact, base::ByteView, bool) override { return {}; }
+  storage::Appended append_large(storage::MessagesFact, base::ByteView, bool) override {
+    return {};
+  }
   base::Result<std::optional<storage::BatchLocation>> locate(const storage::StreamId&,
                                                              base::Sequence) override {
     return std::optional<storage::BatchLocation>();
@@ -117,8 +125,19 @@ class FixedMessages final : public storage::MessageStore {
     return base::ByteView(bytes).subspan(slice.offset, slice.bytes);
   }
 
+  // In pieces of 100,000 bytes.
+  base::Result<base::ByteView> read_piece(const storage::EntrySlice& slice,
+                                          std::uint64_t offset) override {
+    constexpr std::uint64_t kPiece = 100'000;
+    if (unreadable) return base::corruption("block 1");
+    const std::uint64_t end = std::min<std::uint64_t>((offset / kPiece + 1) * kPiece, slice.bytes);
+    return base::ByteView(bytes).subspan(offset, end - offset);
+  }
+  bool piece_ready(const storage::EntrySlice&, std::uint64_t) override { return is_ready; }
+
   std::vector<std::byte> bytes;
   bool unreadable = false;
+  bool is_ready = true;
 };
 
 }  // namespace sluice::frontend

@@ -265,11 +265,45 @@ TEST(FactCodec, AMessagesHeadWithoutMessagesIsRefused) {
   EXPECT_THAT(decode_messages(ByteView(payload).first(79)), HasCode(base::ErrorCode::kCorruption));
 }
 
+TEST(FactCodec, LargeMessagesAndTheirChunksGoRound) {
+  MessagesFact fact;
+  fact.stream.queue.bytes[3] = 9;
+  fact.first = base::Sequence(7);
+  fact.count = 1;
+  fact.flags = kMessagesLarge | kMessagesHaveTiming;
+  fact.chunks = base::Lsn(8192);
+  fact.entry_bytes = 300'000;
+  std::vector<std::byte> payload(kLargeHeadBytes + 5);
+  encode_large(fact, std::span<std::byte, kLargeHeadBytes>(payload.data(), kLargeHeadBytes));
+  const auto decoded = decode_messages(payload);
+  ASSERT_THAT(decoded, IsOk());
+  EXPECT_EQ(decoded->fact.chunks, base::Lsn(8192));
+  EXPECT_EQ(decoded->fact.entry_bytes, 300'000U);
+  EXPECT_EQ(decoded->entries.size(), 5U);
+  fact.count = 2;
+  encode_large(fact, std::span<std::byte, kLargeHeadBytes>(payload.data(), kLargeHeadBytes));
+  EXPECT_THAT(decode_messages(payload), HasCode(base::ErrorCode::kCorruption));
+
+  std::vector<std::byte> chunk(kChunkHeadBytes + 3);
+  encode(MessageChunkFact{fact.stream, base::Sequence(7), 300'000, 258'048},
+         std::span<std::byte, kChunkHeadBytes>(chunk.data(), kChunkHeadBytes));
+  const auto piece = decode_message_chunk(chunk);
+  ASSERT_THAT(piece, IsOk());
+  EXPECT_EQ(piece->fact.stream, fact.stream);
+  EXPECT_EQ(piece->fact.sequence, base::Sequence(7));
+  EXPECT_EQ(piece->fact.entry_bytes, 300'000U);
+  EXPECT_EQ(piece->fact.offset, 258'048U);
+  EXPECT_EQ(piece->piece.size(), 3U);
+  EXPECT_THAT(decode_message_chunk(ByteView(chunk).first(41)),
+              HasCode(base::ErrorCode::kCorruption));
+}
+
 TEST(FactCodec, TypesHaveNames) {
   EXPECT_EQ(to_string(RecordType::kPadding), "Padding");
   EXPECT_EQ(to_string(RecordType::kSegmentsDropped), "SegmentsDropped");
   EXPECT_EQ(to_string(static_cast<RecordType>(200)), "type 200");
-  EXPECT_FALSE(is_known(RecordType::kMessageChunk));
+  EXPECT_TRUE(is_known(RecordType::kMessageChunk));
+  EXPECT_FALSE(is_known(RecordType::kDedupIds));
   EXPECT_FALSE(is_known(static_cast<RecordType>(26)));
 }
 

@@ -290,7 +290,7 @@ TEST(OpenLog, ANewerLogIsRefusedAndLeftUntouched) {
   const auto unknown = with_record(static_cast<RecordType>(99), bytes_of("?"));
   ASSERT_THAT(unknown, HasCode(ErrorCode::kFailedPrecondition));
   EXPECT_THAT(unknown.error().message(), HasSubstr("type 99"));
-  EXPECT_THAT(with_record(RecordType::kMessageChunk, bytes_of("?")),
+  EXPECT_THAT(with_record(RecordType::kDedupIds, bytes_of("?")),
               HasCode(ErrorCode::kFailedPrecondition));
   EXPECT_THAT(with_record(static_cast<RecordType>(200), bytes_of("?")), IsOk());
   std::vector<std::byte> level;

@@ -82,8 +82,8 @@ TEST(FrameCodec, RefusesFlags) {
 TEST(FrameCodec, RefusesUnknownTypes) {
   EXPECT_EQ(refusal_of(sample_with(FrameType::kGoodbye, 1, std::uint8_t{0})),
             "header: type 0 is unknown");
-  EXPECT_EQ(refusal_of(sample_with(FrameType::kGoodbye, 1, std::uint8_t{71})),
-            "header: type 71 is unknown");
+  EXPECT_EQ(refusal_of(sample_with(FrameType::kGoodbye, 1, std::uint8_t{73})),
+            "header: type 73 is unknown");
 }
 
 TEST(FrameCodec, RefusesFramesAboveTheLimit) {
@@ -197,9 +197,33 @@ TEST(FrameCodec, PrefixesAreTheBeginningsOfTheWholeFrames) {
   }
 }
 
+TEST(FrameCodec, RefusesPiecesThatAreNoneOfALargeMessage) {
+  const std::vector<std::byte> piece(1'000);
+  const auto chunk = [&](std::uint64_t message_bytes, std::uint64_t offset, std::size_t bytes) {
+    return encoded(
+        frame_of(Chunk{1, 1, 1, message_bytes, offset, base::ByteView(piece).first(bytes)}));
+  };
+  EXPECT_THAT(decode_frame(chunk(261'121, 260'121, 1'000)), IsOk());
+  EXPECT_EQ(refusal_of(chunk(261'120, 0, 1)), "CHUNK: message bytes are out of range");
+  EXPECT_EQ(refusal_of(chunk(16'793'609, 0, 1)), "CHUNK: message bytes are out of range");
+  EXPECT_EQ(refusal_of(chunk(300'000, 299'001, 1'000)),
+            "CHUNK: offset is behind the message's end");
+  EXPECT_EQ(refusal_of(chunk(300'000, ~std::uint64_t{0}, 1)),
+            "CHUNK: offset is behind the message's end");
+  EXPECT_EQ(refusal_of(chunk(300'000, 0, 0)), "CHUNK: piece is missing");
+  const std::vector<std::byte> long_piece(kChunkBytesMax + 1);
+  EXPECT_EQ(refusal_of(encoded(frame_of(Chunk{1, 1, 1, 300'000, 0, long_piece}))),
+            "CHUNK: piece is too long");
+  // An empty one says that the broker gives up.
+  EXPECT_THAT(decode_frame(encoded(frame_of(DeliverChunk{1, 1, 1, 1, 0, 0, 0, 300'000, 5, {}}))),
+              IsOk());
+  EXPECT_EQ(refusal_of(encoded(frame_of(DeliverChunk{1, 1, 1, 0, 0, 0, 0, 300'000, 5, {}}))),
+            "DELIVER_CHUNK: sequence is 0");
+}
+
 TEST(FrameType, NamesAreThoseOfTheDocument) {
   EXPECT_EQ(to_string(FrameType::kPublishCredit), "PUBLISH_CREDIT");
-  EXPECT_EQ(to_string(static_cast<FrameType>(71)), "");
+  EXPECT_EQ(to_string(static_cast<FrameType>(73)), "");
 }
 
 }  // namespace

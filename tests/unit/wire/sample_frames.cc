@@ -100,6 +100,7 @@ void add_producing(std::vector<Body>& bodies) {
   bodies.push_back(OpenPublisher{queue, 2, 7, id_from<base::ProducerId>(0x60), 12});
   bodies.push_back(PublisherOpened{0, "", 31, 13, 4'000, 262'144, 8 << 20, 1 << 20});
   bodies.push_back(Publish{31, 7, 4'001, 3, sample_batch()});
+  bodies.push_back(Chunk{31, 7, 4'001, 300'000, 261'120, sample_batch()});
   bodies.push_back(Published{0, "", 31, 4'001, 0, 90'001, 3, true, 262'147, 8'388'645});
   bodies.push_back(PublishCredit{31, 300'000, 9'000'000});
 }
@@ -117,6 +118,9 @@ void add_consuming(std::vector<Body>& bodies) {
               0x900000001,
               {{90'001, 2, 0, 0, 1'700'000'000'001, 24}, {90'007, 1, 2, 1, 1'700'000'000'002, 13}},
               sample_batch()});
+  bodies.push_back(DeliverChunk{41, 30'000, 0x900000003, 90'009, 2, 1, 1'700'000'000'003, 300'000,
+                                261'120, sample_batch()});
+  bodies.push_back(ChunkCredit{41, 0x900000003, 90'009, 4'194'304});
   bodies.push_back(Settle{41, 3, true, 1'500, "payment service is away", receipts()});
   bodies.push_back(Settled{0, "", 41, 64, 1});
   bodies.push_back(Extend{41, false, 60'000, receipts()});
