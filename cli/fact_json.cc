@@ -98,6 +98,17 @@ Json describe(const storage::DamagedFact& fact) {
   json["end"] = fact.end.value();
   return json;
 }
+Json describe(const storage::SubscriptionExpiredFact& fact) {
+  return {{"queue", fact.queue.to_hex()},
+          {"subscription", fact.subscription.value()},
+          {"at", format_wall(fact.at)}};
+}
+Json describe(const storage::DroppedFact& fact) {
+  Json json = stream_json(fact.stream);
+  json["cause"] = fact.cause == storage::DropCause::kTime ? "Time" : "Size";
+  json["ranges"] = ranges_json(fact.ranges);
+  return json;
+}
 template <typename Fact>
 Json describe_counters(const Fact& fact) {
   Json json = key_json(fact.key);
@@ -172,6 +183,10 @@ Json fact_json(RecordType type, base::ByteView payload) {
       return or_undecodable(storage::decode_damaged(payload));
     case RecordType::kTransfer:
       return or_undecodable(storage::decode_transfer(payload));
+    case RecordType::kSubscriptionExpired:
+      return or_undecodable(storage::decode_subscription_expired(payload));
+    case RecordType::kDropped:
+      return or_undecodable(storage::decode_dropped(payload));
     case RecordType::kRemoved:
       return or_undecodable(storage::decode_removed(payload));
     case RecordType::kMessageChunk:

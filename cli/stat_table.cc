@@ -108,7 +108,11 @@ std::string render_queue(const json& queue) {
          format_count(number(queue, "publishers")) + "\n";
   out += "since start: " + counters(child(queue, "sinceStart")) + "\n";
   for (const json& one : child(queue, "subscriptions")) {
-    out += "\nsubscription " + bold(text(one, "name")) + "\n";
+    out += "\nsubscription " + bold(text(one, "name"));
+    if (one.value("created", false)) {
+      out += dim("  created by a consumer, idle " + format_age(real(one, "idleSeconds")));
+    }
+    out += "\n";
     out += "  " + counters(child(one, "messages")) + "  oldest " + oldest(one) + "\n";
     out += "  since start: " + counters(child(one, "sinceStart")) + "\n";
     const json& consumers = child(one, "consumers");

@@ -1,17 +1,10 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
-#include "base/result.h"
-#include "base/time.h"
+#include "base/wall_text.h"
 
 namespace sluice::cli {
 
-// "2026-01-02T12:00:01.000Z".
-std::string format_wall(base::WallTime time);
-
-// The same form, the fraction of a second may be absent; UTC only.
-base::Result<base::WallTime> parse_wall(std::string_view text);
+using base::format_wall;
+using base::parse_wall;
 
 }  // namespace sluice::cli

@@ -91,14 +91,23 @@ broker::DeliveryConfig to_delivery(const api::Delivery& delivery) {
   return config;
 }
 
+broker::DeadLetterConfig to_dead_letter(const api::DeadLetter& dead_letter) {
+  broker::DeadLetterConfig config;
+  config.retention = dead_letter.retention;
+  config.bytes_max = dead_letter.bytes;
+  config.overflow = to_dead_overflow(dead_letter.overflow);
+  return config;
+}
+
 broker::SubscriptionConfig to_subscription(const api::Subscription& subscription) {
   broker::SubscriptionConfig config;
   config.name = subscription.name;
   config.start = to_start(subscription.start);
+  config.start_at = subscription.start == api::StartPosition::kTime
+                        ? static_cast<std::uint64_t>(subscription.start_time.value())
+                        : subscription.start_sequence;
   config.delivery = to_delivery(subscription.delivery);
-  config.dead_letter.retention = subscription.dead_letter.retention;
-  config.dead_letter.bytes_max = subscription.dead_letter.bytes;
-  config.dead_letter.overflow = to_dead_overflow(subscription.dead_letter.overflow);
+  config.dead_letter = to_dead_letter(subscription.dead_letter);
   return config;
 }
 
@@ -106,11 +115,6 @@ broker::SubscriptionConfig to_subscription(const api::Subscription& subscription
 
 base::Result<broker::QueueConfig> to_queue_config(const api::Queue& queue) {
   const api::QueueSpec& spec = queue.spec;
-  if (spec.subscription_policy == api::SubscriptionPolicy::kAllowCreate) {
-    return base::Error(base::ErrorCode::kUnimplemented,
-                       "spec.subscriptionPolicy: AllowCreate is not in this version: declare the "
-                       "subscriptions in spec.subscriptions");
-  }
   broker::QueueConfig config;
   config.name = queue.metadata.name;
   config.shards = spec.shards;
@@ -124,9 +128,19 @@ base::Result<broker::QueueConfig> to_queue_config(const api::Queue& queue) {
   config.limits.message_bytes_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(
       spec.limits.message_bytes, std::numeric_limits<std::uint32_t>::max()));
   config.limits.overflow = to_overflow(spec.limits.overflow);
+  config.retention.time = spec.retention.time;
+  config.retention.bytes = spec.retention.bytes;
   config.subscriptions.reserve(spec.subscriptions.size());
   for (const api::Subscription& subscription : spec.subscriptions) {
     config.subscriptions.push_back(to_subscription(subscription));
+  }
+  if (spec.subscription_policy == api::SubscriptionPolicy::kAllowCreate) {
+    config.created.allowed = true;
+    config.created.idle_expiry = spec.created_subscriptions.idle_expiry;
+    config.created.max = spec.created_subscriptions.max;
+    config.created.defaults.start = to_start(spec.created_subscriptions.start);
+    config.created.defaults.delivery = to_delivery(spec.delivery);
+    config.created.defaults.dead_letter = to_dead_letter(spec.dead_letter);
   }
   config.paused = spec.paused;
   return config;

@@ -62,6 +62,19 @@ Ranges ranges_of(const std::vector<Entry>& entries) {
   return ranges;
 }
 
+// The subscription goes: nobody holds or wants anything for it any more.
+void end_subscription(State& state, Queue& queue, base::SubscriptionId id) {
+  for (const auto& stream : queue.streams()) {
+    Subscription& subscription = *stream->find(id);
+    state.leases.leave_all(subscription);
+    if (subscription.uses_index()) state.leaving.emplace_back(subscription.key());
+    // What it had to settle went before; not so where a record of that is damaged.
+    if (stream->next() > base::Sequence(1)) {
+      stream->remove(subscription, {base::Sequence(1), stream->next() - 1});
+    }
+  }
+}
+
 // New counters after a failed delivery or a stall; of the two only a failure brings a text.
 template <typename Fact>
 Status retry(State& state, const Fact& fact, Lsn record) {
@@ -113,14 +126,29 @@ Status apply_fact(State& state, const storage::QueueConfiguredFact& fact, Lsn re
     return contradiction(record, "queue " + queue->name() + " with another number of shards");
   }
   for (const base::SubscriptionId id : queue->stored().ids) {
-    if (std::find(stored.ids.begin(), stored.ids.end(), id) != stored.ids.end()) continue;
-    for (const auto& stream : queue->streams()) {
-      Subscription& subscription = *stream->find(id);
-      state.leases.leave_all(subscription);
-      if (subscription.uses_index()) state.leaving.emplace_back(subscription.key());
+    if (std::find(stored.ids.begin(), stored.ids.end(), id) == stored.ids.end()) {
+      end_subscription(state, *queue, id);
     }
   }
   queue->configure(fact.revision, std::move(stored), state.numbers);
+  return {};
+}
+
+Status apply_fact(State& state, const storage::SubscriptionExpiredFact& fact, Lsn record) {
+  Queue* queue = state.queue(fact.queue);
+  const bool known = queue != nullptr && queue->has_subscription(fact.subscription);
+  if (!known) {
+    return contradiction(record, "queue " + fact.queue.to_hex() + " has no subscription " +
+                                     std::to_string(fact.subscription.value()) + " to expire");
+  }
+  StoredConfig stored = queue->stored();
+  const auto at = std::find(stored.ids.begin(), stored.ids.end(), fact.subscription);
+  stored.config.subscriptions.erase(stored.config.subscriptions.begin() +
+                                    (at - stored.ids.begin()));
+  stored.ids.erase(at);
+  if (stored.ids.empty()) return contradiction(record, "the last subscription expires");
+  end_subscription(state, *queue, fact.subscription);
+  queue->configure(queue->revision() + 1, std::move(stored), state.numbers);
   return {};
 }
 
@@ -235,6 +263,23 @@ Status apply_fact(State& state, const storage::RewoundFact& fact, Lsn record) {
   for (const SequenceRange& range : fact.ranges) {
     subscription->stream().rewind(*subscription, range);
     ++state.revivals;
+  }
+  return {};
+}
+
+Status apply_fact(State& state, const storage::DroppedFact& fact, Lsn record) {
+  RETURN_IF_ERROR(check_ranges(fact.ranges, record));
+  Stream* stream = state.stream(fact.stream);
+  if (stream == nullptr) {
+    return contradiction(record, "no queue " + fact.stream.queue.to_hex() + " with shard " +
+                                     std::to_string(fact.stream.shard.value()));
+  }
+  for (const SequenceRange& range : fact.ranges) {
+    stream->expect(range.last);
+    for (const auto& subscription : stream->subscriptions()) {
+      state.leases.leave(*subscription, range);
+    }
+    stream->drop(range);
   }
   return {};
 }

@@ -17,6 +17,8 @@ namespace sluice::broker {
 
 base::Status apply_fact(State& state, const storage::IncarnationFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::QueueConfiguredFact& fact, base::Lsn record);
+base::Status apply_fact(State& state, const storage::SubscriptionExpiredFact& fact,
+                        base::Lsn record);
 base::Status apply_fact(State& state, const storage::QueueDeletedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::LeasedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::SettledFact& fact, base::Lsn record);
@@ -27,6 +29,7 @@ base::Status apply_fact(State& state, const storage::DeadFact& fact, base::Lsn r
 base::Status apply_fact(State& state, const storage::RedrivenFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RewoundFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::TransferFact& fact, base::Lsn record);
+base::Status apply_fact(State& state, const storage::DroppedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::RemovedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::DamagedFact& fact, base::Lsn record);
 base::Status apply_fact(State& state, const storage::SessionFact& fact, base::Lsn record);

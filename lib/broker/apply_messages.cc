@@ -133,7 +133,7 @@ Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteVie
   // A record between the last one and this one is damaged.
   stream->expect(fact.first - 1);
   const SequenceRange range{fact.first, fact.first + (fact.count - 1)};
-  stream->extend(range, fact.body_bytes, uniform);
+  stream->extend(range, fact.body_bytes, uniform, fact.accepted_at);
   state.producers.accept(fact, record);
   if ((fact.flags & storage::kMessagesTransferred) != 0) finish_transfer(state, fact);
   if ((fact.flags & storage::kMessagesHaveTiming) != 0) {
@@ -185,6 +185,8 @@ Status apply_record(State& state, const storage::RecordView& view) {
       return apply_decoded(state, storage::decode_incarnation(payload), view.begin);
     case RecordType::kQueueConfigured:
       return apply_decoded(state, storage::decode_queue_configured(payload), view.begin);
+    case RecordType::kSubscriptionExpired:
+      return apply_decoded(state, storage::decode_subscription_expired(payload), view.begin);
     case RecordType::kQueueDeleted:
       return apply_decoded(state, storage::decode_queue_deleted(payload), view.begin);
     case RecordType::kMessages:
@@ -207,6 +209,8 @@ Status apply_record(State& state, const storage::RecordView& view) {
       return apply_decoded(state, storage::decode_rewound(payload), view.begin);
     case RecordType::kTransfer:
       return apply_decoded(state, storage::decode_transfer(payload), view.begin);
+    case RecordType::kDropped:
+      return apply_decoded(state, storage::decode_dropped(payload), view.begin);
     case RecordType::kRemoved:
       return apply_decoded(state, storage::decode_removed(payload), view.begin);
     case RecordType::kDamaged:

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "broker/returning.h"
+#include "broker/subscribing.h"
 
 namespace sluice::broker {
 
@@ -174,18 +175,27 @@ void attach(Core& core, base::Now, const Attach& command) {
     return refuse(RefusalCode::kInvalidArgument,
                   "dead letters are delivered at least once: settle them, or purge them");
   }
-  const auto id = queue->find_subscription(name);
-  if (!id) {
-    return refuse(RefusalCode::kUnknownSubscription,
-                  "queue " + queue->name() + " has no subscription " + name + "; declared are: " +
-                      queue->subscription_names() + "; add it to `subscriptions` of the queue");
-  }
   if (!SessionBook::has_room(*session)) {
     return refuse(RefusalCode::kLimitReached,
                   "this session has " + std::to_string(SessionBook::kHandlesMax) +
                       " attachments and publishers: detach some, or open another session");
   }
+  auto id = queue->find_subscription(name);
+  Wait wait;
+  if (!id && dead) {
+    return refuse(RefusalCode::kUnknownSubscription,
+                  "queue " + queue->name() + " has no subscription " + name +
+                      "; there are: " + queue->subscription_names());
+  }
+  if (!id) {
+    base::SubscriptionId created;
+    Refusal refusal = create_subscription(core, *queue, name, created);
+    if (refusal.refused()) return refuse(refusal.code, std::move(refusal.message));
+    id = created;
+    wait = Core::wait_for(*stream->find(*id));
+  }
   Attachment& attachment = core.sessions.attach(*session, *stream->find(*id));
+  note_use(core, *attachment.subscription);
   attachment.messages_limit = command.messages_limit;
   attachment.bytes_limit = command.bytes_limit;
   attachment.at_most_once = command.at_most_once;
@@ -199,7 +209,7 @@ void attach(Core& core, base::Now, const Attach& command) {
   reply.attachment = attachment.handle;
   reply.subscription = *id;
   reply.lease_ms = static_cast<std::uint32_t>(queue->settings(*id).delivery.lease.count());
-  core.effects.emit(Wait{}, std::move(reply));
+  core.effects.emit(wait, std::move(reply));
 }
 
 void detach(Core& core, base::Now now, const Detach& command) {

@@ -1,5 +1,6 @@
 #include "broker/byte_ledger.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "base/check.h"
@@ -68,6 +69,97 @@ void ByteLedger::put_back(base::Sequence sequence, std::uint64_t bytes) {
   bytes_ += bytes;
   runs_.emplace(sequence, Run{sequence, 1, bytes, true, 0});
   if (runs_.size() > kRunsMax) join_neighbours();
+}
+
+void ByteLedger::put_back(base::SequenceRange range, const ByteLedger& sizes) {
+  // What a run here still covers comes back to it; what lies between runs is a run of its own.
+  base::Sequence from = range.first;
+  while (from <= range.last) {
+    const auto known = find(from);
+    if (known != runs_.end()) {
+      Run& run = known->second;
+      const base::SequenceRange part{from, std::min(run.last, range.last)};
+      const std::uint64_t added = run.uniform ? each(run) * part.count() : 0;
+      run.live += part.count();
+      run.bytes += added;
+      messages_ += part.count();
+      bytes_ += added;
+      from = part.last + 1;
+      continue;
+    }
+    const auto next = runs_.lower_bound(from);
+    base::SequenceRange gap{from, range.last};
+    if (next != runs_.end() && next->first <= gap.last) gap.last = next->first - 1;
+    auto size = sizes.runs_.upper_bound(from);
+    if (size != sizes.runs_.begin()) --size;
+    while (size != sizes.runs_.end() && size->second.last < from) ++size;
+    if (size == sizes.runs_.end() || gap.last < size->first) {
+      insert_run(from, Run{gap.last, gap.count(), 0, false, gap.count()});
+      from = gap.last + 1;
+      continue;
+    }
+    // Not beyond the run that knows the size.
+    if (from < size->first) {
+      gap.last = size->first - 1;
+      insert_run(from, Run{gap.last, gap.count(), 0, false, gap.count()});
+    } else {
+      gap.last = std::min(gap.last, size->second.last);
+      const std::uint64_t bytes = each(size->second) * gap.count();
+      const bool uniform = size->second.uniform;
+      insert_run(from, Run{gap.last, gap.count(), bytes, uniform, uniform ? 0 : gap.count()});
+    }
+    from = gap.last + 1;
+  }
+  if (runs_.size() > kRunsMax) join_neighbours();
+}
+
+// REQUIRES: nothing of it is covered by a run.
+void ByteLedger::insert_run(base::Sequence first, const Run& run) {
+  runs_.emplace(first, run);
+  messages_ += run.live;
+  bytes_ += run.bytes;
+}
+
+std::pair<std::uint64_t, std::uint64_t> ByteLedger::messages_with(base::SequenceRange range,
+                                                                  std::uint64_t bytes) const {
+  std::uint64_t count = 1;
+  std::uint64_t freed = 0;
+  auto at = runs_.upper_bound(range.first);
+  if (at != runs_.begin()) --at;
+  for (; at != runs_.end() && at->first <= range.last && freed < bytes; ++at) {
+    const Run& run = at->second;
+    if (run.last < range.first) continue;
+    const base::SequenceRange part = intersection({at->first, run.last}, range);
+    std::uint64_t taken = part.count();
+    if (run.uniform && each(run) > 0) {
+      taken = std::min(taken, (bytes - freed + each(run) - 1) / each(run));
+      freed += taken * each(run);
+    } else if (taken >= run.live) {
+      freed += run.bytes;
+    }
+    count = part.first.value() + taken - range.first.value();
+  }
+  return {std::max<std::uint64_t>(count, 1), freed};
+}
+
+std::uint64_t ByteLedger::bytes_while(const std::vector<base::SequenceRange>& ranges) const {
+  std::uint64_t bytes = 0;
+  const Run* counted = nullptr;  // a mixed run, which counts whole
+  for (const base::SequenceRange& range : ranges) {
+    auto at = runs_.upper_bound(range.first);
+    if (at != runs_.begin()) --at;
+    for (; at != runs_.end() && at->first <= range.last; ++at) {
+      const Run& run = at->second;
+      if (run.last < range.first || &run == counted) continue;
+      if (run.uniform) {
+        bytes += each(run) * intersection({at->first, run.last}, range).count();
+      } else {
+        bytes += run.bytes;
+        counted = &run;
+      }
+    }
+  }
+  return bytes;
 }
 
 std::uint64_t ByteLedger::size_of(base::Sequence sequence) const {

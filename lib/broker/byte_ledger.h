@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "base/ids.h"
 
@@ -33,6 +35,15 @@ class ByteLedger {
   void remove(base::SequenceRange range);
   // A message that had left is waited for again (a redriven dead letter).
   void put_back(base::Sequence sequence, std::uint64_t bytes);
+  // The same for messages that are counted in `sizes`, which may be counted here already or not.
+  void put_back(base::SequenceRange range, const ByteLedger& sizes);
+  // How many messages from range.first on (at least 1) have bodies of `bytes` together, and how
+  // many bytes less that would count; all of the range where it has not so many.
+  std::pair<std::uint64_t, std::uint64_t> messages_with(base::SequenceRange range,
+                                                        std::uint64_t bytes) const;
+  // What would still count if only the messages of `ranges` were left. REQUIRES: each is counted;
+  // ascending, disjoint.
+  std::uint64_t bytes_while(const std::vector<base::SequenceRange>& ranges) const;
   // A body's size: exact in uniform runs, else the mean of its run; 0 when it is not counted.
   std::uint64_t size_of(base::Sequence sequence) const;
 
@@ -44,6 +55,7 @@ class ByteLedger {
   void restore(base::Sequence first, const Run& run);
 
  private:
+  void insert_run(base::Sequence first, const Run& run);
   Runs::iterator find(base::Sequence sequence);
   void join_neighbours();
 

@@ -53,14 +53,33 @@ struct LimitsConfig {
 struct SubscriptionConfig {
   std::string name;
   StartPosition start = StartPosition::kAll;
+  std::uint64_t start_at = 0;  // kSequence: a sequence, kTime: wall ms
   DeliveryConfig delivery;
   DeadLetterConfig dead_letter;
+  bool created = false;  // by a consumer (subscriptionPolicy: AllowCreate), not declared
+};
+
+// What becomes of consumers that name a subscription which nobody declared.
+struct CreatedConfig {
+  bool allowed = false;                          // they create it
+  base::Millis idle_expiry{24LL * 3600 * 1000};  // it goes when nobody used it for so long
+  std::uint16_t max = 16;                        // of the queue, at a time
+  SubscriptionConfig defaults;                   // of those that are created; without a name
+};
+
+// How long messages are kept for replay although every subscription has settled them. Neither is
+// set = not at all; both = whichever is reached first.
+struct RetentionConfig {
+  base::Millis time{0};     // since they were accepted; 0 = no limit by time
+  std::uint64_t bytes = 0;  // bodies of all that is kept; 0 = no limit by size
+
+  bool keeps() const { return time.count() > 0 || bytes > 0; }
 };
 
 inline constexpr std::uint16_t kShardsMax = 64;
 
 // One queue as its broker runs it. Values are already validated (operator/api does that for
-// manifests). Times of `retention` and `ttl`: 0 = none.
+// manifests). A `ttl` of 0 is none.
 struct QueueConfig {
   std::string name;
   std::uint16_t shards = 1;  // 1..64
@@ -70,8 +89,10 @@ struct QueueConfig {
   base::Millis ttl{0};  // of messages that name none
   ExpiryAction expiry_action = ExpiryAction::kDrop;
   LimitsConfig limits;
+  RetentionConfig retention;
   // Never empty: `default` stands here when the manifest declares none.
   std::vector<SubscriptionConfig> subscriptions;
+  CreatedConfig created;
   bool paused = false;  // deliveries only
 };
 

@@ -9,6 +9,7 @@
 
 #include "broker/attaching.h"
 #include "broker/config_codec.h"
+#include "broker/seeking.h"
 #include "broker/task_runner.h"
 
 namespace sluice::broker {
@@ -19,6 +20,7 @@ using base::Status;
 
 constexpr std::size_t kNameBytesMax = 253;
 constexpr std::size_t kSubscriptionsMax = 100;
+constexpr std::uint16_t kCreatedMax = 32;
 constexpr base::Millis kLeaseMax{12LL * 3600 * 1000};
 // Keeps every sum of times far from the end of the clock.
 constexpr base::Millis kDurationMax{100LL * 365 * 24 * 3600 * 1000};
@@ -37,8 +39,6 @@ Status check_subscription(const SubscriptionConfig& config) {
   if (config.name.empty() || config.name.size() > kNameBytesMax) {
     return base::invalid_argument("subscriptions: a name of 1 to 253 bytes is needed");
   }
-  if (config.start == StartPosition::kSequence) return unimplemented(at + "start", "Sequence");
-  if (config.start == StartPosition::kTime) return unimplemented(at + "start", "Time");
   RETURN_IF_ERROR(check_duration(at + "delivery.maxLease", config.delivery.max_lease));
   RETURN_IF_ERROR(check_duration(at + "deadLetter.retention", config.dead_letter.retention));
   if (config.delivery.lease.count() < 0 || config.delivery.lease > kLeaseMax) {
@@ -55,6 +55,11 @@ Status check_config(const QueueConfig& config) {
     return base::invalid_argument("shards: must be 1 to 64");
   }
   RETURN_IF_ERROR(check_duration("ttl", config.ttl));
+  RETURN_IF_ERROR(check_duration("retention.time", config.retention.time));
+  RETURN_IF_ERROR(check_duration("createdSubscriptions.idleExpiry", config.created.idle_expiry));
+  if (config.created.max > kCreatedMax) {
+    return base::invalid_argument("createdSubscriptions.max: must be at most 32");
+  }
   if (config.ordering == Ordering::kGrouped) return unimplemented("ordering", "Grouped");
   if (config.subscriptions.empty() || config.subscriptions.size() > kSubscriptionsMax) {
     return base::invalid_argument("subscriptions: 1 to 100 are needed");
@@ -87,6 +92,20 @@ base::Result<StoredConfig> number(const QueueConfig& config, const Queue* before
     stored.ids.push_back(stored.next_id);
     ++stored.next_id;
   }
+  if (before == nullptr) return stored;
+  // What consumers created is in no manifest and stays; it goes by its idle time.
+  for (std::size_t i = 0; i < before->stored().ids.size(); ++i) {
+    SubscriptionConfig one = before->config().subscriptions[i];
+    const base::SubscriptionId id = before->stored().ids[i];
+    const bool declared = std::find(stored.ids.begin(), stored.ids.end(), id) != stored.ids.end();
+    if (!one.created || declared) continue;
+    if (config.created.allowed) {
+      one.delivery = config.created.defaults.delivery;
+      one.dead_letter = config.created.defaults.dead_letter;
+    }
+    stored.ids.push_back(id);
+    stored.config.subscriptions.push_back(std::move(one));
+  }
   return stored;
 }
 
@@ -109,6 +128,44 @@ base::Result<std::vector<Subscription*>> removed(const Queue& queue, const Store
         " messages and " + std::to_string(dead) + " dead letters: purge both before it is removed");
   }
   return gone;
+}
+
+// Fields that a log of feature level 1 has no place for.
+Status check_level(const Core& core, const QueueConfig& config) {
+  constexpr std::uint32_t kLogLevel = 2;
+  const std::uint32_t level = core.log.feature_level();
+  if (level >= kLogLevel) return {};
+  const auto refuse = [&](const std::string& field) {
+    return base::failed_precondition(field + ": needs a log of feature level 2, and this one is " +
+                                     "of level " + std::to_string(level) +
+                                     ": start the broker once with --log-feature-level 2");
+  };
+  if (config.retention.keeps()) return refuse("retention.policy");
+  if (config.created.allowed) return refuse("subscriptionPolicy");
+  for (const SubscriptionConfig& one : config.subscriptions) {
+    const bool placed = one.start == StartPosition::kSequence || one.start == StartPosition::kTime;
+    if (placed) return refuse("subscriptions[" + one.name + "].start");
+  }
+  return {};
+}
+
+// Finds where the subscriptions that are new with this change begin, for each shard.
+Status find_begins(const Core& core, const Queue& queue, StoredConfig& stored) {
+  for (std::size_t i = 0; i < stored.ids.size(); ++i) {
+    const SubscriptionConfig& one = stored.config.subscriptions[i];
+    if (queue.find_subscription(one.name)) continue;
+    if (one.start != StartPosition::kSequence && one.start != StartPosition::kTime) continue;
+    std::vector<base::Sequence>& begin = stored.begins[stored.ids[i]];
+    for (const auto& stream : queue.streams()) {
+      base::Sequence first(std::max<std::uint64_t>(one.start_at, 1));
+      if (one.start == StartPosition::kTime) {
+        const base::WallTime time(static_cast<std::int64_t>(one.start_at));
+        ASSIGN_OR_RETURN(first, first_accepted_at(core, *stream, time));
+      }
+      begin.push_back(std::min(first, stream->next()));
+    }
+  }
+  return {};
 }
 
 Status check_change(const Core& core, const Configure& command, const Queue* before,
@@ -137,17 +194,19 @@ base::Status check_configure(const Core& core, const Configure& command, std::si
   RETURN_IF_ERROR(check_config(command.config));
   const Queue* queue = core.state.queue(command.config.name);
   RETURN_IF_ERROR(check_change(core, command, queue, new_ones));
-  ASSIGN_OR_RETURN(const StoredConfig stored, number(command.config, queue));
+  RETURN_IF_ERROR(check_level(core, command.config));
+  ASSIGN_OR_RETURN(StoredConfig stored, number(command.config, queue));
   if (queue == nullptr) return {};
   ASSIGN_OR_RETURN(const std::vector<Subscription*> gone, removed(*queue, stored));
-  return {};
+  return find_begins(core, *queue, stored);
 }
 
 base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   RETURN_IF_ERROR(check_config(command.config));
   Queue* queue = core.state.queue(command.config.name);
   RETURN_IF_ERROR(check_change(core, command, queue));
-  ASSIGN_OR_RETURN(const StoredConfig stored, number(command.config, queue));
+  RETURN_IF_ERROR(check_level(core, command.config));
+  ASSIGN_OR_RETURN(StoredConfig stored, number(command.config, queue));
   storage::QueueConfiguredFact fact;
   fact.queue = queue == nullptr ? command.id_if_new : queue->id();
   fact.name = command.config.name;
@@ -160,6 +219,8 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   }
   if (fact.config == encode_config(queue->stored())) return queue->id();
   ASSIGN_OR_RETURN(const std::vector<Subscription*> gone, removed(*queue, stored));
+  RETURN_IF_ERROR(find_begins(core, *queue, stored));
+  fact.config = encode_config(stored);
   for (Subscription* subscription : gone) {
     close_attachments(core, *subscription,
                       {RefusalCode::kUnknownSubscription,
@@ -168,6 +229,7 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
     core.drop(*subscription);
   }
   core.record(fact, syncs);
+  core.created_look = base::MonoTime();
   // Whoever waits for credit may have other limits now.
   queue->short_of_credit = queue->publishers;
   // Dead letters may have less room than they take.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "broker/retaining.h"
 
 namespace sluice::broker {
 
@@ -36,6 +37,7 @@ storage::Appended Core::start(base::Now now, bool unclean, const base::Id128& lo
   const storage::Appended at = append(fact, true);
   state.leases.watch(this);
   for (const auto& [id, queue] : state.queues) touch(*queue);
+  created_look = now.mono;
   if (!state.sessions.empty() || !state.leases.leases().empty()) {
     recovery_ends = now.mono + base::Nanos(options.session_ttl);
   }
@@ -81,6 +83,7 @@ void Core::schedule(Subscription& subscription) {
   Stream& stream = subscription.stream();
   delays.set(stream, stream.delays().earliest());
   expiries.set(stream, stream.expiry().earliest());
+  schedule_retention(stream);
 
   std::optional<base::WallTime> dead_expires;
   const base::Millis retention = stream.queue().settings(subscription.id()).dead_letter.retention;
@@ -92,6 +95,8 @@ void Core::schedule(Subscription& subscription) {
   dead_rests.set(subscription, subscription.dead_order.earliest());
 }
 
+void Core::schedule_retention(Stream& stream) { retentions.set(stream, retention_due(stream)); }
+
 void Core::drop(Subscription& subscription) {
   backoffs.set(subscription, std::nullopt);
   dead_expiries.set(subscription, std::nullopt);
@@ -102,9 +107,11 @@ void Core::drop(Subscription& subscription) {
 }
 
 void Core::drop(Queue& queue) {
+  std::erase_if(idle_since, [&](const auto& idle) { return idle.first.first == queue.id(); });
   for (const auto& stream : queue.streams()) {
     delays.set(*stream, std::nullopt);
     expiries.set(*stream, std::nullopt);
+    retentions.set(*stream, std::nullopt);
     for (const auto& subscription : stream->subscriptions()) drop(*subscription);
   }
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -108,6 +109,7 @@ class Core final : public LeaseWatcher {
   Subscription* take_touched();
   // The subscription's and its stream's entries in the agendas.
   void schedule(Subscription& subscription);
+  void schedule_retention(Stream& stream);
   // Forgets a subscription or queue that is about to go.
   void drop(Subscription& subscription);
   void drop(Queue& queue);
@@ -128,6 +130,7 @@ class Core final : public LeaseWatcher {
   Agenda<base::WallTime, Stream> delays;
   Agenda<base::WallTime, Stream> expiries;
   Agenda<base::WallTime, Subscription> dead_expiries;
+  Agenda<base::WallTime, Stream> retentions;
   Agenda<base::MonoTime, Subscription> dead_rests;
   std::map<std::uint64_t, Subscription*> unfinished;  // deliveries that the next tick goes on with
   std::map<std::uint64_t, Subscription*> reading;     // deliveries that wait for storage
@@ -139,6 +142,9 @@ class Core final : public LeaseWatcher {
   std::optional<base::MonoTime> recovery_ends;
 
   std::vector<std::byte> cut_entry;  // of the large message that was looked at last
+  // Since when nobody uses created subscriptions, as far as somebody looked, and the next look.
+  std::map<std::pair<base::QueueId, base::SubscriptionId>, base::MonoTime> idle_since;
+  std::optional<base::MonoTime> created_look;
 
   std::map<base::TaskId, TaskAsker> task_askers;  // of tasks that began in this process
   std::map<base::TaskId, DryRun> dry_runs;

@@ -343,6 +343,9 @@ bool deliver(Core& core, base::Now now, Subscription& subscription) {
   if (subscription.held_back) return more_dead;
   wake_held_back(core, queue, subscription.id());
   if (subscription.ring.empty() || !subscription.has_ready()) return more_dead;
+  // A seek may have brought back what has expired meanwhile: the next tick takes it out first.
+  const auto expires = subscription.stream().expiry().earliest();
+  if (expires && *expires <= now.wall) return true;
   return Delivery(core, now, subscription).run() || more_dead;
 }
 

@@ -62,13 +62,47 @@ std::uint64_t messages_to_go(const Queue& queue, const Oldest& oldest, Space mor
   return std::max<std::uint64_t>(count, 1);
 }
 
-// Messages that may be leased, each once for each subscription.
-std::uint64_t in_flight(const Queue& queue) {
-  std::uint64_t sum = 0;
+// What somebody has leased, in any subscription: it stays, and counts.
+Space leased(const Queue& queue) {
+  Space space;
   for (const auto& stream : queue.streams()) {
-    for (const auto& subscription : stream->subscriptions()) sum += subscription->in_flight();
+    Ranges held;
+    for (const auto& subscription : stream->subscriptions()) {
+      for (const auto& [first, run] : subscription->held()) {
+        if (!subscription->dead().is_leased(first)) held.push_back({first, run.last});
+      }
+    }
+    normalise(held);
+    space.messages += count_messages(held);
+    space.bytes += stream->ledger().bytes_while(held);
   }
-  return sum;
+  return space;
+}
+
+bool any_leased(const Queue& queue) {
+  for (const auto& stream : queue.streams()) {
+    for (const auto& subscription : stream->subscriptions()) {
+      if (subscription->in_flight() > 0) return true;
+    }
+  }
+  return false;
+}
+
+// True when `more` fits once everything has gone that may: nothing is to go in vain.
+bool can_fit(Core& core, const Queue& queue, Space more) {
+  if (!any_leased(queue)) return true;
+  const LimitsConfig& limits = queue.config().limits;
+  // As a rule the oldest run that may go is enough; else all that is leased is counted.
+  if (const Oldest oldest = oldest_of(core, queue); oldest.stream != nullptr) {
+    const std::uint64_t bytes = missing(queue.bytes(), more.bytes, limits.bytes_max);
+    const bool enough =
+        missing(queue.messages(), more.messages, limits.messages_max) <= oldest.run.count() &&
+        (bytes == 0 || bytes <= oldest.stream->ledger().messages_with(oldest.run, bytes).second);
+    if (enough) return true;
+  }
+  const Space stays = leased(queue);
+  return stays.messages + more.messages <= limits.messages_max &&
+         stays.bytes + more.bytes <= limits.bytes_max;
 }
 
 bool dead_letters_have_room(const Queue& queue) {
@@ -100,10 +134,7 @@ bool make_room(Core& core, base::Now now, Queue& queue, Space more) {
   const LimitsConfig& limits = queue.config().limits;
   const bool drops = limits.overflow == Overflow::kDropOldest;
   const Space before{queue.messages(), queue.bytes()};
-  // Nothing goes in vain: what is leased stays, so that it must fit beside the batch.
-  const std::uint64_t over = missing(before.messages, more.messages, limits.messages_max);
-  const std::uint64_t leased = std::min(before.messages, in_flight(queue));
-  if (over > before.messages - leased) return false;
+  if (!fits(queue, more) && !can_fit(core, queue, more)) return false;
   std::uint64_t left = more.messages + kExtraDead;
   while (!fits(queue, more)) {
     if (!drops && !dead_letters_have_room(queue)) return false;

@@ -13,10 +13,27 @@ Queue::Queue(const base::QueueId& id, std::uint64_t revision, StoredConfig store
   for (std::uint16_t shard = 0; shard < stored_.config.shards; ++shard) {
     streams_.push_back(std::make_unique<Stream>(
         *this, storage::StreamId{id, base::ShardIndex(shard)}, ++numbers, side));
-    for (const base::SubscriptionId subscription : stored_.ids) {
-      streams_.back()->add_subscription(subscription, ++numbers, true);
+    streams_.back()->set_retaining(stored_.config.retention.keeps());
+  }
+  add_subscriptions({}, numbers);
+}
+
+// Those that are not in `before`. What the queue still has is taken from those that are there.
+void Queue::add_subscriptions(const std::vector<base::SubscriptionId>& before,
+                              std::uint64_t& numbers) {
+  for (const auto& stream : streams_) {
+    for (std::size_t i = 0; i < stored_.ids.size(); ++i) {
+      const base::SubscriptionId id = stored_.ids[i];
+      if (std::find(before.begin(), before.end(), id) != before.end()) continue;
+      const bool all = stored_.config.subscriptions[i].start != StartPosition::kNew;
+      base::Sequence begin = all ? base::Sequence(1) : stream->next();
+      if (const auto place = stored_.begins.find(id); place != stored_.begins.end()) {
+        begin = std::clamp(place->second[stream->id().shard.value()], begin, stream->next());
+      }
+      stream->add_subscription(id, ++numbers, begin);
     }
   }
+  stored_.begins.clear();
 }
 
 void Queue::configure(std::uint64_t revision, StoredConfig stored, std::uint64_t& numbers) {
@@ -27,13 +44,9 @@ void Queue::configure(std::uint64_t revision, StoredConfig stored, std::uint64_t
   const auto has = [](const std::vector<base::SubscriptionId>& ids, base::SubscriptionId id) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
   };
+  for (const auto& stream : streams_) stream->set_retaining(stored_.config.retention.keeps());
+  add_subscriptions(before, numbers);
   for (const auto& stream : streams_) {
-    // New ones first: what "all" means is taken from those that were there.
-    for (std::size_t i = 0; i < stored_.ids.size(); ++i) {
-      if (has(before, stored_.ids[i])) continue;
-      const bool all = stored_.config.subscriptions[i].start == StartPosition::kAll;
-      stream->add_subscription(stored_.ids[i], ++numbers, all);
-    }
     for (const base::SubscriptionId id : before) {
       if (!has(stored_.ids, id)) stream->remove_subscription(id);
     }
@@ -88,6 +101,22 @@ std::uint64_t Queue::dead_bytes(base::SubscriptionId id) const {
   std::uint64_t sum = 0;
   for (const auto& stream : streams_) {
     if (const Subscription* subscription = stream->find(id)) sum += subscription->dead().bytes();
+  }
+  return sum;
+}
+
+std::uint64_t Queue::retained_messages() const {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) {
+    if (const Retained* retained = stream->retained()) sum += retained->sizes().messages();
+  }
+  return sum;
+}
+
+std::uint64_t Queue::retained_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) {
+    if (const Retained* retained = stream->retained()) sum += retained->sizes().bytes();
   }
   return sum;
 }

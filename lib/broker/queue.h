@@ -18,11 +18,16 @@
 
 namespace sluice::broker {
 
+// Where new subscriptions begin, for each shard.
+using Begins = std::map<base::SubscriptionId, std::vector<base::Sequence>>;
+
 // What the log says about a queue: its configuration and the numbers of its subscriptions.
 struct StoredConfig {
   QueueConfig config;
   std::vector<base::SubscriptionId> ids;  // of config.subscriptions, in the same order
   base::SubscriptionId next_id{1};        // never given before
+  // Of those that are new with this change and begin at a sequence or a time; not kept.
+  Begins begins;
 };
 
 // Counters since the start of the process; not in the log.
@@ -84,6 +89,9 @@ class Queue {
   std::uint64_t messages() const;
   std::uint64_t bytes() const;
   std::uint64_t dead_bytes(base::SubscriptionId id) const;
+  // Of what `retention` keeps, settled or not; 0 where there is none.
+  std::uint64_t retained_messages() const;
+  std::uint64_t retained_bytes() const;
 
   // Volatile: who publishes here, and whose credit is short of a full window.
   std::set<PublisherHandle> publishers;
@@ -96,6 +104,8 @@ class Queue {
   std::vector<std::unique_ptr<Stream>> streams_;  // by shard
   std::map<base::SubscriptionId, SubscriptionTotals> subscription_totals_;
   QueueTotals totals_;
+
+  void add_subscriptions(const std::vector<base::SubscriptionId>& before, std::uint64_t& numbers);
 };
 
 }  // namespace sluice::broker

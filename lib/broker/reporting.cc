@@ -1,12 +1,14 @@
 #include "broker/reporting.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "broker/returning.h"
+#include "broker/subscribing.h"
 #include "broker/task_report.h"
 
 namespace sluice::broker {
@@ -70,6 +72,8 @@ QueueStats report_queue(Core& core, base::Now now, Queue& queue, const Consumers
   stats.config = queue.config();
   stats.messages = queue.messages();
   stats.bytes = queue.bytes();
+  stats.retained_messages = queue.retained_messages();
+  stats.retained_bytes = queue.retained_bytes();
   stats.publishers = static_cast<std::uint32_t>(queue.publishers.size());
   stats.next_sequence = queue.streams().front()->next().value();
   const QueueTotals& totals = queue.totals();
@@ -85,6 +89,11 @@ QueueStats report_queue(Core& core, base::Now now, Queue& queue, const Consumers
     SubscriptionStats one;
     one.id = id;
     one.name = queue.config().subscriptions[i].name;
+    one.created = queue.config().subscriptions[i].created;
+    if (one.created) {
+      const base::Nanos idle = idle_time(core, now, queue, id).value_or(base::Nanos(0));
+      one.idle_seconds = std::chrono::duration<double>(idle).count();
+    }
     for (const auto& stream : queue.streams()) add_stream(core, now, *stream->find(id), one);
     add_totals(queue.totals(id), one);
     one.dead_letters_full = dead_letters_full(queue, id);

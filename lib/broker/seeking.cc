@@ -116,7 +116,8 @@ bool is_seeking(const Core& core, const storage::SubscriptionKey& key) {
 
 }  // namespace
 
-base::Result<Sequence> first_accepted_at(Core& core, const Stream& stream, base::WallTime time) {
+base::Result<Sequence> first_accepted_at(const Core& core, const Stream& stream,
+                                         base::WallTime time) {
   Sequence low(1);
   Sequence high = stream.next();
   while (low < high) {

@@ -13,7 +13,7 @@ void go_on_seeking(Core& core, Budget& budget);
 
 // The first message that was accepted at `time` or later; the stream's next one where there is
 // none. A binary search over batches: some 25 looks into the index, however long the stream is.
-base::Result<base::Sequence> first_accepted_at(Core& core, const Stream& stream,
+base::Result<base::Sequence> first_accepted_at(const Core& core, const Stream& stream,
                                                base::WallTime time);
 
 }  // namespace sluice::broker

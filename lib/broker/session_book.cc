@@ -51,6 +51,7 @@ Attachment& SessionBook::attach(Session& session, Subscription& subscription) {
   made->session = session.handle;
   made->subscription = &subscription;
   session.attachments.insert(made->handle);
+  subscription.attachments += 1;
   Attachment& attachment = *made;
   CHECK(attachments_.emplace(attachment.handle, std::move(made)).second);
   return attachment;
@@ -59,6 +60,7 @@ Attachment& SessionBook::attach(Session& session, Subscription& subscription) {
 void SessionBook::detach(Attachment& attachment) {
   std::erase(attachment.subscription->ring, attachment.handle);
   std::erase(attachment.subscription->dead_ring, attachment.handle);
+  attachment.subscription->attachments -= 1;
   find(attachment.session)->attachments.erase(attachment.handle);
   attachments_.erase(attachment.handle);
 }

@@ -1,5 +1,6 @@
 #include "broker/snapshot_stream.h"
 
+#include <deque>
 #include <limits>
 #include <utility>
 
@@ -19,6 +20,7 @@ constexpr std::size_t kLedgerRunBytes = 41;
 constexpr std::size_t kTimedRunBytes = 24;
 constexpr std::size_t kStateBytes = 36;
 constexpr std::size_t kDeadBytes = 53;
+constexpr std::size_t kMarkBytes = 16;
 
 void put_range(ByteWriter& out, SequenceRange range) {
   out.u64(range.first.value());
@@ -277,7 +279,7 @@ bool get_timed_sets(ByteReader& in, Stream& stream) {
   return true;
 }
 
-bool get_ledger(ByteReader& in, Stream& stream) {
+bool get_ledger(ByteReader& in, const Stream& stream, ByteLedger& ledger) {
   std::uint64_t count = 0;
   if (!get_count(in, kLedgerRunBytes, count)) return false;
   RangeCheck check(stream.next());
@@ -290,9 +292,44 @@ bool get_ledger(ByteReader& in, Stream& stream) {
     run.total = in.u64();
     run.uniform = in.u8() != 0;
     if (!check.next(range) || run.live == 0 || run.live > range.count()) return false;
-    stream.ledger().restore(range.first, run);
+    ledger.restore(range.first, run);
   }
   return true;
+}
+
+void put_retained(const Retained& retained, std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  retained.dropped().serialize(bytes);
+  put_ledger(out, retained.sizes());
+  out.i64(retained.times().newest().value());
+  out.u64(retained.times().marks().size());
+  for (const TimeLine::Mark& mark : retained.times().marks()) {
+    out.u64(mark.end.value());
+    out.i64(mark.at.value());
+  }
+}
+
+bool get_retained(ByteReader& in, Stream& stream) {
+  auto dropped = SequenceSet::deserialize(in);
+  if (!dropped || !dropped->contains(Sequence(0)) || !dropped->last()) return false;
+  ByteLedger sizes;
+  if (stream.next() <= *dropped->last() || !get_ledger(in, stream, sizes)) return false;
+  if (sizes.messages() != stream.next().value() - dropped->count()) return false;
+  const base::WallTime newest(in.i64());
+  std::uint64_t count = 0;
+  if (!get_count(in, kMarkBytes, count)) return false;
+  std::deque<TimeLine::Mark> marks;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Sequence end(in.u64());
+    const TimeLine::Mark mark{end, base::WallTime(in.i64())};
+    const bool rises = marks.empty() || (marks.back().end < mark.end && marks.back().at < mark.at);
+    if (!rises || stream.next() <= mark.end || newest < mark.at) return false;
+    marks.push_back(mark);
+  }
+  TimeLine times;
+  times.restore(std::move(marks), newest);
+  stream.retained()->restore(*std::move(dropped), std::move(sizes), std::move(times));
+  return in.ok();
 }
 
 }  // namespace
@@ -310,6 +347,7 @@ void put_stream(const Stream& stream, SnapshotForm form, std::vector<std::byte>&
   for (const auto& subscription : stream.subscriptions()) {
     put_subscription(*subscription, form, bytes);
   }
+  if (stream.retained() != nullptr) put_retained(*stream.retained(), bytes);
 }
 
 bool get_stream(ByteReader& in, SnapshotForm form, Stream& stream) {
@@ -319,13 +357,14 @@ bool get_stream(ByteReader& in, SnapshotForm form, Stream& stream) {
   }
   stream.restore(next);
   const auto expire = [&](SequenceRange range, base::WallTime at) { stream.expire(range, at); };
-  if (!get_ledger(in, stream)) return false;
+  if (!get_ledger(in, stream, stream.ledger())) return false;
   const bool timed = form == SnapshotForm::kBesideIndex ? get_timed_sets(in, stream)
                                                         : get_timed_runs(in, next, expire);
   if (!timed) return false;
   for (const auto& subscription : stream.subscriptions()) {
     if (!get_subscription(in, form, *subscription)) return false;
   }
+  if (stream.retained() != nullptr && !get_retained(in, stream)) return false;
   return in.ok() && is_balanced(stream);
 }
 

@@ -24,6 +24,8 @@ struct HistogramStats {
 struct SubscriptionStats {
   std::string name;
   base::SubscriptionId id;
+  bool created = false;     // by a consumer, not declared
+  double idle_seconds = 0;  // of a created one: since nobody uses it
   // Gauges, in messages. lag = ready + in flight + delayed.
   std::uint64_t ready = 0;
   std::uint64_t dead_in_flight = 0;  // dead letters that somebody has leased
@@ -73,6 +75,8 @@ struct QueueStats {
   std::uint64_t messages = 0;  // not yet settled by all subscriptions, dead letters not counted
   std::uint64_t bytes = 0;     // their bodies
   std::uint64_t dead_bytes = 0;
+  std::uint64_t retained_messages = 0;  // that `retention` keeps, settled or not
+  std::uint64_t retained_bytes = 0;
   std::uint32_t publishers = 0;
   std::uint64_t next_sequence = 0;  // of shard 0
   std::uint64_t published = 0;      // counters

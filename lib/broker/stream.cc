@@ -7,10 +7,12 @@
 
 namespace sluice::broker {
 
-void Stream::extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform) {
+void Stream::extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform,
+                    base::WallTime accepted_at) {
   CHECK(range.first == next_);
   next_ = range.last + 1;
   ledger_.add(range, body_bytes, uniform);
+  if (retained_) retained_->add(range, body_bytes, uniform, accepted_at);
 }
 
 void Stream::expect(base::Sequence last) {
@@ -18,6 +20,7 @@ void Stream::expect(base::Sequence last) {
   // Nothing is known of them but that they exist; they are damaged for whoever wants to read them.
   ledger_.add({next_, last}, 0, false);
   doubt({next_, last});
+  if (retained_) retained_->add({next_, last}, 0, false, base::WallTime());
   next_ = last + 1;
 }
 
@@ -54,6 +57,7 @@ void Stream::jump(std::uint64_t count) {
   const base::SequenceRange skipped{next_, next_ + (count - 1)};
   next_ = skipped.last + 1;
   for (const auto& subscription : subscriptions_) subscription->remove(skipped);
+  if (retained_) retained_->skip(skipped);
 }
 
 // Calls fn for the parts of `range` that are gone from all subscriptions but `but` (none: nullptr).
@@ -85,7 +89,8 @@ void Stream::remove(Subscription& subscription, base::SequenceRange range) {
   for (const base::SequenceRange& gap : fresh) {
     for_each_gone_elsewhere(&subscription, gap, 0, [this](base::SequenceRange part) {
       ledger_.remove(part);
-      expiry_.cut(part);
+      // What may be replayed expires all the same.
+      if (!retained_) expiry_.cut(part);
     });
   }
 }
@@ -106,15 +111,17 @@ void Stream::revive(Subscription& subscription, base::Sequence sequence) {
 
 Ranges Stream::rewindable(const Subscription& subscription, base::SequenceRange range) const {
   Ranges wanted;
-  for (const auto& other : subscriptions_) {
-    if (other.get() == &subscription) continue;
-    other->gone().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
-      subscription.gone().for_each_range(gap.first, gap.last, [&](base::SequenceRange part) {
-        wanted.push_back(part);
-        return true;
-      });
+  const auto add_settled = [&](base::SequenceRange gap) {
+    subscription.gone().for_each_range(gap.first, gap.last, [&](base::SequenceRange part) {
+      wanted.push_back(part);
       return true;
     });
+    return true;
+  };
+  if (retained_) retained_->dropped().for_each_gap(range.first, range.last, add_settled);
+  for (const auto& other : subscriptions_) {
+    if (other.get() == &subscription) continue;
+    other->gone().for_each_gap(range.first, range.last, add_settled);
   }
   normalise(wanted);
   return subscription.without_dead(std::move(wanted));
@@ -122,6 +129,7 @@ Ranges Stream::rewindable(const Subscription& subscription, base::SequenceRange 
 
 void Stream::rewind(Subscription& subscription, base::SequenceRange range) {
   for (const base::SequenceRange& part : rewindable(subscription, range)) {
+    count_again(subscription, part);
     subscription.rewind(part);
     delays_.known().for_each_range(part.first, part.last, [&](base::SequenceRange delayed) {
       subscription.delay(delayed);
@@ -132,26 +140,73 @@ void Stream::rewind(Subscription& subscription, base::SequenceRange range) {
   if (!subscription.delays().empty()) delays_.rearm();
 }
 
-Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t number, bool all) {
-  storage::SequenceSet gone;
-  if (all && !subscriptions_.empty()) {
-    // Retained is what any other one has not left behind.
-    gone = subscriptions_.front()->gone();
-    for (std::size_t i = 1; i < subscriptions_.size(); ++i) {
-      Ranges here;
-      subscriptions_[i]->gone().for_each_gap(base::Sequence(0), next_, [&](base::SequenceRange r) {
-        here.push_back(r);
-        return true;
-      });
-      for (const base::SequenceRange& range : here) gone.erase(range);
-    }
-  } else {
-    gone.insert({base::Sequence(0), all ? base::Sequence(0) : next_ - 1});
+// `subscription` is about to have them to settle again: what nobody else has counts again. Only
+// retention keeps such messages.
+void Stream::count_again(const Subscription& subscription, base::SequenceRange range) {
+  if (!retained_) return;
+  for_each_gone_elsewhere(&subscription, range, 0, [this](base::SequenceRange part) {
+    ledger_.put_back(part, retained_->sizes());
+  });
+}
+
+void Stream::set_retaining(bool on) {
+  if (on == retained_.has_value()) return;
+  if (on) {
+    // What everybody has settled may be gone from the log already.
+    retained_.emplace(unavailable(), ledger_);
+    return;
   }
+  // Times of messages that nobody has to settle any more.
+  retained_->dropped().for_each_gap(base::Sequence(1), next_, [&](base::SequenceRange kept) {
+    for_each_gone_elsewhere(nullptr, kept, 0,
+                            [this](base::SequenceRange part) { expiry_.cut(part); });
+    return true;
+  });
+  retained_.reset();
+}
+
+void Stream::drop(base::SequenceRange range) {
+  for (const auto& subscription : subscriptions_) remove(*subscription, range);
+  expiry_.cut(range);
+  if (retained_) retained_->drop(range);
+}
+
+// What a new subscription cannot have: it was settled or removed by everybody, or dropped.
+storage::SequenceSet Stream::unavailable() const {
+  storage::SequenceSet gone;
+  if (retained_) {
+    gone = retained_->dropped();
+  } else if (subscriptions_.empty()) {
+    gone.insert(base::Sequence(0));
+    return gone;
+  } else {
+    gone = subscriptions_.front()->gone();
+  }
+  for (const auto& subscription : subscriptions_) {
+    Ranges here;
+    subscription->gone().for_each_gap(base::Sequence(0), next_, [&](base::SequenceRange r) {
+      here.push_back(r);
+      return true;
+    });
+    for (const base::SequenceRange& range : here) gone.erase(range);
+  }
+  return gone;
+}
+
+Subscription& Stream::add_subscription(base::SubscriptionId id, std::uint64_t number,
+                                       base::Sequence begin) {
+  storage::SequenceSet gone = unavailable();
+  gone.insert({base::Sequence(0), begin - 1});
   Subscription& added = restore_subscription(id, number);
+  if (begin < next_) {
+    gone.for_each_gap(begin, next_ - 1, [&](base::SequenceRange gap) {
+      count_again(added, gap);
+      return true;
+    });
+  }
   added.begin(std::move(gone));
   for (const auto& other : subscriptions_) {
-    if (other.get() == &added || !all) continue;
+    if (other.get() == &added) continue;
     other->delays().for_each_range(base::Sequence(1), next_, [&](base::SequenceRange range) {
       for (const base::SequenceRange& part : added.idle_in(range)) added.delay(part);
       return true;
@@ -221,6 +276,7 @@ std::optional<base::SequenceRange> Stream::next_live(base::SequenceRange within)
     const bool together = next && next->first == run->first;
     next = {run->first, together ? std::max(next->last, run->last) : run->last};
   };
+  if (retained_) take(retained_->dropped().next_gap(within));
   for (const auto& subscription : subscriptions_) {
     take(subscription->gone().next_gap(within));
     take(subscription->dead().sequences().next_range(within));

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/time.h"
 #include "broker/byte_ledger.h"
+#include "broker/retained.h"
 #include "broker/subscription.h"
 #include "broker/timed_runs.h"
 #include "storage/fact.h"
@@ -39,7 +41,8 @@ class Stream {
   base::Sequence next() const { return next_; }
 
   // New messages: every subscription has them ready. REQUIRES: first is next().
-  void extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform);
+  void extend(base::SequenceRange range, std::uint64_t body_bytes, bool uniform,
+              base::WallTime accepted_at);
   // Sequences up to `last` exist although their record was never seen: it is damaged.
   void expect(base::Sequence last);
   // These may not be readable: their record is damaged. Until somebody looks; not in snapshots.
@@ -61,14 +64,23 @@ class Stream {
   void revive(Subscription& subscription, base::Sequence sequence);
 
   // What of the range is settled in `subscription` is ready again, as far as another subscription
-  // still has it; so nothing of it was ever counted off. A deliver-at holds again, as long as
-  // another subscription waits for it too.
+  // still has it, or `retention` keeps it. A deliver-at holds again, as long as another
+  // subscription waits for it too.
   void rewind(Subscription& subscription, base::SequenceRange range);
   // The parts of the range that rewind() would bring back.
   Ranges rewindable(const Subscription& subscription, base::SequenceRange range) const;
 
-  // A subscription with everything that is retained (`all`), or only with what comes from now on.
-  Subscription& add_subscription(base::SubscriptionId id, std::uint64_t number, bool all);
+  // Keeps messages that everybody has settled, from now on, or no longer (Queue's `retention`).
+  void set_retaining(bool on);
+  // They are not kept any longer; whoever had them to settle has not. REQUIRES: not leased.
+  void drop(base::SequenceRange range);
+  // nullptr where nothing is kept beyond its last settle.
+  const Retained* retained() const { return retained_ ? &*retained_ : nullptr; }
+  Retained* retained() { return retained_ ? &*retained_ : nullptr; }
+
+  // A subscription with everything from `begin` on that the stream still has.
+  Subscription& add_subscription(base::SubscriptionId id, std::uint64_t number,
+                                 base::Sequence begin);
   // For snapshots: no messages are given to it.
   Subscription& restore_subscription(base::SubscriptionId id, std::uint64_t number);
   void remove_subscription(base::SubscriptionId id);
@@ -83,7 +95,7 @@ class Stream {
 
   // How many messages of the range some subscription has not left behind.
   std::uint64_t wanted_in(base::SequenceRange range) const;
-  // True while any message of the range is waiting, leased or dead somewhere.
+  // True while any message of the range is waiting, leased or dead somewhere, or kept for replay.
   bool any_live(base::SequenceRange range) const { return next_live(range).has_value(); }
   // The first run of such messages inside `within`; another may follow it at once.
   std::optional<base::SequenceRange> next_live(base::SequenceRange within) const;
@@ -102,11 +114,15 @@ class Stream {
   base::Lsn last_record_end;  // of the latest record about the stream; not in snapshots
   // The batch of the oldest message, when somebody asked for it last; not in snapshots.
   std::optional<storage::BatchLocation> near_oldest;
+  // What retention has to drop is leased: it looks again then; not in snapshots.
+  base::WallTime retention_rests_until;
 
  private:
   template <typename Fn>
   void for_each_gone_elsewhere(const Subscription* but, base::SequenceRange range,
                                std::size_t index, Fn&& fn) const;
+  storage::SequenceSet unavailable() const;
+  void count_again(const Subscription& subscription, base::SequenceRange range);
 
   Queue& queue_;
   const storage::StreamId id_;
@@ -114,6 +130,7 @@ class Stream {
   base::Sequence next_{1};
   Ranges doubtful_;
   ByteLedger ledger_;
+  std::optional<Retained> retained_;
   const SideBooks side_;
   TimedRuns expiry_;
   TimedRuns delays_;

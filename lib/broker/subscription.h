@@ -163,6 +163,7 @@ class Subscription {
   DeadOrder dead_order;
   std::optional<storage::BatchLocation> near;  // the batch that was read last
   base::Lsn last_record_end;                   // of the latest record about this subscription
+  std::uint32_t attachments = 0;               // whoever is attached
   bool touched = false;                        // stands in Core's list
   bool held_back = false;                      // not served: the dead letters have no room
   bool seeking = false;                        // not served: Core::seeks

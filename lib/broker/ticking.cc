@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "broker/publishing.h"
+#include "broker/retaining.h"
 #include "broker/returning.h"
 #include "broker/seeking.h"
+#include "broker/subscribing.h"
 
 namespace sluice::broker {
 
@@ -236,6 +238,8 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   expire_messages(core, now, budget);
   expire_dead_letters(core, now, budget);
   trim_overfull(core, budget);
+  drop_retained(core, now, budget);
+  expire_subscriptions(core, now, budget);
   clear_index(core, budget);
   go_on_seeking(core, budget);
   expire_gatherings(core, now);
@@ -269,9 +273,11 @@ std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   offer(core.backoffs.earliest());
   offer(core.dead_rests.earliest());
   offer(next_gathering_deadline(core));
+  offer(core.created_look);
   offer_wall(core.delays.earliest());
   offer_wall(core.expiries.earliest());
   offer_wall(core.dead_expiries.earliest());
+  offer_wall(core.retentions.earliest());
   return next;
 }
 

@@ -56,6 +56,14 @@ struct QueueDeletedFact {
   base::QueueId queue;
 };
 
+// A subscription that a consumer had created, and that nobody used for long, is gone. What it still
+// had was removed before.
+struct SubscriptionExpiredFact {
+  base::QueueId queue;
+  base::SubscriptionId subscription;
+  base::WallTime at;
+};
+
 // Head of a kMessages record; the entries follow in the same record.
 struct MessagesFact {
   StreamId stream;
@@ -180,6 +188,15 @@ std::string_view to_string(RemoveCause cause);
 struct RemovedFact {
   SubscriptionKey key;
   RemoveCause cause = RemoveCause::kExpired;
+  std::vector<base::SequenceRange> ranges;
+};
+
+// Messages that a queue's `retention` keeps no longer: gone from every subscription that had not
+// settled them. Dead letters among them stay.
+enum class DropCause : std::uint8_t { kTime = 1, kSize = 2 };
+struct DroppedFact {
+  StreamId stream;
+  DropCause cause = DropCause::kTime;
   std::vector<base::SequenceRange> ranges;
 };
 

@@ -20,6 +20,7 @@ void encode(const IncarnationFact& fact, std::vector<std::byte>& out);
 void encode(const FeatureLevelFact& fact, std::vector<std::byte>& out);
 void encode(const QueueConfiguredFact& fact, std::vector<std::byte>& out);
 void encode(const QueueDeletedFact& fact, std::vector<std::byte>& out);
+void encode(const SubscriptionExpiredFact& fact, std::vector<std::byte>& out);
 void encode(const LeasedFact& fact, std::vector<std::byte>& out);
 void encode(const SettledFact& fact, std::vector<std::byte>& out);
 void encode(const ReleasedFact& fact, std::vector<std::byte>& out);
@@ -28,6 +29,7 @@ void encode(const StalledFact& fact, std::vector<std::byte>& out);
 void encode(const DeadFact& fact, std::vector<std::byte>& out);
 void encode(const RedrivenFact& fact, std::vector<std::byte>& out);
 void encode(const RewoundFact& fact, std::vector<std::byte>& out);
+void encode(const DroppedFact& fact, std::vector<std::byte>& out);
 void encode(const RemovedFact& fact, std::vector<std::byte>& out);
 void encode(const SessionFact& fact, std::vector<std::byte>& out);
 void encode(const TaskFact& fact, std::vector<std::byte>& out);
@@ -48,6 +50,7 @@ base::Result<IncarnationFact> decode_incarnation(base::ByteView payload);
 base::Result<FeatureLevelFact> decode_feature_level(base::ByteView payload);
 base::Result<QueueConfiguredFact> decode_queue_configured(base::ByteView payload);
 base::Result<QueueDeletedFact> decode_queue_deleted(base::ByteView payload);
+base::Result<SubscriptionExpiredFact> decode_subscription_expired(base::ByteView payload);
 base::Result<LeasedFact> decode_leased(base::ByteView payload);
 base::Result<SettledFact> decode_settled(base::ByteView payload);
 base::Result<ReleasedFact> decode_released(base::ByteView payload);
@@ -56,6 +59,7 @@ base::Result<StalledFact> decode_stalled(base::ByteView payload);
 base::Result<DeadFact> decode_dead(base::ByteView payload);
 base::Result<RedrivenFact> decode_redriven(base::ByteView payload);
 base::Result<RewoundFact> decode_rewound(base::ByteView payload);
+base::Result<DroppedFact> decode_dropped(base::ByteView payload);
 base::Result<RemovedFact> decode_removed(base::ByteView payload);
 base::Result<SessionFact> decode_session(base::ByteView payload);
 base::Result<TaskFact> decode_task(base::ByteView payload);
@@ -85,6 +89,9 @@ constexpr RecordType record_type(const QueueConfiguredFact&) {
   return RecordType::kQueueConfigured;
 }
 constexpr RecordType record_type(const QueueDeletedFact&) { return RecordType::kQueueDeleted; }
+constexpr RecordType record_type(const SubscriptionExpiredFact&) {
+  return RecordType::kSubscriptionExpired;
+}
 constexpr RecordType record_type(const LeasedFact&) { return RecordType::kLeased; }
 constexpr RecordType record_type(const SettledFact&) { return RecordType::kSettled; }
 constexpr RecordType record_type(const ReleasedFact&) { return RecordType::kReleased; }
@@ -93,6 +100,7 @@ constexpr RecordType record_type(const StalledFact&) { return RecordType::kStall
 constexpr RecordType record_type(const DeadFact&) { return RecordType::kDead; }
 constexpr RecordType record_type(const RedrivenFact&) { return RecordType::kRedriven; }
 constexpr RecordType record_type(const RewoundFact&) { return RecordType::kRewound; }
+constexpr RecordType record_type(const DroppedFact&) { return RecordType::kDropped; }
 constexpr RecordType record_type(const RemovedFact&) { return RecordType::kRemoved; }
 constexpr RecordType record_type(const SessionFact&) { return RecordType::kSession; }
 constexpr RecordType record_type(const TaskFact&) { return RecordType::kTask; }

@@ -257,6 +257,38 @@ Result<DamagedFact> decode_damaged(ByteView payload) {
   return finish(in, std::move(fact), "Damaged");
 }
 
+void encode(const SubscriptionExpiredFact& fact, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  put_id(writer, fact.queue);
+  writer.u16(fact.subscription.value());
+  put_time(writer, fact.at);
+}
+
+Result<SubscriptionExpiredFact> decode_subscription_expired(ByteView payload) {
+  ByteReader in(payload);
+  SubscriptionExpiredFact fact;
+  fact.queue = get_id<base::QueueId>(in);
+  fact.subscription = base::SubscriptionId(in.u16());
+  fact.at = get_time(in);
+  return finish(in, fact, "SubscriptionExpired");
+}
+
+void encode(const DroppedFact& fact, std::vector<std::byte>& out) {
+  ByteWriter writer(out);
+  put_stream(writer, fact.stream);
+  writer.u8(static_cast<std::uint8_t>(fact.cause));
+  put_ranges(writer, fact.ranges);
+}
+
+Result<DroppedFact> decode_dropped(ByteView payload) {
+  ByteReader in(payload);
+  DroppedFact fact;
+  fact.stream = get_stream(in);
+  fact.cause = get_enum(in, DropCause::kSize);
+  fact.ranges = get_ranges(in);
+  return finish(in, std::move(fact), "Dropped");
+}
+
 void encode(const TaskFact& fact, std::vector<std::byte>& out) {
   ByteWriter writer(out);
   put_id(writer, fact.task);

@@ -8,35 +8,15 @@
 namespace sluice::storage {
 namespace {
 
-constexpr std::array<std::string_view, 29> kNames = {"Padding",
-                                                     "Incarnation",
-                                                     "FeatureLevel",
-                                                     "QueueConfigured",
-                                                     "QueueDeleted",
-                                                     "Messages",
-                                                     "Leased",
-                                                     "Settled",
-                                                     "Released",
-                                                     "Failed",
-                                                     "Stalled",
-                                                     "Dead",
-                                                     "Redriven",
-                                                     "Removed",
-                                                     "Session",
-                                                     "Task",
-                                                     "Producer",
-                                                     "MessageChunk",
-                                                     "ExtentSwap",
-                                                     "DedupIds",
-                                                     "Schedule",
-                                                     "Group",
-                                                     "Fence",
-                                                     "Damaged",
-                                                     "SegmentsDropped",
-                                                     "Rewound",
-                                                     "",
-                                                     "",
-                                                     "Transfer"};
+constexpr std::array<std::string_view, 29> kNames = {
+    "Padding",         "Incarnation",  "FeatureLevel", "QueueConfigured",
+    "QueueDeleted",    "Messages",     "Leased",       "Settled",
+    "Released",        "Failed",       "Stalled",      "Dead",
+    "Redriven",        "Removed",      "Session",      "Task",
+    "Producer",        "MessageChunk", "ExtentSwap",   "DedupIds",
+    "Schedule",        "Group",        "Fence",        "Damaged",
+    "SegmentsDropped", "Rewound",      "Dropped",      "SubscriptionExpired",
+    "Transfer"};
 
 }  // namespace
 
@@ -49,7 +29,8 @@ std::string to_string(RecordType type) {
 bool is_known(RecordType type) {
   return type <= RecordType::kMessageChunk || type == RecordType::kExtentSwap ||
          type == RecordType::kDamaged || type == RecordType::kSegmentsDropped ||
-         type == RecordType::kRewound || type == RecordType::kTransfer;
+         type == RecordType::kRewound || type == RecordType::kDropped ||
+         type == RecordType::kSubscriptionExpired || type == RecordType::kTransfer;
 }
 
 std::string_view to_string(DeadReason reason) {

@@ -162,6 +162,16 @@ void describe(Fields& fields, const RewoundFact& fact) {
   add(fields, fact.key);
   add(fields, fact.ranges);
 }
+void describe(Fields& fields, const SubscriptionExpiredFact& fact) {
+  add(fields, "queue", fact.queue);
+  add(fields, "subscription", std::uint64_t{fact.subscription.value()});
+  add(fields, "at", fact.at);
+}
+void describe(Fields& fields, const DroppedFact& fact) {
+  add(fields, fact.stream);
+  add(fields, "cause", number(fact.cause));
+  add(fields, fact.ranges);
+}
 void describe(Fields& fields, const SessionFact& fact) {
   add(fields, "session", fact.session);
   add(fields, "event", number(fact.event));
@@ -261,6 +271,10 @@ std::vector<DumpField> describe_payload(RecordType type, ByteView payload) {
       return fields_of(decode_rewound(payload));
     case RecordType::kTransfer:
       return fields_of(decode_transfer(payload));
+    case RecordType::kSubscriptionExpired:
+      return fields_of(decode_subscription_expired(payload));
+    case RecordType::kDropped:
+      return fields_of(decode_dropped(payload));
     case RecordType::kRemoved:
       return fields_of(decode_removed(payload));
     case RecordType::kSession:

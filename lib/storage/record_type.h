@@ -35,8 +35,10 @@ enum class RecordType : std::uint8_t {
   kDamaged = 23,  // messages that cannot be read, and what a command made of them
   // Written by storage itself and never seen above it.
   kSegmentsDropped = 24,
-  kRewound = 25,   // settled messages that a subscription wants once more (seek)
-  kTransfer = 28,  // what the next messages record copies or moves from elsewhere
+  kRewound = 25,              // settled messages that a subscription wants once more (seek)
+  kDropped = 26,              // messages that a queue's retention keeps no longer
+  kSubscriptionExpired = 27,  // one that a consumer had created and nobody used
+  kTransfer = 28,             // what the next messages record copies or moves from elsewhere
 };
 
 }  // namespace sluice::storage

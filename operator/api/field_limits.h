@@ -26,6 +26,8 @@ inline constexpr DurationRange kTtl{base::Millis(0), std::chrono::days(3'650)};
 inline constexpr IntRange kMessages{1, 1'000'000'000'000};
 inline constexpr BytesRange kBytes{kKiB, kPiB};
 inline constexpr BytesRange kMessageBytes{1, 16 * kMiB};
+inline constexpr DurationRange kRetentionTime{std::chrono::seconds(1), std::chrono::days(3'650)};
+inline constexpr IntRange kStartSequence{1, 1'000'000'000'000'000};
 inline constexpr DurationRange kDeadRetention{base::Millis(0), std::chrono::days(3'650)};
 inline constexpr IntRange kMinReplicas{0, 10'000};
 inline constexpr IntRange kMaxReplicas{1, 10'000};
@@ -35,6 +37,8 @@ inline constexpr DurationRange kScaleDelay{base::Millis(0), std::chrono::days(7)
 inline constexpr IntRange kPercent{1, 100};
 inline constexpr BytesRange kStorageSize{kGiB, kPiB};
 
+inline constexpr DurationRange kIdleExpiry{std::chrono::seconds(1), std::chrono::days(3'650)};
+inline constexpr IntRange kCreatedMax{1, 32};
 inline constexpr std::size_t kSubscriptionsMax = 64;
 inline constexpr std::size_t kAccessPeersMax = 64;
 inline constexpr std::size_t kResourcesMax = 16;

@@ -23,6 +23,7 @@ enum class Overflow : std::uint8_t { kReject, kBlock, kDropOldest, kDeadLetterOl
 enum class DeadOverflow : std::uint8_t { kDropOldestDead, kBlock };
 enum class ExpiryAction : std::uint8_t { kDrop, kDeadLetter };
 enum class SubscriptionPolicy : std::uint8_t { kRefuse, kAllowCreate };
+enum class RetentionPolicy : std::uint8_t { kUntilSettled, kTime, kSize, kTimeAndSize };
 enum class StartPosition : std::uint8_t { kAll, kNew, kSequence, kTime };
 enum class DrainTimeoutAction : std::uint8_t { kHold, kProceed };
 enum class DeletionPolicy : std::uint8_t { kRetain, kDelete, kDeleteIfEmpty };
@@ -52,6 +53,12 @@ struct Limits {
   std::uint64_t bytes = 6ULL << 30;
   std::uint64_t message_bytes = 1ULL << 20;
   Overflow overflow = Overflow::kReject;
+};
+
+struct Retention {
+  RetentionPolicy policy = RetentionPolicy::kUntilSettled;
+  base::Millis time{0};     // kTime and kTimeAndSize
+  std::uint64_t bytes = 0;  // kSize and kTimeAndSize
 };
 
 struct DeadLetter {
@@ -95,9 +102,18 @@ struct Consumers {
 struct Subscription {
   std::string name;
   StartPosition start = StartPosition::kAll;
+  std::uint64_t start_sequence = 0;  // kSequence
+  base::WallTime start_time;         // kTime
   Delivery delivery;
   DeadLetter dead_letter;
   std::optional<Consumers> consumers;
+};
+
+// What consumers may create under subscriptionPolicy AllowCreate.
+struct CreatedSubscriptions {
+  StartPosition start = StartPosition::kAll;  // or kNew
+  base::Millis idle_expiry{24LL * 3600 * 1000};
+  std::uint16_t max = 16;
 };
 
 // --- The broker's pod and volume: only the operator acts on it.
@@ -134,12 +150,14 @@ struct QueueSpec {
   base::Millis ttl{0};  // of messages that name none; 0 = none
   ExpiryAction on_expiry = ExpiryAction::kDrop;
   Limits limits;
+  Retention retention;
   // Of subscriptions that say nothing else; already applied to `subscriptions`.
   Delivery delivery;
   DeadLetter dead_letter;
   // Never empty: kDefaultSubscription stands here, with spec.consumers, when none is declared.
   std::vector<Subscription> subscriptions;
   SubscriptionPolicy subscription_policy = SubscriptionPolicy::kRefuse;
+  CreatedSubscriptions created_subscriptions;
   BrokerSpec broker;
   std::vector<AccessPeer> access_from;
   DeletionPolicy deletion_policy = DeletionPolicy::kRetain;

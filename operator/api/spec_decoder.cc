@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "base/wall_text.h"
 #include "operator/api/field_limits.h"
 #include "operator/api/names.h"
 
@@ -22,12 +23,12 @@ constexpr Choice<Overflow> kOverflows[] = {{"Reject", Overflow::kReject},
 constexpr Choice<ExpiryAction> kExpiryActions[] = {{"Drop", ExpiryAction::kDrop},
                                                    {"DeadLetter", ExpiryAction::kDeadLetter}};
 constexpr Choice<SubscriptionPolicy> kSubscriptionPolicies[] = {
-    {"Refuse", SubscriptionPolicy::kRefuse},
-    {"AllowCreate", SubscriptionPolicy::kAllowCreate, false}};
-constexpr Choice<StartPosition> kStarts[] = {{"All", StartPosition::kAll},
-                                             {"New", StartPosition::kNew},
-                                             {"Sequence", StartPosition::kSequence, false},
-                                             {"Time", StartPosition::kTime, false}};
+    {"Refuse", SubscriptionPolicy::kRefuse}, {"AllowCreate", SubscriptionPolicy::kAllowCreate}};
+constexpr Choice<RetentionPolicy> kRetentionPolicies[] = {
+    {"UntilSettled", RetentionPolicy::kUntilSettled},
+    {"Time", RetentionPolicy::kTime},
+    {"Size", RetentionPolicy::kSize},
+    {"TimeAndSize", RetentionPolicy::kTimeAndSize}};
 constexpr Choice<DeletionPolicy> kDeletionPolicies[] = {
     {"Retain", DeletionPolicy::kRetain},
     {"Delete", DeletionPolicy::kDelete},
@@ -59,15 +60,66 @@ void decode_limits(const YamlNode* node, const std::string& path, DecodeContext&
   reader.finish();
 }
 
+void decode_retention(const YamlNode* node, const std::string& path, DecodeContext& context,
+                      std::uint64_t message_bytes, Retention& out) {
+  ObjectReader reader(node, path, context);
+  reader.choice("policy", kRetentionPolicies, out.policy);
+  reader.duration("time", kRetentionTime, out.time);
+  reader.bytes("bytes", kBytes, out.bytes);
+  const bool by_time =
+      out.policy == RetentionPolicy::kTime || out.policy == RetentionPolicy::kTimeAndSize;
+  const bool by_size =
+      out.policy == RetentionPolicy::kSize || out.policy == RetentionPolicy::kTimeAndSize;
+  if (by_time) reader.require("time", "a duration of 1s to 3650d");
+  if (by_size) reader.require("bytes", "a size of 1Ki to 1Pi");
+  if (reader.has("time") && !by_time) {
+    reader.problem("time", "has no meaning here; it is allowed with policy: Time or TimeAndSize");
+  }
+  if (reader.has("bytes") && !by_size) {
+    reader.problem("bytes", "has no meaning here; it is allowed with policy: Size or TimeAndSize");
+  }
+  if (by_size && reader.has("bytes") && out.bytes < message_bytes) {
+    reader.problem("bytes", base::format_bytes(out.bytes) +
+                                " is less than one message of limits.messageBytes; at least " +
+                                base::format_bytes(message_bytes));
+  }
+  reader.finish();
+}
+
 // `dlq` would be taken for the queue's dead letters (NAME/dlq).
 bool is_subscription_name(std::string_view name) { return is_label(name) && name != "dlq"; }
+
+// Where a new subscription begins: a word, and for two of them a place.
+void decode_start(ObjectReader& reader, StartPosition& start, std::uint64_t& sequence,
+                  base::WallTime& time) {
+  static constexpr Choice<StartPosition> kStarts[] = {{"All", StartPosition::kAll},
+                                                      {"New", StartPosition::kNew},
+                                                      {"Sequence", StartPosition::kSequence},
+                                                      {"Time", StartPosition::kTime}};
+  constexpr std::string_view kTimeForm = "a time in UTC, 2026-01-31T12:00:00Z";
+  reader.choice("start", kStarts, start);
+  reader.integer("startSequence", kStartSequence, sequence);
+  std::string text;
+  const auto is_time = [](std::string_view word) { return base::parse_wall(word).has_value(); };
+  reader.text("startTime", is_time, kTimeForm, text);
+  if (const auto parsed = base::parse_wall(text)) time = *parsed;
+  const auto belongs = [&](std::string_view field, StartPosition to, std::string_view word,
+                           std::string_view form) {
+    if (start == to && reader.present()) reader.require(field, form);
+    if (start != to && reader.has(field)) {
+      reader.problem(field, "has no meaning here; it is allowed with start: " + std::string(word));
+    }
+  };
+  belongs("startSequence", StartPosition::kSequence, "Sequence", "a whole number from 1");
+  belongs("startTime", StartPosition::kTime, "Time", kTimeForm);
+}
 
 void decode_subscription(const YamlNode* node, const std::string& path, DecodeContext& context,
                          Subscription& out) {
   ObjectReader reader(node, path, context);
   reader.text("name", is_subscription_name, std::string(kLabelForm) + "; dlq is taken", out.name);
   if (reader.present()) reader.require("name", kLabelForm);
-  reader.choice("start", kStarts, out.start);
+  decode_start(reader, out.start, out.start_sequence, out.start_time);
   reader.not_in_this_version("filter");
   decode_delivery(reader.find("delivery"), reader.field_path("delivery"), context, out.delivery);
   decode_dead_letter(reader.find("deadLetter"), reader.field_path("deadLetter"), context,
@@ -114,6 +166,21 @@ void decode_subscriptions(ObjectReader& spec, DecodeContext& context, QueueSpec&
   }
 }
 
+void decode_created(ObjectReader& spec, DecodeContext& context, SubscriptionPolicy policy,
+                    CreatedSubscriptions& out) {
+  static constexpr Choice<StartPosition> kStarts[] = {{"All", StartPosition::kAll},
+                                                      {"New", StartPosition::kNew}};
+  constexpr std::string_view kField = "createdSubscriptions";
+  ObjectReader reader(spec.find(kField), spec.field_path(kField), context);
+  reader.choice("start", kStarts, out.start);
+  reader.duration("idleExpiry", kIdleExpiry, out.idle_expiry);
+  reader.integer("max", kCreatedMax, out.max);
+  if (reader.present() && policy != SubscriptionPolicy::kAllowCreate) {
+    spec.problem(kField, "has no meaning here; it is allowed with subscriptionPolicy: AllowCreate");
+  }
+  reader.finish();
+}
+
 // An unset size is derived from the limits, so only one that was written can be too small.
 void check_storage(const ObjectReader& spec, DecodeContext& context, const YamlNode* broker,
                    const QueueSpec& out) {
@@ -140,17 +207,19 @@ void decode_spec(const YamlNode* node, DecodeContext& context, QueueSpec& out) {
   reader.duration("ttl", kTtl, out.ttl);
   reader.choice("onExpiry", kExpiryActions, out.on_expiry);
   decode_limits(reader.find("limits"), reader.field_path("limits"), context, out.limits);
+  decode_retention(reader.find("retention"), reader.field_path("retention"), context,
+                   out.limits.message_bytes, out.retention);
   decode_delivery(reader.find("delivery"), reader.field_path("delivery"), context, out.delivery);
   decode_dead_letter(reader.find("deadLetter"), reader.field_path("deadLetter"), context,
                      out.dead_letter);
   decode_subscriptions(reader, context, out);
   reader.choice("subscriptionPolicy", kSubscriptionPolicies, out.subscription_policy);
+  decode_created(reader, context, out.subscription_policy, out.created_subscriptions);
   const YamlNode* broker = reader.find("broker");
   decode_broker(broker, reader.field_path("broker"), context, out.broker);
   decode_access(reader.find("access"), reader.field_path("access"), context, out.access_from);
   reader.choice("deletionPolicy", kDeletionPolicies, out.deletion_policy);
   reader.boolean("paused", out.paused);
-  reader.not_in_this_version("retention");
   reader.not_in_this_version("deduplication");
   reader.not_in_this_version("priorities");
   reader.not_in_this_version("schedules");

@@ -6,7 +6,10 @@ folder, measures the live traffic alone, then again while the other subscription
 object; `--check` fails below 500,000 replayed messages a second or where the live traffic lost more
 than a fifth.
 
-  replay.py --bin build/release/bin --messages 10000000 --seconds 10 --check
+With `--retained` every subscription has settled everything before, and the one that replays is put
+back to the first message (`sluice queue seek`): the queue keeps its messages by `retention`.
+
+  replay.py --bin build/release/bin --messages 10000000 --seconds 10 --check [--retained]
 """
 
 import argparse
@@ -26,6 +29,7 @@ spec:
   limits: {messages: 1000000000, bytes: 100Gi}
   subscriptions: [{name: live}, {name: behind}]
 """
+RETENTION = "  retention: {policy: Size, bytes: 100Gi}\n"
 
 
 def drop_page_cache(folder):
@@ -74,10 +78,18 @@ def subscribe(world, name, *arguments, **options):
                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options)
 
 
+def settle_and_go_back(world, messages):
+    if subscribe(world, "behind", "--max", str(messages)).wait(600) != 0:
+        raise RuntimeError("nothing to go back to")
+    done = world.run("queue", "seek", world.queue, "--subscription", "behind", "--to", "first")
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+
+
 def run(options):
     with World(options.bin, session_ttl="10s") as world:
         with open(world.manifest, "w", encoding="utf-8") as out:
-            out.write(MANIFEST)
+            out.write(MANIFEST + (RETENTION if options.retained else ""))
         world.start_broker()
         live = subscribe(world, "live")
         left = options.messages
@@ -88,6 +100,8 @@ def run(options):
             if done.returncode != 0:
                 raise RuntimeError(done.stderr)
             left -= count
+        if options.retained:
+            settle_and_go_back(world, options.messages)
         alone = Live(world, options.seconds).rate()
         drop_page_cache(world.data)
         begin = time.monotonic()
@@ -96,7 +110,8 @@ def run(options):
         if behind.wait(600) != 0 or live.poll() is not None:
             raise RuntimeError("a consumer failed")
         seconds = time.monotonic() - begin
-    report = {"replayed_per_second": round(options.messages / seconds),
+    report = {"retained": options.retained,
+              "replayed_per_second": round(options.messages / seconds),
               "live_per_second_alone": round(alone), "live_per_second_beside": round(during),
               "live_ratio": round(during / alone, 3)}
     print(json.dumps(report))
@@ -111,6 +126,7 @@ def main():
     parser.add_argument("--messages", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--retained", action="store_true")
     return run(parser.parse_args())
 
 

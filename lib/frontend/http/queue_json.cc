@@ -72,6 +72,16 @@ Json dead_letter_json(const broker::DeadLetterConfig& dead) {
           {"overflow", name_of(dead.overflow)}};
 }
 
+Json retention_json(const broker::RetentionConfig& retention) {
+  const bool by_time = retention.time.count() > 0;
+  const bool by_size = retention.bytes > 0;
+  Json json = {{"policy", by_time ? (by_size ? "TimeAndSize" : "Time")
+                                  : (by_size ? "Size" : "UntilSettled")}};
+  if (by_time) json["time"] = duration_text(retention.time);
+  if (by_size) json["bytes"] = base::format_bytes(retention.bytes);
+  return json;
+}
+
 Json config_json(const broker::QueueConfig& config) {
   Json json = {
       {"shards", config.shards},
@@ -84,8 +94,16 @@ Json config_json(const broker::QueueConfig& config) {
         {"bytes", base::format_bytes(config.limits.bytes_max)},
         {"messageBytes", base::format_bytes(config.limits.message_bytes_max)},
         {"overflow", name_of(config.limits.overflow)}}},
+      {"retention", retention_json(config.retention)},
       {"paused", config.paused},
   };
+  json["subscriptionPolicy"] = config.created.allowed ? "AllowCreate" : "Refuse";
+  if (config.created.allowed) {
+    json["createdSubscriptions"] = {
+        {"start", config.created.defaults.start == broker::StartPosition::kNew ? "New" : "All"},
+        {"idleExpiry", duration_text(config.created.idle_expiry)},
+        {"max", config.created.max}};
+  }
   if (config.fsync == broker::FsyncPolicy::kInterval) {
     json["durability"]["interval"] = duration_text(config.fsync_interval);
   }
@@ -103,6 +121,7 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
   }
   Json json = {
       {"name", stats.name},
+      {"created", stats.created},
       {"messages",
        {{"ready", stats.ready},
         {"inFlight", stats.in_flight},
@@ -129,6 +148,7 @@ Json subscription_json(const broker::SubscriptionStats& stats, const broker::Que
   const auto settings =
       std::find_if(config.subscriptions.begin(), config.subscriptions.end(),
                    [&](const broker::SubscriptionConfig& one) { return one.name == stats.name; });
+  if (stats.created) json["idleSeconds"] = stats.idle_seconds;
   if (settings != config.subscriptions.end()) {
     json["settings"] = {{"delivery", delivery_json(settings->delivery)},
                         {"deadLetter", dead_letter_json(settings->dead_letter)}};
@@ -213,6 +233,7 @@ Json one_queue_json(const broker::QueueStats& stats) {
           {"messages", stats.messages},
           {"bytes", stats.bytes},
           {"deadLetterBytes", stats.dead_bytes},
+          {"retained", {{"messages", stats.retained_messages}, {"bytes", stats.retained_bytes}}},
           {"publishers", stats.publishers},
           {"nextSequence", stats.next_sequence},
           {"sinceStart",

@@ -57,6 +57,8 @@ void add(QueueStats& sum, const QueueStats& one) {
   sum.messages += one.messages;
   sum.bytes += one.bytes;
   sum.dead_bytes += one.dead_bytes;
+  sum.retained_messages += one.retained_messages;
+  sum.retained_bytes += one.retained_bytes;
   sum.publishers += one.publishers;
   sum.published += one.published;
   sum.published_bytes += one.published_bytes;

@@ -7,6 +7,7 @@
 #include "broker/retry_book.h"
 #include "broker/sequence_runs.h"
 #include "broker/text_index.h"
+#include "broker/time_line.h"
 #include "broker/timed_runs.h"
 #include "tests/unit/broker/world.h"
 
@@ -218,6 +219,98 @@ TEST(ByteLedger, what_comes_back_counts_again) {
   ledger.put_back(Sequence(3), 15);
   EXPECT_EQ(ledger.bytes(), 35U);
   EXPECT_EQ(ledger.messages(), 3U);
+}
+
+TEST(ByteLedger, ranges_come_back_with_the_sizes_that_another_ledger_knows) {
+  ByteLedger sizes;
+  sizes.add(range(1, 10), 100, true);
+  sizes.add(range(11, 14), 80, false);
+  sizes.add(range(15, 16), 0, true);
+  ByteLedger ledger = sizes;
+  ledger.remove(range(2, 9));
+  ledger.remove(range(11, 16));
+  ledger.put_back(range(4, 6), sizes);
+  EXPECT_EQ(ledger.messages(), 5U);
+  EXPECT_EQ(ledger.bytes(), 50U);
+  ledger.put_back(range(11, 16), sizes);
+  EXPECT_EQ(ledger.messages(), 11U);
+  EXPECT_EQ(ledger.bytes(), 130U);
+  ledger.remove(range(4, 6));
+  ledger.remove(range(10, 16));
+  EXPECT_EQ(ledger.messages(), 1U);
+  EXPECT_EQ(ledger.bytes(), 10U);
+  ledger.remove(range(1, 1));
+  ledger.put_back(range(1, 16), sizes);
+  EXPECT_EQ(ledger.messages(), 16U);
+  EXPECT_EQ(ledger.bytes(), 180U);
+}
+
+TEST(ByteLedger, it_tells_how_many_messages_make_up_so_many_bytes) {
+  ByteLedger ledger;
+  ledger.add(range(1, 10), 100, true);
+  ledger.add(range(11, 14), 80, false);
+  ledger.add(range(20, 29), 50, true);
+  using Pair = std::pair<std::uint64_t, std::uint64_t>;
+  EXPECT_EQ(ledger.messages_with(range(1, 29), 1), Pair(1, 10));
+  EXPECT_EQ(ledger.messages_with(range(1, 29), 95), Pair(10, 100));
+  EXPECT_EQ(ledger.messages_with(range(1, 29), 101), Pair(14, 180));
+  EXPECT_EQ(ledger.messages_with(range(1, 29), 181), Pair(20, 185));
+  EXPECT_EQ(ledger.messages_with(range(1, 29), 1'000), Pair(29, 230));
+  EXPECT_EQ(ledger.messages_with(range(6, 7), 1'000), Pair(2, 20));
+}
+
+TEST(TimeLine, it_tells_which_messages_are_older_than_a_time) {
+  TimeLine times;
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    times.add(Sequence(1 + 10 * i), WallTime(1'000 + 100 * static_cast<std::int64_t>(i)));
+  }
+  const Sequence next(101);
+  EXPECT_EQ(times.end_of(WallTime(999), next), Sequence(1));
+  EXPECT_EQ(times.end_of(WallTime(1'000), next), Sequence(11));
+  EXPECT_EQ(times.end_of(WallTime(1'100), next), Sequence(21));
+  EXPECT_EQ(times.end_of(WallTime(1'199), next), Sequence(21));
+  EXPECT_EQ(times.end_of(WallTime(1'900), next), next);
+  EXPECT_EQ(times.passed_at(Sequence(1)), WallTime(1'000));
+  EXPECT_EQ(times.passed_at(Sequence(15)), WallTime(1'100));
+  EXPECT_EQ(times.passed_at(Sequence(95)), WallTime(1'900));
+  EXPECT_EQ(times.at(Sequence(25)), WallTime(1'200));
+  times.forget(Sequence(35));
+  EXPECT_EQ(times.marks().front().end, Sequence(41));
+}
+
+TEST(TimeLine, marks_stay_few_and_exact_enough) {
+  TimeLine times;
+  constexpr std::int64_t kDayMs = 86'400'000;
+  std::uint64_t sequence = 1;
+  for (std::int64_t at = 1; at < kDayMs; at += 997) times.add(Sequence(sequence++), WallTime(at));
+  EXPECT_LE(times.marks().size(), TimeLine::kMarksMax);
+  for (std::int64_t at = kDayMs / 2; at < kDayMs; at += kDayMs / 50) {
+    const std::uint64_t end = times.end_of(WallTime(at), Sequence(sequence)).value();
+    const std::int64_t accepted = 1 + 997 * static_cast<std::int64_t>(end - 2);
+    EXPECT_LE(accepted, at);
+    EXPECT_LE(at - accepted, kDayMs / 250);
+  }
+}
+
+TEST(TimeLine, a_burst_before_a_pause_does_not_wait_for_what_comes_behind_it) {
+  TimeLine times;
+  times.add(Sequence(1), WallTime(1'000));
+  times.add(Sequence(2), WallTime(60'000));
+  times.add(Sequence(3), WallTime(60'001));
+  times.add(Sequence(4), WallTime(90'000));
+  EXPECT_EQ(times.passed_at(Sequence(2)), WallTime(60'000));
+  EXPECT_EQ(times.passed_at(Sequence(3)), WallTime(60'001));
+  EXPECT_EQ(times.end_of(WallTime(60'001), Sequence(5)), Sequence(4));
+}
+
+TEST(TimeLine, a_clock_that_goes_back_keeps_the_later_time) {
+  TimeLine times;
+  times.add(Sequence(1), WallTime(5'000));
+  times.add(Sequence(2), WallTime(3'000));
+  times.add(Sequence(3), WallTime(6'000));
+  EXPECT_EQ(times.end_of(WallTime(4'000), Sequence(4)), Sequence(1));
+  EXPECT_EQ(times.at(Sequence(2)), WallTime(5'000));
+  EXPECT_EQ(times.end_of(WallTime(6'000), Sequence(4)), Sequence(4));
 }
 
 TEST(ByteLedger, the_number_of_runs_is_bounded_and_messages_stay_exact) {

@@ -46,9 +46,6 @@ TEST(Configure, what_this_version_does_not_do_is_refused_naming_the_field) {
   QueueConfig config = plain_queue();
   config.ordering = Ordering::kGrouped;
   EXPECT_THAT(refused(config), HasSubstr("ordering"));
-  config = plain_queue();
-  config.subscriptions[0].start = StartPosition::kTime;
-  EXPECT_THAT(refused(config), HasSubstr("start"));
   EXPECT_EQ(world.log.records().size(), 1U);
 }
 

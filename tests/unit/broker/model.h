@@ -20,6 +20,7 @@ class Model {
   struct Message {
     Where where = Where::kReady;
     std::int64_t due_ms = 0;      // kDelayed
+    bool by_publisher = false;    // kDelayed: a deliver-at, not a backoff
     std::int64_t expires_ms = 0;  // 0 = never
     int attempts = 0;
     int stalls = 0;
@@ -42,6 +43,7 @@ class Model {
     if (due_ms > now_ms) {
       message.where = Where::kDelayed;
       message.due_ms = due_ms;
+      message.by_publisher = true;
     }
     messages_[sequence] = message;
   }
@@ -67,6 +69,7 @@ class Model {
       }
     }
     m.where = Where::kHeld;
+    m.by_publisher = false;
     m.session = session;
     m.epoch = epoch;
     m.was_suspect = m.stalls > 0;
@@ -82,6 +85,55 @@ class Model {
     const auto found = messages_.find(sequence);
     return found != messages_.end() &&
            (found->second.where == Where::kAcked || found->second.where == Where::kRemoved);
+  }
+
+  bool is_gone(std::uint64_t sequence) const {
+    const Where where = messages_.at(sequence).where;
+    return where == Where::kAcked || where == Where::kDead || where == Where::kRemoved;
+  }
+  bool is_held(std::uint64_t sequence) const {
+    return messages_.at(sequence).where == Where::kHeld;
+  }
+
+  // A message came that is settled with its delivery.
+  void take(std::uint64_t sequence, int attempts, int stalls, std::int64_t now_ms) {
+    deliver(sequence, 0, 0, attempts, stalls, now_ms);
+    messages_.at(sequence).where = Where::kAcked;
+  }
+  // A limit or the retention removed it, or made it a dead letter.
+  void evict(std::uint64_t sequence, Where to) {
+    Message& m = messages_.at(sequence);
+    if (m.where != Where::kReady && m.where != Where::kDelayed) {
+      return complain("evicted while it must not", sequence);
+    }
+    m.where = to;
+  }
+  // The subscription was put to `position`: what lies before is settled.
+  void skip(std::uint64_t position) {
+    for (auto& [sequence, m] : messages_) {
+      if (sequence >= position) return;
+      if (!is_gone(sequence)) m.where = Where::kAcked;
+    }
+  }
+  // A settled message is back; `due_ms` 0 = at once.
+  void rewind(std::uint64_t sequence, std::int64_t expires_ms, std::int64_t due_ms) {
+    Message& m = messages_.at(sequence);
+    if (m.where != Where::kAcked && m.where != Where::kRemoved) return;
+    m = Message{};
+    m.expires_ms = expires_ms;
+    if (due_ms == 0) return;
+    wait(m, due_ms);
+    m.by_publisher = true;
+  }
+  // When the message's deliver-at comes, for which the subscription still waits; 0 = it does not.
+  std::int64_t waits_until(std::uint64_t sequence) const {
+    const Message& m = messages_.at(sequence);
+    return m.where == Where::kDelayed && m.by_publisher ? m.due_ms : 0;
+  }
+  void redrive(std::uint64_t sequence) {
+    Message& m = messages_.at(sequence);
+    if (m.where != Where::kDead) return complain("redriven without being dead", sequence);
+    m = Message{};
   }
 
   // REQUIRES of these: held.
@@ -115,12 +167,6 @@ class Model {
       m.where = Where::kDead;
     } else {
       wait(m, now_ms + delay_ms);
-    }
-  }
-  void redrive_all() {
-    for (auto& [sequence, m] : messages_) {
-      if (m.where != Where::kDead) continue;
-      m = Message{};
     }
   }
   // Time has passed: what is over goes, unless it is held.

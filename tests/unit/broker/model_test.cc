@@ -1,30 +1,44 @@
 #include "tests/unit/broker/model.h"
 
+#include <limits>
+#include <set>
+
 #include "base/prng.h"
+#include "broker/sequence_runs.h"
+#include "storage/fact_codec.h"
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {
 namespace {
 
 // Random commands against the model. Backoff without jitter: the model knows every due time;
-// two subscriptions, so that one's doings must not show in the other.
+// two subscriptions, so that one's doings must not show in the other. The second one is created by
+// its first consumer. What the broker does on its own account (limits, retention, redrives) the
+// models learn from its records, and check that it was allowed.
 class ModelRun {
  public:
-  explicit ModelRun(std::uint64_t seed) : prng_(seed, "model") {
-    QueueConfig config = plain_queue();
+  ModelRun(std::uint64_t seed, Overflow overflow, bool retains)
+      : prng_(seed, "model"), retains_(retains) {
+    config_ = plain_queue();
+    QueueConfig& config = config_;
+    config.limits.overflow = overflow;
+    if (overflow != Overflow::kReject) config.limits.messages_max = 40;
+    if (retains) config.retention.time = base::Millis(kRetentionMs);
     config.subscriptions[0].name = "a";
     config.subscriptions[0].delivery.max_attempts = 3;
     config.subscriptions[0].delivery.max_stalls = 2;
     config.subscriptions[0].delivery.lease = 20s;
-    config.subscriptions.push_back(config.subscriptions[0]);
-    config.subscriptions[1].name = "b";
+    config.created.allowed = true;
+    config.created.defaults = config.subscriptions[0];
     queue_ = world_.make(config);
+    open_publisher();
     for (std::uint64_t pod = 0; pod < kPods; ++pod) connect(pod, false);
   }
 
   void go(int steps) {
     for (int step = 0; step < steps && !testing::Test::HasFailure(); ++step) {
       act();
+      follow();
       collect();
       check(step);
     }
@@ -33,6 +47,7 @@ class ModelRun {
 
  private:
   static constexpr std::uint64_t kPods = 3;
+  static constexpr std::int64_t kRetentionMs = 40'000;
   static constexpr std::array<const char*, 2> kNames{"a", "b"};
   using Where = Model::Where;
 
@@ -41,6 +56,7 @@ class ModelRun {
     std::uint64_t id = 0;
     std::array<AttachmentHandle, 2> attachments;
     std::array<std::uint64_t, 2> delivered{};
+    std::array<bool, 2> at_most_once{};
   };
 
   std::int64_t some_ms(std::uint64_t below) {
@@ -54,13 +70,21 @@ class ModelRun {
     mine.session = world_.open(mine.id, resumed);
     for (std::size_t s = 0; s < 2; ++s) {
       mine.delivered[s] = 0;
-      mine.attachments[s] =
-          world_.attach(mine.session, queue_, kNames[s], 1 + prng_.below(20)).attachment;
+      mine.at_most_once[s] = !resumed && prng_.chance(0.1);
+      mine.attachments[s] = world_
+                                .attach(mine.session, queue_, kNames[s], 1 + prng_.below(20),
+                                        1ULL << 40, 0, mine.at_most_once[s])
+                                .attachment;
     }
   }
 
+  void open_publisher() {
+    publisher_session_ = world_.open(888'888);
+    publisher_ = world_.open_publisher(publisher_session_, queue_).publisher;
+  }
+
   void act() {
-    switch (prng_.below(14)) {
+    switch (prng_.below(16)) {
       case 0:
       case 1:
       case 2:
@@ -81,6 +105,10 @@ class ModelRun {
         return prng_.chance(0.2) ? restart() : pass(100);
       case 12:
         return stale();
+      case 13:
+        return prng_.chance(0.2) ? seek() : settle();
+      case 14:
+        return prng_.chance(0.2) ? change() : publish();
       default:
         return prng_.chance(0.1) ? redrive() : settle();
     }
@@ -93,13 +121,117 @@ class ModelRun {
       if (prng_.chance(0.1)) message.deliver_at = world_.now.wall + some_ms(9'000);
       if (prng_.chance(0.1)) message.expires_at = world_.now.wall + some_ms(30'000);
     }
-    const PublishReply reply = world_.send(queue_, messages);
+    const PublishReply reply = world_.publish(publisher_session_, publisher_, 0, messages);
+    if (reply.refusal.refused()) {
+      // Only what is leased may keep a queue full whose oldest go.
+      EXPECT_NE(config_.limits.overflow, Overflow::kReject) << reply.refusal.message;
+      return;
+    }
+    follow();
     for (std::size_t i = 0; i < messages.size(); ++i) {
+      const std::uint64_t sequence = reply.first.value() + i;
       for (Model& model : models_) {
-        model.publish(reply.first.value() + i, messages[i].deliver_at.value(),
-                      messages[i].expires_at.value(), wall());
+        model.publish(sequence, messages[i].deliver_at.value(), messages[i].expires_at.value(),
+                      wall());
+      }
+      stream_expiry_[sequence] = messages[i].expires_at.value();
+      accepted_[sequence] = wall();
+      if (retains_) kept_.insert(sequence);
+    }
+  }
+
+  // What the broker's records say of which no command of the test knows.
+  void follow() {
+    const auto& records = world_.log.records();
+    for (; followed_ < records.size(); ++followed_) {
+      const storage::RecordView view = records[followed_].view();
+      if (view.type == storage::RecordType::kRemoved) {
+        const auto fact = *storage::decode_removed(view.payload);
+        if (fact.cause != storage::RemoveCause::kOverflow) continue;
+        for_each(fact.ranges,
+                 [&](std::uint64_t at) { model_of(fact.key).evict(at, Where::kRemoved); });
+      } else if (view.type == storage::RecordType::kDead) {
+        const auto fact = *storage::decode_dead(view.payload);
+        if (fact.reason != storage::DeadReason::kOverflow) continue;
+        for (const storage::DeadEntry& entry : fact.entries) {
+          model_of(fact.key).evict(entry.sequence.value(), Where::kDead);
+        }
+      } else if (view.type == storage::RecordType::kRedriven) {
+        const auto fact = *storage::decode_redriven(view.payload);
+        for_each(fact.ranges, [&](std::uint64_t at) { model_of(fact.key).redrive(at); });
+      } else if (view.type == storage::RecordType::kDropped) {
+        const auto fact = *storage::decode_dropped(view.payload);
+        for_each(fact.ranges, [&](std::uint64_t at) { drop(at); });
       }
     }
+    forget_expiries();
+  }
+
+  template <typename Fn>
+  static void for_each(const Ranges& ranges, Fn&& fn) {
+    for (const base::SequenceRange& range : ranges) {
+      for (base::Sequence at = range.first; at <= range.last; ++at) fn(at.value());
+    }
+  }
+  Model& model_of(const storage::SubscriptionKey& key) {
+    return models_[*world_.broker->find_subscription(queue_, "a") == key.subscription ? 0 : 1];
+  }
+
+  void drop(std::uint64_t sequence) {
+    EXPECT_EQ(kept_.erase(sequence), 1U) << sequence << " was not kept";
+    EXPECT_LE(accepted_[sequence] + kRetentionMs, wall()) << sequence << " went too early";
+    for (Model& model : models_) {
+      EXPECT_FALSE(model.is_held(sequence)) << sequence << " is leased";
+      if (!model.is_gone(sequence)) model.evict(sequence, Where::kRemoved);
+    }
+    stream_expiry_[sequence] = 0;
+  }
+
+  // Without retention a message that everybody is done with has no time any more.
+  void forget_expiries() {
+    for (auto& [sequence, expires] : stream_expiry_) {
+      if (expires == 0 || kept_.contains(sequence)) continue;
+      if (models_[0].is_gone(sequence) && models_[1].is_gone(sequence)) expires = 0;
+    }
+  }
+
+  void seek() {
+    const std::size_t s = prng_.below(2);
+    if (accepted_.empty()) return;
+    const auto skipped = static_cast<std::ptrdiff_t>(prng_.below(accepted_.size()));
+    const std::uint64_t position = std::next(accepted_.begin(), skipped)->first;
+    const SeekReply reply = world_.seek(queue_, Seek::To::kSequence, position, kNames[s]);
+    EXPECT_FALSE(reply.refusal.refused()) << reply.refusal.message;
+    models_[s].skip(position);
+    for (const auto& [sequence, accepted] : accepted_) {
+      if (sequence < position) continue;
+      const bool there = kept_.contains(sequence) || !models_[1 - s].is_gone(sequence);
+      if (there)
+        models_[s].rewind(sequence, stream_expiry_[sequence], models_[1 - s].waits_until(sequence));
+    }
+  }
+
+  // Another manifest: paused or not, other limits, retention or not.
+  void change() {
+    collect();
+    if (prng_.chance(0.5)) config_.paused = !config_.paused;
+    if (config_.limits.overflow != Overflow::kReject) {
+      config_.limits.messages_max = 20 + prng_.below(40);
+    }
+    if (prng_.chance(0.3)) {
+      retains_ = !retains_;
+      config_.retention.time = base::Millis(retains_ ? kRetentionMs : 0);
+      kept_.clear();
+      for (auto& [sequence, accepted] : accepted_) {
+        const bool wanted = !models_[0].is_gone(sequence) || !models_[1].is_gone(sequence);
+        if (!retains_ || !wanted) continue;
+        kept_.insert(sequence);
+        accepted = wall();  // or later: it ages with the next message
+        ageless_ = std::max(ageless_, sequence);
+      }
+    }
+    world_.make(config_);
+    forget_expiries();
   }
 
   void settle() {
@@ -151,9 +283,12 @@ class ModelRun {
     // In small steps, so that the model sees each deadline about when it comes.
     for (; ms > 0; ms -= 50) {
       world_.sleep(base::Millis(50));
+      note_held();
       end_recovery();
       expire_leases();
+      follow();
       for (Model& model : models_) model.pass(wall());
+      forget_expiries();
       collect();
     }
   }
@@ -183,6 +318,7 @@ class ModelRun {
         }
       }
     }
+    follow();
     collect();
     connect(pod, false);
   }
@@ -197,6 +333,7 @@ class ModelRun {
       world_.restart_from(snapshot_, snapshot_index_, snapshot_records_);
     }
     for (std::size_t s = 0; s < 2; ++s) leased_at_[s].clear();
+    open_publisher();
     for (std::uint64_t pod = 0; pod < kPods; ++pod) {
       const bool resumed = prng_.chance(0.6);
       if (!resumed) {
@@ -233,7 +370,7 @@ class ModelRun {
     for (std::size_t s = 0; s < 2; ++s) {
       world_.redrive(queue_, {}, false, 0, kNames[s]);
       world_.tick();
-      models_[s].redrive_all();
+      follow();
     }
     for (Model& model : models_) model.pass(wall());
   }
@@ -245,6 +382,11 @@ class ModelRun {
         for (std::size_t s = 0; s < 2; ++s) {
           if (pod.session != got.session || pod.attachments[s] != got.attachment) continue;
           pod.delivered[s] += 1;
+          EXPECT_FALSE(config_.paused) << "delivered while paused";
+          if (pod.at_most_once[s]) {
+            models_[s].take(got.sequence.value(), got.attempts, got.stalls, wall());
+            continue;
+          }
           models_[s].deliver(got.sequence.value(), pod.id, got.epoch.value(), got.attempts,
                              got.stalls, wall());
           leased_at_[s].emplace(got.epoch.value(), world_.now.mono + base::Nanos(20s));
@@ -262,7 +404,9 @@ class ModelRun {
 
   void check(int step) {
     world_.tick();
+    follow();
     for (Model& model : models_) model.pass(wall());
+    forget_expiries();
     collect();
     for (std::size_t s = 0; s < 2; ++s) {
       const SubscriptionStats stats = world_.stats("orders", kNames[s]);
@@ -272,11 +416,30 @@ class ModelRun {
       EXPECT_EQ(stats.in_flight, model.count(Where::kHeld)) << "step " << step;
       EXPECT_EQ(stats.delayed, model.count(Where::kDelayed)) << "step " << step;
       EXPECT_EQ(stats.dead_lettered, model.count(Where::kDead)) << "step " << step;
+      EXPECT_EQ(stats.created, s == 1);
+    }
+    const QueueStats stats = world_.queue_stats();
+    EXPECT_EQ(stats.retained_messages, kept_.size()) << "step " << step;
+    note_held();
+    for (const std::uint64_t sequence : kept_) {
+      if (sequence <= ageless_) continue;
+      // A look at what was leased comes a second later, and times are known to a few 100 ms.
+      const std::int64_t due = std::max(accepted_[sequence] + kRetentionMs, last_held_[sequence]);
+      EXPECT_GT(due + 2'000, wall()) << sequence << " stays";
+    }
+  }
+
+  void note_held() {
+    for (const Model& model : models_) {
+      for (const std::uint64_t sequence : model.all(Where::kHeld)) last_held_[sequence] = wall();
     }
   }
 
   // Everybody consumes properly: in the end each message is acked, dead or expired.
   void finish() {
+    config_.paused = false;
+    world_.make(config_);
+    collect();
     for (int round = 0; round < 3'000 && !testing::Test::HasFailure(); ++round) {
       bool any = false;
       for (std::uint64_t pod = 0; pod < kPods; ++pod) {
@@ -318,6 +481,17 @@ class ModelRun {
   World world_;
   base::QueueId queue_;
   std::array<Pod, kPods> pods_;
+  QueueConfig config_;
+  bool retains_ = false;
+  SessionHandle publisher_session_;
+  PublisherHandle publisher_;
+  std::size_t followed_ = 0;  // records
+  std::map<std::uint64_t, std::int64_t> accepted_;
+  // When the stream lets them expire; 0 = it does not, or no longer.
+  std::map<std::uint64_t, std::int64_t> stream_expiry_;
+  std::set<std::uint64_t> kept_;  // by retention
+  std::map<std::uint64_t, std::int64_t> last_held_;
+  std::uint64_t ageless_ = 0;  // up to there they were accepted before retention was turned on
   std::array<Model, 2> models_{Model({3, 2}), Model({3, 2})};
   std::array<std::map<std::uint64_t, base::MonoTime>, 2> leased_at_;
   std::vector<std::uint64_t> abandoned_;
@@ -331,10 +505,13 @@ class ModelRun {
 class ModelTest : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ModelTest, every_message_ends_acked_dead_or_expired_once_a_subscription) {
-  ModelRun(GetParam()).go(400);
+  const std::uint64_t seed = GetParam();
+  constexpr std::array<Overflow, 3> kOverflows{Overflow::kReject, Overflow::kDropOldest,
+                                               Overflow::kDeadLetterOldest};
+  ModelRun(seed, kOverflows[seed % 3], seed % 2 == 0).go(400);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ModelTest, testing::Range<std::uint64_t>(1, 21));
+INSTANTIATE_TEST_SUITE_P(Seeds, ModelTest, testing::Range<std::uint64_t>(1, 31));
 
 }  // namespace
 }  // namespace sluice::broker

@@ -146,6 +146,33 @@ TEST_F(OverflowTest, the_oldest_become_dead_letters_with_reason_overflow) {
   EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
 }
 
+TEST_F(OverflowTest, nothing_goes_in_vain_where_leased_bytes_leave_no_room) {
+  config.limits.bytes_max = 100;
+  begin(Overflow::kDropOldest, 1'000);
+  publish(7, 10);
+  const auto consumer = world.open(2);
+  world.attach(consumer, queue, "default", 7);
+  EXPECT_EQ(world.take().size(), 7U);
+  publish(3, 10);
+  EXPECT_THAT(publish(1, 31).refusal.message, HasSubstr("leased"));
+  EXPECT_EQ(overflowed(), 0U);
+  EXPECT_FALSE(publish(1, 30).refusal.refused());
+  EXPECT_EQ(overflowed(), 3U);
+}
+
+TEST_F(OverflowTest, what_two_subscriptions_lease_counts_once) {
+  config.subscriptions.push_back(config.subscriptions[0]);
+  config.subscriptions[1].name = "b";
+  begin(Overflow::kDropOldest, 6);
+  publish(4);
+  const auto consumer = world.open(2);
+  world.attach(consumer, queue, "default", 4);
+  world.attach(consumer, queue, "b", 4);
+  publish(2);
+  EXPECT_FALSE(publish(2).refusal.refused());
+  EXPECT_EQ(world.queue_stats().messages, 6U);
+}
+
 TEST_F(OverflowTest, a_lowered_limit_makes_dead_letters_in_bounded_steps) {
   begin(Overflow::kDeadLetterOldest, 20'000);
   publish(10'000);

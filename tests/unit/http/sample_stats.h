@@ -17,6 +17,8 @@ inline broker::QueueStats sample_queue(const std::string& name, std::uint64_t se
   queue.messages = seed + 1;
   queue.bytes = seed + 2;
   queue.dead_bytes = seed + 3;
+  queue.retained_messages = seed + 28;
+  queue.retained_bytes = seed + 29;
   queue.publishers = static_cast<std::uint32_t>(seed + 4);
   queue.next_sequence = seed + 5;
   queue.published = seed + 6;

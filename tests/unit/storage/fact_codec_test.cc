@@ -102,6 +102,11 @@ std::vector<Sample> samples() {
   all.push_back(sample(DamagedFact{some_key(), DamageEvent::kReadable, base::Lsn(4096),
                                    base::Lsn(8192), base::WallTime(17), some_ranges()},
                        decode_damaged));
+  all.push_back(sample(
+      SubscriptionExpiredFact{some_id<base::QueueId>(2), base::SubscriptionId(9), WallTime(123)},
+      decode_subscription_expired));
+  all.push_back(
+      sample(DroppedFact{some_key().stream, DropCause::kSize, some_ranges()}, decode_dropped));
   all.push_back(
       sample(RemovedFact{some_key(), RemoveCause::kSequenceJump, some_ranges()}, decode_removed));
   all.push_back(sample(SessionFact{some_id<base::SessionId>(5), SessionEvent::kResumed, 3, "pod"},
@@ -304,7 +309,7 @@ TEST(FactCodec, TypesHaveNames) {
   EXPECT_EQ(to_string(static_cast<RecordType>(200)), "type 200");
   EXPECT_TRUE(is_known(RecordType::kMessageChunk));
   EXPECT_FALSE(is_known(RecordType::kDedupIds));
-  EXPECT_FALSE(is_known(static_cast<RecordType>(26)));
+  EXPECT_FALSE(is_known(static_cast<RecordType>(33)));
 }
 
 }  // namespace

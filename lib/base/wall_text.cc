@@ -1,13 +1,13 @@
-#include "cli/wall_text.h"
+#include "base/wall_text.h"
 
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 
-namespace sluice::cli {
+namespace sluice::base {
 
-std::string format_wall(base::WallTime time) {
+std::string format_wall(WallTime time) {
   const std::time_t seconds = time.value() / 1'000;
   std::tm utc = {};
   gmtime_r(&seconds, &utc);
@@ -18,11 +18,11 @@ std::string format_wall(base::WallTime time) {
   return {text.data(), length + static_cast<std::size_t>(rest)};
 }
 
-base::Result<base::WallTime> parse_wall(std::string_view text) {
+Result<WallTime> parse_wall(std::string_view text) {
   constexpr std::string_view kForm = "0000-00-00T00:00:00";
   const auto wrong = [&] {
-    return base::invalid_argument("\"" + std::string(text) +
-                                  "\" is no time; write 2026-01-31T12:00:00Z (UTC)");
+    return invalid_argument("\"" + std::string(text) +
+                            "\" is no time; write 2026-01-31T12:00:00Z (UTC)");
   };
   if (text.size() <= kForm.size() || text.back() != 'Z') return wrong();
   std::string_view fraction = text.substr(kForm.size(), text.size() - kForm.size() - 1);
@@ -56,7 +56,7 @@ base::Result<base::WallTime> parse_wall(std::string_view text) {
   const auto days = std::chrono::sys_days(date).time_since_epoch();
   const std::chrono::milliseconds time =
       days + std::chrono::hours(hour) + std::chrono::minutes(minute) + std::chrono::seconds(second);
-  return base::WallTime(time.count() + ms);
+  return WallTime(time.count() + ms);
 }
 
-}  // namespace sluice::cli
+}  // namespace sluice::base
