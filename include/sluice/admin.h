@@ -83,6 +83,23 @@ struct PurgeOptions {
   Selector selector;          ///< empty = all
 };
 
+/// Where a subscription is to go on.
+struct SeekOptions {
+  /// A place in a shard.
+  enum class To : std::uint8_t {
+    kSequence = 1,  ///< `sequence`
+    kTime = 2,      ///< the first message accepted at `time` or later
+    kFirst = 3,     ///< the first that is kept
+    kEnd = 4,       ///< behind the last
+  };
+  std::string queue;                   ///< its name
+  std::string subscription;            ///< empty = `default`
+  std::optional<std::uint16_t> shard;  ///< nothing = all of them
+  To to = To::kEnd;                    ///< the kind of place
+  std::uint64_t sequence = 0;          ///< for kSequence
+  Time time;                           ///< for kTime
+};
+
 /// Looks into queues and repairs them. Blocking calls, each bounded by
 /// ClientOptions::request_timeout or its own limit; thread-safe. Not to be called from callbacks.
 class SLUICE_EXPORT Admin {
@@ -102,6 +119,11 @@ class SLUICE_EXPORT Admin {
   Result<TaskStatus> redrive(const RedriveOptions& options, std::chrono::milliseconds wait);
   /// Removes messages; the same way.
   Result<TaskStatus> purge(const PurgeOptions& options, std::chrono::milliseconds wait);
+  /// Puts a subscription elsewhere: what lies before the place is settled, also what is leased;
+  /// what lies behind it and is still kept comes (again). Returns where each shard stands then; an
+  /// error may come after some shards were moved. kUnimplemented: the broker is too old, or its log
+  /// is of feature level 1.
+  Result<std::vector<std::uint64_t>> seek(const SeekOptions& options);
   /// Ends a task where it is.
   Result<TaskStatus> cancel_task(const std::string& id);
 

@@ -42,7 +42,8 @@ using LogHook = std::function<void(LogLevel, std::string_view)>;
 
 /// How a Client connects.
 struct ClientOptions {
-  /// The broker's client port.
+  /// The broker's client port. Several with commas between are ways to the same broker (a stand-by
+  /// that takes over its data, say): when an attempt at one fails, the next one is tried.
   std::string endpoint = "tcp://127.0.0.1:7650";
   /// Who this is, for lags, leases and dead letters; empty = host name and process id.
   std::string name;

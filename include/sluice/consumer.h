@@ -119,7 +119,9 @@ using SettleCallback = std::function<void(const Status&)>;
 
 /// How a Consumer works.
 struct ConsumerOptions {
-  /// The queue, or `NAME/dlq` for its dead letters.
+  /// The queue, or `NAME/dlq` for the dead letters of the subscription below: they are leased,
+  /// settled like messages, in the order of death: an ack discards one, anything else gives it
+  /// back.
   std::string queue;
   /// Empty = `default`.
   std::string subscription;

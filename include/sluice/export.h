@@ -5,3 +5,5 @@
 
 /// Visible from outside a shared library.
 #define SLUICE_EXPORT __attribute__((visibility("default")))
+/// Not visible, although it belongs to something that is.
+#define SLUICE_HIDDEN __attribute__((visibility("hidden")))

@@ -93,6 +93,14 @@ class SLUICE_EXPORT Producer {
   /// The same with a callback, which is cheaper. Called at once, on this thread, where the message
   /// is not taken.
   void send(const Message& message, const SendCallback& callback);
+  /// For producers with a name that number what they send: `number` is the message's place among
+  /// the messages of this name in its shard, from 1. What is stored (last_sequence()) is not sent
+  /// again, its outcome is a duplicate at once; so a program may simply begin at the beginning.
+  /// kInvalidArgument, ProducerGap: a number is missing before it. kAlreadyExists: this object was
+  /// given that number before. Called from one thread, or at least for each shard in order.
+  std::future<Result<Receipt>> send_numbered(std::uint64_t number, const Message& message);
+  /// The same with a callback; see send().
+  void send_numbered(std::uint64_t number, const Message& message, const SendCallback& callback);
   /// Never waits. An error: the message was not taken, and `callback` is not called.
   Status try_send(const Message& message, SendCallback callback = nullptr);
   /// Many messages with one outcome for all: the fast way.
@@ -120,6 +128,11 @@ class SLUICE_EXPORT Producer {
   std::uint64_t last_sequence(std::uint16_t shard) const;
   /// Of home_shard().
   std::uint64_t last_sequence() const;
+  /// The number that the next message of that shard gets: what was taken before, answered or not,
+  /// plus 1.
+  std::uint64_t next_sequence(std::uint16_t shard) const;
+  /// Of home_shard().
+  std::uint64_t next_sequence() const;
 
   /// A picture.
   ProducerStats stats() const;

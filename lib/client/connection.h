@@ -19,6 +19,8 @@ namespace sluice::client {
 class Transport;
 
 struct ConnectionOptions {
+  // One, or several with commas between, all of the same broker: when an attempt at one fails the
+  // next one is tried. What was connected is tried again first.
   std::string endpoint = "tcp://127.0.0.1:7650";
   // A folder of keys (docs/access.md), read for every connection; its endpoint wins. Or the keys
   // themselves. Neither = plain text.

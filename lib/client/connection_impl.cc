@@ -261,6 +261,7 @@ void Connection::Impl::refuse_session(const wire::ErrorFrame& error) {
 
 void Connection::Impl::begin_session(const wire::Welcome& welcome) {
   ++sessions_;
+  in_vain_ = 0;
   software_ = welcome.software;
   features_ = welcome.features;
   last_problem_.clear();
@@ -280,7 +281,7 @@ void Connection::Impl::lose() {
     last_problem_ = options_.endpoint + ": " + refusal.text;
     handshake_broke_ = true;
     // Later it may be a broker that reads its keys again; at the start somebody waits to be told.
-    if (refusal.certain && sessions_ == 0) {
+    if (refusal.certain && sessions_ == 0 && in_vain_ >= transport_->endpoints()) {
       fatal_ = to_error(wire::Code::kPermissionDenied, last_problem_);
     }
   } else {
@@ -318,7 +319,9 @@ void Connection::Impl::act() {
 }
 
 void Connection::Impl::connect() {
-  base::Status status = transport_->connect();
+  if (in_vain_ > 0) ++turn_;
+  ++in_vain_;
+  base::Status status = transport_->connect(turn_);
   if (!status.has_value()) {
     fatal_ = std::move(status).error();
     return;

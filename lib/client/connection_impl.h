@@ -77,6 +77,8 @@ class Connection::Impl {
   std::uint64_t last_request_ = 0;
   std::map<std::tuple<base::QueueId, base::ShardIndex, std::string>, std::uint64_t> last_epochs_;
   std::uint64_t sessions_ = 0;  // begun or resumed
+  std::size_t turn_ = 0;        // of the endpoint
+  std::size_t in_vain_ = 0;     // attempts since there was a session
   std::string software_;        // the broker's
   std::uint64_t features_ = 0;  // the broker's
   bool in_round_ = false;

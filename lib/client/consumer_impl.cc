@@ -28,15 +28,7 @@ base::Error lease_was_lost() {
 
 Consumer::Impl::Impl(Connection& connection, ConsumerOptions options, ResolvedQueue queue)
     : connection_(connection), options_(std::move(options)), queue_(std::move(queue)) {
-  const std::uint64_t shards = queue_.slots.shards();
-  const std::uint64_t messages = std::max<std::uint64_t>(options_.messages_max / shards, 1);
-  const std::uint64_t bytes = std::max<std::uint64_t>(options_.bytes_max / shards, 1);
-  for (std::uint64_t i = 0; i < shards; ++i) {
-    Attachment& attachment = attachments_.emplace_back(DeliveryCredit(messages, bytes));
-    const base::ShardIndex shard(static_cast<std::uint16_t>(i));
-    attachment.session_last_epoch = &connection_.last_epoch(
-        queue_.id, shard, options_.subscription.empty() ? "default" : options_.subscription);
-  }
+  add_attachments();
   connection_.add_user(this);
 }
 
@@ -54,9 +46,10 @@ Consumer::Impl::~Impl() {
 base::Status Consumer::Impl::open() {
   const auto settled = [this] {
     return failure_.has_value() ||
-           std::all_of(attachments_.begin(), attachments_.end(), [](const Attachment& attachment) {
-             return attachment.phase == Attachment::Phase::kOpen;
-           });
+           std::all_of(
+               attachments_.begin(), attachments_.end(), [this](const Attachment& attachment) {
+                 return attachment.phase == Attachment::Phase::kOpen || is_retired(attachment);
+               });
   };
   RETURN_IF_ERROR(connection_.poll_until(settled, connection_.options().request_timeout));
   if (failure_) return *failure_;
@@ -183,6 +176,7 @@ void Consumer::Impl::on_session_lost() {
     if (done) done(base::unavailable("the connection was lost before the answer"));
   }
   for (Attachment& attachment : attachments_) reopen(attachment);
+  map_request_ = 0;
 }
 
 void Consumer::Impl::reopen(Attachment& attachment) {
@@ -203,37 +197,9 @@ void Consumer::Impl::forget_leases() {
   }
 }
 
-void Consumer::Impl::attach(base::MonoTime now) {
-  for (Attachment& attachment : attachments_) {
-    if (attachment.phase != Attachment::Phase::kClosed || failure_) continue;
-    if (attachment.retry_at && now < *attachment.retry_at) continue;
-    const DeliveryCredit::Limits limits = attachment.credit.begin();
-    wire::Attach attach;
-    attach.queue = queue_.id;
-    attach.shard = shard_of(attachment).value();
-    attach.map_version = queue_.slots.version();
-    attach.subscription = options_.subscription;
-    attach.messages_limit = limits.messages;
-    attach.bytes_limit = limits.bytes;
-    attach.last_epoch = *attachment.session_last_epoch;
-    const std::uint64_t request = connection_.next_request();
-    if (options_.at_most_once && (connection_.features() & wire::kFeatureAttachModes) == 0) {
-      fail(base::Error(base::ErrorCode::kUnimplemented,
-                       "the broker is too old for consumers that take at most once"));
-      return;
-    }
-    const bool sent = options_.at_most_once ? connection_.send(wire::AttachWith{attach, 1}, request)
-                                            : connection_.send(attach, request);
-    if (!sent) return;
-    attachment.phase = Attachment::Phase::kOpening;
-    attachment.open_request = request;
-    attachment.retry_at.reset();
-  }
-}
-
 std::optional<base::MonoTime> Consumer::Impl::on_round(base::MonoTime now) {
   attach(now);
-  std::optional<base::MonoTime> wake;
+  std::optional<base::MonoTime> wake = map_is_stale_ ? map_retry_at_ : std::nullopt;
   for (Attachment& attachment : attachments_) {
     pump(attachment);
     if (attachment.retry_at) {
@@ -288,6 +254,11 @@ bool Consumer::Impl::on_frame(wire::Frame& frame, InboundFrame& inbound) {
     }
     return false;
   }
+  if (const auto* resolved = std::get_if<wire::Resolved>(&frame.body)) {
+    if (map_request_ == 0 || map_request_ != request) return false;
+    on_map(*resolved);
+    return true;
+  }
   if (const auto* closed = std::get_if<wire::AttachmentClosed>(&frame.body)) {
     if (by_handle(closed->attachment) == nullptr) return false;
     on_closed(*closed);
@@ -325,6 +296,9 @@ void Consumer::Impl::on_attached(Attachment& attachment, const wire::Attached& a
   } else if (asks_for_patience(code)) {
     attachment.phase = Attachment::Phase::kClosed;
     attachment.retry_at = connection_.now() + kRetryPause;
+  } else if (code == wire::Code::kStaleShardMap) {
+    attachment.phase = Attachment::Phase::kClosed;
+    map_is_stale_ = true;
   } else {
     attachment.phase = Attachment::Phase::kClosed;
     fail(to_error(code, attached.message));
@@ -449,7 +423,9 @@ void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
   attachment.handle = 0;
   lose_leases(attachment);
   const auto code = static_cast<wire::Code>(closed.code);
-  if (code == wire::Code::kNone || asks_for_patience(code)) {
+  if (code == wire::Code::kStaleShardMap) {
+    map_is_stale_ = true;
+  } else if (code == wire::Code::kNone || asks_for_patience(code)) {
     attachment.retry_at = connection_.now() + kRetryPause;  // it was changed: attach anew
   } else {
     fail(to_error(code, closed.message));

@@ -66,7 +66,12 @@ class Consumer::Impl final : public ConnectionUser {
     std::optional<Assembly> assembly;
   };
 
+  void add_attachments();
   void attach(base::MonoTime now);
+  // The broker goes by another shard map.
+  void ask_for_map(base::MonoTime now);
+  void on_map(const wire::Resolved& resolved);
+  bool is_retired(const Attachment& attachment) const;
   void pump(Attachment& attachment);
   void forget_leases();
   void reopen(Attachment& attachment);
@@ -92,6 +97,9 @@ class Consumer::Impl final : public ConnectionUser {
   std::vector<Attachment> attachments_;
   std::deque<DeliveredBatch> ready_;
   std::map<std::uint64_t, SettleCallback> extends_;  // by request; the callbacks may be empty
+  bool map_is_stale_ = false;
+  std::uint64_t map_request_ = 0;  // 0 = none is under way
+  std::optional<base::MonoTime> map_retry_at_;
   std::optional<base::Error> failure_;
   ConsumerStats stats_;
 };

@@ -28,13 +28,6 @@ bool ends_publisher(wire::Code code) {
   }
 }
 
-std::shared_ptr<OutboundBuffer> frame_of(base::ByteView entries) {
-  auto frame = std::make_shared<OutboundBuffer>(wire::kPublishPrefixBytes + entries.size());
-  frame->resize(frame->capacity());
-  std::memcpy(frame->data() + wire::kPublishPrefixBytes, entries.data(), entries.size());
-  return frame;
-}
-
 // The handle means nothing to the broker: open again.
 bool voids_handle(wire::Code code) {
   return code == wire::Code::kUnknownHandle || code == wire::Code::kNoSession ||
@@ -42,6 +35,13 @@ bool voids_handle(wire::Code code) {
 }
 
 }  // namespace
+
+std::shared_ptr<OutboundBuffer> frame_of(base::ByteView entries) {
+  auto frame = std::make_shared<OutboundBuffer>(wire::kPublishPrefixBytes + entries.size());
+  frame->resize(frame->capacity());
+  std::memcpy(frame->data() + wire::kPublishPrefixBytes, entries.data(), entries.size());
+  return frame;
+}
 
 std::uint64_t PendingBatch::bytes() const { return frame->size() - wire::kPublishPrefixBytes; }
 
@@ -55,6 +55,13 @@ void PublishLane::on_opening(std::uint64_t request) {
 void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& opened) {
   const auto code = static_cast<wire::Code>(opened.code);
   if (code != wire::Code::kNone) {
+    if (code == wire::Code::kStaleShardMap && !ends_on_refusal_) {
+      close();
+      return hold();
+    }
+    if (code == wire::Code::kUnknownProducer && !ends_on_refusal_) {
+      return begin_again(opened.message);
+    }
     if (!asks_for_patience(code) && !voids_handle(code)) return fail(code, opened.message);
     close();
     retry_at_ = now + kRetryPause;
@@ -101,6 +108,50 @@ void PublishLane::close() {
   for (PendingBatch& batch : batches_) batch.request = 0;
 }
 
+void PublishLane::on_map() {
+  CHECK(under_way_ == 0);
+  map_is_stale_ = false;
+  awaits_routing_ = true;
+  if (phase_ == Phase::kOpen) close();
+}
+
+bool PublishLane::is_clear() const {
+  return under_way_ == 0 && std::none_of(batches_.begin(), batches_.end(),
+                                         [](const PendingBatch& b) { return b.may_be_stored; });
+}
+
+std::vector<PendingBatch> PublishLane::take_unstored() {
+  CHECK(is_clear());
+  std::vector<PendingBatch> taken;
+  std::deque<PendingBatch> stored;
+  for (PendingBatch& batch : batches_) {
+    if (batch.is_stored) {
+      stored.push_back(std::move(batch));
+    } else {
+      batch.producer_sequence = 0;
+      taken.push_back(std::move(batch));
+    }
+  }
+  batches_ = std::move(stored);
+  return taken;
+}
+
+// Of what was sent over a lost connection nobody will ever know more; the rest was never stored.
+void PublishLane::begin_again(std::string_view message) {
+  while (!batches_.empty() && (batches_.front().may_be_stored || batches_.front().is_stored)) {
+    if (batches_.front().is_stored) {
+      finish_front(wire::Code::kNone, {}, base::Sequence(0), true);
+    } else {
+      finish_front(wire::Code::kUnknownProducer, message, base::Sequence(0), false);
+    }
+  }
+  close();
+  producer_epoch_ = 0;
+  last_stored_ = 0;
+  next_sequence_ = 1;
+  forgotten_ = true;
+}
+
 void PublishLane::add(PendingBatch batch) {
   batches_.push_back(std::move(batch));
   if (phase_ == Phase::kFailed) fail(failure_, std::string(failure_message_));
@@ -132,6 +183,12 @@ bool PublishLane::cut_to_credit() {
   PendingBatch rest = whole;
   rest.frame = frame_of(entries.subspan(bytes));
   rest.count = whole.count - count;
+  if (whole.places.empty()) {
+    rest.place = whole.place + count;
+  } else {
+    rest.places.erase(rest.places.begin(), rest.places.begin() + count);
+    whole.places.resize(count);
+  }
   whole.frame = frame_of(entries.first(bytes));
   whole.count = count;
   batches_.insert(batches_.begin() + 1, std::move(rest));
@@ -139,7 +196,7 @@ bool PublishLane::cut_to_credit() {
 }
 
 PendingBatch* PublishLane::next(base::MonoTime now) {
-  if (phase_ != Phase::kOpen) return nullptr;
+  if (phase_ != Phase::kOpen || map_is_stale_ || awaits_routing_) return nullptr;
   if (retry_at_ && now < *retry_at_) return nullptr;
   retry_at_.reset();
   if (under_way_ == batches_.size() || (probing_ && under_way_ > 0)) return nullptr;
@@ -176,11 +233,19 @@ bool PublishLane::on_published(base::MonoTime now, std::uint64_t request,
   if (request == 0 || under_way_ == 0) return false;
   if (batches_.front().request != request) {
     const auto end = batches_.begin() + static_cast<std::ptrdiff_t>(under_way_);
-    const bool overtaken = std::any_of(
+    const auto overtaken = std::find_if(
         batches_.begin(), end, [&](const PendingBatch& batch) { return batch.request == request; });
+    if (overtaken == end) return false;
+    if (static_cast<wire::Code>(published.code) == wire::Code::kStaleShardMap &&
+        !ends_on_refusal_) {
+      // Known without a look at the queue. What was sent before is answered when it is committed.
+      rewind(static_cast<std::size_t>(overtaken - batches_.begin()));
+      hold();
+      return true;
+    }
     // Answers come in order, so one that overtakes another means that its batch is unaccounted for.
-    if (overtaken) fail(wire::Code::kMalformed, "the broker's answers are out of order");
-    return overtaken;
+    fail(wire::Code::kMalformed, "the broker's answers are out of order");
+    return true;
   }
   const auto code = static_cast<wire::Code>(published.code);
   if (code != wire::Code::kNone) {
@@ -200,6 +265,14 @@ bool PublishLane::on_published(base::MonoTime now, std::uint64_t request,
 
 void PublishLane::on_refused(base::MonoTime now, wire::Code code,
                              const wire::Published& published) {
+  if (code == wire::Code::kStaleShardMap && !ends_on_refusal_) {
+    rewind();
+    return hold();
+  }
+  if (code == wire::Code::kUnknownProducer && !ends_on_refusal_) {
+    rewind();
+    return begin_again(published.message);
+  }
   if (ends_publisher(code)) return fail(code, published.message);
   if (voids_handle(code)) return close();
   // What is stored stays stored, whatever the answer to asking for its place is.
@@ -241,13 +314,19 @@ void PublishLane::finish_front(wire::Code code, std::string_view message, base::
 
 // What is under way behind a refused batch is refused for its gap, so it is certain not to be
 // stored, and its answers say nothing new: it is sent again, with new numbers.
-void PublishLane::rewind() {
-  for (PendingBatch& batch : batches_) {
-    batch.request = 0;
-    batch.may_be_stored = false;
-  }
-  under_way_ = 0;
+void PublishLane::rewind(std::size_t first) {
   sending_ = {};
+  for (std::size_t i = 0; i < batches_.size(); ++i) {
+    PendingBatch& batch = batches_[i];
+    if (i >= first) {
+      batch.request = 0;
+      batch.may_be_stored = false;
+    } else if (!batch.is_stored) {
+      sending_.messages += batch.count;
+      sending_.bytes += batch.bytes();
+    }
+  }
+  under_way_ = std::min(under_way_, first);
 }
 
 void PublishLane::fail(wire::Code code, std::string_view message) {

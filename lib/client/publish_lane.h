@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -22,7 +23,10 @@ namespace sluice::client {
 struct PendingBatch {
   std::shared_ptr<OutboundBuffer> frame;
   std::uint32_t count = 0;
-  std::uint64_t tag = 0;  // the maker's; parts of a batch that was cut keep it
+  std::uint64_t tag = 0;  // the maker's; parts of a batch that was cut or routed anew keep it
+  // Where its messages stand in the maker's batch: from `place` on in a row, or at `places`.
+  std::uint32_t place = 0;
+  std::vector<std::uint32_t> places;
   // Given when it is sent, and anew when it is sent again.
   std::uint64_t producer_sequence = 0;
   std::uint64_t request = 0;  // 0 = not under way
@@ -38,7 +42,13 @@ struct PendingBatch {
   // One message that fits no PUBLISH: it travels in pieces.
   bool large() const { return bytes() > base::kBatchEntriesBytesMax; }
   std::uint64_t last_sequence() const { return producer_sequence + count - 1; }
+  std::uint32_t place_of(std::uint32_t index) const {
+    return places.empty() ? place + index : places[index];
+  }
 };
+
+// A batch of `entries`, with room for the prefix.
+std::shared_ptr<OutboundBuffer> frame_of(base::ByteView entries);
 
 // A batch that is done with.
 struct FinishedBatch {
@@ -69,8 +79,28 @@ class PublishLane {
   // Of what is stored, as far as this side knows.
   std::uint64_t last_sequence() const { return last_stored_; }
 
-  // A batch that is refused for good ends the lane.
+  // No batch will be sent any more; all get this outcome.
+  void end(wire::Code code, std::string_view message) { fail(code, message); }
+  // A batch that is refused for good ends the lane, and so does whatever would change its numbers.
   void end_on_refusal() { ends_on_refusal_ = true; }
+
+  // --- The shard map has changed (StaleShardMap). Nothing is sent until on_map() and on_routed().
+  bool map_is_stale() const { return map_is_stale_; }
+  // Another lane was told so.
+  void hold() { map_is_stale_ = true; }
+  bool has_under_way() const { return under_way_ > 0; }
+  // There is a new map: to be opened anew, with its version. REQUIRES: !has_under_way().
+  void on_map();
+  // Of every batch it is known whether it is stored.
+  bool is_clear() const;
+  // What is not stored, in order, to be routed anew. REQUIRES: is_clear().
+  std::vector<PendingBatch> take_unstored();
+  // Every lane has what belongs there.
+  void on_routed() { awaits_routing_ = false; }
+
+  // --- The broker has forgotten the producer (UnknownProducer): it is to begin again, under a new
+  // id. True once.
+  bool take_forgotten() { return std::exchange(forgotten_, false); }
 
   void on_opening(std::uint64_t request);
   bool awaits_opening(std::uint64_t request) const {
@@ -100,9 +130,11 @@ class PublishLane {
 
  private:
   void on_refused(base::MonoTime now, wire::Code code, const wire::Published& published);
+  void begin_again(std::string_view message);
   void finish_front(wire::Code code, std::string_view message, base::Sequence first,
                     bool duplicate);
-  void rewind();
+  // From that batch on.
+  void rewind(std::size_t first = 0);
   void close();
   void fail(wire::Code code, std::string_view message);
   void mark_stored(std::uint64_t last_sequence);
@@ -125,6 +157,9 @@ class PublishLane {
   // with batches that can only be refused for their gap.
   bool probing_ = false;
   bool ends_on_refusal_ = false;
+  bool map_is_stale_ = false;
+  bool awaits_routing_ = false;
+  bool forgotten_ = false;
   std::optional<base::MonoTime> retry_at_;
 
   // Credit counts what was taken since PUBLISHER_OPENED; what is under way may be.

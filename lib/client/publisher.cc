@@ -1,24 +1,10 @@
 #include "client/publisher.h"
 
-#include <random>
 #include <utility>
 
-#include "base/prng.h"
 #include "client/publisher_impl.h"
 
 namespace sluice::client {
-namespace {
-
-base::ProducerId draw_producer() {
-  std::random_device device;
-  base::ProducerId id;
-  while (id.is_zero()) {
-    for (std::uint8_t& byte : id.bytes) byte = static_cast<std::uint8_t>(device());
-  }
-  return id;
-}
-
-}  // namespace
 
 base::Result<std::unique_ptr<Publisher>> Publisher::open(Connection& connection,
                                                          PublisherOptions options) {
@@ -36,10 +22,7 @@ Publisher::~Publisher() = default;
 
 base::Status Publisher::publish(const base::Message& message) { return impl_->publish(message); }
 base::Status Publisher::append_slow(base::ByteView body) { return impl_->append(body); }
-void Publisher::publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
-                              std::uint32_t count, std::uint64_t tag) {
-  impl_->publish_frame(shard, std::move(frame), count, tag);
-}
+void Publisher::publish_frame(MadeBatch batch) { impl_->publish_frame(std::move(batch)); }
 base::Status Publisher::send() { return impl_->send(); }
 base::Status Publisher::flush(base::Millis timeout) { return impl_->flush(timeout); }
 base::Result<Publisher::Stored> Publisher::publish_sync(const base::Message& message,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -22,7 +23,11 @@ namespace sluice::client {
 
 // What became of one batch. Exactly one outcome for every batch, in order within a shard.
 struct BatchOutcome {
-  std::uint64_t tag = 0;  // of publish_frame(); parts of a batch that was cut have the same
+  // Of publish_frame(). Parts of a batch that was cut, or routed anew by another shard map, have
+  // the same; their messages stand in the batch from `place` on in a row, or at `places`.
+  std::uint64_t tag = 0;
+  std::uint32_t place = 0;
+  std::vector<std::uint32_t> places;
   base::ShardIndex shard;
   // Of its first message; counts this producer's messages of this shard. 0 = never sent.
   std::uint64_t producer_sequence = 0;
@@ -72,6 +77,12 @@ struct PublisherStats {
 // Refusals: a full queue or a low disk refuses whole batches; the outcome says so, later batches
 // are tried (one at a time until one is taken), and nothing is retried unasked.
 //
+// When the shard map changes (StaleShardMap), what is not stored is routed by the new one: nothing
+// is lost or stored twice, and messages of one key keep their order. A producer that
+// ends_on_refusal ends then, because its numbers count by shard. One that the broker has forgotten
+// begins again under another id; what was unanswered then has the outcome UnknownProducer: it may
+// be stored.
+//
 // Thread: the connection's owner. The connection must outlive the publisher. Destroying it drops
 // what was not sent; call flush() before.
 class Publisher {
@@ -104,9 +115,16 @@ class Publisher {
   }
 
   // A whole batch, made elsewhere: room for the prefix of a PUBLISH, then `count` entries, all of
-  // them for that shard. Never blocks, whatever is in flight; the outcome has `tag`.
-  void publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
-                     std::uint32_t count, std::uint64_t tag);
+  // them for that shard by the map of that version; one that is no longer slots() is put right.
+  // Never blocks, whatever is in flight; the outcome has `tag`.
+  struct MadeBatch {
+    base::ShardIndex shard;
+    std::uint32_t map_version = 0;
+    std::shared_ptr<OutboundBuffer> frame;
+    std::uint32_t count = 0;
+    std::uint64_t tag = 0;
+  };
+  void publish_frame(MadeBatch batch);
 
   // Hands every open batch to the network, full or not, as far as there is room; does not wait.
   base::Status send();

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "client/refusal.h"
+#include "client/route_batch.h"
 #include "wire/frame_codec.h"
 
 namespace sluice::client {
@@ -17,18 +18,19 @@ constexpr std::size_t kSpareBuffersMax = 128;
 
 Publisher::Impl::Impl(Connection& connection, PublisherOptions options, ResolvedQueue queue,
                       FastPath& fast)
-    : connection_(connection),
-      options_(std::move(options)),
-      queue_(std::move(queue)),
-      fast_(fast),
-      lanes_(queue_.slots.shards()) {
+    : connection_(connection), options_(std::move(options)), queue_(std::move(queue)), fast_(fast) {
   options_.batch_bytes =
       std::clamp(options_.batch_bytes, base::kEntryHeaderBytes, base::kBatchEntriesBytesMax);
   fast_.entry_bytes_max = base::kEntryHeaderBytes + queue_.message_bytes_max;
-  if (options_.end_on_refusal) {
-    for (Lane& lane : lanes_) lane.state.end_on_refusal();
-  }
+  while (lanes_.size() < queue_.slots.shards()) add_lane();
   connection_.add_user(this);
+}
+
+void Publisher::Impl::add_lane() {
+  Lane& lane = lanes_.emplace_back();
+  lane.shard = static_cast<std::uint16_t>(lanes_.size() - 1);
+  lane.producer = options_.producer;
+  if (options_.end_on_refusal) lane.state.end_on_refusal();
 }
 
 Publisher::Impl::~Impl() { connection_.remove_user(this); }
@@ -37,9 +39,11 @@ base::Status Publisher::Impl::open() {
   base::Status failed;
   const auto settled = [&] {
     failed = failure();
-    return !failed.has_value() || std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
-      return lane.state.phase() == PublishLane::Phase::kOpen;
-    });
+    const auto open = [this](const Lane& lane) {
+      return is_retired(lane) || lane.state.phase() == PublishLane::Phase::kOpen;
+    };
+    return !failed.has_value() ||
+           (remap_ == Remap::kNone && std::all_of(lanes_.begin(), lanes_.end(), open));
   };
   RETURN_IF_ERROR(connection_.poll_until(settled, connection_.options().request_timeout));
   return failed;
@@ -90,11 +94,18 @@ base::Status Publisher::Impl::reserve(Lane& lane, std::size_t entry_bytes) {
   return {};
 }
 
-// The lane may be another one after reserve(), where batches go round robin; so it is an index.
-base::Result<std::size_t> Publisher::Impl::add_entry(std::size_t index, base::ByteView entry) {
-  const bool any_shard = index == lanes_.size();
-  if (!any_shard) {
-    RETURN_IF_ERROR(reserve(lanes_[index], entry.size()));
+// The lane may be another one after reserve(), where batches go round robin or the shard map
+// changed; so it is an index.
+base::Result<std::size_t> Publisher::Impl::add_entry(std::optional<std::uint16_t> slot,
+                                                     base::ByteView entry) {
+  std::size_t index = 0;
+  if (slot) {
+    std::uint32_t version = 0;
+    do {
+      version = queue_.slots.version();
+      index = queue_.slots.shard_of(*slot);
+      RETURN_IF_ERROR(reserve(lanes_[index], entry.size()));
+    } while (version != queue_.slots.version());
   } else {
     const std::size_t before = round_robin_;
     RETURN_IF_ERROR(reserve(lanes_[before], entry.size()));
@@ -124,7 +135,7 @@ void Publisher::Impl::seal(Lane& lane) {
   sealed_bytes_ += batch.bytes();
   sealed_messages_ += batch.count;
   lane.state.add(std::move(batch));
-  if (lane_index(lane) == round_robin_) round_robin_ = (round_robin_ + 1) % lanes_.size();
+  if (lane.shard == round_robin_) round_robin_ = (round_robin_ + 1) % shards();
   collect(lane);  // a failed lane finishes it at once
 }
 
@@ -163,8 +174,9 @@ base::Result<std::size_t> Publisher::Impl::add_message(const base::Message& mess
   RETURN_IF_ERROR(base::append_entry(message, scratch_));
   RETURN_IF_ERROR(check_entry(scratch_.size()));
   const std::string_view key = wire::slot_key(message);
-  return add_entry(key.empty() ? lanes_.size() : queue_.slots.shard_of(wire::slot_of(key)),
-                   scratch_);
+  std::optional<std::uint16_t> slot;
+  if (!key.empty()) slot = wire::slot_of(key);
+  return add_entry(slot, scratch_);
 }
 
 base::Status Publisher::Impl::publish(const base::Message& message) {
@@ -188,7 +200,7 @@ base::Status Publisher::Impl::append(base::ByteView body) {
     scratch_.clear();
     base::append_entry(body, scratch_);
     RETURN_IF_ERROR(check_entry(scratch_.size()));
-    RETURN_IF_ERROR(add_entry(lanes_.size(), scratch_));
+    RETURN_IF_ERROR(add_entry(std::nullopt, scratch_));
     return {};
   };
   base::Status status = add();
@@ -196,18 +208,26 @@ base::Status Publisher::Impl::append(base::ByteView body) {
   return status;
 }
 
-void Publisher::Impl::publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
-                                    std::uint32_t count, std::uint64_t tag) {
-  CHECK(shard.value() < lanes_.size() && count > 0);
-  Lane& lane = lanes_[shard.value()];
+void Publisher::Impl::publish_frame(MadeBatch made) {
+  CHECK(made.count > 0);
   PendingBatch batch;
-  batch.frame = std::move(frame);
-  batch.count = count;
-  batch.tag = tag;
+  batch.frame = std::move(made.frame);
+  batch.count = made.count;
+  batch.tag = made.tag;
   sealed_bytes_ += batch.bytes();
-  sealed_messages_ += count;
-  lane.state.add(std::move(batch));
-  collect(lane);  // a failed lane finishes it at once
+  sealed_messages_ += batch.count;
+  const auto add = [this](base::ShardIndex shard, PendingBatch part) {
+    Lane& lane = lanes_[shard.value()];
+    lane.state.add(std::move(part));
+    collect(lane);  // a failed lane finishes it at once
+  };
+  if (made.map_version == queue_.slots.version()) {
+    CHECK(made.shard.value() < lanes_.size());
+    return add(made.shard, std::move(batch));
+  }
+  for (RoutedBatch& part : route_batch(std::move(batch), queue_.slots, made.shard)) {
+    add(part.shard, std::move(part.batch));
+  }
 }
 
 base::Status Publisher::Impl::send() {
@@ -265,8 +285,9 @@ std::uint64_t Publisher::Impl::last_sequence(base::ShardIndex shard) const {
 }
 
 base::Status Publisher::Impl::failure() const {
+  if (failure_) return *failure_;
   for (const Lane& lane : lanes_) {
-    if (lane.state.phase() == PublishLane::Phase::kFailed) {
+    if (lane.state.phase() == PublishLane::Phase::kFailed && !is_retired(lane)) {
       return to_error(lane.state.failure(), lane.state.failure_message());
     }
   }
@@ -279,26 +300,7 @@ void Publisher::Impl::on_session(bool /*resumed*/) { open_lanes(); }
 
 void Publisher::Impl::on_session_lost() {
   for (Lane& lane : lanes_) lane.state.on_session_lost();
-}
-
-// Shard after shard at first: the one that is opened first draws the epoch for all.
-void Publisher::Impl::open_lanes() {
-  const base::MonoTime now = connection_.now();
-  for (Lane& lane : lanes_) {
-    if (lane.state.phase() == PublishLane::Phase::kOpening && producer_epoch_ == 0) return;
-    if (lane.state.phase() != PublishLane::Phase::kClosed) continue;
-    if (lane.state.retry_at() && now < *lane.state.retry_at()) continue;
-    wire::OpenPublisher open;
-    open.queue = queue_.id;
-    open.shard = static_cast<std::uint16_t>(lane_index(lane));
-    open.map_version = queue_.slots.version();
-    open.producer = options_.producer;
-    open.producer_epoch = producer_epoch_;
-    const std::uint64_t request = connection_.next_request();
-    if (!connection_.send(open, request)) return;
-    lane.state.on_opening(request);
-    if (producer_epoch_ == 0) return;
-  }
+  if (remap_ == Remap::kAsking) remap_ = Remap::kDraining;
 }
 
 bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
@@ -308,7 +310,7 @@ bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
     for (Lane& lane : lanes_) {
       if (!lane.state.awaits_opening(request)) continue;
       lane.state.on_opened(now, *opened);
-      if (opened->code == 0) producer_epoch_ = opened->producer_epoch;
+      if (opened->code == 0) epoch_of(lane) = opened->producer_epoch;
       collect(lane);
       return true;
     }
@@ -321,6 +323,7 @@ bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
         refused.code = error->code;
         refused.message = error->message;
         lane.state.on_opened(now, refused);
+        collect(lane);
         return true;
       }
       wire::Published refused;
@@ -331,6 +334,11 @@ bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
       return true;
     }
     return false;
+  }
+  if (const auto* resolved = std::get_if<wire::Resolved>(&frame.body)) {
+    if (map_request_ != request || remap_ != Remap::kAsking) return false;
+    on_map(now, *resolved);
+    return true;
   }
   const auto* published = std::get_if<wire::Published>(&frame.body);
   const auto* credit = std::get_if<wire::PublishCredit>(&frame.body);
@@ -367,10 +375,12 @@ std::optional<base::MonoTime> Publisher::Impl::on_round(base::MonoTime now) {
       wake_at(due);
     }
   }
+  remap(now);
   pump(now);
   for (const Lane& lane : lanes_) {
     if (lane.state.retry_at()) wake_at(*lane.state.retry_at());
   }
+  if (map_retry_at_) wake_at(*map_retry_at_);
   if (was_lent) give_fast();
   return wake;
 }
@@ -443,8 +453,10 @@ void Publisher::Impl::report(Lane& lane, FinishedBatch finished) {
   const bool stored = finished.code == wire::Code::kNone;
   (stored ? stats_.messages_stored : stats_.messages_refused) += finished.batch.count;
   BatchOutcome outcome;
-  outcome.shard = base::ShardIndex(static_cast<std::uint16_t>(lane_index(lane)));
+  outcome.shard = base::ShardIndex(lane.shard);
   outcome.tag = finished.batch.tag;
+  outcome.place = finished.batch.place;
+  outcome.places = std::move(finished.batch.places);
   outcome.producer_sequence = finished.batch.producer_sequence;
   outcome.count = finished.batch.count;
   outcome.bytes = finished.batch.bytes();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,8 @@
 
 namespace sluice::client {
 
+base::ProducerId draw_producer();
+
 // What a Publisher is behind its fast path: open batches, one lane a shard, and the buffers.
 class Publisher::Impl final : public ConnectionUser {
  public:
@@ -22,8 +25,7 @@ class Publisher::Impl final : public ConnectionUser {
   base::Status open();
   base::Status publish(const base::Message& message);
   base::Status append(base::ByteView body);
-  void publish_frame(base::ShardIndex shard, std::shared_ptr<OutboundBuffer> frame,
-                     std::uint32_t count, std::uint64_t tag);
+  void publish_frame(MadeBatch made);
   base::Status send();
   base::Status flush(base::Millis timeout);
   base::Result<Stored> publish_sync(const base::Message& message, base::Millis timeout);
@@ -32,7 +34,7 @@ class Publisher::Impl final : public ConnectionUser {
   std::uint64_t outstanding_messages();
   const ResolvedQueue& queue() const { return queue_; }
   base::Status failure() const;
-  std::size_t shards() const { return lanes_.size(); }
+  std::size_t shards() const { return queue_.slots.shards(); }
   const base::ProducerId& producer() const { return options_.producer; }
   std::uint64_t last_sequence(base::ShardIndex shard) const;
   const PublisherStats& stats() const { return stats_; }
@@ -51,9 +53,17 @@ class Publisher::Impl final : public ConnectionUser {
     base::MonoTime opened_at;
   };
   struct Lane {
+    std::uint16_t shard = 0;
+    base::ProducerId producer;    // options_.producer, until the broker has forgotten that
+    std::uint32_t own_epoch = 0;  // of another one
     PublishLane state;
     OpenBatch open;
   };
+  // What is done about a stale shard map, in this order: nothing new is sent and all answers are
+  // awaited; the broker is asked; lanes whose last answers were lost with a connection are opened,
+  // because that tells what is stored; the rest is dealt out anew. Each step may fall back to the
+  // first.
+  enum class Remap { kNone, kDraining, kAsking, kRouting };
 
   // The fast path writes behind our back: its cursor is taken over before anything looks at the
   // open batches, and given again afterwards.
@@ -61,14 +71,24 @@ class Publisher::Impl final : public ConnectionUser {
   void give_fast();
   // The open batch of `lane` with room for one more entry; seals the one before when it is full.
   base::Status reserve(Lane& lane, std::size_t entry_bytes);
-  // Adds to the open batch of that lane, or of any where `lane` is lanes_.size(); says which.
-  base::Result<std::size_t> add_entry(std::size_t lane, base::ByteView entry);
+  // Adds to the open batch of the slot's lane, or of any where there is no slot; says which.
+  base::Result<std::size_t> add_entry(std::optional<std::uint16_t> slot, base::ByteView entry);
   base::Result<std::size_t> add_message(const base::Message& message);
   base::Status check_entry(std::size_t bytes) const;
   base::Status wait_for_room(std::uint64_t bytes);
   void seal(Lane& lane);
   void seal_all();
+  void add_lane();
   void open_lanes();
+  bool open_lane(Lane& lane);
+  std::uint32_t& epoch_of(Lane& lane);
+  // Lanes that the map of now does not have any more only tell what became of their last batches.
+  bool is_retired(const Lane& lane) const;
+  void remap(base::MonoTime now);
+  bool ask_for_map();
+  void on_map(base::MonoTime now, const wire::Resolved& resolved);
+  void fail_lanes(const base::Error& error);
+  void route_anew();
   void pump(base::MonoTime now);
   void pump(Lane& lane, base::MonoTime now);
   void collect(Lane& lane);
@@ -81,19 +101,20 @@ class Publisher::Impl final : public ConnectionUser {
   bool send_frame(Lane& lane, PendingBatch& batch, std::uint64_t request);
   bool send_pieces(Lane& lane, const PendingBatch& batch, std::uint64_t request);
 
-  std::size_t lane_index(const Lane& lane) const {
-    return static_cast<std::size_t>(&lane - lanes_.data());
-  }
-
   Connection& connection_;
   PublisherOptions options_;
   ResolvedQueue queue_;
   FastPath& fast_;
   bool fast_lent_ = false;
-  std::vector<Lane> lanes_;
+  std::deque<Lane> lanes_;       // lanes come while somebody holds on to another
   std::size_t round_robin_ = 0;  // the lane of messages that may go anywhere
   std::uint32_t producer_epoch_ = 0;
-  std::uint64_t sealed_bytes_ = 0;  // of batches without an outcome
+  Remap remap_ = Remap::kNone;
+  std::uint64_t map_request_ = 0;
+  std::optional<base::MonoTime> map_retry_at_;
+  std::optional<wire::SlotTable> next_slots_;  // in kRouting
+  std::optional<base::Error> failure_;         // of all lanes
+  std::uint64_t sealed_bytes_ = 0;             // of batches without an outcome
   std::uint64_t sealed_messages_ = 0;
   std::uint64_t last_tag_ = 0;
   std::vector<std::byte> scratch_;

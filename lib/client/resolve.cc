@@ -14,17 +14,22 @@ base::Result<ResolvedQueue> resolve_queue(Connection& connection, std::string_vi
                    connection.request(wire::Resolve{name}, {.repeat = true}));
   const auto* resolved = std::get_if<wire::Resolved>(&answer.frame.body);
   if (resolved == nullptr) return base::unavailable("RESOLVE was not answered by RESOLVED");
-  RETURN_IF_ERROR(to_status(resolved->code, resolved->message));
+  return to_resolved_queue(*resolved, name);
+}
+
+base::Result<ResolvedQueue> to_resolved_queue(const wire::Resolved& resolved,
+                                              std::string_view name) {
+  RETURN_IF_ERROR(to_status(resolved.code, resolved.message));
   const auto elsewhere = [](std::string_view endpoint) { return !endpoint.empty(); };
-  if (std::any_of(resolved->map.endpoints.begin(), resolved->map.endpoints.end(), elsewhere)) {
+  if (std::any_of(resolved.map.endpoints.begin(), resolved.map.endpoints.end(), elsewhere)) {
     return base::Error(base::ErrorCode::kUnimplemented,
                        "queue '" + std::string(name) + "' has shards on other brokers");
   }
-  ASSIGN_OR_RETURN(wire::SlotTable slots, wire::SlotTable::from(resolved->map));
-  return ResolvedQueue{resolved->queue,
-                       resolved->message_bytes_max,
+  ASSIGN_OR_RETURN(wire::SlotTable slots, wire::SlotTable::from(resolved.map));
+  return ResolvedQueue{resolved.queue,
+                       resolved.message_bytes_max,
                        slots,
-                       {resolved->subscriptions.begin(), resolved->subscriptions.end()}};
+                       {resolved.subscriptions.begin(), resolved.subscriptions.end()}};
 }
 
 }  // namespace sluice::client

@@ -19,6 +19,10 @@ struct ResolvedQueue {
   std::vector<std::string> subscriptions;
 };
 
+// What a RESOLVED says about the queue of that name.
+base::Result<ResolvedQueue> to_resolved_queue(const wire::Resolved& resolved,
+                                              std::string_view name);
+
 // Asks the broker what the queue of that name is. NotFound when there is none; Unimplemented when
 // some of its shards are on another broker.
 base::Result<ResolvedQueue> resolve_queue(Connection& connection, std::string_view name);

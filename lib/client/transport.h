@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,9 +26,12 @@ class Transport {
   virtual ~Transport() = default;
   // Of a clock that never goes back.
   virtual base::MonoTime now() const = 0;
-  // Forgets the present connection with all that was under way, and begins a new one. Fails when
-  // the endpoint can never be one; that nobody answers there is an Event of later.
-  virtual base::Status connect() = 0;
+  // Forgets the present connection with all that was under way, and begins a new one, to the
+  // endpoint whose turn it is: they take turns in their order, for ever. Fails when the endpoint
+  // can never be one; that nobody answers there is an Event of later.
+  virtual base::Status connect(std::size_t turn) = 0;
+  // How many there are to be tried.
+  virtual std::size_t endpoints() const { return 1; }
   // False = not taken: no connection, or full. Never blocks.
   virtual bool send(base::ByteView frame) = 0;
   // Without a copy: the buffer is read until OutboundBuffer::in_transport() is false.

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "client/zmq_keys.h"
@@ -79,7 +80,7 @@ class ZmqTransport final : public Transport {
     return base::MonoTime(std::chrono::duration_cast<base::Nanos>(since).count());
   }
 
-  base::Status connect() override {
+  base::Status connect(std::size_t turn) override {
     close(0);
     refusal_ = {};
     if (!keys_folder_.empty()) {
@@ -88,6 +89,9 @@ class ZmqTransport final : public Transport {
       if (!status.has_value() && !credentials_) return status;
       looked_at_ = now();
     }
+    const std::vector<std::string> endpoints = split_endpoints(endpoint_);
+    if (endpoints.empty()) return base::invalid_argument("endpoint: there is none");
+    const std::string& endpoint = endpoints[turn % endpoints.size()];
     socket_ = zmq_socket(context_, ZMQ_DEALER);
     if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
     set_option(socket_, ZMQ_LINGER, 0);
@@ -111,10 +115,10 @@ class ZmqTransport final : public Transport {
       }
     }
     watch();
-    if (zmq_connect(socket_, endpoint_.c_str()) != 0) {
+    if (zmq_connect(socket_, endpoint.c_str()) != 0) {
       const int reason = errno;
       close(0);
-      return base::invalid_argument("endpoint '" + endpoint_ + "': " + zmq_strerror(reason));
+      return base::invalid_argument("endpoint '" + endpoint + "': " + zmq_strerror(reason));
     }
     return {};
   }
@@ -168,6 +172,7 @@ class ZmqTransport final : public Transport {
     return (items[1].revents & ZMQ_POLLIN) != 0 ? Event::kFrames : Event::kTimeout;
   }
 
+  std::size_t endpoints() const override { return split_endpoints(endpoint_).size(); }
   void interrupt() override { wakeup_->notify(); }
   Refusal refusal() const override { return refusal_; }
 
@@ -276,6 +281,18 @@ class ZmqTransport final : public Transport {
 };
 
 }  // namespace
+
+std::vector<std::string> split_endpoints(std::string_view text) {
+  std::vector<std::string> endpoints;
+  while (!text.empty()) {
+    std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(one.size() + 1, text.size()));
+    one.remove_prefix(std::min(one.find_first_not_of(' '), one.size()));
+    one = one.substr(0, one.find_last_not_of(' ') + 1);
+    if (!one.empty()) endpoints.emplace_back(one);
+  }
+  return endpoints;
+}
 
 std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string keys_folder,
                                               std::optional<access::Credentials> credentials,

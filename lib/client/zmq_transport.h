@@ -3,14 +3,19 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "access/key_files.h"
 #include "client/transport.h"
 
 namespace sluice::client {
 
-// A ZeroMQ DEALER with a context of its own. The destructor gives what was sent last (GOODBYE) up
-// to half a second to leave.
+// "tcp://a:1, tcp://b:1" as a list.
+std::vector<std::string> split_endpoints(std::string_view text);
+
+// A ZeroMQ DEALER with a context of its own; `endpoint` may be several with commas between. The
+// destructor gives what was sent last (GOODBYE) up to half a second to leave.
 //
 // With `keys_folder`, endpoint (unless the folder has none, or `endpoint_wins`) and keys are read
 // from there for every connection, and a connection is given up for a new one when the folder names

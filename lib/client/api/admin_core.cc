@@ -112,6 +112,29 @@ Result<TaskStatus> Admin::purge(const PurgeOptions& options, std::chrono::millis
   }));
 }
 
+Result<std::vector<std::uint64_t>> Admin::seek(const SeekOptions& options) {
+  using Places = std::vector<std::uint64_t>;
+  base::Result<Places> places = core_->with([&](client::Admin& admin) -> base::Result<Places> {
+    ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
+    const auto to = static_cast<client::Admin::SeekTo>(options.to);
+    const auto value = options.to == SeekOptions::To::kTime
+                           ? static_cast<std::uint64_t>(api::to_wall(options.time).value())
+                           : options.sequence;
+    Places out;
+    const std::uint16_t first = options.shard.value_or(0);
+    const int end = options.shard ? first + 1 : queue.shards;
+    for (int shard = first; shard < end; ++shard) {
+      const base::ShardIndex index(static_cast<std::uint16_t>(shard));
+      ASSIGN_OR_RETURN(const base::Sequence at,
+                       admin.seek(queue.id, options.subscription, index, to, value));
+      out.push_back(at.value());
+    }
+    return out;
+  });
+  if (!places.has_value()) return api::to_public(places.error());
+  return std::move(*places);
+}
+
 Result<TaskStatus> Admin::cancel_task(const std::string& id) {
   return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
     ASSIGN_OR_RETURN(const base::Id128 task, base::Id128::from_hex(id));

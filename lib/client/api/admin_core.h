@@ -12,7 +12,7 @@
 namespace sluice {
 
 // Has a connection of its own, made by the first call, so that a long answer holds nobody else up.
-class Admin::Core {
+class SLUICE_HIDDEN Admin::Core {
  public:
   explicit Core(client::ConnectionOptions options) : options_(std::move(options)) {}
 

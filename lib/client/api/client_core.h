@@ -11,7 +11,7 @@ namespace sluice {
 
 // A client's thread, and what further connections are made with. Shared by all handles; the last
 // one ends the thread.
-class Client::Core {
+class SLUICE_HIDDEN Client::Core {
  public:
   static base::Result<std::shared_ptr<Core>> connect(const ClientOptions& options);
   Core(client::ConnectionOptions options, std::shared_ptr<api::IoLoop> loop);

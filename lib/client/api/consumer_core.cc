@@ -7,58 +7,15 @@
 #include <utility>
 
 #include "base/check.h"
+#include "client/api/address.h"
 #include "client/api/convert.h"
 #include "client/api/delivery.h"
 
 namespace sluice {
-namespace {
 
-// Worth a frame of their own at once.
-constexpr std::size_t kCommandsMany = 1'024;
-
-base::Error stopped() { return base::failed_precondition("the consumer was stopped"); }
-
-client::SettleCallback to_internal(SettleCallback done) {
-  if (!done) return nullptr;
-  return [done = std::move(done)](const base::Status& status) { done(api::to_public(status)); };
+base::Error Consumer::Core::stopped() {
+  return base::failed_precondition("the consumer was stopped");
 }
-
-// The outcomes of several settles as one.
-class Gathering {
- public:
-  Gathering(std::size_t parts, SettleCallback done) : left_(parts), done_(std::move(done)) {}
-  void add(const base::Status& status) {
-    std::unique_lock lock(mutex_);
-    if (!status.has_value() && !error_) error_ = api::to_public(status.error());
-    if (--left_ > 0) return;
-    lock.unlock();
-    done_(error_ ? Status(*error_) : Status());
-  }
-
- private:
-  std::mutex mutex_;
-  std::size_t left_;
-  std::optional<Error> error_;
-  SettleCallback done_;
-};
-
-// In the order in which the sequences stand, rows as one.
-std::vector<client::Receipt> to_receipts(const DeliveryBatch& batch) {
-  std::vector<client::Receipt> receipts;
-  for (const Delivery& delivery : batch) {
-    const client::Receipt receipt = DeliveryAccess::receipt(delivery);
-    if (!receipts.empty() && receipts.back().shard == receipt.shard &&
-        receipts.back().epoch == receipt.epoch &&
-        receipts.back().range.last + 1 == receipt.range.first) {
-      receipts.back().range.last = receipt.range.last;
-    } else {
-      receipts.push_back(receipt);
-    }
-  }
-  return receipts;
-}
-
-}  // namespace
 
 Consumer::Core::Core(std::shared_ptr<Client::Core> client, ConsumerOptions options)
     : client_(std::move(client)), options_(std::move(options)), leases_(options_.extend_for) {}
@@ -78,8 +35,9 @@ base::Result<std::shared_ptr<Consumer::Core>> Consumer::Core::open(
 
 base::Status Consumer::Core::open_consumer() {
   client::ConsumerOptions options;
-  options.queue = options_.queue;
-  options.subscription = options_.subscription;
+  api::Address address = api::to_address(options_.queue, options_.subscription);
+  options.queue = std::move(address.queue);
+  options.subscription = std::move(address.subscription);
   options.messages_max = std::max<std::uint32_t>(options_.prefetch_messages, 1);
   options.bytes_max = std::max<std::uint64_t>(options_.prefetch_bytes, 1);
   options.at_most_once = options_.at_most_once;
@@ -136,11 +94,11 @@ base::Status Consumer::Core::run(const Handler& handler, unsigned concurrency) {
 void Consumer::Core::work(const Handler& handler) {
   std::unique_lock lock(mutex_);
   ++threads_running_;
+  DeliveryBatch one;  // keeps its memory
   for (;;) {
     arrived_.wait(lock, [&] { return !ready_.empty() || stopping_ || failure_; });
     // What will never come again is not left lying.
     if (ready_.empty() || (stopping_ && !options_.at_most_once)) break;
-    DeliveryBatch one;
     take(one, 1);
     ++handlers_running_;
     lock.unlock();
@@ -162,124 +120,6 @@ void Consumer::Core::work(const Handler& handler) {
   }
   --threads_running_;
   progress_.notify_all();
-}
-
-// --- Settling.
-
-// REQUIRES: the lock is held. The loop's thread is woken for the first of a row only.
-void Consumer::Core::command(Command command) {
-  all_is_settled_ = false;
-  commands_.push_back(std::move(command));
-  ++commands_given_;
-  if (commands_.size() == 1 || commands_.size() == kCommandsMany) client_->loop().wake();
-}
-
-// REQUIRES: the lock is held.
-bool Consumer::Core::joins_last(const Command& command) {
-  if (command.kind != Settlement::Kind::kAck || command.done || commands_.empty()) return false;
-  Command& last = commands_.back();
-  if (last.kind != command.kind || last.done || last.receipt.shard != command.receipt.shard ||
-      last.receipt.epoch != command.receipt.epoch ||
-      last.receipt.range.last + 1 != command.receipt.range.first) {
-    return false;
-  }
-  last.receipt.range.last = command.receipt.range.last;
-  return true;
-}
-
-// REQUIRES: the lock is held.
-void Consumer::Core::make_room(const client::Receipt& receipt) {
-  Command one;
-  one.receipt = receipt;
-  if (!failure_ && !joins_last(one)) command(std::move(one));
-}
-
-void Consumer::Core::settle(const Delivery& delivery, const Settlement& settlement,
-                            SettleCallback done) {
-  Command one;
-  one.kind = settlement.kind();
-  one.receipt = DeliveryAccess::receipt(delivery);
-  one.delay = settlement.delay();
-  one.error = settlement.error();
-  if (one.kind == Settlement::Kind::kLater) {
-    if (done) done(Error(ErrorCode::kInvalidArgument, "later() is for handlers to return"));
-    return;
-  }
-  if (options_.at_most_once) {  // settled before it came
-    if (done) done({});
-    return;
-  }
-  std::unique_lock lock(mutex_);
-  if (failure_) {
-    const Error error = api::to_public(*failure_);
-    lock.unlock();
-    if (done) done(error);
-    return;
-  }
-  one.done = to_internal(std::move(done));
-  if (!joins_last(one)) command(std::move(one));
-}
-
-void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
-  std::vector<client::Receipt> receipts;
-  if (!options_.at_most_once) receipts = to_receipts(batch);
-  if (receipts.empty()) {
-    if (done) done({});
-    return;
-  }
-  client::SettleCallback each;
-  if (done) {
-    const auto all = std::make_shared<Gathering>(receipts.size(), std::move(done));
-    each = [all](const base::Status& status) { all->add(status); };
-  }
-  std::optional<base::Error> error;
-  {
-    const std::lock_guard lock(mutex_);
-    error = failure_;
-    if (!error) {
-      for (const client::Receipt& receipt : receipts) {
-        command({Settlement::Kind::kAck, receipt, std::nullopt, {}, each});
-      }
-    }
-  }
-  if (!error || !each) return;
-  for (std::size_t i = 0; i < receipts.size(); ++i) each(*error);
-}
-
-void Consumer::Core::extend(const Delivery& delivery, base::Millis duration, SettleCallback done) {
-  const client::Receipt receipt = DeliveryAccess::receipt(delivery);
-  client::SettleCallback told = to_internal(std::move(done));
-  const auto extend = [self = shared_from_this(), receipt, duration, told] {
-    if (self->consumer_ == nullptr) {
-      if (told) told(stopped());
-      return;
-    }
-    client::Consumer& consumer = *self->consumer_;
-    const base::Status sent = consumer.extend(receipt, duration, told);
-    if (!sent.has_value()) {
-      if (told) told(sent);
-    } else if (duration > base::Millis(0)) {
-      self->leases_.hold(receipt, self->client_->loop().connection().now() + duration);
-    }
-  };
-  if (!client_->loop().post(extend) && told) told(stopped());
-}
-
-base::Status Consumer::Core::flush(base::Millis timeout) {
-  if (client_->loop().on_thread()) {
-    return base::failed_precondition("a call that waits cannot be made from a callback");
-  }
-  std::unique_lock lock(mutex_);
-  const std::uint64_t given = commands_given_;
-  if (commands_confirmed_ >= given) return {};
-  ++flushes_waiting_;
-  client_->loop().wake();
-  const bool ended =
-      progress_.wait_for(lock, timeout, [&] { return failure_ || commands_confirmed_ >= given; });
-  --flushes_waiting_;
-  if (commands_confirmed_ >= given) return {};
-  if (ended) return *failure_;
-  return base::Error(base::ErrorCode::kDeadlineExceeded, "settles are not confirmed in time");
 }
 
 ConsumerStats Consumer::Core::stats() const {

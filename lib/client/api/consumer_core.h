@@ -21,7 +21,8 @@ namespace sluice {
 // through another; the loop's thread looks after the leases in between.
 //
 // Threads: what stands under "the loop's thread" is for that one; the rest for any.
-class Consumer::Core final : public api::Attendant, public std::enable_shared_from_this<Core> {
+class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
+                                           public std::enable_shared_from_this<Core> {
  public:
   static base::Result<std::shared_ptr<Core>> open(std::shared_ptr<Client::Core> client,
                                                   ConsumerOptions options);
@@ -59,6 +60,10 @@ class Consumer::Core final : public api::Attendant, public std::enable_shared_fr
     client::SettleCallback done;
   };
 
+  // Worth a frame of their own at once.
+  static constexpr std::size_t kCommandsMany = 1'024;
+
+  static base::Error stopped();
   base::Status open_consumer();
   void work(const Handler& handler);
   // Gives back what was not handed out.

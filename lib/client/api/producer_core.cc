@@ -86,12 +86,29 @@ base::Status Producer::Core::open_publisher() {
   for (std::uint16_t shard = 0; shard < slots_.shards(); ++shard) {
     last_sequences_.push_back(publisher_->last_sequence(base::ShardIndex(shard)));
   }
+  taken_sequences_ = last_sequences_;
   return {};
 }
 
 // --- Adding.
 
+std::uint16_t Producer::Core::shards() const {
+  const std::lock_guard lock(mutex_);
+  return slots_.shards();
+}
+
 std::optional<std::uint16_t> Producer::Core::shard_of(const Message& message) const {
+  const std::lock_guard lock(mutex_);
+  return shard_by_map(message);
+}
+
+std::uint64_t Producer::Core::next_sequence(std::uint16_t shard) const {
+  const std::lock_guard lock(mutex_);
+  return shard < taken_sequences_.size() ? taken_sequences_[shard] + 1 : 1;
+}
+
+// REQUIRES: the lock is held.
+std::optional<std::uint16_t> Producer::Core::shard_by_map(const Message& message) const {
   for (const std::string* text : {&message.group(), &message.key(), &message.dedup_id()}) {
     if (!text->empty()) return slots_.shard_of(wire::slot_of(*text));
   }
@@ -99,42 +116,69 @@ std::optional<std::uint16_t> Producer::Core::shard_of(const Message& message) co
   return std::nullopt;
 }
 
-base::Status Producer::Core::add(const Message& message, bool may_wait, Waiter waiter) {
+base::Status Producer::Core::check_body(std::size_t bytes) const {
+  if (bytes <= message_bytes_max_) return {};
+  return base::invalid_argument("MessageTooLarge: the body has " + std::to_string(bytes) +
+                                " bytes, the queue takes " + std::to_string(message_bytes_max_));
+}
+
+base::Status Producer::Core::add(const Message& message, AddOptions options, Waiter waiter) {
+  RETURN_IF_ERROR(check_body(message.body().size()));
+  const bool bare = message.key().empty() && message.group().empty() &&
+                    message.dedup_id().empty() && message.headers().empty() &&
+                    !message.priority() && !message.deliver_at() && !message.expires_at();
   thread_local std::vector<std::byte> entry;
   entry.clear();
-  if (message.body().size() > message_bytes_max_) {
-    return base::invalid_argument("MessageTooLarge: the body has " +
-                                  std::to_string(message.body().size()) +
-                                  " bytes, the queue takes " + std::to_string(message_bytes_max_));
-  }
-  RETURN_IF_ERROR(base::append_entry(api::to_internal(message), entry));
+  if (!bare) RETURN_IF_ERROR(base::append_entry(api::to_internal(message), entry));
   std::unique_lock lock(mutex_);
-  return add_entry(lock, shard_of(message), entry, {}, may_wait, std::move(waiter));
+  return add_entry(lock, {shard_by_map(message), entry, message.body(), options},
+                   std::move(waiter));
 }
 
 base::Status Producer::Core::add(std::string_view body, const std::shared_ptr<Tally>& tally) {
-  if (body.size() > message_bytes_max_) {
-    return base::invalid_argument("MessageTooLarge: the body has " + std::to_string(body.size()) +
-                                  " bytes, the queue takes " + std::to_string(message_bytes_max_));
-  }
+  RETURN_IF_ERROR(check_body(body.size()));
   std::optional<std::uint16_t> shard;
   if (!options_.name.empty()) shard = home_;
   std::unique_lock lock(mutex_);
-  return add_entry(lock, shard, {}, body, true, {0, 1, nullptr, tally});
+  return add_entry(lock, {shard, {}, body, {}}, {0, 1, nullptr, tally});
 }
 
-// The entry is `attributed`, or without one that of a bare `body`.
-base::Status Producer::Core::add_entry(std::unique_lock<std::mutex>& lock,
-                                       std::optional<std::uint16_t> shard,
-                                       base::ByteView attributed, std::string_view body,
-                                       bool may_wait, Waiter waiter) {
+base::Result<Producer::Core::Turn> Producer::Core::check_number(const Entry& entry) const {
+  const std::uint64_t number = entry.options.number;
+  if (number == 0) return Turn::kNow;
+  if (options_.name.empty()) {
+    return base::failed_precondition("only a producer with a name has numbers of its own");
+  }
+  const std::uint64_t last = taken_sequences_[*entry.shard];
+  if (number == last + 1) return Turn::kNow;
+  if (number <= last_sequences_[*entry.shard]) return Turn::kStoredBefore;
+  if (number <= last) {
+    return base::Error(base::ErrorCode::kAlreadyExists,
+                       "message " + std::to_string(number) + " was sent by this producer before");
+  }
+  return base::invalid_argument("ProducerGap: message " + std::to_string(number) +
+                                " does not follow " + std::to_string(last) + " in shard " +
+                                std::to_string(*entry.shard));
+}
+
+base::Status Producer::Core::add_entry(std::unique_lock<std::mutex>& lock, const Entry& entry,
+                                       Waiter waiter) {
+  const std::string_view body = entry.body;
+  const base::ByteView attributed = entry.attributed;
   const std::size_t bytes =
       attributed.empty() ? base::kEntryHeaderBytes + body.size() : attributed.size();
   if (bytes > entry_bytes_max_) {
     return base::invalid_argument("MessageTooLarge: a message with its attributes has at most " +
                                   std::to_string(entry_bytes_max_) + " bytes");
   }
-  RETURN_IF_ERROR(wait_for_room(lock, bytes, may_wait));
+  RETURN_IF_ERROR(wait_for_room(lock, bytes, entry.options.may_wait));
+  ASSIGN_OR_RETURN(const Turn turn, check_number(entry));
+  if (turn == Turn::kStoredBefore) {
+    lock.unlock();
+    if (waiter.callback) waiter.callback(Receipt{*entry.shard, 0, true});
+    return {};
+  }
+  const std::optional<std::uint16_t>& shard = entry.shard;
   std::uint16_t index = shard.value_or(round_robin_);
   // The shard that is next in turn may be full as well: messages with keys go there, too.
   while (open_[index].frame != nullptr && (open_[index].bytes() + bytes > options_.batch_bytes ||
@@ -149,6 +193,7 @@ base::Status Producer::Core::add_entry(std::unique_lock<std::mutex>& lock,
                                                            std::max(bytes, options_.batch_bytes));
     batch.frame->resize(wire::kPublishPrefixBytes);
     batch.shard = index;
+    batch.map_version = slots_.version();
     batch.tag = ++last_tag_;
     unfinished_.insert(batch.tag);
     client_->loop().wake();  // its linger begins
@@ -171,6 +216,7 @@ base::Status Producer::Core::add_entry(std::unique_lock<std::mutex>& lock,
     batch.waiters.push_back(std::move(waiter));
   }
   ++batch.count;
+  if (index < taken_sequences_.size()) ++taken_sequences_[index];
   ++stats_.messages_pending;
   stats_.bytes_pending += bytes;
   return {};
@@ -199,7 +245,7 @@ void Producer::Core::seal(std::uint16_t shard) {
   if (open_[shard].frame == nullptr) return;
   sealed_.push_back(std::exchange(open_[shard], {}));
   if (shard == round_robin_) {
-    round_robin_ = static_cast<std::uint16_t>((round_robin_ + 1) % open_.size());
+    round_robin_ = static_cast<std::uint16_t>((round_robin_ + 1) % slots_.shards());
   }
 }
 
@@ -262,6 +308,7 @@ ProducerStats Producer::Core::stats() const {
 
 std::optional<base::MonoTime> Producer::Core::turn(base::MonoTime now) {
   if (publisher_ == nullptr) return std::nullopt;
+  follow_map();
   std::deque<Batch> sealed;
   std::optional<base::MonoTime> wake;
   {
@@ -281,64 +328,100 @@ std::optional<base::MonoTime> Producer::Core::turn(base::MonoTime now) {
   }
   for (Batch& batch : sealed) {
     const std::uint64_t tag = batch.tag;
-    const base::ShardIndex shard(batch.shard);
     batch.bytes_left = batch.bytes();
-    const auto placed = in_flight_.emplace(tag, std::move(batch)).first;
-    publisher_->publish_frame(shard, std::move(placed->second.frame), placed->second.count, tag);
+    Batch& placed = in_flight_.emplace(tag, std::move(batch)).first->second;
+    publisher_->publish_frame({base::ShardIndex(placed.shard), placed.map_version,
+                               std::move(placed.frame), placed.count, tag});
   }
   const base::Status failure = publisher_->failure();
   if (!failure.has_value()) end(api::to_public(failure.error()));
   return wake;
 }
 
+// What was made by the old map is sealed before anything is made by the new one, so that the
+// publisher has the messages of a key in their order.
+void Producer::Core::follow_map() {
+  const wire::SlotTable& now = publisher_->slots();
+  const std::lock_guard lock(mutex_);
+  if (now.version() == slots_.version()) return;
+  seal_all();
+  slots_ = now;
+  round_robin_ = static_cast<std::uint16_t>(round_robin_ % slots_.shards());
+  if (open_.size() < slots_.shards()) open_.resize(slots_.shards());
+}
+
 void Producer::Core::on_outcome(const client::BatchOutcome& outcome) {
   const auto found = in_flight_.find(outcome.tag);
   CHECK(found != in_flight_.end());
+  Batch& batch = found->second;
   std::optional<Error> error;
   if (!outcome.stored()) error = api::to_public(client::to_error(outcome.code, outcome.message));
-  finish(found->second, outcome.count, &outcome, error);
-  if (found->second.done < found->second.count) return;  // it was cut: its rest will follow
+  const bool in_turn = outcome.places.empty() && outcome.place == batch.done && batch.told.empty();
+  if (!in_turn && batch.told.empty()) {
+    batch.told.resize(batch.count);
+    std::fill_n(batch.told.begin(), batch.done, true);
+  }
+  account(batch, outcome.count, outcome.bytes, !error);
+  const auto receipt = [&outcome](std::uint32_t index) {
+    const std::uint64_t first = outcome.first.value();
+    return Receipt{outcome.shard.value(), first == 0 ? 0 : first + index, outcome.duplicate};
+  };
+  if (in_turn) {
+    tell(batch, outcome.place, outcome.count, {error, receipt(0)});
+  } else {
+    for (std::uint32_t i = 0; i < outcome.count; ++i) {
+      const std::uint32_t at = outcome.places.empty() ? outcome.place + i : outcome.places[i];
+      batch.told[at] = true;
+      tell(batch, at, 1, {error, receipt(i)});
+    }
+  }
+  progress_.notify_all();
+  if (batch.done < batch.count) return;  // it was cut: its rest will follow
   in_flight_.erase(found);
 }
 
-void Producer::Core::finish(Batch& batch, std::uint32_t count, const client::BatchOutcome* outcome,
-                            const std::optional<Error>& error) {
-  const std::uint32_t begin = batch.done;
+void Producer::Core::account(Batch& batch, std::uint32_t count, std::uint64_t bytes, bool stored) {
   batch.done += count;
   {
     const std::lock_guard lock(mutex_);
-    (error ? stats_.messages_refused : stats_.messages_stored) += count;
+    (stored ? stats_.messages_stored : stats_.messages_refused) += count;
     stats_.messages_pending -= count;
-    const std::uint64_t bytes = outcome == nullptr ? batch.bytes_left : outcome->bytes;
     stats_.bytes_pending -= bytes;
     batch.bytes_left -= bytes;
     if (batch.done == batch.count) unfinished_.erase(batch.tag);
   }
   room_.notify_all();
-  while (batch.next_waiter < batch.waiters.size()) {
-    Waiter& waiter = batch.waiters[batch.next_waiter];
-    if (waiter.at >= batch.done) break;
-    if (waiter.callback) {
-      if (error) {
-        waiter.callback(*error);
-      } else {
-        Receipt receipt;
-        receipt.shard = outcome->shard.value();
-        receipt.duplicate = outcome->duplicate;
-        if (outcome->first.value() != 0) {
-          receipt.sequence = outcome->first.value() + (waiter.at - begin);
-        }
-        waiter.callback(receipt);
-      }
+}
+
+void Producer::Core::tell(Batch& batch, std::uint32_t at, std::uint32_t count,
+                          const Outcome& outcome) {
+  const auto ends_after = [](std::uint32_t place, const Waiter& waiter) {
+    return place < waiter.at + waiter.count;
+  };
+  auto waiter = std::upper_bound(batch.waiters.begin(), batch.waiters.end(), at, ends_after);
+  for (; waiter != batch.waiters.end() && waiter->at < at + count; ++waiter) {
+    const std::uint32_t begin = std::max(waiter->at, at);
+    const std::uint32_t end = std::min(waiter->at + waiter->count, at + count);
+    if (waiter->tally != nullptr) waiter->tally->add(end - begin, !outcome.error, outcome.error);
+    if (!waiter->callback) continue;
+    if (outcome.error) {
+      waiter->callback(*outcome.error);
+    } else {
+      Receipt receipt = outcome.first;
+      if (receipt.sequence != 0) receipt.sequence += begin - at;
+      waiter->callback(receipt);
     }
-    const std::uint32_t told = std::min(waiter.at + waiter.count, batch.done) - waiter.at;
-    if (waiter.tally != nullptr) waiter.tally->add(told, !error, error);
-    waiter.at += told;
-    waiter.count -= told;
-    if (waiter.count > 0) break;
-    ++batch.next_waiter;
+    waiter->callback = nullptr;  // what it holds may be large
   }
-  progress_.notify_all();
+}
+
+void Producer::Core::finish_rest(Batch& batch, const std::optional<Error>& error) {
+  const std::uint32_t begin = batch.done;
+  account(batch, batch.count - batch.done, batch.bytes_left, !error);
+  if (batch.told.empty()) return tell(batch, begin, batch.count - begin, {error, {}});
+  for (std::uint32_t at = 0; at < batch.count; ++at) {
+    if (!batch.told[at]) tell(batch, at, 1, {error, {}});
+  }
 }
 
 void Producer::Core::on_dead(const base::Error& error) { end(api::to_public(error)); }
@@ -354,7 +437,8 @@ void Producer::Core::end(const Error& error) {
   }
   for (auto& [tag, batch] : in_flight_) rest.push_back(std::move(batch));
   in_flight_.clear();
-  for (Batch& batch : rest) finish(batch, batch.count - batch.done, nullptr, error);
+  for (Batch& batch : rest) finish_rest(batch, error);
+  progress_.notify_all();
 }
 
 }  // namespace sluice

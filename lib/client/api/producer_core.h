@@ -26,7 +26,8 @@ namespace sluice {
 // whole frames to move. A batch goes: open (one a shard) -> sealed -> in flight -> finished.
 //
 // Threads: what stands under "the loop's thread" is for that one; the rest for any.
-class Producer::Core final : public api::Attendant, public std::enable_shared_from_this<Core> {
+class SLUICE_HIDDEN Producer::Core final : public api::Attendant,
+                                           public std::enable_shared_from_this<Core> {
  public:
   static base::Result<std::shared_ptr<Core>> open(std::shared_ptr<Client::Core> client,
                                                   ProducerOptions options);
@@ -53,11 +54,16 @@ class Producer::Core final : public api::Attendant, public std::enable_shared_fr
     SendCallback callback;
     std::shared_ptr<Tally> tally;
   };
+  struct AddOptions {
+    bool may_wait = true;  // for room, if the options of the producer want that
+    // The caller's own number of the message; 0 = the next one.
+    std::uint64_t number = 0;
+  };
 
-  // Takes the message, or says why not. `may_wait`: for room, if the options want that.
-  base::Status add(const Message& message, bool may_wait, Waiter waiter);
+  // Takes the message, or says why not.
+  base::Status add(const Message& message, AddOptions options, Waiter waiter);
   base::Status add(const Message& message, const std::shared_ptr<Tally>& tally) {
-    return add(message, true, {0, 1, nullptr, tally});
+    return add(message, {}, {0, 1, nullptr, tally});
   }
   base::Status add(std::string_view body, const std::shared_ptr<Tally>& tally);
   // One outcome for all.
@@ -80,12 +86,13 @@ class Producer::Core final : public api::Attendant, public std::enable_shared_fr
     (void)status;  // what has no answer was told so
   }
 
-  std::uint16_t shards() const { return slots_.shards(); }
+  std::uint16_t shards() const;
   std::optional<std::uint16_t> shard_of(const Message& message) const;
   std::uint16_t home_shard() const { return home_; }
   std::uint64_t last_sequence(std::uint16_t shard) const {
     return shard < last_sequences_.size() ? last_sequences_[shard] : 0;
   }
+  std::uint64_t next_sequence(std::uint16_t shard) const;
   ProducerStats stats() const;
 
   // --- The loop's thread.
@@ -98,41 +105,59 @@ class Producer::Core final : public api::Attendant, public std::enable_shared_fr
     std::uint32_t count = 0;
     std::vector<Waiter> waiters;  // in the order of `at`; messages without one stand between
     std::uint16_t shard = 0;
+    std::uint32_t map_version = 0;
     std::uint64_t tag = 0;
     base::MonoTime opened_at;  // 0 = the loop has not seen it yet
-    // In flight: how far its outcomes are.
+    // In flight: how many have an outcome. The first so many, or, once a part of it was routed to
+    // another shard, those that `told` says.
     std::uint32_t done = 0;
-    std::size_t next_waiter = 0;
-
+    std::vector<bool> told;
     std::uint64_t bytes_left = 0;  // of what has no outcome
 
     std::size_t bytes() const;
   };
+  // Of messages that stand in a row in their batch.
+  struct Outcome {
+    const std::optional<Error>& error;
+    Receipt first;  // of the first one, where there is no error
+  };
+  struct Entry {
+    std::optional<std::uint16_t> shard;
+    base::ByteView attributed;  // whole; empty = that of a bare `body`
+    std::string_view body;
+    AddOptions options;
+  };
 
   base::Status open_publisher();
+  base::Status check_body(std::size_t bytes) const;
   void shut();
-  base::Status add_entry(std::unique_lock<std::mutex>& lock, std::optional<std::uint16_t> shard,
-                         base::ByteView attributed, std::string_view body, bool may_wait,
-                         Waiter waiter);
+  std::optional<std::uint16_t> shard_by_map(const Message& message) const;
+  base::Status add_entry(std::unique_lock<std::mutex>& lock, const Entry& entry, Waiter waiter);
   base::Status wait_for_room(std::unique_lock<std::mutex>& lock, std::size_t bytes, bool may_wait);
+  // Whether a message with that number of the caller's is to be sent now.
+  enum class Turn { kNow, kStoredBefore };
+  base::Result<Turn> check_number(const Entry& entry) const;
   void seal(std::uint16_t shard);
   void seal_all();
   void on_outcome(const client::BatchOutcome& outcome);
-  void finish(Batch& batch, std::uint32_t count, const client::BatchOutcome* outcome,
-              const std::optional<Error>& error);
+  // `count` messages with so many bytes have an outcome.
+  void account(Batch& batch, std::uint32_t count, std::uint64_t bytes, bool stored);
+  static void tell(Batch& batch, std::uint32_t at, std::uint32_t count, const Outcome& outcome);
+  void finish_rest(Batch& batch, const std::optional<Error>& error);
+  void follow_map();
   // Ends the producer: everything that has no outcome gets this one.
   void end(const Error& error);
 
   const std::shared_ptr<Client::Core> client_;
   ProducerOptions options_;
   // Set while opening, constant afterwards.
-  wire::SlotTable slots_;
   std::uint32_t message_bytes_max_ = 0;
   std::size_t entry_bytes_max_ = 0;
   std::uint16_t home_ = 0;
   std::vector<std::uint64_t> last_sequences_;
 
   mutable std::mutex mutex_;
+  wire::SlotTable slots_;
   std::condition_variable room_;      // bytes_pending fell
   std::condition_variable progress_;  // a batch is finished
   std::vector<Batch> open_;           // by shard
@@ -140,6 +165,7 @@ class Producer::Core final : public api::Attendant, public std::enable_shared_fr
   std::deque<Batch> sealed_;
   std::set<std::uint64_t> unfinished_;  // tags
   std::uint64_t last_tag_ = 0;
+  std::vector<std::uint64_t> taken_sequences_;  // by shard: of the last message that was taken
   ProducerStats stats_;
   std::optional<Error> ended_;
 

@@ -30,14 +30,33 @@ std::future<Result<Receipt>> Producer::send(const Message& message) {
 void Producer::send(const Message& message, const SendCallback& callback) {
   Core::Waiter waiter;
   waiter.callback = callback;
-  const base::Status status = core_->add(message, true, std::move(waiter));
+  const base::Status status = core_->add(message, {}, std::move(waiter));
+  if (!status.has_value() && callback) callback(api::to_public(status.error()));
+}
+
+std::future<Result<Receipt>> Producer::send_numbered(std::uint64_t number, const Message& message) {
+  const auto promise = std::make_shared<std::promise<Result<Receipt>>>();
+  std::future<Result<Receipt>> future = promise->get_future();
+  send_numbered(number, message,
+                [promise](const Result<Receipt>& result) { promise->set_value(result); });
+  return future;
+}
+
+void Producer::send_numbered(std::uint64_t number, const Message& message,
+                             const SendCallback& callback) {
+  base::Status status = base::invalid_argument("a producer's messages are numbered from 1");
+  if (number > 0) {
+    Core::Waiter waiter;
+    waiter.callback = callback;
+    status = core_->add(message, {.number = number}, std::move(waiter));
+  }
   if (!status.has_value() && callback) callback(api::to_public(status.error()));
 }
 
 Status Producer::try_send(const Message& message, SendCallback callback) {
   Core::Waiter waiter;
   waiter.callback = std::move(callback);
-  return api::to_public(core_->add(message, false, std::move(waiter)));
+  return api::to_public(core_->add(message, {.may_wait = false}, std::move(waiter)));
 }
 
 std::future<BatchReceipt> Producer::send_batch(std::span<const Message> messages) {
@@ -63,6 +82,10 @@ std::uint16_t Producer::home_shard() const { return core_->home_shard(); }
 std::uint64_t Producer::last_sequence(std::uint16_t shard) const {
   return core_->last_sequence(shard);
 }
+std::uint64_t Producer::next_sequence(std::uint16_t shard) const {
+  return core_->next_sequence(shard);
+}
+std::uint64_t Producer::next_sequence() const { return core_->next_sequence(core_->home_shard()); }
 std::uint64_t Producer::last_sequence() const { return core_->last_sequence(core_->home_shard()); }
 ProducerStats Producer::stats() const { return core_->stats(); }
 

@@ -42,6 +42,17 @@ TEST_F(ClientApiTest, NobodyAnswers) {
   EXPECT_EQ(client.error().code(), ErrorCode::kDeadlineExceeded);
 }
 
+TEST_F(ClientApiTest, TheNextEndpointIsTriedWhereNobodyAnswers) {
+  start();
+  ClientOptions options;
+  options.endpoint = "tcp://127.0.0.1:1, " + broker_->endpoint();
+  options.backoff_max = milliseconds(200);
+  Result<Client> client = Client::connect(options);
+  ASSERT_TRUE(client.has_value()) << client.error().to_string();
+  Producer producer = open_producer(*client);
+  EXPECT_TRUE(producer.send(Message("m")).get().has_value());
+}
+
 TEST_F(ClientApiTest, ThereIsNoSuchQueue) {
   Client client = connect();
   const Result<Producer> producer = client.producer({.queue = "nowhere"});
@@ -301,6 +312,32 @@ TEST_F(ClientApiTest, LeasesAreExtendedWhileAHandlerRuns) {
   EXPECT_EQ(consumer.stats().messages_stale, 0U);
 }
 
+TEST_F(ClientApiTest, ASubscriptionMovesToAnotherPlace) {
+  broker::SubscriptionConfig audit;
+  audit.name = "audit";
+  options_.queues[0].subscriptions.push_back(audit);  // keeps what the other settles
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, 10);
+  Consumer consumer = open_consumer(client);
+  EXPECT_EQ(take(consumer, 10).size(), 10U);
+  Admin admin = client.admin();
+  SeekOptions seek{.queue = "orders", .to = SeekOptions::To::kSequence, .sequence = 8};
+  const Result<std::vector<std::uint64_t>> back = admin.seek(seek);
+  ASSERT_TRUE(back.has_value()) << back.error().to_string();
+  EXPECT_EQ(*back, std::vector<std::uint64_t>({8}));
+  EXPECT_EQ(take(consumer, 3), std::vector<std::string>({"7", "8", "9"}));
+  seek.to = SeekOptions::To::kFirst;
+  ASSERT_TRUE(admin.seek(seek).has_value());
+  EXPECT_EQ(take(consumer, 10).size(), 10U);
+  seek.subscription = "audit";
+  seek.to = SeekOptions::To::kTime;
+  seek.time = std::chrono::system_clock::now() + std::chrono::hours(1);
+  EXPECT_EQ(admin.seek(seek)->front(), 11U);
+  seek.subscription = "nobody";
+  EXPECT_EQ(admin.seek(seek).error().code(), ErrorCode::kNotFound);
+}
+
 TEST_F(ClientApiTest, EverythingGoesOnAfterTheBrokerRestarts) {
   std::atomic<int> warnings{0};
   Client client = connect([&](LogLevel level, std::string_view /*text*/) {
@@ -363,6 +400,39 @@ TEST_F(ClientApiTest, ANamedProducerEndsWithTheFirstRefusal) {
   EXPECT_EQ(sent[5].get().error().code(), ErrorCode::kResourceExhausted);
   EXPECT_FALSE(producer.send(Message("m")).get().has_value());
   EXPECT_EQ(open_producer(client, {.name = "counter"}).last_sequence(), 5U);
+}
+
+TEST_F(ClientApiTest, ANamedProducerTakesNumbersOfTheCallers) {
+  Client client = connect();
+  {
+    Producer first = open_producer(client, {.name = "counter"});
+    EXPECT_EQ(first.next_sequence(), 1U);
+    for (std::uint64_t number = 1; number <= 3; ++number) {
+      const Result<Receipt> receipt = first.send_numbered(number, Message("m")).get();
+      ASSERT_TRUE(receipt.has_value());
+      EXPECT_FALSE(receipt->duplicate);
+    }
+    EXPECT_EQ(first.send_numbered(3, Message("m")).get().error().code(), ErrorCode::kAlreadyExists);
+    const Result<Receipt> gap = first.send_numbered(5, Message("m")).get();
+    ASSERT_FALSE(gap.has_value());
+    EXPECT_EQ(gap.error().code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(gap.error().message(), HasSubstr("ProducerGap"));
+    EXPECT_FALSE(first.send_numbered(0, Message("m")).get().has_value());
+    EXPECT_TRUE(first.send(Message("m")).get().has_value());  // both ways count
+    EXPECT_EQ(first.next_sequence(), 5U);
+  }
+  // Another process that begins at the beginning stores nothing twice.
+  Producer second = open_producer(client, {.name = "counter"});
+  EXPECT_EQ(second.last_sequence(), 4U);
+  for (std::uint64_t number = 1; number <= 6; ++number) {
+    const Result<Receipt> receipt = second.send_numbered(number, Message("m")).get();
+    ASSERT_TRUE(receipt.has_value());
+    EXPECT_EQ(receipt->duplicate, number <= 4);
+    EXPECT_EQ(receipt->sequence, number <= 4 ? 0 : number);
+  }
+  Producer unnamed = open_producer(client);
+  EXPECT_EQ(unnamed.send_numbered(1, Message("m")).get().error().code(),
+            ErrorCode::kFailedPrecondition);
 }
 
 TEST_F(ClientApiTest, HandlesMayGoInAnyOrderAndInCallbacks) {

@@ -189,6 +189,24 @@ TEST_F(SettleApiTest, AFlushDoesNotWaitForWhatOthersSettleMeanwhile) {
   busy.join();
 }
 
+TEST_F(SettleApiTest, DeadLettersAreConsumedLikeAQueue) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, 2);
+  Consumer consumer = open_consumer(client);
+  for (const Delivery& delivery : fetch(consumer, 2)) {
+    EXPECT_TRUE(consumer.settle_confirmed(delivery, Settlement::reject("no")).get().has_value());
+  }
+  Consumer letters = open_consumer(client, {.queue = "orders/dlq"});
+  const DeliveryBatch dead = fetch(letters, 2);
+  EXPECT_EQ(dead[0].body(), "0");
+  EXPECT_TRUE(letters.ack_confirmed(dead).get().has_value());
+  Admin admin = client.admin();
+  const Result<PeekPage> left = admin.peek({.queue = "orders", .dead_letters = true});
+  ASSERT_TRUE(left.has_value());
+  EXPECT_TRUE(left->messages.empty());
+}
+
 TEST_F(SettleApiTest, AtMostOnceSettlesBeforeItHandsOut) {
   constexpr int kMessages = 3'000;
   Client client = connect();

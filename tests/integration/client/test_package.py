@@ -1,6 +1,7 @@
 """The installed client library, as an application's developer meets it: a package that is found,
 and examples that are built with it and run against a real broker."""
 
+import json
 import os
 import pathlib
 import re
@@ -31,7 +32,9 @@ def run(*arguments, **options):
     return done.stdout
 
 
-class PackageTest(unittest.TestCase):
+class Package:
+    """What holds for the static library and for the shared one."""
+
     maxDiff = None
 
     @classmethod
@@ -39,7 +42,7 @@ class PackageTest(unittest.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-package-"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         cls.prefix = cls.folder / "prefix"
-        run("cmake", "--install", BUILD, "--prefix", cls.prefix)
+        cls.install()
         cls.programs = cls.folder / "examples"
         run("cmake", "-S", SOURCE / "examples" / "cpp", "-B", cls.programs,
             f"-DCMAKE_PREFIX_PATH={cls.prefix}", f"-DCMAKE_CXX_COMPILER={CXX}",
@@ -67,17 +70,6 @@ class PackageTest(unittest.TestCase):
         arguments[arguments.index("--port") + 1] = port
         self.broker.start()
 
-    def test_examples_are_short(self):
-        for example in (SOURCE / "examples" / "cpp").glob("*.cc"):
-            lines = len(example.read_text(encoding="utf-8").splitlines())
-            self.assertLessEqual(lines, 40, example.name)
-
-    def test_headers_show_nothing_of_ours(self):
-        for header in (self.prefix / "include" / "sluice").glob("*.h"):
-            for include in re.findall(r'#include\s+["<]([^">]+)[">]',
-                                      header.read_text(encoding="utf-8")):
-                self.assertRegex(include, r"^(sluice/\w+\.h|[a-z_]+)$", header.name)
-
     def test_producer_and_worker(self):
         self.assertIn("stored 200 orders", self.example("producer", 200))
         self.assertIn("packed 200 orders", self.example("worker", 200))
@@ -92,7 +84,52 @@ class PackageTest(unittest.TestCase):
         flags = run("pkg-config", "--cflags", "--libs", "sluice-client", env=environment).split()
         program = self.folder / "with-pkg-config"
         run(CXX, "-std=c++20", SOURCE / "examples" / "cpp" / "producer.cc", *flags, "-o", program)
-        self.assertIn("stored 10 orders", run(program, self.endpoint))
+        environment["LD_LIBRARY_PATH"] = str(found.parent.parent)
+        self.assertIn("stored 10 orders", run(program, self.endpoint, env=environment))
+
+
+class PackageTest(Package, unittest.TestCase):
+    @classmethod
+    def install(cls):
+        run("cmake", "--install", BUILD, "--prefix", cls.prefix)
+
+    def test_examples_are_short(self):
+        for example in (SOURCE / "examples" / "cpp").glob("*.cc"):
+            lines = len(example.read_text(encoding="utf-8").splitlines())
+            self.assertLessEqual(lines, 40, example.name)
+
+    def test_headers_show_nothing_of_ours(self):
+        for header in (self.prefix / "include" / "sluice").glob("*.h"):
+            for include in re.findall(r'#include\s+["<]([^">]+)[">]',
+                                      header.read_text(encoding="utf-8")):
+                self.assertRegex(include, r"^(sluice/\w+\.h|[a-z_]+)$", header.name)
+
+    def test_sigterm_ends_a_worker_in_order(self):
+        """As when a pod is stopped: what is not packed is there for the next one, uncounted."""
+        self.example("producer", 100_000)
+        worker = subprocess.Popen([str(self.programs / "worker"), self.endpoint],
+                                  stdout=subprocess.PIPE, text=True)
+        harness.wait_until(lambda: self.counts()["settled"] > 0, "the worker packs")
+        worker.terminate()
+        output, _ = worker.communicate(timeout=SECONDS_MAX)
+        self.assertEqual(worker.returncode, 0)
+        packed = int(re.search(r"packed (\d+) orders", output).group(1))
+        left = self.counts()
+        self.assertEqual(left["ready"], 100_000 - packed)
+        self.assertEqual(left["inFlight"], 0)
+        rest = subprocess.run([harness.program(), "sub", "orders", "--max", str(100_000 - packed),
+                               "--json"], text=True, capture_output=True, timeout=SECONDS_MAX,
+                              check=True, env={**os.environ, "SLUICE_ENDPOINT": self.endpoint})
+        for line in rest.stdout.splitlines():
+            message = json.loads(line)
+            self.assertEqual((message["attempt"], message["stalls"]), (1, 0), line)
+
+    def counts(self):
+        done = subprocess.run([harness.program(), "stat", "orders", "--json"], text=True,
+                              capture_output=True, timeout=SECONDS_MAX, check=True,
+                              env={**os.environ, "SLUICE_ENDPOINT": self.endpoint})
+        messages = json.loads(done.stdout)["subscriptions"][0]["messages"]
+        return {"settled": 100_000 - messages["ready"] - messages["inFlight"], **messages}
 
     def test_named_producer_goes_on_after_every_kill(self):
         """Broker and producer are killed in turns; each number is there once, in order."""
@@ -114,6 +151,39 @@ class PackageTest(unittest.TestCase):
                               env={**os.environ, "SLUICE_ENDPOINT": self.endpoint})
         numbers = [int(line) for line in done.stdout.split()]
         self.assertEqual(numbers, list(range(1, last + 1)))
+
+
+class SharedPackageTest(Package, unittest.TestCase):
+    """The same from a build with BUILD_SHARED_LIBS=ON, which makes the client library only."""
+
+    @classmethod
+    def install(cls):
+        build = cls.folder / "build"
+        run("cmake", "-S", SOURCE, "-B", build, "-DBUILD_SHARED_LIBS=ON", "-DSLUICE_TESTS=OFF",
+            "-DSLUICE_BENCH=OFF", "-DCMAKE_UNITY_BUILD=ON", f"-DCMAKE_CXX_COMPILER={CXX}",
+            "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
+        run("cmake", "--build", build, "-j", "2", "--target", "sluice_client_library")
+        run("cmake", "--install", build, "--prefix", cls.prefix, "--component", "client")
+
+    def library(self):
+        (found,) = self.prefix.rglob("libsluice-client.so")
+        return found
+
+    def test_is_shared_and_versioned(self):
+        self.assertEqual(list(self.prefix.rglob("*.a")), [])
+        header = run("readelf", "--dynamic", self.library())
+        self.assertRegex(header, r"SONAME.*\[libsluice-client\.so\.\d+\.\d+\]")
+        self.assertIn("libsluice-client.so.", run("readelf", "--dynamic",
+                                                  self.programs / "worker"))
+
+    def test_shows_its_interface_only(self):
+        names = run("nm", "--dynamic", "--defined-only", "--demangle", "--format=posix",
+                    self.library()).splitlines()
+        ours = (r"^sluice::((Admin|Client|Consumer|Credentials|Delivery|Producer)::(?!Core)|"
+                r"to_string)")
+        self.assertTrue(any("sluice::Producer::send(" in name for name in names))
+        for name in names:
+            self.assertRegex(name, ours)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include "base/message.h"
 #include "client/admin.h"
+#include "client/zmq_transport.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_transport.h"
 
@@ -54,6 +55,29 @@ TEST_F(ConnectionTest, SaysThatNobodyAnswers) {
   ASSERT_THAT(status, HasCode(ErrorCode::kDeadlineExceeded));
   EXPECT_NE(status.error().message().find("nobody answers there"), std::string::npos)
       << status.error().message();
+}
+
+TEST_F(ConnectionTest, TriesTheEndpointsInTurnAndStaysWithTheOneThatAnswers) {
+  auto transport = std::make_unique<FakeTransport>(broker_);
+  transport_ = transport.get();
+  transport_->nobody_at_first = 2;
+  base::Result<std::unique_ptr<Connection>> opened = Connection::open({}, std::move(transport));
+  ASSERT_THAT(opened, IsOk());
+  connection_ = std::move(*opened);
+  EXPECT_EQ(transport_->turns, std::vector<std::size_t>({0, 1, 2}));
+  transport_->cut();
+  ASSERT_THAT(
+      connection_->poll_until([&] { return connection_->reconnects() == 1; }, Millis(5'000)),
+      IsOk());
+  EXPECT_EQ(transport_->turns.back(), 2U);
+}
+
+TEST(Endpoints, AreSplitAtCommas) {
+  using List = std::vector<std::string>;
+  EXPECT_EQ(split_endpoints("tcp://a:1"), List({"tcp://a:1"}));
+  EXPECT_EQ(split_endpoints("tcp://a:1, tcp://b:2 ,ipc://c"),
+            List({"tcp://a:1", "tcp://b:2", "ipc://c"}));
+  EXPECT_EQ(split_endpoints(" , "), List());
 }
 
 TEST_F(ConnectionTest, WaitsForABrokerThatRecovers) {

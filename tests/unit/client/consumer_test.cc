@@ -437,5 +437,33 @@ TEST_F(ConsumerTest, AnEndedAttachmentAnswersEverySettle) {
   EXPECT_THAT(*told, HasCode(ErrorCode::kNotFound));
 }
 
+// --- Shard maps that change.
+
+TEST_F(ConsumerTest, AttachesToTheShardsOfTheNewMap) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.shards = 3;
+  broker_.map_version = 2;
+  broker_.close_attachments(Code::kStaleShardMap);
+  ASSERT_THAT(connection_->poll_until([&] { return broker_.attachments() == 3; }, Millis(5'000)),
+              IsOk());
+  for (std::uint16_t shard = 0; shard < 3; ++shard) broker_.deliver({"a"}, shard);
+  for (int i = 0; i < 3; ++i) consumer_->ack(fetch());
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+  EXPECT_EQ(consumer_->stats().messages_settled, 3U);
+}
+
+TEST_F(ConsumerTest, FindsTheNewMapWhenItComesBack) {
+  broker_.shards = 3;
+  ASSERT_THAT(open(), IsOk());
+  broker_.shards = 1;
+  broker_.map_version = 2;
+  reconnect();
+  ASSERT_THAT(connection_->poll_until([&] { return broker_.attachments() == 1; }, Millis(5'000)),
+              IsOk());
+  broker_.deliver({"a"}, 0);
+  consumer_->ack(fetch());
+  ASSERT_THAT(consumer_->flush_settles(Millis(1'000)), IsOk());
+}
+
 }  // namespace
 }  // namespace sluice::client

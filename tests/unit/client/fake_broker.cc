@@ -112,13 +112,23 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Resolve& resolv
   }
   resolved.queue.bytes[0] = 7;
   resolved.message_bytes_max = message_bytes_max;
-  resolved.map = wire::even_shard_map(shards, 1);
+  resolved.map = wire::even_shard_map(shards, map_version);
   resolved.subscriptions = {"default"};
   answer(header, resolved);
 }
 
 void FakeBroker::on(const wire::FrameHeader& header, const wire::OpenPublisher& open) {
   wire::PublisherOpened opened;
+  forget_producers();
+  if (open.map_version != map_version) {
+    opened.code = static_cast<std::uint16_t>(wire::Code::kStaleShardMap);
+    answer(header, opened);
+    return answer(header, wire::even_shard_map(shards, map_version));
+  }
+  if (open.producer_epoch != 0 && !producer_epochs_.contains(open.producer)) {
+    opened.code = static_cast<std::uint16_t>(wire::Code::kUnknownProducer);
+    return answer(header, opened);
+  }
   std::uint32_t& epoch = producer_epochs_[open.producer];
   if (open.producer_epoch == 0) ++epoch;
   if (open.producer_epoch != 0 && open.producer_epoch != epoch) {
@@ -137,6 +147,7 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::OpenPublisher& 
 
 void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publish) {
   ++publishes;
+  forget_producers();
   PublishStep step;
   if (!publish_script.empty()) {
     step = publish_script.front();
@@ -152,6 +163,13 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publis
     return answer(header, published);
   }
   Publisher& publisher = found->second;
+  const bool stale = publish.map_version != map_version;
+  if (stale || !producer_epochs_.contains(publisher.producer)) {
+    published.code = static_cast<std::uint16_t>(stale ? wire::Code::kStaleShardMap
+                                                      : wire::Code::kUnknownProducer);
+    grant(publisher, published);
+    return answer(header, published);
+  }
   std::uint64_t& last = last_sequences_[{publisher.producer, publisher.shard}];
   const base::Result<base::BatchSummary> summary =
       publish.entries.size() > base::kBatchEntriesBytesMax
@@ -178,6 +196,7 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Publish& publis
     base::ByteView entries = publish.entries;
     while (!entries.empty()) {
       bodies.emplace_back(base::as_text(base::take_entry(entries).body));
+      stored_in_order.push_back(bodies.back());
     }
     last += publish.count;
     publisher.taken_messages += publish.count;
@@ -228,6 +247,12 @@ void FakeBroker::send_pieces(std::uint64_t limit) {
   }
 }
 
+void FakeBroker::forget_producers() {
+  if (!std::exchange(forgets_producers, false)) return;
+  producer_epochs_.clear();
+  last_sequences_.clear();
+}
+
 void FakeBroker::grant(const Publisher& publisher, wire::Published& published) const {
   published.messages_limit = publisher.taken_messages + window_messages;
   published.bytes_limit = publisher.taken_bytes + window_bytes;
@@ -236,6 +261,11 @@ void FakeBroker::grant(const Publisher& publisher, wire::Published& published) c
 void FakeBroker::on(const wire::FrameHeader& header, const wire::Attach& attach) {
   wire::Attached attached;
   last_epochs.push_back(attach.last_epoch);
+  if (attach.map_version != map_version) {
+    attached.code = static_cast<std::uint16_t>(wire::Code::kStaleShardMap);
+    answer(header, attached);
+    return answer(header, wire::even_shard_map(shards, map_version));
+  }
   if (!attach_refusals.empty()) {
     attached.code = static_cast<std::uint16_t>(attach_refusals.front());
     attached.message = "refused by the script";

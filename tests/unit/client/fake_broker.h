@@ -40,7 +40,9 @@ class FakeBroker {
 
   // --- What a test sets.
   std::uint16_t shards = 1;
+  std::uint32_t map_version = 1;  // to be raised with every change of `shards`
   std::uint32_t message_bytes_max = 1U << 20;
+  bool forgets_producers = false;  // once: as if all had been forgotten before the next frame
   std::uint32_t heartbeat_ms = 1'000;
   std::uint64_t features = wire::kFeatureChunks;
   int cut_at_chunk = 0;  // once: the connection is lost with the so manieth CHUNK from now on
@@ -69,12 +71,14 @@ class FakeBroker {
 
   // --- What a test looks at.
   std::map<std::uint16_t, std::vector<std::string>> stored;  // bodies in order, by shard
+  std::vector<std::string> stored_in_order;                  // the same, of all shards
   std::vector<Settlement> settlements;
   std::vector<wire::Credit> credits;
   std::vector<std::uint64_t> last_epochs;  // of each ATTACH
   std::vector<wire::Extend> extends;
   std::vector<wire::ChunkCredit> chunk_credits;
   int chunks = 0;
+  std::size_t attachments() const { return attachments_.size(); }
   int hellos = 0;
   int heartbeats = 0;
   int publishes = 0;
@@ -110,6 +114,7 @@ class FakeBroker {
   void on(const wire::FrameHeader& header, const wire::Settle& settle);
   void on(const wire::FrameHeader& header, const wire::Extend& extend);
   void on_other(const wire::FrameHeader& header, const wire::Body& body);
+  void forget_producers();
   void grant(const Publisher& publisher, wire::Published& published) const;
   void answer(const wire::FrameHeader& header, wire::Body body);
   void cut();

@@ -4,11 +4,12 @@
 
 namespace sluice::client {
 
-base::Status FakeTransport::connect() {
+base::Status FakeTransport::connect(std::size_t turn) {
   ++connects_;
+  turns.push_back(turn);
   inbox_.clear();
-  connected_ = !refuse_connections;
-  lost_ = refuse_connections;
+  lost_ = refuse_connections || turn < nobody_at_first;
+  connected_ = !lost_;
   return {};
 }
 

@@ -17,7 +17,7 @@ class FakeTransport final : public Transport {
   explicit FakeTransport(FakeBroker& broker) : broker_(broker) {}
 
   base::MonoTime now() const override { return now_; }
-  base::Status connect() override;
+  base::Status connect(std::size_t turn) override;
   bool send(base::ByteView frame) override;
   bool send(std::shared_ptr<OutboundBuffer> frame) override { return send(frame->view()); }
   std::optional<InboundFrame> receive() override;
@@ -29,6 +29,8 @@ class FakeTransport final : public Transport {
   void advance(base::Nanos time) { now_ = now_ + time; }
   int connects() const { return connects_; }
   bool refuse_connections = false;
+  std::size_t nobody_at_first = 0;  // the first so many turns
+  std::vector<std::size_t> turns;   // of each connect()
 
  private:
   void fetch();

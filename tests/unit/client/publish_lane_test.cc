@@ -329,7 +329,7 @@ TEST_F(PublishLaneTest, AFencedProducerEndsWithEverythingThatItHad) {
   EXPECT_EQ(lane_.phase(), PublishLane::Phase::kFailed);
 }
 
-TEST_F(PublishLaneTest, AForgottenProducerEndsWhenItIsOpenedAgain) {
+TEST_F(PublishLaneTest, AForgottenProducerBeginsAgainAndSaysWhatIsUnknown) {
   open();
   lane_.add(batch_of(4));
   send_all();
@@ -338,6 +338,9 @@ TEST_F(PublishLaneTest, AForgottenProducerEndsWhenItIsOpenedAgain) {
   refused.code = static_cast<std::uint16_t>(Code::kUnknownProducer);
   open(refused);
   EXPECT_EQ(finished_codes(), Codes({Code::kUnknownProducer}));
+  EXPECT_EQ(lane_.phase(), PublishLane::Phase::kClosed);
+  EXPECT_TRUE(lane_.take_forgotten());
+  EXPECT_EQ(lane_.producer_epoch(), 0U);
 }
 
 TEST_F(PublishLaneTest, AnswersOutOfOrderEndIt) {

@@ -361,7 +361,7 @@ TEST_F(PublisherTest, PublishesFramesThatWereMadeElsewhere) {
   auto frame = std::make_shared<OutboundBuffer>(wire::kPublishPrefixBytes + entries.size());
   frame->resize(frame->capacity());
   std::memcpy(frame->data() + wire::kPublishPrefixBytes, entries.data(), entries.size());
-  publisher_->publish_frame(base::ShardIndex(1), frame, 2, 77);
+  publisher_->publish_frame({base::ShardIndex(1), 1, frame, 2, 77});
   ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
   EXPECT_EQ(broker_.stored[1], Bodies({"a", "b"}));
   ASSERT_EQ(outcomes_.size(), 1U);

@@ -4,10 +4,12 @@
 #include <array>
 #include <atomic>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "client/consumer.h"
 #include "client/publisher.h"
+#include "sluice/sluice.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_broker.h"
 
@@ -60,6 +62,8 @@ class ServedBroker {
   FakeBroker broker;
   // Bodies to deliver to whoever attaches.
   std::atomic<int> deliveries{0};
+  // Another shard map, with so many shards.
+  std::atomic<std::uint16_t> next_shards{0};
 
  private:
   void serve() {
@@ -78,6 +82,10 @@ class ServedBroker {
         if (fresh) names_[at->second] = peer;
         broker.on_frame(at->second, {buffer.data(), static_cast<std::size_t>(size)});
         reply();
+      }
+      if (const std::uint16_t shards = next_shards.exchange(0)) {
+        broker.shards = shards;
+        ++broker.map_version;
       }
       if (deliveries > 0) {
         --deliveries;
@@ -217,6 +225,46 @@ TEST_F(ZmqClientTest, ItsGoodbyeLeaves) {
   }
   served_.stop();
   EXPECT_EQ(served_.broker.goodbyes, 1);
+}
+
+// The public library: callbacks know where each message went, whatever the maps were meanwhile.
+TEST_F(ZmqClientTest, APublicProducerFollowsTheShardMap) {
+  constexpr int kMessages = 6'000;
+  constexpr int kKeys = 11;
+  sluice::Result<sluice::Client> client = sluice::Client::connect({.endpoint = served_.endpoint()});
+  ASSERT_TRUE(client.has_value());
+  sluice::Result<sluice::Producer> producer =
+      client->producer({.queue = "orders", .batch_bytes = 500, .linger = Millis(0)});
+  ASSERT_TRUE(producer.has_value());
+  std::set<std::pair<std::uint16_t, std::uint64_t>> places;  // on the client's thread
+  int refused = 0;
+  for (int i = 0; i < kMessages; ++i) {
+    const std::string key = "key-" + std::to_string(i % kKeys);
+    producer->send(sluice::Message(key + "/" + std::to_string(i / kKeys + 1)).key(key),
+                   [&](const sluice::Result<sluice::Receipt>& receipt) {
+                     if (!receipt) {
+                       ++refused;
+                     } else {
+                       places.emplace(receipt->shard, receipt->sequence);
+                     }
+                   });
+    if (i % 1'000 == 500) served_.next_shards = static_cast<std::uint16_t>(2 + i / 1'000);
+  }
+  ASSERT_TRUE(producer->flush(Millis(60'000)).has_value());
+  // The last map is there for good once the last message was answered after it.
+  ASSERT_TRUE(producer->send(sluice::Message("last").key("key-0")).get().has_value());
+  EXPECT_EQ(refused, 0);
+  EXPECT_EQ(places.size(), static_cast<std::size_t>(kMessages));
+  EXPECT_EQ(producer->stats().bytes_pending, 0U);
+  served_.stop();
+  std::map<std::string, int> seen;
+  for (const std::string& body : served_.broker.stored_in_order) {
+    if (body == "last") continue;
+    const std::size_t slash = body.find('/');
+    ASSERT_EQ(std::stoi(body.substr(slash + 1)), ++seen[body.substr(0, slash)]) << body;
+  }
+  EXPECT_EQ(served_.broker.stored_in_order.size(), static_cast<std::size_t>(kMessages) + 1);
+  EXPECT_GT(served_.broker.stored.size(), 1U);
 }
 
 }  // namespace
