@@ -74,9 +74,8 @@ void add_pub_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_option("--delay", flags->message.delay, "Deliver it only after this time")
       ->type_name("30s");
   command
-      ->add_option(
-          "--spread", flags->message.spread,
-          "Delay each by up to so much more, drawn for each, so that they do not come at once")
+      ->add_option("--spread", flags->message.spread,
+                   "Delay each by up to so much more, drawn for each: they do not come at once")
       ->type_name("1h");
   command->add_option("--ttl", flags->message.ttl, "Drop it when nobody had it by then")
       ->type_name("5m");

@@ -10,6 +10,7 @@
 #include "cli/stat_document.h"
 #include "cli/stat_table.h"
 #include "cli/task_run.h"
+#include "runtime/posix/system_clock.h"
 
 namespace sluice::cli {
 namespace {
@@ -36,6 +37,12 @@ base::Status warn(client::Connection& connection, const TaskRun& run) {
 int run_purge(const Context& context, const PurgeFlags& flags) {
   if (flags.yes || flags.run.dry_run) {
     return run_task(context, flags.run, {"removed", "would remove"});
+  }
+  // What --yes would refuse is refused without it, too.
+  const auto selector = selector_from(flags.run.selector, runtime::SystemClock().wall_now());
+  if (!selector) {
+    print_error(selector.error());
+    return kExitUsage;
   }
   auto connection = connect(context);
   if (!connection) return fail(connection.error());

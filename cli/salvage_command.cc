@@ -109,8 +109,7 @@ int run_salvage(const SalvageFlags& flags) {
 void add_salvage_command(CLI::App& log, int& exit_code) {
   auto flags = std::make_shared<SalvageFlags>();
   CLI::App* salvage = log.add_subcommand(
-      "salvage",
-      "Copy what can be read into a new folder that starts; exit code 1 = not all of it");
+      "salvage", "Copy what can be read into a new folder that starts; exit code 1: not all");
   salvage->add_option("folder", flags->folder, "The damaged --data, without a broker")->required();
   salvage->add_option("--to", flags->to, "The new folder; missing or empty")
       ->required()

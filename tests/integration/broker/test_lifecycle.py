@@ -103,7 +103,7 @@ class Lifecycle(broker_test.BrokerTest):
                 world.start_broker()
 
     def test_fields_of_later_versions_are_refused(self):
-        for spec in ("{ordering: Grouped}", "{subscriptionPolicy: AllowCreate}"):
+        for spec in ("{ordering: Grouped}", "{priorities: 3}"):
             world = self.world()
             with open(world.manifest, "w", encoding="utf-8") as out:
                 out.write("apiVersion: sluice.dev/v1alpha1\nkind: Queue\nmetadata: {name: x}\n"

@@ -186,7 +186,7 @@ TEST_F(ClientApiTest, BatchesHaveOneOutcome) {
   EXPECT_EQ(producer.send_batch(bodies).get().stored, 5'000U);
   std::vector<Message> messages;
   for (int i = 0; i < 100; ++i) messages.push_back(Message("m").key(std::to_string(i)));
-  messages.push_back(Message(std::string(300'000, 'x')));
+  messages.push_back(Message(std::string(1'200'000, 'x')));
   const BatchReceipt receipt = producer.send_batch(messages).get();
   EXPECT_EQ(receipt.stored, 100U);
   EXPECT_EQ(receipt.refused, 1U);

@@ -121,9 +121,13 @@ TEST_F(SalvageTest, TellsWhichMessagesAreLost) {
   const auto batch = harness_.messages().locate(kSalvaged, range.first + 5);
   ASSERT_THAT(batch, IsOk());
   const std::uint64_t at = (*batch)->lsn.value() % harness_.log().segment_bytes();
+  const SequenceRange later = harness_.messages().message_index().ranges(3)[0].range;
+  const auto other = harness_.messages().locate(kSalvaged, later.first + 5);
+  ASSERT_THAT(other, IsOk());
+  const std::uint64_t bodies = (*other)->lsn.value() % harness_.log().segment_bytes() + 2'000;
   harness_.close();
-  overwrite(2, at, 16);     // the header of the second batch
-  overwrite(3, 30'000, 8);  // bodies
+  overwrite(2, at, 16);  // the header of the second batch
+  overwrite(3, bodies, 8);
   overwrite(1, 0, kSegmentDataOffset);
   const auto report = salvage_log(harness_.fs(), LogHarness::kFolder, kTo, nullptr);
   ASSERT_THAT(report, IsOk());
