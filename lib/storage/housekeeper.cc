@@ -269,8 +269,9 @@ std::size_t Housekeeper::drop_dead_segments(const AnyLive& any_live, const Pinne
   const Appended record = append_dropped(fact);
   for (const std::uint64_t number : fact.segments) {
     messages_.message_index().drop_segment(number);
-    log_.segments().remove(number);
-    dead_.push_back({number, record.end, false});
+    // A delivery that was settled before it is sent may still have to be read from it.
+    log_.segments().retire(number);
+    dead_.push_back({number, record.end, true});
   }
   return fact.segments.size();
 }
