@@ -10,8 +10,8 @@
 
 namespace sluice::frontend {
 
-// Asked by ZeroMQ whether a key may connect (ZAP). While there is none, nobody is let in: ZeroMQ
-// then passes connections on without a user, and the routers drop what comes from those. Has to
+// Asked by ZeroMQ whether a key may connect (ZAP). While there is none, nobody is let in: the
+// routers tell ZeroMQ to end such handshakes, and drop frames that come without a user. Has to
 // exist before the routers are bound. Owned and called by the loop thread.
 class ZmqGatekeeper {
  public:

@@ -17,6 +17,8 @@ namespace {
 constexpr int kReceiveFramesMax = 64;  // a connection; each may have kFrameBytesMax
 constexpr int kSendFramesMax = 1'000;  // a connection; a consumer's credit bounds the bytes
 constexpr int kBacklog = 1'024;
+// ZMQ_ZAP_ENFORCE_DOMAIN: in libzmq since 4.3.0, its name in headers with drafts only.
+constexpr int kZapEnforceDomain = 93;
 constexpr int kHeartbeatMs = 5'000;
 constexpr int kHeartbeatTimeoutMs = 15'000;
 
@@ -41,6 +43,10 @@ class ZmqRouter::Impl {
       socket_.set(zmq::sockopt::curve_server, true);
       socket_.set(zmq::sockopt::curve_secretkey, options.curve_secret);
       socket_.set(zmq::sockopt::zap_domain, "sluice");
+      // Without it a connection that no gatekeeper has checked is let in, and may name itself as it
+      // likes: User-Id is then what the peer says.
+      const int enforced = 1;
+      CHECK(zmq_setsockopt(socket_.handle(), kZapEnforceDomain, &enforced, sizeof enforced) == 0);
     }
     monitor_.emplace(context.handle(), socket_.handle(), std::to_string(options.door));
     socket_.bind(options.endpoint);

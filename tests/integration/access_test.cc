@@ -32,7 +32,8 @@ TEST_F(GuardedBroker, NobodyIsLetInWithoutAGatekeeper) {
   start(options);
   EXPECT_THAT(refusal(known_.secret_key, guarded_->endpoint()), HasSubstr("PermissionDenied"));
   const auto stats = guarded_->stats();
-  EXPECT_GE(stats->transport.handshake_failures_by_reason.at("unchecked"), 1U);
+  EXPECT_GE(stats->transport.handshake_failures_by_reason.at("broken_off"), 1U);
+  EXPECT_EQ(stats->transport.frames_received, 0U);
   EXPECT_EQ(stats->broker.sessions, 0U);
 }
 
