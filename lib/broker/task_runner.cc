@@ -13,6 +13,9 @@ namespace sluice::broker {
 
 namespace {
 
+// Each has a share of every tick.
+constexpr std::size_t kDryRunsMax = 64;
+
 using storage::TaskKind;
 using storage::TaskState;
 
@@ -166,7 +169,9 @@ Refusal aim(const Core& core, const StartTask& command, Task& task) {
   for (const auto& stream : queue->streams()) task.plan.ends.push_back(stream->next());
   task.plan.all_subscriptions = command.kind == TaskKind::kPurge && command.subscription.empty();
   if (task.plan.all_subscriptions) {
-    task.key.subscription = queue->stored().ids.front();
+    // The lowest, and on from there: a manifest may name them in any order.
+    const auto& ids = queue->stored().ids;
+    task.key.subscription = *std::min_element(ids.begin(), ids.end());
     return {};
   }
   const std::string name = command.subscription.empty() ? "default" : command.subscription;
@@ -282,6 +287,12 @@ void start_task(Core& core, const StartTask& command) {
   }
   const TaskAsker asker{command.origin, command.detailed};
   if (command.dry_run) {
+    if (core.dry_runs.size() >= kDryRunsMax) {
+      return refuse(core, command,
+                    {RefusalCode::kLimitReached, "the broker counts for " +
+                                                     std::to_string(kDryRunsMax) +
+                                                     " dry runs, its limit; try again later"});
+    }
     // Nothing is written: what has died by now is what the log holds by now.
     task.started = core.log.positions().appended;
     core.dry_runs[command.task] = DryRun{std::move(task), asker, command.samples_max, {}};

@@ -357,6 +357,36 @@ TEST_F(DeadLetterTest, a_purge_of_all_subscriptions_and_shards_takes_a_task) {
   EXPECT_EQ(world.queue_stats().messages, 0U);
 }
 
+TEST_F(DeadLetterTest, a_purge_of_all_takes_subscriptions_in_any_order_of_the_manifest) {
+  QueueConfig config = plain_queue();
+  queue = world.make(config);
+  config.subscriptions.insert(config.subscriptions.begin(), config.subscriptions[0]);
+  config.subscriptions[0].name = "newer";
+  ASSERT_TRUE(world.configure(config).has_value());
+  world.fill(queue, 10);
+  world.purge(queue, false, {}, "");
+  world.tick();
+  EXPECT_EQ(last_task().done, 20U);
+  EXPECT_EQ(world.queue_stats().messages, 0U);
+}
+
+TEST_F(DeadLetterTest, dry_runs_have_a_limit) {
+  queue = world.make(plain_queue());
+  StartTask command;
+  command.kind = storage::TaskKind::kPurge;
+  command.queue = queue;
+  command.subscription = "default";
+  command.dry_run = true;
+  for (int i = 0; i < 64; ++i) world.start(command);
+  EXPECT_TRUE(world.sink.tasks.empty());
+  world.start(command);
+  EXPECT_EQ(last_task().refusal.code, RefusalCode::kLimitReached);
+  world.tick();
+  world.start(command);
+  world.tick();
+  EXPECT_FALSE(last_task().refusal.refused());
+}
+
 TEST_F(DeadLetterTest, a_purge_of_waiting_messages_by_header_and_age) {
   queue = world.make(plain_queue());
   base::Message blue = with_body("x");
