@@ -95,7 +95,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 stopped in order, 2 wrong flags, 65 wrong manifest or data, 74 the disk\n"
     "failed, 75 the folder or an address is in use.";
 
-void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
+void add_place_flags(CLI::App& command, BrokerOptions& options) {
   command.add_option("--data", options.data, "Folder of the log; created if missing")
       ->envname("SLUICE_DATA")
       ->type_name("DIR")
@@ -126,6 +126,9 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       .add_flag("--insecure-plain-text", options.insecure_plain_text,
                 "Allow ports that other machines reach without --keys: anybody can do anything")
       ->envname("SLUICE_INSECURE_PLAIN_TEXT");
+}
+
+void add_connection_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
   command
       .add_option("--rotate-quiet", texts.rotate_quiet,
                   "The socket of a key that is being left closes when no session was on it so long")
@@ -157,6 +160,9 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->envname("SLUICE_HANDSHAKE_TIMEOUT")
       ->check(checked("DURATION", duration_problem))
       ->capture_default_str();
+}
+
+void add_log_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
   command.add_option("--segment-bytes", texts.segment_bytes, "Of a new log's segments")
       ->envname("SLUICE_SEGMENT_BYTES")
       ->check(checked("BYTES", bytes_problem))
@@ -180,7 +186,6 @@ void add_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
       ->envname("SLUICE_LOG_FORMAT")
       ->check(CLI::IsMember({"auto", "human", "json"}))
       ->capture_default_str();
-  command.footer(kFooter);
 }
 
 // REQUIRES: the texts passed their checks.
@@ -207,7 +212,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::string_vi
   options.version = std::string(version);
   Texts texts;
   CLI::App* broker = app.add_subcommand("broker", "Run the queues of some manifests on one log");
-  add_flags(*broker, options, texts);
+  add_place_flags(*broker, options);
+  add_connection_flags(*broker, options, texts);
+  add_log_flags(*broker, options, texts);
+  broker->footer(kFooter);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -9,7 +9,7 @@ void Consumer::Impl::on_chunk(Attachment& attachment, const wire::DeliverChunk& 
   std::optional<Assembly>& assembly = attachment.assembly;
   if (chunk.piece.empty()) return assembly.reset();  // the broker gave up
   if (chunk.offset == 0) {
-    assembly.emplace();
+    assembly = Assembly{};
     assembly->epoch = chunk.epoch;
     assembly->entry = std::make_shared<std::vector<std::byte>>();
     assembly->entry->reserve(chunk.message_bytes);

@@ -331,13 +331,13 @@ bool Consumer::Impl::on_settled(std::uint64_t request, const wire::Settled& sett
     }
     std::optional<PendingSettle> settle = attachment.settles.on_answered(request);
     if (!settle) continue;
-    on_answered(std::move(*settle), settled);
+    on_answered(*settle, settled);
     return true;
   }
   return false;
 }
 
-void Consumer::Impl::on_answered(PendingSettle settle, const wire::Settled& settled) {
+void Consumer::Impl::on_answered(const PendingSettle& settle, const wire::Settled& settled) {
   base::Status status = to_status(settled.code, settled.message);
   const std::uint64_t stale = std::min(settle.messages, settled.stale);
   if (settled.code == 0) {

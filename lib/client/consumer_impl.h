@@ -80,7 +80,7 @@ class Consumer::Impl final : public ConnectionUser {
   void on_attached(Attachment& attachment, const wire::Attached& attached);
   bool on_error(std::uint64_t request, const wire::ErrorFrame& error);
   bool on_settled(std::uint64_t request, const wire::Settled& settled);
-  void on_answered(PendingSettle settle, const wire::Settled& settled);
+  void on_answered(const PendingSettle& settle, const wire::Settled& settled);
   bool on_extended(std::uint64_t request, const wire::Extended& extended);
   void on_deliver(Attachment& attachment, wire::Deliver deliver, InboundFrame inbound);
   void on_chunk(Attachment& attachment, const wire::DeliverChunk& chunk);

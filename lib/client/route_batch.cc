@@ -38,6 +38,7 @@ std::vector<RoutedBatch> route_batch(PendingBatch batch, const wire::SlotTable& 
                        key.empty() ? anywhere : slots.shard_of(wire::slot_of(key))});
   }
   std::vector<std::uint16_t> shards;
+  shards.reserve(entries.size());
   for (const Entry& entry : entries) shards.push_back(entry.shard);
   std::sort(shards.begin(), shards.end());
   shards.erase(std::unique(shards.begin(), shards.end()), shards.end());

@@ -85,7 +85,7 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
           if (!good) return deny(grant, needed, frame.queue.empty() ? "*" : frame.queue);
         } else if constexpr (std::is_same_v<T, wire::StartTask>) {
           // What is copied or moved into a queue changes that one too.
-          const broker::Refusal refusal = check_id(frame.queue);
+          broker::Refusal refusal = check_id(frame.queue);
           if (refusal.refused() || frame.target.is_zero()) return refusal;
           return check_id(frame.target);
         } else if constexpr (kHasQueue) {

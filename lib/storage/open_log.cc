@@ -166,7 +166,7 @@ std::optional<std::string> Opening::take_spare() {
 
 // The end of the log may lie in a file that grows. Where there is no space, it goes on growing.
 Status Opening::allocate_active() {
-  const Status allocated = plan_.segments.back().file->allocate(plan_.segment_bytes);
+  Status allocated = plan_.segments.back().file->allocate(plan_.segment_bytes);
   if (!allocated && allocated.error().code() != base::ErrorCode::kResourceExhausted) {
     return allocated;
   }

@@ -77,7 +77,7 @@ Status SnapshotWrite::run() {
   }
   const std::string path = folder_ + "/" + snapshot_name(snapshot_.lsn);
   const std::string temporary = path + std::string(kTemporarySuffix);
-  if (const Status written = write(temporary); !written) {
+  if (Status written = write(temporary); !written) {
     undo(temporary);
     return written;
   }

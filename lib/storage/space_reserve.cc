@@ -53,8 +53,8 @@ class SpaceReserve::Allocation final : public LogWork {
   bool exists_;
 };
 
-SpaceReserve::SpaceReserve(runtime::FileSystem& fs, std::string folder, std::uint64_t segment_bytes,
-                           Found found)
+SpaceReserve::SpaceReserve(runtime::FileSystem& fs, const std::string& folder,
+                           std::uint64_t segment_bytes, const Found& found)
     : fs_(fs),
       folder_(reserve_folder(folder)),
       segment_bytes_(segment_bytes),

@@ -23,8 +23,8 @@ class SpaceReserve {
     std::vector<std::string> segments;  // names
     std::uint64_t snapshot_bytes = 0;   // 0 = none
   };
-  SpaceReserve(runtime::FileSystem& fs, std::string folder, std::uint64_t segment_bytes,
-               Found found);
+  SpaceReserve(runtime::FileSystem& fs, const std::string& folder, std::uint64_t segment_bytes,
+               const Found& found);
 
   // --- Files of a segment's size, by path.
   // One for whoever finds the disk full; it is the caller's from now on.
