@@ -288,10 +288,10 @@ void start_task(Core& core, const StartTask& command) {
   const TaskAsker asker{command.origin, command.detailed};
   if (command.dry_run) {
     if (core.dry_runs.size() >= kDryRunsMax) {
-      return refuse(core, command,
-                    {RefusalCode::kLimitReached, "the broker counts for " +
-                                                     std::to_string(kDryRunsMax) +
-                                                     " dry runs, its limit; try again later"});
+      return refuse(
+          core, command,
+          {RefusalCode::kLimitReached, "the broker counts for " + std::to_string(kDryRunsMax) +
+                                           " dry runs, its limit; try again later"});
     }
     // Nothing is written: what has died by now is what the log holds by now.
     task.started = core.log.positions().appended;

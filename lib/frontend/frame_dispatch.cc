@@ -143,6 +143,12 @@ void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& hea
     const broker::Refusal refusal = admit(peer, frame, grant.get());
     if (refusal.refused()) return refuse(peer, header, refusal.code, refusal.message);
   }
+  // A connection has one session. Otherwise one that says HELLO again and again holds as many as
+  // live for the time to live, and nobody else gets any.
+  if (const Session* before = parts_.sessions.find(peer);
+      before != nullptr && before->id != frame.session_id && !before->closing) {
+    lose(now, before->handle);
+  }
   const SessionTable::Hello result = parts_.sessions.hello(now.mono, peer, header.request, frame);
   if (result.refusal.refused()) {
     return refuse(peer, header, result.refusal.code, result.refusal.message);

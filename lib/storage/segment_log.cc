@@ -38,7 +38,7 @@ SegmentLog::SegmentLog(runtime::FileSystem& fs, const std::string& folder,
       segments_(fs, segments_folder_, state.segment_bytes, options.open_files_max),
       pool_(fs, segments_folder_, state.segment_bytes, options.pool_files_max,
             std::move(state.pool_files)),
-      reserve_(fs, folder, state.segment_bytes, std::move(state.reserve)) {
+      reserve_(fs, folder, state.segment_bytes, state.reserve) {
   for (const SegmentExtent& extent : state.segments) {
     segments_.add(extent, extent.number == active_.header.number ? active_.file : nullptr);
   }

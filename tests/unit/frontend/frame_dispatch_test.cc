@@ -14,6 +14,7 @@ namespace {
 
 using broker::RefusalCode;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 Peer make(std::uint8_t number, Port port) {
@@ -159,6 +160,13 @@ TEST_F(FrameDispatchTest, OfTwoHellosOnlyTheLastIsWelcomed) {
   ASSERT_THAT(client_.sent, SizeIs(1));
   EXPECT_EQ(client_.sent[0].peer, make(2, Port::kClient));
   EXPECT_EQ(client_.sent[0].body<wire::Welcome>().session_epoch, 2U);
+}
+
+TEST_F(FrameDispatchTest, AConnectionThatBeginsAnewLeavesNoSessionBehind) {
+  for (int i = 0; i < 20; ++i) receive(peer_, {}, wire::Hello{});  // more than sessions_max
+  EXPECT_EQ(sessions_.size(), 1U);
+  EXPECT_NE(commands_.last<broker::OpenSession>(), nullptr);  // the last of them, too
+  EXPECT_THAT(client_.sent, IsEmpty());                       // nobody was refused
 }
 
 TEST_F(FrameDispatchTest, KeptLeasesMakeASessionAResumedOne) {
