@@ -57,7 +57,8 @@ TEST_F(Strangers, EachHandshakeThatFailsIsCountedByItsReason) {
     EXPECT_TRUE(web.rest());
   }
   EXPECT_THAT(connect(known_.secret_key, guarded_->endpoint()), IsOk());
-  EXPECT_EQ(guarded_->stats()->broker.sessions, 0U);
+  // None but that of who has a key, whose goodbye may still be on its way.
+  EXPECT_LE(guarded_->stats()->broker.sessions, 1U);
 }
 
 TEST_F(Strangers, OneConnectionTooManyCutsTheOldestOff) {
