@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "broker/dead_headers.h"
+#include "broker/lending.h"
 #include "broker/message_reader.h"
 
 namespace sluice::broker {
@@ -36,7 +37,8 @@ class DeadDelivery {
   bool serve(Attachment& attachment);
   // The letter as an entry with its headers; empty = it cannot be read.
   DeliveryRun run_of(const DeadLetters::Oldest& letter);
-  void send(Attachment& attachment, std::vector<DeliveryRun> runs, std::uint64_t bytes);
+  // `draft`: runs and bytes only.
+  void send(Attachment& attachment, Draft draft);
 
   Core& core_;
   const base::Now now_;
@@ -53,12 +55,10 @@ bool DeadDelivery::run() {
     if (batches == kBatchesPerStep || looks_ == 0) {
       return subscription_.dead_order.is_unfinished(subscription_.dead());
     }
-    Attachment& attachment = *core_.sessions.attachment(ring.front());
-    ring.pop_front();
-    attachment.in_ring = false;
-    if (!attachment.has_credit()) continue;
-    const bool served = serve(attachment);
-    Core::offer(attachment);
+    Attachment* const attachment = take_turn(core_, ring);
+    if (attachment == nullptr) continue;
+    const bool served = serve(*attachment);
+    Core::offer(*attachment);
     idle = served ? 0 : idle + 1;
     if (served) ++batches;
   }
@@ -69,11 +69,9 @@ bool DeadDelivery::serve(Attachment& attachment) {
   const DeadLetters& dead = subscription_.dead();
   const std::uint64_t messages_max =
       std::min(attachment.messages_limit - attachment.messages, kLettersPerBatch);
-  const std::uint64_t credit =
-      attachment.bytes < attachment.bytes_limit ? attachment.bytes_limit - attachment.bytes : 0;
-  std::vector<DeliveryRun> runs;
-  std::uint64_t bytes = 0;
-  while (runs.size() < messages_max && bytes < kBytesPerBatch) {
+  const std::uint64_t credit = attachment.bytes_left();
+  Draft draft;
+  while (draft.runs.size() < messages_max && draft.bytes < kBytesPerBatch) {
     const auto letter = subscription_.dead_order.next(dead, looks_);
     if (!letter) break;
     if (!core_.messages.ready(subscription_.stream().id(), letter->sequence)) {
@@ -87,16 +85,17 @@ bool DeadDelivery::serve(Attachment& attachment) {
       continue;
     }
     const std::uint64_t size = run.slice.bytes;
-    const bool is_first = runs.empty();
-    const bool has_credit = bytes + size <= credit || (is_first && attachment.outstanding == 0);
-    const bool fits = bytes + size <= core_.options.delivery_bytes_max || is_first;
+    const bool is_first = draft.runs.empty();
+    const bool has_credit =
+        draft.bytes + size <= credit || (is_first && attachment.outstanding == 0);
+    const bool fits = draft.bytes + size <= core_.options.delivery_bytes_max || is_first;
     if (!has_credit || !fits) break;
     subscription_.dead_order.pass(*letter);
-    bytes += size;
-    runs.push_back(std::move(run));
+    draft.bytes += size;
+    draft.runs.push_back(std::move(run));
   }
-  if (runs.empty()) return false;
-  send(attachment, std::move(runs), bytes);
+  if (draft.runs.empty()) return false;
+  send(attachment, std::move(draft));
   return true;
 }
 
@@ -120,35 +119,15 @@ DeliveryRun DeadDelivery::run_of(const DeadLetters::Oldest& letter) {
   return run;
 }
 
-void DeadDelivery::send(Attachment& attachment, std::vector<DeliveryRun> runs,
-                        std::uint64_t bytes) {
-  const base::Millis lease_time = queue_.settings(subscription_.id()).delivery.lease;
-  storage::LeasedFact fact;
-  fact.key = subscription_.key();
-  fact.session = core_.sessions.find(attachment.session)->id;
-  fact.epoch = core_.next_epoch(now_);
-  fact.lease_ms = static_cast<std::uint32_t>(lease_time.count());
-  for (const DeliveryRun& run : runs) {
-    fact.ranges.push_back({run.slice.first, run.slice.first});
+void DeadDelivery::send(Attachment& attachment, Draft draft) {
+  for (const DeliveryRun& run : draft.runs) {
+    draft.ranges.push_back({run.slice.first, run.slice.first});
   }
-  normalise(fact.ranges);
-  const base::Lsn end = core_.record(subscription_, fact);
-  Lease* lease = core_.state.leases.find(fact.epoch);
-  CHECK(lease != nullptr && lease->dead && lease->messages == runs.size());
-  lease->attachment = attachment.handle;
-  lease->delivered_at = now_.mono;
-  core_.state.leases.set_deadline(*lease, now_.mono + base::Nanos(lease_time));
-  attachment.messages += runs.size();
-  attachment.bytes += bytes;
-  attachment.outstanding += runs.size();
-
-  Deliver effect;
-  effect.session = attachment.session;
-  effect.attachment = attachment.handle;
-  effect.epoch = fact.epoch;
-  effect.lease_ms = fact.lease_ms;
-  effect.runs = std::move(runs);
-  core_.effects.emit(Core::wait_for(queue_, end), std::move(effect));
+  normalise(draft.ranges);
+  draft.messages = draft.runs.size();
+  const base::Millis lease_time = queue_.settings(subscription_.id()).delivery.lease;
+  const Lease& lease = lend(core_, now_, attachment, std::move(draft), lease_time);
+  CHECK(lease.dead);
 }
 
 }  // namespace

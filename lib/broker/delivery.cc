@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "broker/damage.h"
 #include "broker/dead_delivery.h"
+#include "broker/lending.h"
 #include "broker/returning.h"
 
 namespace sluice::broker {
@@ -35,15 +36,6 @@ struct Room {
   bool large = false;             // a large message may be the only one
 
   bool fits(std::uint64_t message_bytes) const { return any_size || message_bytes <= bytes; }
-};
-
-struct Draft {
-  Ranges ranges;
-  std::vector<DeliveryRun> runs;
-  std::uint64_t messages = 0;
-  std::uint64_t bytes = 0;
-
-  bool large() const { return !runs.empty() && runs.front().slice.large(); }
 };
 
 class Delivery {
@@ -92,12 +84,10 @@ bool Delivery::run() {
   for (std::size_t idle = 0; idle < ring.size() && subscription_.has_ready();) {
     if (waits_) return false;
     if (batches == kBatchesPerCall || damage_left_ <= 0 || entries_left_ == 0) return true;
-    Attachment& attachment = *core_.sessions.attachment(ring.front());
-    ring.pop_front();
-    attachment.in_ring = false;
-    if (!attachment.has_credit()) continue;
-    const bool served = serve(attachment);
-    Core::offer(attachment);
+    Attachment* const attachment = take_turn(core_, ring);
+    if (attachment == nullptr) continue;
+    const bool served = serve(*attachment);
+    Core::offer(*attachment);
     idle = served ? 0 : idle + 1;
     if (served) ++batches;
   }
@@ -145,8 +135,7 @@ Room Delivery::room_of(const Attachment& attachment) const {
   Room room;
   // A client without limits says so with a number that must not overflow any sequence.
   room.messages = std::min(attachment.messages_limit - attachment.messages, kMessagesMax);
-  room.bytes =
-      attachment.bytes < attachment.bytes_limit ? attachment.bytes_limit - attachment.bytes : 0;
+  room.bytes = attachment.bytes_left();
   room.frame_bytes = core_.options.delivery_bytes_max;
   room.any_size = attachment.takes_any_size();
   room.large = attachment.takes_chunks;
@@ -264,12 +253,8 @@ void Delivery::send_settled(Attachment& attachment, Draft draft) {
   attachment.messages += draft.messages;
   attachment.bytes += draft.bytes;
 
-  Deliver effect;
-  effect.session = attachment.session;
-  effect.attachment = attachment.handle;
-  effect.epoch = core_.next_epoch(now_);
-  effect.lease_ms = static_cast<std::uint32_t>(settings_.lease.count());
-  effect.runs = std::move(draft.runs);
+  Deliver effect =
+      make_deliver(attachment, core_.next_epoch(now_), settings_.lease, std::move(draft.runs));
   storage::SettledFact fact;
   fact.key = subscription_.key();
   fact.ranges = std::move(draft.ranges);
@@ -281,32 +266,8 @@ void Delivery::send(Attachment& attachment, Draft draft) {
   count(draft);
   attachment.sends_chunks = draft.large();
   if (attachment.at_most_once) return send_settled(attachment, std::move(draft));
-  Session& session = *core_.sessions.find(attachment.session);
-  storage::LeasedFact fact;
-  fact.key = subscription_.key();
-  fact.session = session.id;
-  fact.epoch = core_.next_epoch(now_);
-  fact.lease_ms = static_cast<std::uint32_t>(settings_.lease.count());
-  fact.ranges = std::move(draft.ranges);
-  const base::Lsn end = core_.record(subscription_, fact);
-
-  Lease* lease = core_.state.leases.find(fact.epoch);
-  CHECK(lease != nullptr && lease->messages == draft.messages);
-  lease->attachment = attachment.handle;
-  lease->delivered_at = now_.mono;
-  core_.state.leases.set_deadline(*lease, now_.mono + base::Nanos(settings_.lease));
-  if (lease->suspect) session.suspects += 1;
-  attachment.messages += draft.messages;
-  attachment.bytes += draft.bytes;
-  attachment.outstanding += draft.messages;
-
-  Deliver effect;
-  effect.session = attachment.session;
-  effect.attachment = attachment.handle;
-  effect.epoch = fact.epoch;
-  effect.lease_ms = fact.lease_ms;
-  effect.runs = std::move(draft.runs);
-  core_.effects.emit(Core::wait_for(queue_, end), std::move(effect));
+  const Lease& lease = lend(core_, now_, attachment, std::move(draft), settings_.lease);
+  if (lease.suspect) core_.sessions.find(attachment.session)->suspects += 1;
 }
 
 void Delivery::count(const Draft& draft) {

@@ -35,6 +35,7 @@ struct Attachment {
   bool has_credit() const {
     return !sends_chunks && messages < messages_limit && (bytes < bytes_limit || takes_any_size());
   }
+  std::uint64_t bytes_left() const { return bytes < bytes_limit ? bytes_limit - bytes : 0; }
   bool takes_any_size() const { return at_most_once ? bytes < bytes_limit : outstanding == 0; }
 };
 

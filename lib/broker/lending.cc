@@ -1,0 +1,50 @@
+#include "broker/lending.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+
+Attachment* take_turn(Core& core, std::deque<AttachmentHandle>& ring) {
+  Attachment& attachment = *core.sessions.attachment(ring.front());
+  ring.pop_front();
+  attachment.in_ring = false;
+  return attachment.has_credit() ? &attachment : nullptr;
+}
+
+Lease& lend(Core& core, base::Now now, Attachment& attachment, Draft draft, base::Millis lease) {
+  Subscription& subscription = *attachment.subscription;
+  storage::LeasedFact fact;
+  fact.key = subscription.key();
+  fact.session = core.sessions.find(attachment.session)->id;
+  fact.epoch = core.next_epoch(now);
+  fact.lease_ms = static_cast<std::uint32_t>(lease.count());
+  fact.ranges = std::move(draft.ranges);
+  const base::Lsn end = core.record(subscription, fact);
+
+  Lease* lent = core.state.leases.find(fact.epoch);
+  CHECK(lent != nullptr && lent->messages == draft.messages);
+  lent->attachment = attachment.handle;
+  lent->delivered_at = now.mono;
+  core.state.leases.set_deadline(*lent, now.mono + base::Nanos(lease));
+  attachment.messages += draft.messages;
+  attachment.bytes += draft.bytes;
+  attachment.outstanding += draft.messages;
+  core.effects.emit(Core::wait_for(subscription.stream().queue(), end),
+                    make_deliver(attachment, fact.epoch, lease, std::move(draft.runs)));
+  return *lent;
+}
+
+Deliver make_deliver(const Attachment& attachment, base::Epoch epoch, base::Millis lease,
+                     std::vector<DeliveryRun> runs) {
+  Deliver effect;
+  effect.session = attachment.session;
+  effect.attachment = attachment.handle;
+  effect.epoch = epoch;
+  effect.lease_ms = static_cast<std::uint32_t>(lease.count());
+  effect.runs = std::move(runs);
+  return effect;
+}
+
+}  // namespace sluice::broker
