@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/message.h"
 #include "storage/fact_codec.h"
+#include "storage/message_index.h"
 #include "storage/record_codec.h"
 #include "storage/segment_header.h"
 
@@ -26,9 +27,6 @@ constexpr std::uint64_t kScanBytesAStep = 4U << 20;
 constexpr std::uint64_t kWriteBytesAStep = 1U << 20;
 constexpr std::size_t kPiecesMax = 128 * 1024;
 constexpr std::size_t kFirstReadBytes = 8 * 1024;
-// As MessageIndex closes its own.
-constexpr std::uint64_t kExtentGroupBytes = 64 * 1024;
-constexpr std::size_t kExtentGroupRecords = 64;
 // Less than a record's header may be left at a segment's end without a padding record.
 constexpr std::uint64_t kUnpaddedBytes = kRecordHeaderBytes;
 
@@ -239,7 +237,7 @@ void ExtentCopy::put_record(const MessagesFact& fact, ByteView entries) {
   encode_record(RecordType::kMessages, head, entries, {order_.header.uuid_prefix(), lsn, Lsn()},
                 out_.data() + at);
   if (group_records_ > 0 &&
-      (group_bytes_ >= kExtentGroupBytes || group_records_ >= kExtentGroupRecords)) {
+      (group_bytes_ >= kIndexGroupBytes || group_records_ >= kIndexGroupRecordsMax)) {
     close_group();
   }
   if (group_records_ == 0) group_.first = fact.first;

@@ -1,6 +1,7 @@
 #include "storage/log_verify.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -59,6 +60,8 @@ class Verifier {
 
  private:
   Status verify_snapshot(Lsn lsn);
+  // Its file, and its size in the verdict. nullptr where it is gone: that was reported.
+  Result<std::shared_ptr<runtime::File>> open_for(SegmentVerdict& verdict);
   Status verify_segment(std::uint64_t number);
   Status verify_extent(std::uint64_t number);
   void scan_extent(const runtime::File& file, const SegmentExtent& extent, SegmentVerdict& verdict);
@@ -108,21 +111,27 @@ Status Verifier::verify_snapshot(Lsn lsn) {
   return {};
 }
 
+Result<std::shared_ptr<runtime::File>> Verifier::open_for(SegmentVerdict& verdict) {
+  auto opened = fs_.open(segments_folder(folder_) + "/" + verdict.file, runtime::OpenMode::kRead);
+  if (!opened) {
+    if (opened.error().code() != base::ErrorCode::kNotFound) return opened.error();
+    verdict.state = SegmentState::kGone;
+    report_.segments.push_back(std::move(verdict));
+    return std::shared_ptr<runtime::File>();
+  }
+  std::shared_ptr<runtime::File> file = std::move(*opened);
+  ASSIGN_OR_RETURN(verdict.file_bytes, file->size());
+  return file;
+}
+
 Status Verifier::verify_segment(std::uint64_t number) {
   SegmentVerdict verdict;
   verdict.number = number;
   verdict.file = segment_name(number);
-  const auto file =
-      fs_.open(segments_folder(folder_) + "/" + verdict.file, runtime::OpenMode::kRead);
-  if (!file) {
-    if (file.error().code() != base::ErrorCode::kNotFound) return file.error();
-    verdict.state = SegmentState::kGone;
-    report_.segments.push_back(std::move(verdict));
-    return {};
-  }
-  ASSIGN_OR_RETURN(verdict.file_bytes, (*file)->size());
+  ASSIGN_OR_RETURN(const auto file, open_for(verdict));
+  if (file == nullptr) return {};
   SegmentExtent extent{number, report_.segment_bytes, std::nullopt};
-  const Result<SegmentHeader> header = read_segment_header(**file);
+  const Result<SegmentHeader> header = read_segment_header(*file);
   if (header) {
     if (report_.segment_bytes == 0) report_.segment_bytes = header->segment_bytes;
     report_.log_id = header->log_id;
@@ -135,7 +144,7 @@ Status Verifier::verify_segment(std::uint64_t number) {
     verdict.state = verdict.file_bytes == 0 ? SegmentState::kEmpty : SegmentState::kDamaged;
     bad_.push_back({extent.base(), extent.data_begin(), verdict.file, header.error().message()});
   }
-  if (extent.segment_bytes > 0 && verdict.file_bytes > 0) scan(**file, extent, verdict);
+  if (extent.segment_bytes > 0 && verdict.file_bytes > 0) scan(*file, extent, verdict);
   report_.segments.push_back(std::move(verdict));
   return {};
 }
@@ -163,17 +172,10 @@ Status Verifier::verify_extent(std::uint64_t number) {
   verdict.number = number;
   verdict.file = extent_name(number);
   verdict.state = SegmentState::kExtent;
-  const auto file =
-      fs_.open(segments_folder(folder_) + "/" + verdict.file, runtime::OpenMode::kRead);
-  if (!file) {
-    if (file.error().code() != base::ErrorCode::kNotFound) return file.error();
-    verdict.state = SegmentState::kGone;
-    report_.segments.push_back(std::move(verdict));
-    return {};
-  }
-  ASSIGN_OR_RETURN(verdict.file_bytes, (*file)->size());
+  ASSIGN_OR_RETURN(const auto file, open_for(verdict));
+  if (file == nullptr) return {};
   SegmentExtent extent{number, report_.segment_bytes, std::nullopt, verdict.file_bytes};
-  const Result<ExtentHeader> header = read_extent_header(**file);
+  const Result<ExtentHeader> header = read_extent_header(*file);
   if (header) {
     extent.uuid_prefix = header->uuid_prefix();
     extent.extent_bytes = header->bytes;
@@ -184,7 +186,7 @@ Status Verifier::verify_extent(std::uint64_t number) {
     report_.corrupt.push_back(
         {extent.base(), extent.data_begin(), verdict.file, header.error().message()});
   }
-  scan_extent(**file, extent, verdict);
+  scan_extent(*file, extent, verdict);
   report_.segments.push_back(std::move(verdict));
   return {};
 }

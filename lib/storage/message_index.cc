@@ -11,8 +11,6 @@ using base::Sequence;
 
 namespace {
 
-constexpr std::uint64_t kGroupBytes = 64 * 1024;
-constexpr std::size_t kGroupRecordsMax = 64;
 constexpr std::size_t kDequeBytesMin = 576;
 
 }  // namespace
@@ -36,7 +34,8 @@ std::optional<MessageIndex::Expanded> MessageIndex::add(const StreamId& id,
   stream.open_bytes += record_bytes;
   stream.last_record = batch.lsn;
   stream.last = batch.last();
-  const bool full = stream.open_bytes >= kGroupBytes || stream.open.size() >= kGroupRecordsMax;
+  const bool full =
+      stream.open_bytes >= kIndexGroupBytes || stream.open.size() >= kIndexGroupRecordsMax;
   return full ? close_group(stream) : closed;
 }
 

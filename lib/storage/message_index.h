@@ -17,8 +17,13 @@
 
 namespace sluice::storage {
 
-// Where messages lie, sparsely: 16 bytes for a row of a stream's records (a group: 64 KiB, 64
-// records or the segment's end, whichever comes first). Inside a closed group the records are found
+// A group of a stream's records ends with the first of these that is reached; an extent is laid out
+// in the same groups.
+inline constexpr std::uint64_t kIndexGroupBytes = 64 * 1024;
+inline constexpr std::size_t kIndexGroupRecordsMax = 64;
+
+// Where messages lie, sparsely: 16 bytes for a row of a stream's records (a group, which also ends
+// with its segment). Inside a closed group the records are found
 // by walking back from its last one through MessagesFact::previous; the newest group of a stream is
 // kept whole. Also knows which streams have messages in which segment, so that dead segments are
 // found without reading them. Pure; loop thread.
