@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/corrupt_range.h"
 #include "cli/exit_code.h"
 #include "cli/format.h"
 #include "cli/progress_bar.h"
@@ -154,26 +155,17 @@ int run_backup(const BackupFlags& flags) {
   if (!result) return fail(result.error());
   const storage::BackupManifest& manifest = result->manifest;
   if (flags.json) {
-    Json corrupt = Json::array();
-    for (const storage::CorruptRange& one : result->corrupt) {
-      corrupt.push_back({{"file", one.file},
-                         {"begin", one.begin.value()},
-                         {"end", one.end.value()},
-                         {"reason", one.reason}});
-    }
     const Json json = {{"folder", flags.to},
                        {"brokerRuns", hold.broker_runs()},
                        {"log", manifest.log_id.to_hex()},
                        {"end", manifest.end.value()},
                        {"files", manifest.files.size()},
                        {"bytes", result->bytes},
-                       {"corrupt", std::move(corrupt)}};
+                       {"corrupt", corrupt_json(result->corrupt)}};
     std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
     for (const storage::CorruptRange& one : result->corrupt) {
-      std::printf("damaged in the source: %s %llu-%llu: %s\n", one.file.c_str(),
-                  static_cast<unsigned long long>(one.begin.value()),
-                  static_cast<unsigned long long>(one.end.value()), one.reason.c_str());
+      std::printf("damaged in the source: %s\n", corrupt_text(one).c_str());
     }
     std::printf("%s: %s in %zu files, the log up to %llu\n", flags.to.c_str(),
                 format_size(result->bytes).c_str(), manifest.files.size(),

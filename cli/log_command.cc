@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/corrupt_range.h"
 #include "cli/exit_code.h"
 #include "cli/format.h"
 #include "cli/log_dump.h"
@@ -41,13 +42,6 @@ std::string report_json(const storage::VerifyReport& report) {
                          {"clean", one.clean},
                          {"reason", one.reason}});
   }
-  Json corrupt = Json::array();
-  for (const storage::CorruptRange& one : report.corrupt) {
-    corrupt.push_back({{"file", one.file},
-                       {"begin", one.begin.value()},
-                       {"end", one.end.value()},
-                       {"reason", one.reason}});
-  }
   const Json json = {{"ok", report.ok()},
                      {"log", report.log_id.to_hex()},
                      {"segmentBytes", report.segment_bytes},
@@ -57,7 +51,7 @@ std::string report_json(const storage::VerifyReport& report) {
                      {"tailBytes", report.tail_bytes},
                      {"segments", std::move(segments)},
                      {"snapshots", std::move(snapshots)},
-                     {"corrupt", std::move(corrupt)}};
+                     {"corrupt", corrupt_json(report.corrupt)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -75,8 +69,7 @@ std::string report_text(const storage::VerifyReport& report) {
     out += "snapshot " + one.file + ": " + (one.valid ? "good" : "bad: " + one.reason) + "\n";
   }
   for (const storage::CorruptRange& one : report.corrupt) {
-    out += "corrupt: " + one.file + " " + std::to_string(one.begin.value()) + "-" +
-           std::to_string(one.end.value()) + ": " + one.reason + "\n";
+    out += "corrupt: " + corrupt_text(one) + "\n";
   }
   if (report.tail_bytes > 0) {
     out += "behind the proven end: " + format_size(report.tail_bytes) +

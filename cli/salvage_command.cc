@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/corrupt_range.h"
 #include "cli/exit_code.h"
 #include "cli/format.h"
 #include "cli/output.h"
@@ -38,13 +39,6 @@ std::string salvage_json(const storage::SalvageReport& report, const std::string
                     {"last", one.range.last.value()},
                     {"partly", one.partly}});
   }
-  Json corrupt = Json::array();
-  for (const storage::CorruptRange& one : report.corrupt) {
-    corrupt.push_back({{"file", one.file},
-                       {"begin", one.begin.value()},
-                       {"end", one.end.value()},
-                       {"reason", one.reason}});
-  }
   const Json json = {{"folder", to},
                      {"snapshot", report.snapshot.value()},
                      {"end", report.end.value()},
@@ -53,7 +47,7 @@ std::string salvage_json(const storage::SalvageReport& report, const std::string
                      {"badSnapshots", report.bad_snapshots},
                      {"missing", report.missing},
                      {"headersMadeAnew", report.headers},
-                     {"corrupt", std::move(corrupt)},
+                     {"corrupt", corrupt_json(report.corrupt)},
                      {"lost", std::move(lost)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -64,8 +58,7 @@ std::string salvage_text(const storage::SalvageReport& report, const std::string
   for (const std::string& name : report.missing) out += "missing: " + name + "\n";
   for (const std::string& name : report.headers) out += "header made anew: " + name + "\n";
   for (const storage::CorruptRange& one : report.corrupt) {
-    out += "corrupt: " + one.file + " " + std::to_string(one.begin.value()) + "-" +
-           std::to_string(one.end.value()) + ": " + one.reason + "\n";
+    out += "corrupt: " + corrupt_text(one) + "\n";
   }
   for (const storage::SalvageReport::Lost& one : report.lost) {
     out += std::string(one.partly ? "partly lost: " : "lost: ") + one.queue + ", shard " +
