@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 
-from processes import Consumer, Producer, World
+from processes import Consumer, Producer, World, checked
 
 SETTLE_SECONDS = 3  # a delivery that is older was settled
 
@@ -73,8 +73,7 @@ class Load:
 def hold_one(world):
     """A consumer that has the message `held` in hand until the file `go` is there."""
     done = world.run("pub", world.queue, "--body", "held")
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+    checked(done)
     taken = os.path.join(world.folder, "taken")
     go = os.path.join(world.folder, "go")
     for path in (taken, go):

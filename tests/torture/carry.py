@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from processes import World
+from processes import World, checked
 
 SECONDS_MAX = 600
 QUEUE = """---
@@ -40,8 +40,7 @@ def consume(world, queue, *arguments):
 
 def messages_of(world, queue):
     done = world.run("stat", queue, "--json")
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+    checked(done)
     document = json.loads(done.stdout)
     document = document["queues"][0] if "queues" in document else document
     return document["subscriptions"][0]["messages"]
@@ -51,22 +50,9 @@ def carry_under_kills(world, options, command, source, target):
     """Returns how many had arrived at each kill."""
     done = world.run(command, source, target, "--no-wait", "--rate",
                      str(max(1, options.messages // options.seconds)))
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
-    arrived_at_kills = []
-    end = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < end:
-        arrived = messages_of(world, target)["ready"]
-        killed = len(arrived_at_kills)
-        if killed < options.kills and arrived >= options.messages * (killed + 1) // (
-                options.kills + 1):
-            world.kill_broker()
-            arrived_at_kills.append(arrived)
-            world.start_broker()
-        elif arrived >= options.messages:
-            return arrived_at_kills
-        time.sleep(0.02)
-    raise RuntimeError(f"only {arrived} have arrived")
+    checked(done)
+    return world.kill_on_the_way(lambda: messages_of(world, target)["ready"], options.messages,
+                                 options.kills, SECONDS_MAX)
 
 
 def run(options):
@@ -77,8 +63,7 @@ def run(options):
         world.start_broker()
         bodies = "".join(f"m-{i}\n" for i in range(options.messages))
         done = world.run("pub", world.queue, "--lines", text_in=bodies, timeout=SECONDS_MAX)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
+        checked(done)
         consume(world, world.queue, "--settle", "reject", "--error", "to be moved")
         begin = time.monotonic()
         moved_at = carry_under_kills(world, options, "move", world.queue + "/dlq", "parked")

@@ -12,14 +12,11 @@ how long it took to be ready again after a kill -9 and after an orderly stop. `-
 
 import argparse
 import json
-import re
-import signal
 import subprocess
 import sys
-import threading
 import time
 
-from processes import LineReader, World
+from processes import LineReader, PeakMemory, World, checked, percentile
 
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
@@ -31,46 +28,9 @@ spec:
 PART = 500_000
 
 
-def resident_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) / 1024
-
-
-class Watch:
-    """The greatest memory of the broker while this runs."""
-
-    def __init__(self, world):
-        self.peak = 0.0
-        self._pid = world.broker.pid
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def _look(self):
-        while not self._over.wait(0.2):
-            self.peak = max(self.peak, resident_mib(self._pid))
-
-    def stop(self):
-        self._over.set()
-        self._thread.join()
-        return round(self.peak, 1)
-
-
 def publish(world, count, *flags):
-    done = world.run("pub", world.queue, "--lines", *flags, text_in=("x" * 99 + "\n") * count,
-                     timeout=1200)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
-
-
-def restart(world):
-    begin = time.monotonic()
-    world.start_broker()
-    return round(time.monotonic() - begin, 2)
-
-
-def percentile(values, share):
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+    checked(world.run("pub", world.queue, "--lines", *flags, text_in=("x" * 99 + "\n") * count,
+                      timeout=1200))
 
 
 def lateness(world, options):
@@ -97,7 +57,7 @@ def run(options):
         with open(world.manifest, "w", encoding="utf-8") as out:
             out.write(MANIFEST)
         world.start_broker()
-        watch = Watch(world)
+        memory = PeakMemory(world.broker.pid)
         begin = time.monotonic()
         for first in range(0, options.messages, PART):
             publish(world, min(PART, options.messages - first), "--delay", "1h", "--spread", "1d")
@@ -110,15 +70,8 @@ def run(options):
         report["late_ms"] = {"p50": round(percentile(late, 0.5), 1),
                              "p99": round(percentile(late, 0.99), 1),
                              "max": round(max(late), 1), "early": sum(1 for one in late if one < 0)}
-        report["rss_mib_peak"] = watch.stop()
-        # First the kill: after an orderly stop there would be nothing to replay.
-        world.kill_broker()
-        report["restart_after_kill_seconds"] = restart(world)
-        world.broker.send_signal(signal.SIGTERM)
-        if world.broker.wait(60) != 0:
-            raise RuntimeError("the broker did not stop in order")
-        report["clean_restart_seconds"] = restart(world)
-        report["rss_mib_restarted"] = round(resident_mib(world.broker.pid), 1)
+        report["rss_mib_peak"] = memory.stop()
+        report.update(world.measure_restarts())
         if world.messages()["delayed"] != options.messages:
             raise RuntimeError("a restart forgot messages that wait")
     print(json.dumps(report))

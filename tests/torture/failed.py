@@ -10,13 +10,11 @@ kill -9 under the full load and after an orderly stop. `--check` fails above 96 
 
 import argparse
 import json
-import re
-import signal
 import subprocess
 import sys
 import time
 
-from processes import World
+from processes import PeakMemory, World, checked, resident_mib
 
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
@@ -28,28 +26,12 @@ spec:
 PART = 500_000
 
 
-def resident_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) / 1024
-
-
-def restart(world):
-    begin = time.monotonic()
-    world.start_broker()
-    return round(time.monotonic() - begin, 2)
-
-
-def checked(done):
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
-
-
 def run(options):
     with World(options.bin) as world:
         with open(world.manifest, "w", encoding="utf-8") as out:
             out.write(MANIFEST)
         world.start_broker()
-        peak = 0.0
+        memory = PeakMemory(world.broker.pid)
         begin = time.monotonic()
         for first in range(0, options.messages, PART):
             count = min(PART, options.messages - first)
@@ -58,25 +40,15 @@ def run(options):
             consumer = world.client("sub", world.queue, "--max", str(count), "--settle", "fail",
                                     "--error", "the service answered 503", "--prefetch", "1000",
                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-            while consumer.poll() is None:
-                peak = max(peak, resident_mib(world.broker.pid))
-                time.sleep(0.2)
-            if consumer.returncode != 0:
+            if consumer.wait() != 0:
                 raise RuntimeError("the consumer failed")
         seconds = time.monotonic() - begin
         waiting = world.messages()["delayed"]
         if waiting != options.messages:
             raise RuntimeError(f"{waiting} of {options.messages} messages are in backoff")
-        report = {"failed": waiting, "seconds": round(seconds), "rss_mib_peak": round(peak, 1),
+        report = {"failed": waiting, "seconds": round(seconds), "rss_mib_peak": memory.stop(),
                   "rss_mib": round(resident_mib(world.broker.pid), 1)}
-        # First the kill: after an orderly stop there would be nothing to replay.
-        world.kill_broker()
-        report["restart_after_kill_seconds"] = restart(world)
-        world.broker.send_signal(signal.SIGTERM)
-        if world.broker.wait(60) != 0:
-            raise RuntimeError("the broker did not stop in order")
-        report["clean_restart_seconds"] = restart(world)
-        report["rss_mib_restarted"] = round(resident_mib(world.broker.pid), 1)
+        report.update(world.measure_restarts())
         if world.messages()["delayed"] != options.messages:
             raise RuntimeError("a restart forgot messages in backoff")
     print(json.dumps(report))

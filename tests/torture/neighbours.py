@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 
-from processes import World
+from processes import World, checked, percentile
 
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
@@ -142,8 +142,7 @@ class Trouble:
 
     def fill(self, queue, line, count):
         done = self.world.run("pub", queue, "--lines", text_in=(line + "\n") * count)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
+        checked(done)
 
     def slow_consumer(self):
         self.fill("slow", "x" * 200, 10_000)
@@ -180,12 +179,7 @@ class Trouble:
             out.write(b"0123456789abcde\n" * (1 << 20))
         for _ in range(4):
             done = self.world.run("pub", "large", "--file", self.files[0])
-            if done.returncode != 0:
-                raise RuntimeError(done.stderr)
-
-
-def percentile(values, part):
-    return sorted(values)[min(len(values) - 1, int(len(values) * part))] if values else 0.0
+            checked(done)
 
 
 def run(options):

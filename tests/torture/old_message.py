@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-from processes import World
+from processes import World, checked
 
 SEGMENT = 64 << 20
 SNAPSHOT_SEGMENTS = 4
@@ -36,11 +36,6 @@ def disk_bytes(folder):
             except FileNotFoundError:
                 pass
     return total
-
-
-def checked(done):
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
 
 
 def keep_one(world):

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 
-from processes import World
+from processes import World, checked
 
 WORKER_SECONDS_MAX = 300
 
@@ -23,8 +23,7 @@ def run(options):
         world.start_broker()
         bodies = "".join(f"m-{i}\n" for i in range(options.messages))
         done = world.run("pub", world.queue, "--lines", text_in=bodies)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
+        checked(done)
         consumed, deaths = consume(world, options, poison)
         stat = world.stat()
         shown = world.run("peek", world.queue, "--dlq", "--json", "--max", "100").stdout

@@ -3,7 +3,9 @@
 import json
 import os
 import queue
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -23,6 +25,42 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def checked(done):
+    """The same, unless the program failed."""
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return done
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+def resident_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) / 1024
+
+
+class PeakMemory:
+    """The greatest resident memory of a process, in MiB, while this runs."""
+
+    def __init__(self, pid):
+        self.mib = 0.0
+        self._pid = pid
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self):
+        while not self._over.wait(0.1):
+            self.mib = max(self.mib, resident_mib(self._pid))
+
+    def stop(self):
+        self._over.set()
+        self._thread.join()
+        return round(self.mib, 1)
 
 
 class World:
@@ -94,6 +132,41 @@ class World:
     def kill_broker(self):
         self.broker.kill()
         self.broker.wait()
+
+    def measure_restarts(self):
+        """How long the broker needs to be ready again after a kill -9 and after an orderly stop,
+        and its memory then."""
+        report = {}
+        # First the kill: after an orderly stop there would be nothing to replay.
+        self.kill_broker()
+        report["restart_after_kill_seconds"] = self._seconds_to_start()
+        self.broker.send_signal(signal.SIGTERM)
+        if self.broker.wait(60) != 0:
+            raise RuntimeError("the broker did not stop in order")
+        report["clean_restart_seconds"] = self._seconds_to_start()
+        report["rss_mib_restarted"] = round(resident_mib(self.broker.pid), 1)
+        return report
+
+    def _seconds_to_start(self):
+        begin = time.monotonic()
+        self.start_broker()
+        return round(time.monotonic() - begin, 2)
+
+    def kill_on_the_way(self, progress, total, kills, seconds):
+        """Kills and restarts the broker so often while progress() rises to `total`. Returns what it
+        was at each kill."""
+        at_kills = []
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            done = progress()
+            if len(at_kills) < kills and done >= total * (len(at_kills) + 1) // (kills + 1):
+                self.kill_broker()
+                at_kills.append(done)
+                self.start_broker()
+            elif done >= total:
+                return at_kills
+            time.sleep(0.02)
+        raise RuntimeError(f"only {done} of {total} after {seconds} s")
 
     def events(self, name):
         """What the broker's log says of one kind, over all its starts."""

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from processes import World
+from processes import World, checked
 
 SECONDS_MAX = 600
 
@@ -43,8 +43,7 @@ def prepare(world, messages):
     """All of them dead in `work`, and done with in `audit`."""
     bodies = "".join(f"m-{i}\n" for i in range(messages))
     done = world.run("pub", world.queue, "--lines", text_in=bodies, timeout=SECONDS_MAX)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+    checked(done)
     consume(world, "audit")
     consume(world, "work", "--settle", "reject", "--error", "to be redriven")
     dead = counts(world, "work")["deadLettered"]
@@ -57,22 +56,11 @@ def redrive_under_kills(world, options):
     rate = max(1, options.messages // options.seconds)
     done = world.run("redrive", world.queue, "--subscription", "work", "--rate", str(rate),
                      "--no-wait")
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
-    left_at_kills = []
-    end = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < end:
-        left = counts(world, "work")["deadLettered"]
-        killed = len(left_at_kills)
-        mark = options.messages * (options.kills - killed) // (options.kills + 1)
-        if killed < options.kills and left <= mark:
-            world.kill_broker()
-            left_at_kills.append(left)
-            world.start_broker()
-        elif left == 0:
-            return left_at_kills
-        time.sleep(0.02)
-    raise RuntimeError(f"{left} dead letters are left")
+    checked(done)
+    redriven = world.kill_on_the_way(
+        lambda: options.messages - counts(world, "work")["deadLettered"], options.messages,
+        options.kills, SECONDS_MAX)
+    return [options.messages - done for done in redriven]
 
 
 def run(options):

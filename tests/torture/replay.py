@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 
-from processes import World
+from processes import World, checked
 
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
@@ -82,8 +82,7 @@ def settle_and_go_back(world, messages):
     if subscribe(world, "behind", "--max", str(messages)).wait(600) != 0:
         raise RuntimeError("nothing to go back to")
     done = world.run("queue", "seek", world.queue, "--subscription", "behind", "--to", "first")
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+    checked(done)
 
 
 def run(options):
@@ -97,8 +96,7 @@ def run(options):
             count = min(left, 1_000_000)
             done = world.run("pub", world.queue, "--lines", text_in="message to replay\n" * count,
                              timeout=600)
-            if done.returncode != 0:
-                raise RuntimeError(done.stderr)
+            checked(done)
             left -= count
         if options.retained:
             settle_and_go_back(world, options.messages)

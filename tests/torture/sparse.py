@@ -12,13 +12,11 @@ than a fifth slower. Needs the program `publish_alternately`, which the target o
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
-import threading
 import time
 
-from processes import World
+from processes import PeakMemory, World, checked
 
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
@@ -29,38 +27,14 @@ spec:
 """
 
 
-class Memory:
-    """The greatest resident memory of a process while this lives."""
-
-    def __init__(self, pid):
-        self.pid = pid
-        self.peak = 0.0
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
-
-    def _watch(self):
-        while not self.stop.wait(0.1):
-            with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
-                found = re.search(r"VmRSS:\s+(\d+) kB", status.read())
-            self.peak = max(self.peak, int(found.group(1)) / 1024)
-
-    def end(self):
-        self.stop.set()
-        self.thread.join()
-        return round(self.peak, 1)
-
-
 def consume(world, subscription, count, *arguments):
     """Messages a second."""
     begin = time.monotonic()
-    done = subprocess.run(
+    checked(subprocess.run(
         [os.path.join(world.bin, "sluice"), "--endpoint", world.endpoint, "sub", world.queue,
          "--subscription", subscription, "--max", str(count), *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        timeout=1800, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+        timeout=1800, check=False))
     return count / (time.monotonic() - begin)
 
 
@@ -87,18 +61,16 @@ def run(options):
              str(options.messages)], check=False)
         if done.returncode != 0:
             raise RuntimeError("publish_alternately failed")
-        memory = Memory(world.broker.pid)
+        memory = PeakMemory(world.broker.pid)
         in_order = consume(world, "order", options.messages)
         begin = time.monotonic()
-        done = world.run("purge", world.queue, "--subscription", "holes", "--header", "kind=odd",
-                         "--yes", timeout=1800)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
+        checked(world.run("purge", world.queue, "--subscription", "holes", "--header", "kind=odd",
+                          "--yes", timeout=1800))
         wait_for(world, options.messages // 2)
         purged = options.messages / (time.monotonic() - begin)
         rate = consume(world, "holes", options.messages // 2)
         wait_for(world, 0)
-        peak = memory.end()
+        peak = memory.stop()
         if world.broker.poll() is not None:
             raise RuntimeError(world.log_tail())
     report = {"messages": options.messages, "in_order_per_second": round(in_order),

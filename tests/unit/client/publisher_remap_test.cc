@@ -8,7 +8,7 @@
 #include "client/publisher.h"
 #include "client/route_batch.h"
 #include "tests/support/status_matchers.h"
-#include "tests/unit/client/fake_transport.h"
+#include "tests/unit/client/publisher_fixture.h"
 
 // Shard maps that change, and producers that the broker forgets, under a Publisher.
 namespace sluice::client {
@@ -33,19 +33,12 @@ PendingBatch frame_batch(const std::vector<base::Message>& messages) {
   return batch;
 }
 
-base::Message with_key(std::string key, std::string body = "b") {
-  base::Message message;
-  message.key = std::move(key);
-  message.body = std::move(body);
-  return message;
-}
-
 wire::SlotTable even_slots(std::uint16_t shards, std::uint32_t version) {
   return *wire::SlotTable::from(wire::even_shard_map(shards, version));
 }
 
 TEST(RouteBatch, LeavesABatchWholeThatBelongsToOneShard) {
-  PendingBatch batch = frame_batch({with_key("order-1"), with_key("order-1"), with_key("")});
+  PendingBatch batch = frame_batch({keyed("order-1"), keyed("order-1"), keyed("")});
   const OutboundBuffer* const frame = batch.frame.get();
   const auto parts = route_batch(std::move(batch), even_slots(4, 2), base::ShardIndex(1));
   ASSERT_EQ(parts.size(), 1U);
@@ -55,12 +48,12 @@ TEST(RouteBatch, LeavesABatchWholeThatBelongsToOneShard) {
 }
 
 TEST(RouteBatch, CutsABatchByTheShardsOfItsMessages) {
-  base::Message grouped = with_key("customer/4711");
+  base::Message grouped = keyed("customer/4711");
   grouped.group = "order-1";  // goes before the key
   // Slots 468 and 161 of docs/protocol.md.
-  const auto parts = route_batch(
-      frame_batch({with_key("order-1"), with_key("customer/4711"), grouped, with_key("")}),
-      even_slots(4, 2), base::ShardIndex(5));
+  const auto parts =
+      route_batch(frame_batch({keyed("order-1"), keyed("customer/4711"), grouped, keyed("")}),
+                  even_slots(4, 2), base::ShardIndex(5));
   ASSERT_EQ(parts.size(), 2U);
   EXPECT_EQ(parts[0].shard, base::ShardIndex(0));
   EXPECT_EQ(parts[0].batch.places, std::vector<std::uint32_t>({1}));
@@ -70,19 +63,8 @@ TEST(RouteBatch, CutsABatchByTheShardsOfItsMessages) {
   EXPECT_EQ(parts[1].batch.tag, 7U);
 }
 
-class PublisherRemapTest : public testing::Test {
+class PublisherRemapTest : public PublisherFixture {
  protected:
-  ~PublisherRemapTest() override { publisher_.reset(); }
-
-  base::Status open(PublisherOptions options = {}) {
-    auto transport = std::make_unique<FakeTransport>(broker_);
-    transport_ = transport.get();
-    ASSIGN_OR_RETURN(connection_, Connection::open({}, std::move(transport)));
-    options.queue = "orders";
-    options.on_outcome = [this](const BatchOutcome& outcome) { outcomes_.push_back(outcome); };
-    ASSIGN_OR_RETURN(publisher_, Publisher::open(*connection_, std::move(options)));
-    return {};
-  }
   void change_map(std::uint16_t shards) {
     broker_.shards = shards;
     ++broker_.map_version;
@@ -99,25 +81,19 @@ class PublisherRemapTest : public testing::Test {
     for (const BatchOutcome& outcome : outcomes_) count += outcome.code == code ? outcome.count : 0;
     return count;
   }
-
-  FakeBroker broker_;
-  FakeTransport* transport_ = nullptr;
-  std::vector<BatchOutcome> outcomes_;
-  std::unique_ptr<Connection> connection_;
-  std::unique_ptr<Publisher> publisher_;
 };
 
 TEST_F(PublisherRemapTest, ARefusedBatchIsRoutedByTheNewMap) {
   ASSERT_THAT(open(), IsOk());
   change_map(4);
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "a")), IsOk());
-  ASSERT_THAT(publisher_->publish(with_key("customer/4711", "b")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "a")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("customer/4711", "b")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(5'000)), IsOk());
   EXPECT_EQ(broker_.stored[1], std::vector<std::string>({"a"}));
   EXPECT_EQ(broker_.stored[0], std::vector<std::string>({"b"}));
   EXPECT_EQ(publisher_->shards(), 4U);
   // By the new map at once.
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "c")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "c")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(5'000)), IsOk());
   EXPECT_EQ(broker_.stored[1].size(), 2U);
   EXPECT_EQ(count_outcomes(Code::kNone), 3U);
@@ -126,10 +102,8 @@ TEST_F(PublisherRemapTest, ARefusedBatchIsRoutedByTheNewMap) {
 TEST_F(PublisherRemapTest, AFrameThatWasMadeByTheOldMapIsPutRight) {
   ASSERT_THAT(open(), IsOk());
   change_map(4);
-  const PendingBatch first =
-      frame_batch({with_key("order-1", "a"), with_key("customer/4711", "b")});
-  const PendingBatch second =
-      frame_batch({with_key("order-1", "c"), with_key("customer/4711", "d")});
+  const PendingBatch first = frame_batch({keyed("order-1", "a"), keyed("customer/4711", "b")});
+  const PendingBatch second = frame_batch({keyed("order-1", "c"), keyed("customer/4711", "d")});
   publisher_->publish_frame({base::ShardIndex(0), 1, first.frame, 2, 1});
   ASSERT_THAT(publisher_->flush(Millis(5'000)), IsOk());
   publisher_->publish_frame({base::ShardIndex(0), 1, second.frame, 2, 2});
@@ -144,10 +118,10 @@ TEST_F(PublisherRemapTest, AFrameThatWasMadeByTheOldMapIsPutRight) {
 TEST_F(PublisherRemapTest, WhatMayBeStoredIsAskedForWhereItWasSent) {
   ASSERT_THAT(open(), IsOk());
   broker_.publish_script = {{Act::kStoreAndCut}};
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "a")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "a")), IsOk());
   ASSERT_THAT(publisher_->send(), IsOk());
   change_map(4);
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "b")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "b")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(10'000)), IsOk());
   EXPECT_EQ(broker_.stored[0], std::vector<std::string>({"a"}));
   EXPECT_EQ(broker_.stored[1], std::vector<std::string>({"b"}));
@@ -159,7 +133,7 @@ TEST_F(PublisherRemapTest, ANamedProducerEndsBecauseItsNumbersCountByShard) {
   options.end_on_refusal = true;
   ASSERT_THAT(open(options), IsOk());
   change_map(4);
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "a")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "a")), IsOk());
   ASSERT_THAT(publisher_->send(), IsOk());
   EXPECT_THAT(publisher_->poll(Millis(1'000)), HasCode(ErrorCode::kFailedPrecondition));
   EXPECT_EQ(count_outcomes(Code::kStaleShardMap), 1U);
@@ -169,21 +143,21 @@ TEST_F(PublisherRemapTest, ANamedProducerEndsBecauseItsNumbersCountByShard) {
 TEST_F(PublisherRemapTest, AForgottenProducerGoesOnUnderAnotherId) {
   broker_.shards = 2;
   ASSERT_THAT(open(), IsOk());
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "a")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "a")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
   broker_.forgets_producers = true;
   for (const char* body : {"b", "c"}) {
-    ASSERT_THAT(publisher_->publish(with_key("order-1", body)), IsOk());
+    ASSERT_THAT(publisher_->publish(keyed("order-1", body)), IsOk());
     ASSERT_THAT(publisher_->send(), IsOk());
   }
-  ASSERT_THAT(publisher_->publish(with_key("order-2", "d")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-2", "d")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(5'000)), IsOk());
   EXPECT_EQ(count_outcomes(Code::kNone), 4U);
   EXPECT_EQ(broker_.stored_in_order.size(), 4U);
   // Also where it is found out by coming back.
   broker_.forgets_producers = true;
   reconnect();
-  ASSERT_THAT(publisher_->publish(with_key("order-1", "e")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "e")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(5'000)), IsOk());
   EXPECT_EQ(count_outcomes(Code::kNone), 5U);
 }
@@ -191,10 +165,10 @@ TEST_F(PublisherRemapTest, AForgottenProducerGoesOnUnderAnotherId) {
 TEST_F(PublisherRemapTest, WhatAForgottenProducerHadUnansweredIsSaidToBeUnknown) {
   ASSERT_THAT(open(), IsOk());
   broker_.publish_script = {{Act::kStoreAndCut}};
-  ASSERT_THAT(publisher_->publish(with_key("k", "a")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("k", "a")), IsOk());
   ASSERT_THAT(publisher_->send(), IsOk());
   broker_.forgets_producers = true;
-  ASSERT_THAT(publisher_->publish(with_key("k", "b")), IsOk());
+  ASSERT_THAT(publisher_->publish(keyed("k", "b")), IsOk());
   ASSERT_THAT(publisher_->flush(Millis(10'000)), IsOk());
   EXPECT_EQ(count_outcomes(Code::kUnknownProducer), 1U);
   EXPECT_EQ(count_outcomes(Code::kNone), 1U);
@@ -233,8 +207,7 @@ TEST_F(PublisherRemapTest, NothingIsLostDoubledOrReorderedWithinAKeyWhateverBrea
     std::map<std::string, int> sent;
     for (int i = 0; i < 600; ++i) {
       const std::string key = "key-" + std::to_string(prng.below(kKeys));
-      ASSERT_THAT(publisher_->publish(with_key(key, key + "/" + std::to_string(++sent[key]))),
-                  IsOk());
+      ASSERT_THAT(publisher_->publish(keyed(key, key + "/" + std::to_string(++sent[key]))), IsOk());
       if (prng.below(60) == 0) change_map(static_cast<std::uint16_t>(1 + prng.below(6)));
     }
     ASSERT_THAT(publisher_->flush(Millis(600'000)), IsOk());

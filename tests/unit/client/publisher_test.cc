@@ -4,7 +4,7 @@
 
 #include "base/prng.h"
 #include "tests/support/status_matchers.h"
-#include "tests/unit/client/fake_transport.h"
+#include "tests/unit/client/publisher_fixture.h"
 #include "wire/frame_codec.h"
 
 namespace sluice::client {
@@ -18,26 +18,8 @@ using wire::Code;
 using Act = FakeBroker::PublishAct;
 using Bodies = std::vector<std::string>;
 
-base::Message keyed(std::string key, std::string body) {
-  base::Message message;
-  message.key = std::move(key);
-  message.body = std::move(body);
-  return message;
-}
-
-class PublisherTest : public testing::Test {
+class PublisherTest : public PublisherFixture {
  protected:
-  ~PublisherTest() override { publisher_.reset(); }
-
-  base::Status open(PublisherOptions options = {}) {
-    auto transport = std::make_unique<FakeTransport>(broker_);
-    transport_ = transport.get();
-    ASSIGN_OR_RETURN(connection_, Connection::open({}, std::move(transport)));
-    if (options.queue.empty()) options.queue = "orders";
-    options.on_outcome = [this](const BatchOutcome& outcome) { outcomes_.push_back(outcome); };
-    ASSIGN_OR_RETURN(publisher_, Publisher::open(*connection_, std::move(options)));
-    return {};
-  }
   base::Status append(const std::string& body) { return publisher_->append(base::as_bytes(body)); }
   // One batch each.
   void append_batches(int count) {
@@ -52,11 +34,6 @@ class PublisherTest : public testing::Test {
     return bodies;
   }
 
-  FakeBroker broker_;
-  FakeTransport* transport_ = nullptr;
-  std::vector<BatchOutcome> outcomes_;
-  std::unique_ptr<Connection> connection_;
-  std::unique_ptr<Publisher> publisher_;
   int appended_ = 0;
 };
 
