@@ -27,6 +27,10 @@ std::string_view to_string(ErrorCode code) {
       return "Io";
     case ErrorCode::kUnimplemented:
       return "Unimplemented";
+    case ErrorCode::kConflict:
+      return "Conflict";
+    case ErrorCode::kPermissionDenied:
+      return "PermissionDenied";
   }
   return "Unknown";
 }

@@ -20,6 +20,8 @@ enum class ErrorCode : std::uint8_t {
   kDeadlineExceeded,    // the time allowed ran out
   kIo,                  // the operating system refused a file operation
   kUnimplemented,       // known, but not in this version
+  kConflict,            // somebody else changed it meanwhile: read it again, decide again
+  kPermissionDenied,    // right in itself, but not for us
 };
 
 // The code's name as shown to people: "InvalidArgument".

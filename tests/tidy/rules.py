@@ -50,8 +50,11 @@ def include_home(tree):
                     where = ", ".join(homes) or "nowhere"
                     yield path, line, f"<{include}> belongs elsewhere: {where}"
     for pattern in table.ONE_FILE_ONLY:
-        for path, line in sorted(users.get(pattern, {}).items())[1:]:
-            yield path, line, f"{pattern} is included by one file only, and there is another"
+        folders = set()
+        for path, line in sorted(users.get(pattern, {}).items()):
+            if folder_of(path) in folders:
+                yield path, line, f"{pattern} is included by one file only, and there is another"
+            folders.add(folder_of(path))
 
 
 def purity(tree):

@@ -17,6 +17,7 @@ MAY_INCLUDE = {
                      "lib/access"],
     "include/sluice": [],
     "lib/client": ["lib/base", "lib/runtime", "lib/wire", "lib/access", "include/sluice"],
+    "lib/kube": ["lib/base", "lib/runtime"],
     "operator/api": ["lib/base"],
     "operator/link": ["lib/base", "lib/runtime", "lib/wire", "lib/client"],
     "sidecar": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/frontend", "lib/wire",
@@ -38,6 +39,7 @@ INCLUDE_ROOTS = {
     "broker/": "lib/broker",
     "frontend/": "lib/frontend",
     "client/": "lib/client",
+    "kube/": "lib/kube",
     "sluice/": "include/sluice",
     "operator/api/": "operator/api",
     "operator/link/": "operator/link",
@@ -52,12 +54,13 @@ INCLUDE_ROOTS = {
 INCLUDE_HOMES = {
     r"zmq(_addon)?\.h(pp)?": [r"lib/(frontend|client)/zmq_\w+\.(h|cc)", r"bench/.*", r"tests/.*"],
     r"sodium\.h": [r"lib/frontend/session_tag\.cc"],
-    r"(cpprest|pplx)/.*": [],
-    r"yaml-cpp/.*": [r"operator/api/\w+\.cc"],
+    r"(cpprest|pplx)/.*": [r"lib/kube/cpprest_\w+\.cc"],
+    r"simdjson\.h": [r"lib/kube/json_reader\.cc"],
+    r"yaml-cpp/.*": [r"operator/api/\w+\.cc", r"lib/kube/yaml_json\.cc"],
     r"boost/.*": [r"lib/frontend/http/\w+\.cc", r"bench/.*", r"tests/.*"],
     r"prometheus/.*": [r"lib/frontend/http/\w+\.cc", r"tests/.*"],
-    r"nlohmann/.*": [r"lib/frontend/.*", r"lib/client/.*", r"operator/.*", r"sidecar/.*",
-                     r"cli/.*", r"bench/.*", r"tests/.*"],
+    r"nlohmann/.*": [r"lib/frontend/.*", r"lib/client/.*", r"lib/kube/.*", r"operator/.*",
+                     r"sidecar/.*", r"cli/.*", r"bench/.*", r"tests/.*"],
     r"CLI/.*": [r"(cli|sidecar|bench)/.*", r"tests/.*"],
     r"(gtest|gmock)/.*": [r"tests/.*"],
     r"benchmark/.*": [r"bench/.*"],
@@ -68,7 +71,7 @@ INCLUDE_HOMES = {
     r"runtime/file_system\.h|fstream|filesystem": [r"(?!lib/(broker|wire|base)/).*"],
 }
 
-# Packages that one file alone may include, however many the table above would let in.
+# Packages that one file of a folder alone may include, whatever the table above lets in.
 ONE_FILE_ONLY = [r"yaml-cpp/.*"]
 
 # These folders get time, randomness and threads as arguments, so that the same objects run in a
