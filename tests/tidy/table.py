@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "lib/kube": ["lib/base", "lib/runtime"],
     "operator/api": ["lib/base"],
     "operator/link": ["lib/base", "lib/runtime", "lib/wire", "lib/client"],
+    "operator/reconcile": ["lib/base", "lib/access", "lib/kube", "operator/api", "operator/link"],
     "sidecar": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/frontend", "lib/wire",
                 "lib/access", "operator/api"],
     "cli": ["lib/base", "lib/runtime", "lib/wire", "lib/client", "include/sluice",
@@ -43,6 +44,7 @@ INCLUDE_ROOTS = {
     "sluice/": "include/sluice",
     "operator/api/": "operator/api",
     "operator/link/": "operator/link",
+    "operator/reconcile/": "operator/reconcile",
     "sidecar/": "sidecar",
     "cli/": "cli",
     "bench/": "bench",
@@ -76,7 +78,7 @@ ONE_FILE_ONLY = [r"yaml-cpp/.*"]
 
 # These folders get time, randomness and threads as arguments, so that the same objects run in a
 # simulation.
-PURE = ["lib/wire", "lib/broker", "lib/storage", "operator/api"]
+PURE = ["lib/wire", "lib/broker", "lib/storage", "operator/api", "operator/reconcile"]
 IMPURE_TOKENS = [
     r"\bsystem_clock\b", r"\bsteady_clock\b", r"\bhigh_resolution_clock\b",
     r"\bsleep_for\b", r"\bsleep_until\b", r"\brandom_device\b",
