@@ -9,7 +9,7 @@ readonly BUILD_PACKAGES=(
 # What test.sh needs on top.
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev
-  ccache clang-14 clang-tidy-14 clang-format-14 shellcheck python3 doxygen prometheus
+  ccache clang-14 clang-tidy-14 clang-format-14 shellcheck python3 python3-yaml doxygen prometheus
 )
 readonly LOGS=build/logs
 
