@@ -13,6 +13,10 @@ inline constexpr std::uint64_t kMiB = 1ULL << 20;
 inline constexpr std::uint64_t kGiB = 1ULL << 30;
 inline constexpr std::uint64_t kPiB = 1ULL << 50;
 
+// A duration and a size as text: more would be zeros in front.
+inline constexpr std::size_t kDurationBytesMax = 32;
+inline constexpr std::size_t kSizeBytesMax = 32;
+
 inline constexpr IntRange kShards{1, 64};
 inline constexpr DurationRange kFsyncInterval{base::Millis(1), std::chrono::minutes(1)};
 inline constexpr DurationRange kLeaseDuration{base::Millis(0), std::chrono::hours(12)};

@@ -55,14 +55,20 @@ base::Result<std::vector<Queue>> parse_queues(std::string_view file, std::string
   return std::move(manifest.queues);
 }
 
-std::set<std::string> manifest_fields() {
+std::map<std::string, FieldInfo> manifest_schema() {
   Problems problems;
-  std::set<std::string> fields;
+  std::map<std::string, FieldInfo> fields;
   DecodeContext context{problems, &fields};
   YamlNode document;
   document.kind = YamlKind::kMap;
   decode_queue(document, context);
   return fields;
+}
+
+std::set<std::string> manifest_fields() {
+  std::set<std::string> paths;
+  for (const auto& [path, info] : manifest_schema()) paths.insert(path);
+  return paths;
 }
 
 }  // namespace sluice::api

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "operator/api/field_info.h"
 #include "operator/api/problem.h"
 #include "operator/api/queue.h"
 
@@ -32,5 +34,7 @@ base::Result<std::vector<Queue>> parse_queues(std::string_view file, std::string
 // Paths of all fields that the decoder knows ("spec.subscriptions[].name"), for documentation and
 // schema to be checked against.
 std::set<std::string> manifest_fields();
+// The same with what may stand in each.
+std::map<std::string, FieldInfo> manifest_schema();
 
 }  // namespace sluice::api

@@ -50,20 +50,23 @@ bool is_qualified_name(std::string_view name) {
 bool is_resource_quantity(std::string_view text) {
   static constexpr std::array<std::string_view, 14> kUnits = {
       "", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
-  constexpr std::size_t kDigitsMax = 18;
-  std::size_t digits = 0;
-  std::size_t points = 0;
-  std::size_t at = 0;
-  for (; at < text.size() && (is_digit(text[at]) || text[at] == '.'); ++at) {
-    if (text[at] == '.') {
-      ++points;
-    } else {
-      ++digits;
-    }
+  // Enough for any machine, and for thousandths.
+  constexpr std::size_t kWholeDigitsMax = 15;
+  constexpr std::size_t kFractionDigitsMax = 3;
+  const auto take_digits = [&text] {
+    const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+    const auto count = static_cast<std::size_t>(end - text.begin());
+    text.remove_prefix(count);
+    return count;
+  };
+  const std::size_t whole = take_digits();
+  if (whole == 0 || whole > kWholeDigitsMax) return false;
+  if (!text.empty() && text.front() == '.') {
+    text.remove_prefix(1);
+    const std::size_t fraction = take_digits();
+    if (fraction == 0 || fraction > kFractionDigitsMax) return false;
   }
-  if (digits == 0 || digits > kDigitsMax || points > 1) return false;
-  if (text.front() == '.' || text[at - 1] == '.') return false;
-  return std::find(kUnits.begin(), kUnits.end(), text.substr(at)) != kUnits.end();
+  return std::find(kUnits.begin(), kUnits.end(), text) != kUnits.end();
 }
 
 }  // namespace sluice::api

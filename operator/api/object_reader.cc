@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "operator/api/field_limits.h"
 #include "operator/api/nearest.h"
 
 namespace sluice::api {
@@ -73,8 +74,46 @@ bool ObjectReader::has(std::string_view name) const {
 
 const YamlNode* ObjectReader::find(std::string_view name) {
   known_.emplace_back(name);
-  if (context_.fields != nullptr) context_.fields->insert(without_positions(field_path(name)));
+  if (context_.fields != nullptr) context_.fields->try_emplace(without_positions(field_path(name)));
   return node_ != nullptr ? node_->find(name) : nullptr;
+}
+
+void ObjectReader::note(std::string_view name, FieldInfo info) {
+  if (context_.fields == nullptr) return;
+  (*context_.fields)[without_positions(field_path(name))] = std::move(info);
+}
+
+// A fallback out of range stands for "nothing".
+void ObjectReader::note_integer(std::string_view name, IntRange range, std::int64_t fallback) {
+  FieldInfo info{.kind = FieldKind::kInt,
+                 .min = std::to_string(range.min),
+                 .max = std::to_string(range.max),
+                 .words = {},
+                 .fallback = {}};
+  if (fallback >= range.min && fallback <= range.max) info.fallback = std::to_string(fallback);
+  note(name, std::move(info));
+}
+
+void ObjectReader::note_duration(std::string_view name, DurationRange range,
+                                 std::optional<base::Millis> fallback) {
+  FieldInfo info{.kind = FieldKind::kDuration,
+                 .min = base::format_duration(range.min),
+                 .max = base::format_duration(range.max),
+                 .words = {},
+                 .fallback = {}};
+  if (fallback && *fallback >= range.min) info.fallback = base::format_duration(*fallback);
+  note(name, std::move(info));
+}
+
+void ObjectReader::note_bytes(std::string_view name, BytesRange range,
+                              std::optional<std::uint64_t> fallback) {
+  FieldInfo info{.kind = FieldKind::kSize,
+                 .min = base::format_bytes(range.min),
+                 .max = base::format_bytes(range.max),
+                 .words = {},
+                 .fallback = {}};
+  if (fallback && *fallback >= range.min) info.fallback = base::format_bytes(*fallback);
+  note(name, std::move(info));
 }
 
 void ObjectReader::problem(std::string_view name, std::string text) {
@@ -122,6 +161,11 @@ std::optional<std::int64_t> ObjectReader::read_integer(std::string_view name, In
 }
 
 void ObjectReader::boolean(std::string_view name, bool& out) {
+  note(name, {.kind = FieldKind::kBool,
+              .min = {},
+              .max = {},
+              .words = {},
+              .fallback = out ? "true" : "false"});
   const YamlNode* field = find(name);
   if (field == nullptr) return;
   if (field->kind != YamlKind::kBool) {
@@ -140,7 +184,7 @@ std::optional<base::Millis> ObjectReader::read_duration(std::string_view name,
     return std::nullopt;
   }
   const auto value = base::parse_duration(field->text);
-  if (!value) {
+  if (!value || field->text.size() > kDurationBytesMax) {
     problem(name, shown(field->text) + " is no duration; expected " + range_text(range));
     return std::nullopt;
   }
@@ -152,11 +196,13 @@ std::optional<base::Millis> ObjectReader::read_duration(std::string_view name,
 }
 
 void ObjectReader::duration(std::string_view name, DurationRange range, base::Millis& out) {
+  note_duration(name, range, out);
   if (const auto value = read_duration(name, range)) out = *value;
 }
 
 void ObjectReader::duration(std::string_view name, DurationRange range,
                             std::optional<base::Millis>& out) {
+  note_duration(name, range, out);
   if (const auto value = read_duration(name, range)) out = *value;
 }
 
@@ -168,7 +214,7 @@ std::optional<std::uint64_t> ObjectReader::read_bytes(std::string_view name, Byt
     return std::nullopt;
   }
   const auto value = base::parse_bytes(field->text);
-  if (!value) {
+  if (!value || field->text.size() > kSizeBytesMax) {
     problem(name, shown(field->text) + " is no size; expected " + range_text(range));
     return std::nullopt;
   }
@@ -180,23 +226,30 @@ std::optional<std::uint64_t> ObjectReader::read_bytes(std::string_view name, Byt
 }
 
 void ObjectReader::bytes(std::string_view name, BytesRange range, std::uint64_t& out) {
+  note_bytes(name, range, out);
   if (const auto value = read_bytes(name, range)) out = *value;
 }
 
 void ObjectReader::bytes(std::string_view name, BytesRange range,
                          std::optional<std::uint64_t>& out) {
+  note_bytes(name, range, out);
   if (const auto value = read_bytes(name, range)) out = *value;
 }
 
 void ObjectReader::decimal(std::string_view name, double min, double max, bool whole_allowed,
                            double& out) {
-  const YamlNode* field = find(name);
-  if (field == nullptr) return;
   const auto shortest = [](double value) {
     char buffer[32];
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     return std::string(buffer, end);
   };
+  note(name, {.kind = FieldKind::kDecimal,
+              .min = shortest(min),
+              .max = shortest(max),
+              .words = {},
+              .fallback = shortest(out)});
+  const YamlNode* field = find(name);
+  if (field == nullptr) return;
   const std::string expected = "a decimal number from " + shortest(min) + " to " + shortest(max) +
                                " as a string, for instance \"0.5\"" +
                                (whole_allowed ? ", or a whole number" : "");
@@ -218,6 +271,9 @@ void ObjectReader::decimal(std::string_view name, double min, double max, bool w
 
 void ObjectReader::text(std::string_view name, const std::function<bool(std::string_view)>& accept,
                         std::string_view form, std::string& out) {
+  FieldInfo info{.kind = FieldKind::kText, .min = {}, .max = {}, .words = {}, .fallback = {}};
+  if (!out.empty()) info.fallback = out;
+  note(name, std::move(info));
   const YamlNode* field = find(name);
   if (field == nullptr) return;
   if (field->kind != YamlKind::kString) {
@@ -264,6 +320,11 @@ std::optional<std::size_t> ObjectReader::read_choice(std::string_view name,
 void ObjectReader::list(
     std::string_view name, std::size_t items_max,
     const std::function<void(const YamlNode& item, const std::string& path)>& read) {
+  note(name, {.kind = FieldKind::kList,
+              .min = {},
+              .max = std::to_string(items_max),
+              .words = {},
+              .fallback = {}});
   const YamlNode* field = find(name);
   if (field == nullptr) return;
   if (field->kind != YamlKind::kList) {
@@ -278,6 +339,26 @@ void ObjectReader::list(
   for (std::size_t i = 0; i < field->items.size(); ++i) {
     read(field->items[i], field_path(name) + "[" + std::to_string(i) + "]");
   }
+}
+
+const YamlNode* ObjectReader::names(std::string_view name, std::size_t entries_max) {
+  note(name, {.kind = FieldKind::kMap,
+              .min = {},
+              .max = std::to_string(entries_max),
+              .words = {},
+              .fallback = {}});
+  const YamlNode* field = find(name);
+  if (field == nullptr) return nullptr;
+  if (field->kind != YamlKind::kMap) {
+    problem(name, "is " + std::string(describe(field->kind)) + "; expected a map of strings");
+    return nullptr;
+  }
+  if (field->entries.size() > entries_max) {
+    problem(name, "has " + std::to_string(field->entries.size()) + " entries; at most " +
+                      std::to_string(entries_max));
+    return nullptr;
+  }
+  return field;
 }
 
 void ObjectReader::not_in_this_version(std::string_view name) {

@@ -4,14 +4,16 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
+#include "operator/api/field_info.h"
 #include "operator/api/problem.h"
 #include "operator/api/yaml_node.h"
 
@@ -19,9 +21,9 @@ namespace sluice::api {
 
 struct DecodeContext {
   Problems& problems;
-  // Where given, gets the path of each field that is looked for, lists as "[]". So the schema can
-  // be compared with its documentation.
-  std::set<std::string>* fields = nullptr;
+  // Where given, gets the path of each field that is looked for, lists as "[]", and what may stand
+  // there. So the schema can be compared with its documentation and with the CRD.
+  std::map<std::string, FieldInfo>* fields = nullptr;
 };
 
 // Inclusive.
@@ -70,6 +72,7 @@ class ObjectReader {
 
   template <std::integral T>
   void integer(std::string_view name, IntRange range, T& out) {
+    note_integer(name, range, static_cast<std::int64_t>(out));
     if (const auto value = read_integer(name, range)) out = static_cast<T>(*value);
   }
   void boolean(std::string_view name, bool& out);
@@ -89,15 +92,21 @@ class ObjectReader {
   void choice(std::string_view name, const Choice<T> (&choices)[N], T& out) {
     std::vector<std::string> words;
     std::vector<bool> usable;
+    FieldInfo info{.kind = FieldKind::kChoice, .min = {}, .max = {}, .words = {}, .fallback = {}};
     for (const Choice<T>& one : choices) {
       words.emplace_back(one.name);
       usable.push_back(one.in_this_version);
+      if (one.in_this_version) info.words.emplace_back(one.name);
+      if (one.value == out) info.fallback = one.name;
     }
+    note(name, std::move(info));
     if (const auto index = read_choice(name, words, usable)) out = choices[*index].value;
   }
   // The items of a list of at most `items_max`; `read` gets each with its path.
   void list(std::string_view name, std::size_t items_max,
             const std::function<void(const YamlNode& item, const std::string& path)>& read);
+  // A map whose keys are not known in advance, of at most `entries_max`; nullptr where absent.
+  const YamlNode* names(std::string_view name, std::size_t entries_max);
   // A field that may be there and means nothing to us.
   void accept(std::string_view name) { silent_.emplace_back(name); }
   // A field of the schema that this version cannot honour: present = refused.
@@ -113,6 +122,13 @@ class ObjectReader {
   void finish();
 
  private:
+  // Notes what may stand in a field, for whoever wants the schema.
+  void note(std::string_view name, FieldInfo info);
+  void note_integer(std::string_view name, IntRange range, std::int64_t fallback);
+  void note_duration(std::string_view name, DurationRange range,
+                     std::optional<base::Millis> fallback);
+  void note_bytes(std::string_view name, BytesRange range, std::optional<std::uint64_t> fallback);
+
   std::optional<std::int64_t> read_integer(std::string_view name, IntRange range);
   std::optional<std::size_t> read_choice(std::string_view name,
                                          const std::vector<std::string>& words,

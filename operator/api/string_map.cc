@@ -9,17 +9,8 @@ namespace sluice::api {
 
 void read_string_map(ObjectReader& reader, std::string_view name, DecodeContext& context,
                      const StringMapRule& rule, std::map<std::string, std::string>& out) {
-  const YamlNode* node = reader.find(name);
+  const YamlNode* node = reader.names(name, rule.entries_max);
   if (node == nullptr) return;
-  if (node->kind != YamlKind::kMap) {
-    reader.problem(name, "is " + std::string(describe(node->kind)) + "; expected a map of strings");
-    return;
-  }
-  if (node->entries.size() > rule.entries_max) {
-    reader.problem(name, "has " + std::to_string(node->entries.size()) + " entries; at most " +
-                             std::to_string(rule.entries_max));
-    return;
-  }
   for (const auto& [key, value] : node->entries) {
     const std::string path = reader.field_path(name) + "." + path_step(key);
     const bool number = rule.whole_numbers_allowed && value.kind == YamlKind::kInt;

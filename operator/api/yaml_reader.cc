@@ -28,7 +28,7 @@ std::string no_yaml(std::string_view why) {
 // aliases silently, keeps the last of two equal keys and forgets who was quoted.
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(Problems& problems) : problems_(problems) {}
+  TreeBuilder(Problems& problems, int depth_max) : problems_(problems), depth_max_(depth_max) {}
 
   // The document that was just read.
   YamlNode take_root() {
@@ -98,8 +98,8 @@ class TreeBuilder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YamlKind kind) {
     begin(mark, tag, anchor);
     if (expects_key()) fail(mark, "a key is " + std::string(describe(kind)) + "; it must be text");
-    if (stack_.size() >= static_cast<std::size_t>(kDepthMax)) {
-      fail(mark, "nested too deep; at most " + std::to_string(kDepthMax) + " levels");
+    if (stack_.size() >= static_cast<std::size_t>(depth_max_)) {
+      fail(mark, "nested too deep; at most " + std::to_string(depth_max_) + " levels");
     }
     Open level;
     level.node.kind = kind;
@@ -165,6 +165,7 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   Problems& problems_;
+  int depth_max_;
   std::vector<Open> stack_;
   YamlNode root_;
   std::size_t nodes_ = 0;
@@ -172,7 +173,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
 }  // namespace
 
-std::vector<YamlNode> read_yaml(std::string_view text, Problems& problems) {
+std::vector<YamlNode> read_yaml(std::string_view text, Problems& problems, int depth_max) {
   std::vector<YamlNode> documents;
   if (text.size() > kFileBytesMax) {
     problems.add(0, "",
@@ -183,7 +184,7 @@ std::vector<YamlNode> read_yaml(std::string_view text, Problems& problems) {
   try {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
-    TreeBuilder builder(problems);
+    TreeBuilder builder(problems, depth_max);
     for (std::size_t count = 0; parser.HandleNextDocument(builder); ++count) {
       YamlNode root = builder.take_root();
       if (count == kDocumentsMax) {

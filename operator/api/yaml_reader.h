@@ -19,6 +19,7 @@ inline constexpr std::size_t kNodesMax = 200'000;
 // limit, or YAML that a manifest must not have: duplicate keys, keys that are no text, anchors,
 // aliases and tags. The text behind a syntax error is not looked at; what was read before it is
 // returned. No exception leaves this function.
-std::vector<YamlNode> read_yaml(std::string_view text, Problems& problems);
+std::vector<YamlNode> read_yaml(std::string_view text, Problems& problems,
+                                int depth_max = kDepthMax);
 
 }  // namespace sluice::api

@@ -37,10 +37,11 @@ TEST(Names, KeysMayHaveAPrefix) {
 }
 
 TEST(Names, ResourceQuantities) {
-  for (const char* good : {"1", "500m", "1.5", "2Gi", "0.5G"}) {
+  for (const char* good : {"1", "500m", "1.5", "2Gi", "0.5G", "123456789012345.678"}) {
     EXPECT_TRUE(is_resource_quantity(good)) << good;
   }
-  for (const char* bad : {"", "m", "1.", ".5", "1.2.3", "-1", "1 Gi", "1gi", "1e3"}) {
+  for (const char* bad :
+       {"", "m", "1.", ".5", "1.2.3", "-1", "1 Gi", "1gi", "1e3", "1234567890123456", "1.2345"}) {
     EXPECT_FALSE(is_resource_quantity(bad)) << bad;
   }
 }
