@@ -5,6 +5,7 @@ from schema import (LABEL_VALUE, QUANTITY, SUBDOMAIN, boolean, bytes_of, decimal
                     text, with_rules, words)
 
 GIBIBYTE = 2**30
+STORAGE_DEFAULT = 10 * GIBIBYTE
 STORAGE_PERCENT_MAX = 80
 SUBSCRIPTIONS_MAX = 64
 CREATED_MAX_DEFAULT = 16
@@ -324,15 +325,20 @@ def access():
 def _bytes_filled(spec):
     """CEL for what the limits of `spec` may put on the volume."""
     dead = bytes_of(f"{spec}.deadLetter.bytes")
-    kept = f"has({spec}.retention.bytes) ? {bytes_of(spec + '.retention.bytes')} : 0.0"
+    kept = f"has({spec}.retention.bytes) ? {bytes_of(spec + '.retention.bytes')} : 0"
     each = (f"has(s.deadLetter) && has(s.deadLetter.bytes) ? {bytes_of('s.deadLetter.bytes')} : "
             f"{dead}")
-    made = (f"has({spec}.createdSubscriptions) ? double({spec}.createdSubscriptions.max) : "
-            f"{float(CREATED_MAX_DEFAULT)}")
+    made = (f"has({spec}.createdSubscriptions) ? {spec}.createdSubscriptions.max : "
+            f"{CREATED_MAX_DEFAULT}")
     return (f"[{bytes_of(spec + '.limits.bytes')}, {kept}].max() + "
             f"(size({spec}.subscriptions) == 0 ? {dead} : "
             f"{spec}.subscriptions.map(s, {each}).sum()) + "
-            f"({spec}.subscriptionPolicy == 'AllowCreate' ? ({made}) * {dead} : 0.0)")
+            f"({spec}.subscriptionPolicy == 'AllowCreate' ? ({made}) * {dead} : 0)")
+
+
+def _bytes_needed(spec):
+    """CEL for the smallest volume that holds it, rounded up."""
+    return f"(({_bytes_filled(spec)}) * 100 + {STORAGE_PERCENT_MAX - 1}) / {STORAGE_PERCENT_MAX}"
 
 
 def _pairs_of_subscriptions(first, second):
@@ -353,9 +359,7 @@ def queue_spec():
     has_class = ("has({0}.broker) && has({0}.broker.storage) && "
                  "has({0}.broker.storage.storageClassName)")
     new_size, old_size = bytes_of("self." + size_path), bytes_of("oldSelf." + size_path)
-    whole = float(GIBIBYTE)
-    needed_before = (f"double(-int(-({_bytes_filled('oldSelf')}) * 100.0 / "
-                     f"{float(STORAGE_PERCENT_MAX)} / {whole})) * {whole}")
+    needed_before = (f"(({_bytes_needed('oldSelf')}) + {GIBIBYTE - 1}) / {GIBIBYTE} * {GIBIBYTE}")
     class_of = f"({has_class} ? {{0}}.broker.storage.storageClassName : '')"
     return fields(
         "What is wanted of the queue. Everything has a default.",
@@ -413,13 +417,12 @@ def queue_spec():
         rule(_pairs_of_subscriptions("delivery.backoff.initial", "delivery.backoff.max"),
              "delivery.backoff.initial of a subscription may not exceed its max, where what is "
              "absent is taken from spec.delivery", ".subscriptions"),
-        rule(f"!({has_size.format('self')}) || {new_size} * {float(STORAGE_PERCENT_MAX)} >= "
-             f"({_bytes_filled('self')}) * 100.0",
+        rule(f"!({has_size.format('self')}) || {new_size} >= {_bytes_needed('self')}",
              "is too little for limits.bytes or retention.bytes and the deadLetter.bytes of each "
              f"subscription, which may fill {STORAGE_PERCENT_MAX} % of it", "." + size_path),
         rule(f"!({has_size.format('self')}) || ({has_size.format('oldSelf')} ? "
              f"{new_size} >= {old_size} : "
-             f"{new_size} >= [{10 * whole}, {needed_before}].max())",
+             f"{new_size} >= [{STORAGE_DEFAULT}, {needed_before}].max())",
              "may only grow", "." + size_path),
         rule(f"{class_of.format('self')} == {class_of.format('oldSelf')}",
              "is fixed once the queue exists", ".broker.storage.storageClassName"),

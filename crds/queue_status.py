@@ -2,7 +2,8 @@
 
 from schema import integer, items
 
-COUNT_MAX = 2**63 - 1
+# More than there can be; what is larger than 2^53 is no whole number for every reader of JSON.
+COUNT_MAX = 10**15
 
 
 def _text(description, length):

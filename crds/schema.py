@@ -16,7 +16,6 @@ DURATION_BYTES_MAX = 32
 SIZE_BYTES_MAX = 32
 
 _TIME_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-_SIZE_UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 
 
 def millis_of(value):
@@ -31,8 +30,9 @@ def millis_of(value):
 
 
 def bytes_of(value):
-    """CEL for the bytes in `value`, a size or a whole number, as a double."""
-    return f"quantity(string({value})).asApproximateFloat()"
+    """CEL for the bytes in `value`, a size or a whole number. asInteger() knows neither fractions
+    nor all of the large ones; what asApproximateFloat() is wrong by is less than half a byte."""
+    return f"int(quantity(string({value})).asApproximateFloat() + 0.5)"
 
 
 def rule(expression, message, field=None, message_expression=None):
@@ -105,16 +105,13 @@ def duration(description, least, most, default=None):
     return with_rules(_described(schema, description, default), check)
 
 
-def _bytes(size):
-    number = size.rstrip("KMGTPi")
-    return int(number) * _SIZE_UNITS[size[len(number):]]
-
-
 def size(description, least, most, default=None):
-    value = bytes_of("self")
+    value = "quantity(string(self))"
     schema = {"x-kubernetes-int-or-string": True, "maxLength": SIZE_BYTES_MAX, "pattern": SIZE}
-    check = rule(f"string(self).matches(r'{SIZE}') && {value} >= {float(_bytes(least))} && "
-                 f"{value} <= {float(_bytes(most))} && double(int({value})) == {value}",
+    check = rule(f"string(self).matches(r'{SIZE}') && "
+                 f"{value}.compareTo(quantity('{least}')) >= 0 && "
+                 f"{value}.compareTo(quantity('{most}')) <= 0 && "
+                 f"{value}.sub({bytes_of('self')}).compareTo(quantity('0')) == 0",
                  f"must be a size from {least} to {most} in whole bytes, for instance 64Mi or 6Gi")
     return with_rules(_described(schema, description, default), check)
 
