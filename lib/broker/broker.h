@@ -33,7 +33,7 @@ struct BrokerOptions {
   std::uint64_t gathered_bytes_max = 64ULL << 20;
   base::Millis gathering_timeout{30'000};
   std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
-  std::uint32_t delivery_runs_max = 256;
+  std::uint32_t delivery_runs_max = 2'048;
   std::uint32_t producers_max = 100'000;
   std::uint32_t queues_max = 1'000;
   std::uint64_t prng_seed = 0;  // jitter only

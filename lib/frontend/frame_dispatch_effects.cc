@@ -11,6 +11,27 @@
 namespace sluice::frontend {
 namespace {
 
+// The messages as they were stored, but for those that were rewritten on the way.
+base::Status copy_entries(const broker::Deliver& effect, storage::MessageStore& messages,
+                          base::MutableByteView out) {
+  std::vector<storage::EntrySlice> stored;
+  stored.reserve(effect.runs.size());
+  for (const broker::DeliveryRun& run : effect.runs) {
+    if (run.rewritten.empty()) stored.push_back(run.slice);
+  }
+  if (stored.size() == effect.runs.size()) return messages.copy(stored, out);
+  std::size_t at = 0;
+  for (const broker::DeliveryRun& run : effect.runs) {
+    base::ByteView entries(run.rewritten);
+    if (entries.empty()) {
+      ASSIGN_OR_RETURN(entries, messages.read(run.slice));
+    }
+    std::memcpy(out.data() + at, entries.data(), entries.size());
+    at += entries.size();
+  }
+  return {};
+}
+
 constexpr base::Nanos kObserveIntervalMin{200'000'000};
 // The operator takes an observation that is older than some of these for unknown.
 constexpr base::Nanos kObserveRepeat{2'000'000'000};
@@ -71,16 +92,7 @@ void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
   const std::size_t prefix = wire::deliver_prefix_bytes(frame.runs.size());
   const auto fill = [&](base::MutableByteView out) -> base::Status {
     wire::encode_deliver_prefix(header_of(*session, 0), frame, out.first(prefix));
-    std::size_t at = prefix;
-    for (const broker::DeliveryRun& run : effect.runs) {
-      base::ByteView entries(run.rewritten);
-      if (entries.empty()) {
-        ASSIGN_OR_RETURN(entries, parts_.messages.read(run.slice));
-      }
-      std::memcpy(out.data() + at, entries.data(), entries.size());
-      at += entries.size();
-    }
-    return {};
+    return copy_entries(effect, parts_.messages, out.subspan(prefix));
   };
   const SendResult result =
       output(session->peer)
