@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include "operator/api/manifest.h"
-#include "wire/manifest_revision.h"
 
 namespace sluice::sidecar {
 namespace {
@@ -77,10 +76,8 @@ base::Result<std::vector<LoadedQueue>> load_manifests(const std::vector<std::str
         add_line(problems, queues.error().message());
         continue;
       }
-      const std::uint64_t revision =
-          queues->size() == 1 ? wire::manifest_revision(text) : std::uint64_t{0};
       for (api::Queue& queue : *queues) {
-        LoadedQueue one{file, std::move(queue), revision};
+        LoadedQueue one{file, std::move(queue)};
         const std::string& name = one.queue.metadata.name;
         const auto [known, is_new] = places.emplace(name, one.place());
         if (!is_new) {

@@ -57,11 +57,7 @@ class Stream {
   void end_delay(base::SequenceRange range);
 
   // The messages are gone from `subscription` for good or dead there; leases were left before.
-  void remove(Subscription& subscription, base::SequenceRange range) {
-    remove(subscription, Ranges{range});
-  }
-  // REQUIRES: ascending.
-  void remove(Subscription& subscription, const Ranges& ranges);
+  void remove(Subscription& subscription, base::SequenceRange range);
   // As remove() of one message; fills in letter.bytes.
   void bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter);
   // REQUIRES: dead in `subscription`.

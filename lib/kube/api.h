@@ -11,6 +11,9 @@
 
 namespace sluice::kube {
 
+// Lists are asked for in pages of so many.
+inline constexpr int kListPageItems = 500;
+
 // What happens to the objects that an object owns when it is removed.
 enum class Propagation : std::uint8_t { kBackground, kForeground, kOrphan };
 std::string_view to_string(Propagation propagation);

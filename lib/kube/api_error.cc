@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::size_t kMessageBytesMax = 2'000;
 
-std::string text_or_empty(const Json& object, std::string_view key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 base::ErrorCode code_of(int http_status, std::string_view reason) {
   using base::ErrorCode;
   switch (http_status) {
@@ -52,7 +47,7 @@ std::string first_line(std::string_view body) {
 
 std::string reason_of_status(std::string_view body) {
   const auto status = read_json(body);
-  return status.has_value() && status->is_object() ? text_or_empty(*status, "reason") : "";
+  return status.has_value() && status->is_object() ? text_in(*status, "reason") : "";
 }
 
 base::Error error_of(int http_status, std::string_view body) {
@@ -60,8 +55,8 @@ base::Error error_of(int http_status, std::string_view body) {
   std::string message;
   std::string reason;
   if (status.has_value() && status->is_object()) {
-    reason = text_or_empty(*status, "reason");
-    message = text_or_empty(*status, "message");
+    reason = text_in(*status, "reason");
+    message = text_in(*status, "message");
   } else {
     message = first_line(body);
   }

@@ -3,18 +3,6 @@
 namespace sluice::kube {
 namespace {
 
-std::string text_at(const Json& object, std::string_view key) {
-  if (!object.is_object()) return "";
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::string metadata_text(const Json& object, std::string_view key) {
-  if (!object.is_object()) return "";
-  const auto metadata = object.find("metadata");
-  return metadata != object.end() ? text_at(*metadata, key) : std::string();
-}
-
 bool is_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '.' || c == '_' || c == '~';
@@ -30,8 +18,8 @@ std::string ObjectRef::to_string() const {
 }
 
 base::Result<ObjectRef> ref_of(const Json& object) {
-  const std::string api_version = text_at(object, "apiVersion");
-  const std::string kind = text_at(object, "kind");
+  const std::string api_version = text_in(object, "apiVersion");
+  const std::string kind = text_in(object, "kind");
   ObjectRef ref{find_resource_type(api_version, kind), namespace_of(object), name_of(object)};
   if (ref.type == nullptr) {
     return base::invalid_argument("no known type: apiVersion '" + api_version + "', kind '" + kind +
@@ -74,11 +62,13 @@ std::string object_path(const ObjectRef& ref, std::string_view subresource) {
   return path;
 }
 
-std::string name_of(const Json& object) { return metadata_text(object, "name"); }
-std::string namespace_of(const Json& object) { return metadata_text(object, "namespace"); }
-std::string uid_of(const Json& object) { return metadata_text(object, "uid"); }
+std::string name_of(const Json& object) { return text_in(value_in(object, {"metadata"}), "name"); }
+std::string namespace_of(const Json& object) {
+  return text_in(value_in(object, {"metadata"}), "namespace");
+}
+std::string uid_of(const Json& object) { return text_in(value_in(object, {"metadata"}), "uid"); }
 std::string resource_version_of(const Json& object) {
-  return metadata_text(object, "resourceVersion");
+  return text_in(value_in(object, {"metadata"}), "resourceVersion");
 }
 
 }  // namespace sluice::kube

@@ -34,8 +34,6 @@ constexpr std::array<std::string_view, kCodesEnd> kNames = {
     "ShuttingDown",
     "DedupFull",
     "NotReady",
-    "StaleLeader",
-    "NotEmpty",
 };
 
 }  // namespace

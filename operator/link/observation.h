@@ -11,8 +11,7 @@
 // are one shard's: who has a queue of several shards adds them up.
 namespace sluice::link {
 
-// The sessions that take messages of a subscription under one name. Who is on several subscriptions
-// is in each.
+// A session that takes messages of a subscription. One that is on several of them is in each.
 struct ConsumerObservation {
   std::string name;  // as in its HELLO: "POD" or "POD/rest"
   std::uint64_t in_flight = 0;
@@ -26,8 +25,8 @@ struct SubscriptionObservation {
   std::uint64_t ready = 0;
   std::uint64_t in_flight = 0;  // messages, not counting dead letters that somebody has leased
   std::uint64_t delayed = 0;    // deliver-at in the future, or in backoff
-  // Not 0 where the time of some of `delayed` has come. The broker's next tick makes those ready,
-  // so it is mostly 0, and says only that there are some.
+  // Those of `delayed` whose time has come: the broker's next tick makes them ready. Not counted
+  // beyond 1,000.
   std::uint64_t due_delayed = 0;
   std::uint64_t dead = 0;
   std::optional<base::Millis> oldest_age;  // of the oldest that is ready or in flight

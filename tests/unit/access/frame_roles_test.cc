@@ -21,8 +21,7 @@ TEST(FrameRolesTest, EachCommandNeedsTheRoleOfTheTable) {
                                FrameType::kCancelTask, FrameType::kDeleteQueue}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kAdmin));
   }
-  for (const FrameType type : {FrameType::kObserve, FrameType::kConfigure, FrameType::kCordon,
-                               FrameType::kRemoveQueue, FrameType::kWatch}) {
+  for (const FrameType type : {FrameType::kObserve, FrameType::kConfigure, FrameType::kCordon}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kOperator));
   }
 }

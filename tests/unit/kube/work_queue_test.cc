@@ -1,0 +1,103 @@
+#include "kube/work_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace sluice::kube {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class WorkQueueTest : public testing::Test {
+ protected:
+  std::string take() {
+    const auto taken = queue.take(now);
+    return taken ? taken->key : "-";
+  }
+  base::Nanos due_in() { return base::Nanos(queue.next_due().value_or(now) - now); }
+
+  WorkQueueCore queue;
+  base::MonoTime now{1'000'000'000'000};
+};
+
+TEST_F(WorkQueueTest, a_key_waits_once) {
+  queue.add("a", now);
+  queue.add("b", now);
+  queue.add("a", now);
+  EXPECT_EQ(take(), "a");
+  EXPECT_EQ(take(), "b");
+  EXPECT_EQ(take(), "-");
+}
+
+TEST_F(WorkQueueTest, a_key_in_work_is_not_given_out_again_before_it_is_done) {
+  queue.add("a", now);
+  EXPECT_EQ(take(), "a");
+  queue.add("a", now);
+  queue.add("a", now);
+  EXPECT_EQ(take(), "-");
+  now = now + seconds(3);
+  EXPECT_EQ(queue.stats(now).longest_running, seconds(3));
+  EXPECT_EQ(queue.done("a", now), seconds(3));
+  EXPECT_EQ(take(), "a");
+  queue.done("a", now);
+  EXPECT_EQ(take(), "-");
+}
+
+TEST_F(WorkQueueTest, failures_of_a_key_wait_longer_each_time_until_it_goes_well) {
+  for (const int wait_ms : {5, 10, 20, 40}) {
+    queue.add_rate_limited("a", now);
+    EXPECT_EQ(due_in(), milliseconds(wait_ms));
+    now = *queue.next_due();
+    EXPECT_EQ(take(), "a");
+    queue.done("a", now);
+  }
+  queue.forget("a");
+  queue.add_rate_limited("a", now);
+  EXPECT_EQ(due_in(), milliseconds(5));
+  for (int i = 0; i < 100; ++i) {
+    queue.add("a", now);  // takes the waiting one's place
+    EXPECT_EQ(take(), "a");
+    queue.done("a", now);
+    now = now + seconds(1);
+    queue.add_rate_limited("a", now);
+  }
+  EXPECT_EQ(due_in(), seconds(1'000));
+}
+
+TEST_F(WorkQueueTest, many_failing_keys_do_not_make_a_storm) {
+  for (int i = 0; i < 200; ++i) queue.add_rate_limited("k" + std::to_string(i), now);
+  now = now + milliseconds(5);
+  int at_once = 0;
+  while (take() != "-") ++at_once;
+  EXPECT_EQ(at_once, 100);
+  now = now + seconds(1);
+  int in_a_second = 0;
+  while (take() != "-") ++in_a_second;
+  EXPECT_EQ(in_a_second, 10);
+}
+
+TEST_F(WorkQueueTest, of_two_times_the_earlier_counts) {
+  queue.add_at("a", now + seconds(10));
+  queue.add_at("a", now + seconds(3));
+  queue.add_at("a", now + seconds(20));
+  EXPECT_EQ(due_in(), seconds(3));
+  queue.add("a", now);
+  EXPECT_EQ(take(), "a");
+  queue.done("a", now);
+  EXPECT_FALSE(queue.next_due().has_value());
+}
+
+TEST_F(WorkQueueTest, it_counts) {
+  queue.add("a", now);
+  queue.add("b", now);
+  EXPECT_EQ(queue.stats(now).depth, 2U);
+  now = now + seconds(2);
+  EXPECT_EQ(queue.take(now)->waited, seconds(2));
+  EXPECT_EQ(queue.stats(now).processing, 1U);
+  EXPECT_EQ(queue.stats(now).adds, 2U);
+}
+
+}  // namespace
+}  // namespace sluice::kube
