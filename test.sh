@@ -11,6 +11,7 @@ Usage: ./test.sh [--quick | --help]
 Runs, in this order:
   tidy      rules of the source tree, clang-format, shellcheck, headers alone, clang-tidy
   release   all tests, as users run the code
+  cluster   the tests with a real Kubernetes cluster on this machine; they need root and Go
   dev       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests with threads under ThreadSanitizer
 
@@ -113,10 +114,26 @@ quick_run() {
     -j "$(nproc)" -L '^(unit|golden|tidy-light)$'
 }
 
+# With the programs of the release build. What no cluster runs on is told, not failed.
+cluster_run() {
+  local status=0
+  step cluster-build tests/cluster/build || status=$?
+  if grep '^SKIPPED' "$LOGS/cluster-build.log"; then
+    skipped=$((skipped + 1))
+  elif [[ $status -ne 0 ]]; then
+    tail -n 20 "$LOGS/cluster-build.log"
+    failed=$((failed + 1))
+  else
+    tests cluster-tests ctest --test-dir build/release --output-on-failure --no-tests=error \
+      -L '^cluster$'
+  fi
+}
+
 full_run() {
   if build tidy; then tests tidy-tests ctest --preset tidy; fi
   if build release --target all; then
     tests release-tests ctest --preset release
+    cluster_run
   fi
   if build dev --target all; then tests dev-tests ctest --preset dev; fi
   if build tsan --target tests_threads; then
@@ -125,7 +142,9 @@ full_run() {
 }
 
 mkdir -p "$LOGS"
-ensure_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+packages=("${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}")
+$quick || packages+=("${CLUSTER_PACKAGES[@]}")
+ensure_packages "${packages[@]}"
 if $quick; then quick_run; else full_run; fi
 
 echo "Logs: $LOGS"

@@ -8,7 +8,7 @@ set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers, for example address;undefined o
 # came in would go by the old list.
 set(SLUICE_FOLDERS
     lib/base lib/runtime lib/wire lib/access lib/storage lib/broker lib/frontend lib/client
-    lib/kube operator/api operator/link operator/reconcile sidecar
+    lib/kube operator/api operator/link operator/autoscale operator/reconcile sidecar
     cli bench tests)
 
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)

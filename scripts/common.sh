@@ -11,6 +11,10 @@ readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev
   ccache clang-14 clang-tidy-14 clang-format-14 shellcheck python3 python3-yaml doxygen prometheus
 )
+# What a Kubernetes cluster for the tests needs (tests/cluster), apart from Go.
+readonly CLUSTER_PACKAGES=(
+  etcd-server containerd runc containernetworking-plugins iptables conntrack iproute2 openssl
+)
 readonly LOGS=build/logs
 
 fail() {

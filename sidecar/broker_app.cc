@@ -28,6 +28,7 @@
 #include "sidecar/manifest_files.h"
 #include "sidecar/queue_config.h"
 #include "sidecar/signal_thread.h"
+#include "wire/manifest_revision.h"
 
 namespace sluice::sidecar {
 namespace {
@@ -229,6 +230,7 @@ base::Status App::apply(const std::vector<LoadedQueue>& queues) {
     const LoadedQueue& loaded = queues[i];
     const auto queue = host_->configure(clock_.now(), configs[i]);
     if (!queue.has_value()) return queue.error().with_prefix(loaded.place());
+    host_->note_manifest(*queue, loaded.revision);
     base::log_debug("queue_configured",
                     {{"queue", loaded.queue.metadata.name}, {"id", queue->to_hex()}});
   }
@@ -303,7 +305,9 @@ frontend::ServerHooks App::hooks() {
     ASSIGN_OR_RETURN(const std::vector<api::Queue> queues, api::parse_queues("manifest", text));
     if (queues.size() != 1) return base::invalid_argument("manifest: one Queue is expected");
     ASSIGN_OR_RETURN(const broker::QueueConfig config, to_queue_config(queues.front()));
-    return host.configure(now, config);
+    ASSIGN_OR_RETURN(const base::QueueId queue, host.configure(now, config));
+    host.note_manifest(queue, wire::manifest_revision(text));
+    return queue;
   };
   return hooks;
 }

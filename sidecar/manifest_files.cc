@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "operator/api/manifest.h"
+#include "wire/manifest_revision.h"
 
 namespace sluice::sidecar {
 namespace {
@@ -76,8 +77,10 @@ base::Result<std::vector<LoadedQueue>> load_manifests(const std::vector<std::str
         add_line(problems, queues.error().message());
         continue;
       }
+      const std::uint64_t revision =
+          queues->size() == 1 ? wire::manifest_revision(text) : std::uint64_t{0};
       for (api::Queue& queue : *queues) {
-        LoadedQueue one{file, std::move(queue)};
+        LoadedQueue one{file, std::move(queue), revision};
         const std::string& name = one.queue.metadata.name;
         const auto [known, is_new] = places.emplace(name, one.place());
         if (!is_new) {

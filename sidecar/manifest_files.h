@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace sluice::sidecar {
 struct LoadedQueue {
   std::string file;
   api::Queue queue;
+  std::uint64_t revision = 0;  // wire::manifest_revision of the file; 0 = it has several queues
 
   // "orders.yaml:3"
   std::string place() const;

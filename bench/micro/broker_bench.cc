@@ -123,6 +123,7 @@ class Consumer final : public EffectSink {
   void emit(Wait, DeleteReply) override {}
   void emit(Wait, SeekReply) override {}
   void emit(Wait, DiscardReply) override {}
+  void emit(Wait, CordonReply) override {}
 
   PublisherHandle publisher;
   AttachmentHandle attachment;

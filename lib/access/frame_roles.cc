@@ -41,6 +41,8 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kObserve:
     case wire::FrameType::kConfigure:
     case wire::FrameType::kCordon:
+    case wire::FrameType::kRemoveQueue:
+    case wire::FrameType::kWatch:
       return Role::kOperator;
     case wire::FrameType::kResolved:
     case wire::FrameType::kPublisherOpened:
@@ -64,6 +66,8 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kObservation:
     case wire::FrameType::kConfigured:
     case wire::FrameType::kCordoned:
+    case wire::FrameType::kQueueRemoved:
+    case wire::FrameType::kChanges:
       return {};
   }
   return {};

@@ -44,7 +44,7 @@ base::Result<Subscription*> find(State& state, const storage::SubscriptionKey& k
                                      "subscription " + std::to_string(key.subscription.value()));
   }
   // A batch whose record is damaged: the messages exist all the same.
-  for (const SequenceRange& range : ranges) subscription->stream().expect(range.last);
+  if (!ranges.empty()) subscription->stream().expect(ranges.back().last);
   return subscription;
 }
 
@@ -81,7 +81,7 @@ Status retry(State& state, const Fact& fact, Lsn record) {
   constexpr bool kHasText = std::is_same_v<Fact, storage::FailedFact>;
   const Ranges ranges = ranges_of(fact.entries);
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, ranges, record));
-  for (const SequenceRange& range : ranges) state.leases.leave(*subscription, range);
+  state.leases.leave(*subscription, ranges);
   for (const storage::RetryEntry& entry : fact.entries) {
     if (subscription->gone().contains(entry.sequence)) continue;
     MessageState next;
@@ -183,9 +183,7 @@ Status apply_fact(State& state, const storage::LeasedFact& fact, Lsn record) {
   lease.subscription = subscription;
   lease.session = fact.session;
   lease.lease_ms = fact.lease_ms;
-  for (const SequenceRange& range : fact.ranges) {
-    for (const SequenceRange& part : subscription->idle_in(range)) lease.ranges.push_back(part);
-  }
+  lease.ranges = subscription->idle_in(fact.ranges);
   if (lease.ranges.empty()) {
     for (const SequenceRange& range : fact.ranges) {
       for (const SequenceRange& part : subscription->idle_dead_in(range)) {
@@ -199,20 +197,16 @@ Status apply_fact(State& state, const storage::LeasedFact& fact, Lsn record) {
 
 Status apply_fact(State& state, const storage::SettledFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
-  for (const SequenceRange& range : fact.ranges) {
-    state.leases.leave(*subscription, range);
-    subscription->stream().remove(*subscription, range);
-  }
+  state.leases.leave(*subscription, fact.ranges);
+  subscription->stream().remove(*subscription, fact.ranges);
   return {};
 }
 
 Status apply_fact(State& state, const storage::ReleasedFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
-  for (const SequenceRange& range : fact.ranges) {
-    Ranges held;
-    state.leases.leave(*subscription, range, &held);
-    for (const SequenceRange& part : held) subscription->release(part);
-  }
+  Ranges held;
+  state.leases.leave(*subscription, fact.ranges, &held);
+  for (const SequenceRange& part : held) subscription->release(part);
   return {};
 }
 
@@ -227,7 +221,7 @@ Status apply_fact(State& state, const storage::StalledFact& fact, Lsn record) {
 Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
   const Ranges ranges = ranges_of(fact.entries);
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, ranges, record));
-  for (const SequenceRange& range : ranges) state.leases.leave(*subscription, range);
+  state.leases.leave(*subscription, ranges);
   for (const storage::DeadEntry& entry : fact.entries) {
     if (subscription->gone().contains(entry.sequence)) continue;
     DeadLetter letter;
@@ -248,8 +242,8 @@ Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
 
 Status apply_fact(State& state, const storage::RedrivenFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
+  state.leases.leave(*subscription, fact.ranges);
   for (const SequenceRange& range : fact.ranges) {
-    state.leases.leave(*subscription, range);
     const DeadLetters& dead = subscription->dead();
     for (auto at = dead.next(range.first); at && *at <= range.last; at = dead.next(*at + 1)) {
       subscription->stream().revive(*subscription, *at);
@@ -277,7 +271,7 @@ Status apply_fact(State& state, const storage::DroppedFact& fact, Lsn record) {
   for (const SequenceRange& range : fact.ranges) {
     stream->expect(range.last);
     for (const auto& subscription : stream->subscriptions()) {
-      state.leases.leave(*subscription, range);
+      state.leases.leave(*subscription, {range});
     }
     stream->drop(range);
   }
@@ -288,12 +282,12 @@ Status apply_fact(State& state, const storage::RemovedFact& fact, Lsn record) {
   ASSIGN_OR_RETURN(Subscription * subscription, find(state, fact.key, fact.ranges, record));
   const bool of_dead = fact.cause == storage::RemoveCause::kDeadExpired ||
                        fact.cause == storage::RemoveCause::kDeadDiscarded;
+  state.leases.leave(*subscription, fact.ranges);
+  if (!of_dead) {
+    subscription->stream().remove(*subscription, fact.ranges);
+    return {};
+  }
   for (const SequenceRange& range : fact.ranges) {
-    state.leases.leave(*subscription, range);
-    if (!of_dead) {
-      subscription->stream().remove(*subscription, range);
-      continue;
-    }
     const DeadLetters& dead = subscription->dead();
     for (auto at = dead.next(range.first); at && *at <= range.last; at = dead.next(*at + 1)) {
       subscription->discard(*at);

@@ -102,7 +102,7 @@ void finish_transfer(State& state, const storage::MessagesFact& fact) {
   if (from == nullptr || transfer.kind != storage::TaskKind::kMove) return;
   for (const SequenceRange& range : transfer.ranges) {
     if (!transfer.dead_letters) {
-      state.leases.leave(*from, range);
+      state.leases.leave(*from, {range});
       from->stream().remove(*from, range);
       continue;
     }

@@ -5,9 +5,11 @@
 #include "base/check.h"
 #include "broker/attaching.h"
 #include "broker/configuring.h"
+#include "broker/cordoning.h"
 #include "broker/core.h"
 #include "broker/damage.h"
 #include "broker/delivery.h"
+#include "broker/observing.h"
 #include "broker/peeking.h"
 #include "broker/publish_credit.h"
 #include "broker/publishing.h"
@@ -141,6 +143,10 @@ void Broker::apply(base::Now now, const DeleteQueue& command) {
   impl_->run(now, [&] { delete_queue(impl_->core, command); });
 }
 
+void Broker::apply(base::Now now, const Cordon& command) {
+  impl_->run(now, [&] { cordon(impl_->core, now, command); });
+}
+
 void Broker::apply(base::Now now, const DiscardDamaged& command) {
   impl_->run(now, [&] { discard_damaged(impl_->core, now, command); });
 }
@@ -233,6 +239,10 @@ std::optional<base::QueueId> Broker::find_task(const base::TaskId& task) const {
 }
 
 BrokerStats Broker::stats(base::Now now) const { return report(impl_->core, now); }
+
+std::vector<QueuePicture> Broker::observe(base::Now now) const {
+  return broker::observe(impl_->core, now);
+}
 
 std::vector<std::byte> Broker::snapshot(SnapshotForm form) const {
   return encode_state(impl_->core.state, form);

@@ -13,6 +13,7 @@
 #include "broker/command.h"
 #include "broker/config.h"
 #include "broker/effect.h"
+#include "broker/picture.h"
 #include "broker/stats.h"
 #include "storage/fact.h"
 #include "storage/log.h"
@@ -33,7 +34,7 @@ struct BrokerOptions {
   std::uint64_t gathered_bytes_max = 64ULL << 20;
   base::Millis gathering_timeout{30'000};
   std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
-  std::uint32_t delivery_runs_max = 256;
+  std::uint32_t delivery_runs_max = 2'048;
   std::uint32_t producers_max = 100'000;
   std::uint32_t queues_max = 1'000;
   std::uint64_t prng_seed = 0;  // jitter only
@@ -85,6 +86,7 @@ class Broker {
   void apply(base::Now now, const Settle& command);
   void apply(base::Now now, const Extend& command);
   void apply(base::Now now, const DeleteQueue& command);
+  void apply(base::Now now, const Cordon& command);
   void apply(base::Now now, const DiscardDamaged& command);
   void apply(base::Now now, const Seek& command);
   void apply(base::Now now, const StartTask& command);
@@ -120,6 +122,8 @@ class Broker {
   // The queue of a task that runs.
   std::optional<base::QueueId> find_task(const base::TaskId& task) const;
   BrokerStats stats(base::Now now) const;
+  // What is watched several times a second, of all queues, by name.
+  std::vector<QueuePicture> observe(base::Now now) const;
 
   // --- For storage.
   // The state as of the last appended record; restore() takes it back. Deterministic: equal states

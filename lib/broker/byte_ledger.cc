@@ -38,9 +38,25 @@ void ByteLedger::add(base::SequenceRange range, std::uint64_t bytes, bool unifor
   if (runs_.size() > kRunsMax) join_neighbours();
 }
 
-void ByteLedger::remove(base::SequenceRange range) {
-  auto at = find(range.first);
-  if (at == runs_.end()) at = runs_.lower_bound(range.first);
+void ByteLedger::remove(base::SequenceRange range) { remove_from(first_at(range.first), range); }
+
+void ByteLedger::remove(const std::vector<base::SequenceRange>& ranges) {
+  auto at = runs_.end();
+  for (const base::SequenceRange& range : ranges) {
+    const bool is_here =
+        at != runs_.end() && at->first <= range.first && range.first <= at->second.last;
+    at = remove_from(is_here ? at : first_at(range.first), range);
+  }
+}
+
+// The run that covers `sequence`, else the next one.
+ByteLedger::Runs::iterator ByteLedger::first_at(base::Sequence sequence) {
+  const auto at = find(sequence);
+  return at == runs_.end() ? runs_.lower_bound(sequence) : at;
+}
+
+// Returns a run that may cover what comes behind `range`.
+ByteLedger::Runs::iterator ByteLedger::remove_from(Runs::iterator at, base::SequenceRange range) {
   while (at != runs_.end() && at->first <= range.last) {
     Run& run = at->second;
     const std::uint64_t left = intersection({at->first, run.last}, range).count();
@@ -50,8 +66,10 @@ void ByteLedger::remove(base::SequenceRange range) {
     run.bytes -= bytes;
     messages_ -= left;
     bytes_ -= bytes;
+    if (run.live > 0 && range.last < run.last) return at;
     at = run.live == 0 ? runs_.erase(at) : std::next(at);
   }
+  return at;
 }
 
 void ByteLedger::put_back(base::Sequence sequence, std::uint64_t bytes) {

@@ -33,6 +33,8 @@ class ByteLedger {
   void add(base::SequenceRange range, std::uint64_t bytes, bool uniform);
   // Nobody waits for these any more. REQUIRES: each was counted.
   void remove(base::SequenceRange range);
+  // REQUIRES: ascending.
+  void remove(const std::vector<base::SequenceRange>& ranges);
   // A message that had left is waited for again (a redriven dead letter).
   void put_back(base::Sequence sequence, std::uint64_t bytes);
   // The same for messages that are counted in `sizes`, which may be counted here already or not.
@@ -57,6 +59,8 @@ class ByteLedger {
  private:
   void insert_run(base::Sequence first, const Run& run);
   Runs::iterator find(base::Sequence sequence);
+  Runs::iterator first_at(base::Sequence sequence);
+  Runs::iterator remove_from(Runs::iterator at, base::SequenceRange range);
   void join_neighbours();
 
   Runs runs_;

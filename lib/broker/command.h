@@ -167,6 +167,16 @@ struct DiscardDamaged {
 struct DeleteQueue {
   Origin origin;
   base::QueueId queue;
+  bool if_empty = false;  // refused with kNotEmpty where it holds anything at all
+  bool counted = false;   // passed on in the reply
+};
+
+// Nothing new goes to the consumers of a pod, on no subscription, until the lease is over; also not
+// to sessions that it opens meanwhile. Not in the log.
+struct Cordon {
+  Origin origin;
+  std::string consumer;   // what stands before the first '/' is the pod
+  base::Millis lease{0};  // 0 = lift it
 };
 
 // Which dead letters or messages a task is about. All conditions must hold; empty = all.

@@ -9,6 +9,7 @@
 
 #include "broker/attaching.h"
 #include "broker/config_codec.h"
+#include "broker/observing.h"
 #include "broker/seeking.h"
 #include "broker/task_runner.h"
 
@@ -188,6 +189,14 @@ Status check_change(const Core& core, const Configure& command, const Queue* bef
   return {};
 }
 
+std::string describe_holdings(const std::string& name, const QueueHoldings& holdings) {
+  return "queue " + name + " is not empty: " + std::to_string(holdings.messages) + " messages (" +
+         std::to_string(holdings.ready) + " ready, " + std::to_string(holdings.in_flight) +
+         " in flight, " + std::to_string(holdings.delayed) + " delayed), " +
+         std::to_string(holdings.dead) + " dead, " + std::to_string(holdings.retained) +
+         " retained";
+}
+
 }  // namespace
 
 base::Status check_configure(const Core& core, const Configure& command, std::size_t new_ones) {
@@ -243,9 +252,16 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
 void delete_queue(Core& core, const DeleteQueue& command) {
   DeleteReply reply;
   reply.origin = command.origin;
+  reply.counted = command.counted;
   Queue* queue = core.state.queue(command.queue);
   if (queue == nullptr) {
     reply.refusal = {RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()};
+    core.effects.emit(Wait{}, std::move(reply));
+    return;
+  }
+  reply.holdings = holdings_of(*queue);
+  if (command.if_empty && !reply.holdings.empty()) {
+    reply.refusal = {RefusalCode::kNotEmpty, describe_holdings(queue->name(), reply.holdings)};
     core.effects.emit(Wait{}, std::move(reply));
     return;
   }

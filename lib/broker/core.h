@@ -17,6 +17,7 @@
 #include "broker/agenda.h"
 #include "broker/apply_fact.h"
 #include "broker/broker.h"
+#include "broker/cordon_book.h"
 #include "broker/session_book.h"
 #include "broker/state.h"
 #include "storage/fact_codec.h"
@@ -140,6 +141,8 @@ class Core final : public LeaseWatcher {
   std::deque<RunningSeek> seeks;  // the first one runs
   // Until then recovered leases are kept for their sessions; nullopt = that is over.
   std::optional<base::MonoTime> recovery_ends;
+
+  CordonBook cordons;
 
   std::vector<std::byte> cut_entry;  // of the large message that was looked at last
   // Since when nobody uses created subscriptions, as far as somebody looked, and the next look.

@@ -55,6 +55,8 @@ class Delivery {
   bool serve_batch(Attachment& attachment);
   Room room_of(const Attachment& attachment) const;
   void fill(const Room& room, Draft& draft);
+  bool fill_plain(const Room& room, const storage::BatchLocation& batch, base::Sequence& from,
+                  Draft& draft);
   // The batch that holds the first of `ready`; nullopt when that cannot be read, or not yet.
   std::optional<storage::BatchLocation> batch_at(SequenceRange ready);
   std::optional<storage::EntrySlice> slice(const storage::BatchLocation& batch, SequenceRange range,
@@ -71,6 +73,8 @@ class Delivery {
   Subscription& subscription_;
   Queue& queue_;
   const DeliveryConfig& settings_;
+  Ranges wanted_;                            // of fill_plain(); kept for their memory
+  std::vector<storage::EntrySlice> slices_;  // the same
   std::uint64_t entries_left_ = kEntriesPerCall;
   int damage_left_ = kDamagePerCall;
   int skips_left_ = kSkipsPerCall;
@@ -157,6 +161,11 @@ void Delivery::fill(const Room& room, Draft& draft) {
       continue;
     }
     if (batch->large() && draft.messages > 0) return;  // it is a delivery of its own
+    from = ready->first;
+    if (!batch->large() && !subscription_.has_entries_in({from, batch->last()})) {
+      if (!fill_plain(room, *batch, from, draft)) return;
+      continue;
+    }
     SequenceRange range{ready->first, std::min(ready->last, batch->last())};
     range.last = std::min(range.last, range.first + (room.messages - draft.messages - 1));
     range.last = subscription_.retries().same_counters_until(range.first, range.last);
@@ -175,6 +184,53 @@ void Delivery::fill(const Room& room, Draft& draft) {
     if (batch->large()) return;
     from = entries->first + entries->count;
   }
+}
+
+// From `from` on as much of the batch as there is room for, where no message of it has anything of
+// its own: all at once, for they may be thousands that do not touch. Moves `from` on; false: the
+// draft is full.
+bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch, Sequence& from,
+                          Draft& draft) {
+  const std::uint64_t bytes_max = std::min(room.bytes, room.frame_bytes);
+  const std::uint64_t bytes_left = bytes_max - std::min(draft.bytes, bytes_max);
+  if (bytes_left == 0 && draft.messages > 0) return false;
+  wanted_.clear();
+  subscription_.list_ready({from, batch.last()},
+                           core_.options.delivery_runs_max - draft.runs.size(), wanted_);
+  std::uint64_t messages_left = room.messages - draft.messages;
+  std::size_t kept = 0;
+  for (; kept < wanted_.size() && messages_left > 0; ++kept) {
+    SequenceRange& range = wanted_[kept];
+    range.last = std::min(range.last, range.first + (messages_left - 1));
+    messages_left -= range.count();
+  }
+  wanted_.resize(kept);
+  slices_.clear();
+  const base::Status sliced =
+      core_.messages.slices(batch, wanted_, static_cast<std::uint32_t>(bytes_left), slices_);
+  if (!sliced) {
+    pass_over(wanted_.front());
+    return true;
+  }
+  const storage::EntrySlice& first = slices_.front();
+  if (first.damaged) {
+    lose({first.first, first.first + (first.count - 1)}, batch.lsn);
+    return true;
+  }
+  // A message that is larger than what is left goes first or not at all.
+  if (first.bytes > bytes_left && (draft.messages > 0 || !room.fits(first.bytes))) return false;
+  draft.runs.reserve(draft.runs.size() + slices_.size());
+  draft.ranges.reserve(draft.ranges.size() + slices_.size());
+  for (const storage::EntrySlice& part : slices_) {
+    DeliveryRun& run = draft.runs.emplace_back();
+    run.slice = part;
+    run.accepted_at = batch.accepted_at;
+    from = part.first + part.count;
+    append_range(draft.ranges, {part.first, from - 1});
+    draft.messages += part.count;
+    draft.bytes += part.bytes;
+  }
+  return true;
 }
 
 std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
@@ -273,13 +329,20 @@ void Delivery::send(Attachment& attachment, Draft draft) {
 void Delivery::count(const Draft& draft) {
   SubscriptionTotals& totals = queue_.totals(subscription_.id());
   totals.delivered += draft.messages;
-  for (const DeliveryRun& run : draft.runs) {
+  for (std::size_t at = 0; at < draft.runs.size();) {
+    const DeliveryRun& run = draft.runs[at++];
     if (run.attempts > 0 || run.stalls > 0) {
       totals.redelivered += run.slice.count;
       continue;
     }
+    std::uint64_t count = run.slice.count;
+    for (; at < draft.runs.size(); ++at) {
+      const DeliveryRun& next = draft.runs[at];
+      if (next.accepted_at != run.accepted_at || next.attempts + next.stalls > 0) break;
+      count += next.slice.count;
+    }
     const std::int64_t waited_ms = std::max<std::int64_t>(0, now_.wall - run.accepted_at);
-    totals.end_to_end_seconds.add(static_cast<double>(waited_ms) / 1000.0, run.slice.count);
+    totals.end_to_end_seconds.add(static_cast<double>(waited_ms) / 1000.0, count);
   }
 }
 

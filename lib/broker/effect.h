@@ -157,9 +157,29 @@ struct PeekReply {
   base::Sequence next;  // where to go on; 0 = that was all
 };
 
+// What a queue holds; all over all of its subscriptions but `messages` and `retained`.
+struct QueueHoldings {
+  std::uint64_t messages = 0;  // not yet settled by all subscriptions
+  std::uint64_t ready = 0;
+  std::uint64_t in_flight = 0;  // dead letters too
+  std::uint64_t delayed = 0;
+  std::uint64_t dead = 0;
+  std::uint64_t retained = 0;
+
+  bool empty() const { return messages + ready + in_flight + delayed + dead + retained == 0; }
+};
+
 struct DeleteReply {
   Origin origin;
   Refusal refusal;
+  bool counted = false;    // as it was asked for
+  QueueHoldings holdings;  // when it was deleted, or was not for that
+};
+
+struct CordonReply {
+  Origin origin;
+  Refusal refusal;
+  std::uint64_t in_flight = 0;  // messages that the pod's sessions hold
 };
 
 struct DiscardReply {
@@ -193,6 +213,7 @@ class EffectSink {
   virtual void emit(Wait wait, PeekReply effect) = 0;
   virtual void emit(Wait wait, DeleteReply effect) = 0;
   virtual void emit(Wait wait, SeekReply effect) = 0;
+  virtual void emit(Wait wait, CordonReply effect) = 0;
   virtual void emit(Wait wait, DiscardReply effect) = 0;
 };
 

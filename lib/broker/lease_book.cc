@@ -19,27 +19,24 @@ Lease& LeaseBook::begin(Lease lease) {
   lease.messages = count_messages(lease.ranges);
   lease.deadline = kNoDeadline;
   lease.dead = lease.subscription->dead().any_in(lease.ranges.front());
-  for (const base::SequenceRange& range : lease.ranges) {
-    lease.suspect = lease.subscription->hold(lease.epoch, range) || lease.suspect;
-  }
+  lease.suspect = lease.subscription->hold(lease.epoch, lease.ranges) || lease.suspect;
   by_session_[lease.session].insert(lease.epoch);
   const auto [at, is_new] = leases_.emplace(lease.epoch, std::move(lease));
   CHECK(is_new);
   return at->second;
 }
 
-void LeaseBook::leave(Subscription& subscription, base::SequenceRange range, Ranges* parts) {
-  subscription.let_go(range, [&](base::Epoch epoch, base::SequenceRange part) {
-    cut(epoch, part);
-    if (parts != nullptr) append_range(*parts, part);
+void LeaseBook::leave(Subscription& subscription, const Ranges& ranges, Ranges* parts) {
+  subscription.let_go(ranges, [&](base::Epoch epoch, const Ranges& held) {
+    cut(epoch, held);
+    if (parts == nullptr) return;
+    for (const base::SequenceRange& part : held) append_range(*parts, part);
   });
 }
 
 void LeaseBook::leave_all(Subscription& subscription) {
-  while (!subscription.held().empty()) {
-    const auto first = subscription.held().begin();
-    leave(subscription, {first->first, first->second.last});
-  }
+  const std::optional<base::Sequence> last = subscription.held().last();
+  if (last) leave(subscription, Ranges{base::SequenceRange{base::Sequence(1), *last}});
 }
 
 Lease* LeaseBook::find(base::Epoch epoch) {
@@ -77,12 +74,17 @@ Lease* LeaseBook::pop_expired(base::MonoTime now) {
   return lease;
 }
 
-void LeaseBook::cut(base::Epoch epoch, base::SequenceRange range) {
+void LeaseBook::cut(base::Epoch epoch, const Ranges& parts) {
   const auto at = leases_.find(epoch);
   CHECK(at != leases_.end());
   Lease& lease = at->second;
-  const std::uint64_t left = cut_range(lease.ranges, range);
-  CHECK(left == range.count());
+  const std::uint64_t left = count_messages(parts);
+  CHECK(left <= lease.messages);
+  if (left == lease.messages) {
+    lease.ranges.clear();  // what is held is always the lease's
+  } else {
+    CHECK(cut_ranges(lease.ranges, parts) == left);
+  }
   lease.messages -= left;
   if (watcher_ != nullptr) watcher_->on_left(lease, left);
   if (lease.messages > 0) return;

@@ -49,9 +49,9 @@ class LeaseBook {
 
   // REQUIRES: a new epoch; non-empty ranges that nobody holds.
   Lease& begin(Lease lease);
-  // Takes `range` of `subscription` out of the leases that hold parts of it; those parts are
-  // appended to `parts`, ascending.
-  void leave(Subscription& subscription, base::SequenceRange range, Ranges* parts = nullptr);
+  // Takes `ranges` of `subscription` (ascending) out of the leases that hold parts of them; those
+  // parts are appended to `parts`, ascending.
+  void leave(Subscription& subscription, const Ranges& ranges, Ranges* parts = nullptr);
   void leave_all(Subscription& subscription);
   // nullptr = over or never known. Valid until the lease changes.
   Lease* find(base::Epoch epoch);
@@ -67,7 +67,7 @@ class LeaseBook {
   Lease* pop_expired(base::MonoTime now);
 
  private:
-  void cut(base::Epoch epoch, base::SequenceRange range);
+  void cut(base::Epoch epoch, const Ranges& parts);
 
   LeaseWatcher* watcher_ = nullptr;
   std::map<base::Epoch, Lease> leases_;

@@ -68,9 +68,14 @@ Space leased(const Queue& queue) {
   for (const auto& stream : queue.streams()) {
     Ranges held;
     for (const auto& subscription : stream->subscriptions()) {
-      for (const auto& [first, run] : subscription->held()) {
-        if (!subscription->dead().is_leased(first)) held.push_back({first, run.last});
-      }
+      Ranges mine;
+      subscription->held().for_each_range(base::Sequence(1), stream->next(),
+                                          [&](SequenceRange run) {
+                                            mine.push_back(run);
+                                            return true;
+                                          });
+      mine = subscription->without_dead(std::move(mine));
+      held.insert(held.end(), mine.begin(), mine.end());
     }
     normalise(held);
     space.messages += count_messages(held);

@@ -34,7 +34,9 @@ enum class RefusalCode : std::uint16_t {
   kUnimplemented = 23,
   kShuttingDown = 24,
   kDedupFull = 25,
-  kNotReady = 26,  // still recovering
+  kNotReady = 26,     // still recovering
+  kStaleLeader = 27,  // a leader with a higher epoch has called
+  kNotEmpty = 28,     // the queue holds something, and was to be removed if it does not
 };
 
 struct Refusal {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "broker/oldest_message.h"
 #include "broker/returning.h"
 #include "broker/subscribing.h"
 #include "broker/task_report.h"
@@ -16,19 +16,6 @@ namespace sluice::broker {
 namespace {
 
 constexpr std::size_t kConsumerNamesMax = 100;
-
-// When the oldest message that is ready or in flight was accepted; looked up when it changes.
-std::optional<base::WallTime> oldest_accepted_at(Core& core, Subscription& subscription) {
-  const std::optional<base::Sequence> oldest = subscription.oldest();
-  if (!oldest) return std::nullopt;
-  if (subscription.oldest_known && subscription.oldest_known->first == *oldest) {
-    return subscription.oldest_known->second;
-  }
-  const auto batch = core.messages.locate(subscription.stream().id(), *oldest);
-  if (!batch || !batch->has_value() || *oldest < (*batch)->first) return std::nullopt;
-  subscription.oldest_known.emplace(*oldest, (*batch)->accepted_at);
-  return (*batch)->accepted_at;
-}
 
 void add_stream(Core& core, base::Now now, Subscription& subscription, SubscriptionStats& stats) {
   stats.ready += subscription.ready();

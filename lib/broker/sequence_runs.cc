@@ -1,6 +1,7 @@
 #include "broker/sequence_runs.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -17,7 +18,7 @@ void append_range(Ranges& ranges, base::SequenceRange range) {
 
 void normalise(Ranges& ranges) {
   if (ranges.size() < 2) return;
-  std::sort(ranges.begin(), ranges.end());
+  if (!std::is_sorted(ranges.begin(), ranges.end())) std::sort(ranges.begin(), ranges.end());
   std::size_t kept = 0;
   for (std::size_t i = 1; i < ranges.size(); ++i) {
     if (ranges[i].first <= ranges[kept].last + 1) {
@@ -62,6 +63,30 @@ std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out) {
     at->first = out.last + 1;
   }
   ranges.erase(first_gone, at);
+  return removed;
+}
+
+std::uint64_t cut_ranges(Ranges& ranges, const Ranges& out) {
+  constexpr std::size_t kFew = 4;
+  std::uint64_t removed = 0;
+  if (out.size() <= kFew) {
+    for (const base::SequenceRange& range : out) removed += cut_range(ranges, range);
+    return removed;
+  }
+  Ranges left;
+  left.reserve(ranges.size() + out.size());
+  auto cut = out.begin();
+  for (const base::SequenceRange& range : ranges) {
+    base::Sequence first = range.first;
+    while (cut != out.end() && cut->last < first) ++cut;
+    for (auto at = cut; at != out.end() && at->first <= range.last; ++at) {
+      if (first < at->first) left.push_back({first, at->first - 1});
+      removed += intersection(*at, range).count();
+      first = at->last + 1;
+    }
+    if (first <= range.last) left.push_back({first, range.last});
+  }
+  ranges = std::move(left);
   return removed;
 }
 

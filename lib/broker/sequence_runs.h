@@ -25,6 +25,14 @@ Ranges::const_iterator first_overlap(const Ranges& ranges, base::Sequence sequen
 // Takes `out` away from ascending, disjoint `ranges`. Returns how many messages that were.
 std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out);
 
+// The same for many. REQUIRES: `out` is ascending and disjoint too.
+std::uint64_t cut_ranges(Ranges& ranges, const Ranges& out);
+
+// From the first to the last. REQUIRES: ascending, not empty.
+inline base::SequenceRange hull(const Ranges& ranges) {
+  return {ranges.front().first, ranges.back().last};
+}
+
 // The part of both; REQUIRES: overlaps(a, b).
 base::SequenceRange intersection(base::SequenceRange a, base::SequenceRange b);
 inline bool overlaps(base::SequenceRange a, base::SequenceRange b) {

@@ -28,12 +28,14 @@ struct Attachment {
   bool takes_chunks = false;
   bool sends_chunks = false;  // a large message is on its way: nothing may overtake it
   bool dead = false;          // consumes the subscription's dead letters
+  bool cordoned = false;      // gets nothing new (cordoning.h)
   bool in_ring = false;       // stands in Subscription::ring, or dead_ring
 
   // A message of any size may follow when nothing is outstanding. What is settled before it is sent
   // never is, so that there the first message beyond the bytes is the last one.
   bool has_credit() const {
-    return !sends_chunks && messages < messages_limit && (bytes < bytes_limit || takes_any_size());
+    return !sends_chunks && !cordoned && messages < messages_limit &&
+           (bytes < bytes_limit || takes_any_size());
   }
   std::uint64_t bytes_left() const { return bytes < bytes_limit ? bytes_limit - bytes : 0; }
   bool takes_any_size() const { return at_most_once ? bytes < bytes_limit : outstanding == 0; }

@@ -49,6 +49,37 @@ std::uint64_t acked_in(const Subscription& subscription, SequenceRange range) {
   return subscription.gone().count_in(range) - subscription.dead().count_in(range);
 }
 
+// Receipts of one lease, which usually come in order: each goes on where the last one ended.
+class Proof {
+ public:
+  // `lease` = nullptr: it is over.
+  explicit Proof(const Lease* lease) : lease_(lease) {}
+
+  // Appends the parts that the lease still holds; returns how many messages they have.
+  std::uint64_t add(SequenceRange wanted, Ranges& held) {
+    if (lease_ == nullptr) return 0;
+    const Ranges& ranges = lease_->ranges;
+    if (wanted.first <= behind_ || behind_ == base::Sequence()) {
+      at_ = first_overlap(ranges, wanted.first);
+    } else {
+      while (at_ != ranges.end() && at_->last < wanted.first) ++at_;
+    }
+    behind_ = wanted.last;
+    std::uint64_t proven = 0;
+    for (auto range = at_; range != ranges.end() && range->first <= wanted.last; ++range) {
+      held.push_back(intersection(*range, wanted));
+      proven += held.back().count();
+      at_ = range;
+    }
+    return proven;
+  }
+
+ private:
+  const Lease* lease_;
+  base::Sequence behind_;  // the end of the last receipt
+  Ranges::const_iterator at_;
+};
+
 Claims check(Core& core, base::Now now, const Attachment& attachment, const Settle& command) {
   Claims claims;
   Subscription& subscription = *attachment.subscription;
@@ -56,25 +87,26 @@ Claims check(Core& core, base::Now now, const Attachment& attachment, const Sett
   SubscriptionTotals& totals = subscription.stream().queue().totals(subscription.id());
   const bool is_ack = command.kind == SettleKind::kAck;
   std::uint64_t seen = 0;
-  for (const Receipt& receipt : command.receipts) {
-    std::uint64_t proven = 0;
-    if (const Lease* lease = lease_of(core, attachment, session, receipt)) {
-      auto range = first_overlap(lease->ranges, receipt.range.first);
-      for (; range != lease->ranges.end() && range->first <= receipt.range.last; ++range) {
-        claims.held.push_back(intersection(*range, receipt.range));
-        proven += claims.held.back().count();
-      }
-      if (is_ack && proven > 0) {
-        const std::int64_t took_ns = std::max<std::int64_t>(0, now.mono - lease->delivered_at);
-        totals.processing_seconds.add(static_cast<double>(took_ns) / 1e9, proven);
-      }
+  claims.held.reserve(command.receipts.size());
+  for (auto receipt = command.receipts.begin(); receipt != command.receipts.end();) {
+    const base::Epoch epoch = receipt->epoch;
+    const Lease* const lease = lease_of(core, attachment, session, *receipt);
+    Proof proof(lease);
+    std::uint64_t proven_of_lease = 0;
+    for (; receipt != command.receipts.end() && receipt->epoch == epoch; ++receipt) {
+      const std::uint64_t proven = proof.add(receipt->range, claims.held);
+      proven_of_lease += proven;
+      const std::uint64_t rest = receipt->range.count() - proven;
+      if (rest == 0) continue;
+      const std::uint64_t acked = is_ack ? acked_in(subscription, receipt->range) : 0;
+      claims.acked += acked;
+      claims.stale += rest - std::min(rest, acked);
     }
-    seen += proven;
-    const std::uint64_t rest = receipt.range.count() - proven;
-    if (rest == 0) continue;
-    const std::uint64_t acked = is_ack ? acked_in(subscription, receipt.range) : 0;
-    claims.acked += acked;
-    claims.stale += rest - std::min(rest, acked);
+    seen += proven_of_lease;
+    if (is_ack && proven_of_lease > 0) {
+      const std::int64_t took_ns = std::max<std::int64_t>(0, now.mono - lease->delivered_at);
+      totals.processing_seconds.add(static_cast<double>(took_ns) / 1e9, proven_of_lease);
+    }
   }
   normalise(claims.held);
   claims.messages = count_messages(claims.held);

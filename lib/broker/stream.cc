@@ -79,20 +79,37 @@ void Stream::for_each_gone_elsewhere(const Subscription* but, base::SequenceRang
                                                });
 }
 
-void Stream::remove(Subscription& subscription, base::SequenceRange range) {
+void Stream::remove(Subscription& subscription, const Ranges& ranges) {
+  if (ranges.empty()) return;
   Ranges fresh;
-  subscription.gone().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
-    fresh.push_back(gap);
-    return true;
-  });
-  subscription.remove(range);
-  for (const base::SequenceRange& gap : fresh) {
-    for_each_gone_elsewhere(&subscription, gap, 0, [this](base::SequenceRange part) {
-      ledger_.remove(part);
-      // What may be replayed expires all the same.
-      if (!retained_) expiry_.cut(part);
-    });
+  const Ranges* parts = &ranges;
+  if (subscription.gone().contains_any(ranges)) {
+    for (const base::SequenceRange& range : ranges) {
+      subscription.gone().for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
+        fresh.push_back(gap);
+        return true;
+      });
+    }
+    parts = &fresh;
   }
+  subscription.remove(ranges);
+  if (parts->empty()) return;
+  Ranges everywhere;
+  const bool gone_elsewhere =
+      std::all_of(subscriptions_.begin(), subscriptions_.end(), [&](const auto& other) {
+        return other.get() == &subscription || parts->back().last < other->gone().floor();
+      });
+  if (!gone_elsewhere) {
+    for (const base::SequenceRange& gap : *parts) {
+      for_each_gone_elsewhere(&subscription, gap, 0,
+                              [&](base::SequenceRange part) { everywhere.push_back(part); });
+    }
+    parts = &everywhere;
+  }
+  ledger_.remove(*parts);
+  // What may be replayed expires all the same.
+  if (retained_ || expiry_.empty()) return;
+  for (const base::SequenceRange& part : *parts) expiry_.cut(part);
 }
 
 void Stream::bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter) {

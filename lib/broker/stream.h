@@ -57,7 +57,11 @@ class Stream {
   void end_delay(base::SequenceRange range);
 
   // The messages are gone from `subscription` for good or dead there; leases were left before.
-  void remove(Subscription& subscription, base::SequenceRange range);
+  void remove(Subscription& subscription, base::SequenceRange range) {
+    remove(subscription, Ranges{range});
+  }
+  // REQUIRES: ascending.
+  void remove(Subscription& subscription, const Ranges& ranges);
   // As remove() of one message; fills in letter.bytes.
   void bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter);
   // REQUIRES: dead in `subscription`.

@@ -1,6 +1,7 @@
 #include "broker/subscription.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -38,25 +39,43 @@ void Subscription::delay(base::SequenceRange range) {
   taken_.insert(range);
 }
 
-bool Subscription::hold(base::Epoch epoch, base::SequenceRange range) {
-  if (dead_.any_in(range)) {
-    dead_.lease(range);
-    CHECK(held_.emplace(range.first, Held{range.last, epoch}).second);
+bool Subscription::hold(base::Epoch epoch, const Ranges& ranges) {
+  held_.add(epoch, ranges);
+  if (dead_.any_in(ranges.front())) {
+    for (const base::SequenceRange& range : ranges) dead_.lease(range);
     return false;
   }
-  taken_.insert(range);
-  if (!suspects_.empty()) suspects_.erase(range);
-  end_delay(range);
-  in_flight_ += range.count();
-  CHECK(held_.emplace(range.first, Held{range.last, epoch}).second);
-  if (retries_.empty()) return false;
-  retries_.leased(range);
-  return retries_.next_stalled(range.first, range.last).has_value();
+  taken_.insert(ranges);
+  in_flight_ += count_messages(ranges);
+  if (!suspects_.empty()) suspects_.erase(ranges);
+  const base::SequenceRange whole = hull(ranges);
+  if (delays_.contains_any(whole)) {
+    for (const base::SequenceRange& range : ranges) end_delay(range);
+  }
+  if (retries_.empty() || !retries_.any_in(whole)) return false;
+  bool any_stalled = false;
+  for (const base::SequenceRange& range : ranges) {
+    retries_.leased(range);
+    any_stalled = any_stalled || retries_.next_stalled(range.first, range.last).has_value();
+  }
+  return any_stalled;
 }
 
-void Subscription::remove(base::SequenceRange range) {
-  gone_.insert(range);
-  taken_.insert(range);
+void Subscription::remove(const Ranges& ranges) {
+  if (ranges.empty()) return;
+  gone_.insert(ranges);
+  taken_.insert(ranges);
+  const base::SequenceRange whole = hull(ranges);
+  const auto any_of = [&](const storage::SequenceSet& set) {
+    return !set.empty() && set.contains_any(whole);
+  };
+  const bool any = any_of(delays_) || (!retries_.empty() && retries_.any_in(whole)) ||
+                   any_of(suspects_) || any_of(damaged_) || any_of(passed_) || any_of(unexpiring_);
+  if (!any) return;
+  for (const base::SequenceRange& range : ranges) forget_exceptions(range);
+}
+
+void Subscription::forget_exceptions(base::SequenceRange range) {
   end_delay(range);
   if (!retries_.empty()) retries_.forget(range);
   if (!suspects_.empty()) suspects_.erase(range);
@@ -157,6 +176,11 @@ std::optional<base::SequenceRange> Subscription::next_ready(base::Sequence from)
   return base::SequenceRange{first, (end ? std::min(*end, stream_.next()) : stream_.next()) - 1};
 }
 
+void Subscription::list_ready(base::SequenceRange within, std::size_t runs_max, Ranges& out) const {
+  within.last = std::min(within.last, stream_.next() - 1);
+  if (within.first <= within.last) taken_.list_gaps(within, runs_max, out);
+}
+
 std::optional<base::Sequence> Subscription::lowest_suspect() const {
   return suspects_.next_in(base::Sequence(0));
 }
@@ -179,29 +203,43 @@ std::optional<base::Sequence> Subscription::oldest() const {
     if (!lowest || sequence < *lowest) lowest = sequence;
   };
   if (const auto ready_run = next_ready(base::Sequence(1))) offer(ready_run->first);
-  for (const auto& [first, held] : held_) {
-    if (dead_.is_leased(first)) continue;
-    offer(first);
-    break;
+  auto held_first = held().next_in(base::Sequence(1));
+  while (held_first && dead_.is_leased(*held_first)) {
+    held_first = held().next_in(dead_.leased().next_not_in(*held_first));
   }
+  if (held_first) offer(*held_first);
   return lowest;
 }
 
 Ranges Subscription::idle_in(base::SequenceRange range) const {
   Ranges idle;
-  gone_.for_each_gap(range.first, range.last, [&](base::SequenceRange gap) {
-    base::Sequence from = gap.first;
-    auto at = held_.upper_bound(from);
-    if (at != held_.begin() && from <= std::prev(at)->second.last) --at;
-    for (; at != held_.end() && at->first <= gap.last; ++at) {
-      if (from < at->first) append_range(idle, {from, at->first - 1});
-      from = at->second.last + 1;
-    }
-    if (from <= gap.last) append_range(idle, {from, gap.last});
-    return true;
-  });
-  if (damaged_.empty()) return idle;
-  for (const base::SequenceRange& bad : quarantined_in(range)) cut_range(idle, bad);
+  gone_.list_gaps(range, std::numeric_limits<std::size_t>::max(), idle);
+  if (idle.empty()) return idle;
+  Ranges others;
+  const auto cut_all_of = [&](const storage::SequenceSet& set) {
+    if (set.empty()) return;
+    others.clear();
+    set.for_each_range(range.first, range.last, [&](base::SequenceRange run) {
+      others.push_back(run);
+      return true;
+    });
+    cut_ranges(idle, others);
+  };
+  cut_all_of(held());
+  cut_all_of(damaged_);
+  return idle;
+}
+
+Ranges Subscription::idle_in(const Ranges& ranges) const {
+  if (ranges.empty()) return {};
+  const auto any_of = [&](const storage::SequenceSet& set) {
+    return set.contains_any(hull(ranges)) && set.contains_any(ranges);
+  };
+  if (!any_of(gone_) && !any_of(held()) && !any_of(damaged_)) return ranges;
+  Ranges idle;
+  for (const base::SequenceRange& range : ranges) {
+    for (const base::SequenceRange& part : idle_in(range)) idle.push_back(part);
+  }
   return idle;
 }
 
@@ -240,10 +278,9 @@ Ranges Subscription::idle_dead_in(base::SequenceRange range) const {
 }
 
 std::optional<base::SequenceRange> Subscription::next_held(base::Sequence from) const {
-  auto at = held_.upper_bound(from);
-  if (at != held_.begin() && from <= std::prev(at)->second.last) --at;
-  if (at == held_.end()) return std::nullopt;
-  return base::SequenceRange{at->first, at->second.last};
+  const auto first = held().next_in(from);
+  if (!first) return std::nullopt;
+  return base::SequenceRange{*first, held().next_not_in(*first) - 1};
 }
 
 void Subscription::begin(storage::SequenceSet gone) {

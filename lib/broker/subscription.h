@@ -1,9 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <iterator>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "broker/command.h"
 #include "broker/dead_letters.h"
 #include "broker/dead_order.h"
+#include "broker/holdings.h"
 #include "broker/retry_book.h"
 #include "broker/sequence_runs.h"
 #include "broker/side_books.h"
@@ -22,12 +22,6 @@
 namespace sluice::broker {
 
 class Stream;
-
-// The part of a stream that one lease holds.
-struct Held {
-  base::Sequence last;
-  base::Epoch epoch;
-};
 
 // One subscription's state over one stream. Every sequence below the stream's next is exactly one
 // of: gone (settled, removed, or dead), held (leased), delayed (deliver-at), waiting (backoff),
@@ -55,14 +49,16 @@ class Subscription {
 
   // New messages are not due yet; the stream knows until when. REQUIRES: ready.
   void delay(base::SequenceRange range);
-  // Leased. Returns whether a message of it has a stall. REQUIRES: nobody holds any of it.
-  bool hold(base::Epoch epoch, base::SequenceRange range);
-  // No longer leased; calls fn(epoch, part) for each part that was. The next call says what becomes
-  // of the messages.
+  // Leased. Returns whether a message of them has a stall. REQUIRES: nobody holds any of them;
+  // ascending, not empty, all dead letters or none.
+  bool hold(base::Epoch epoch, const Ranges& ranges);
+  // No longer leased; calls fn(epoch, parts) for what was. The next call says what becomes of the
+  // messages. REQUIRES: ascending.
   template <typename Fn>
-  void let_go(base::SequenceRange range, Fn&& fn);
-  // Settled or removed: never delivered again. Not for dead letters.
-  void remove(base::SequenceRange range);
+  void let_go(const Ranges& ranges, Fn&& fn);
+  // Settled or removed: never delivered again. Not for dead letters. REQUIRES: ascending.
+  void remove(const Ranges& ranges);
+  void remove(base::SequenceRange range) { remove(Ranges{range}); }
   // Ready again at once; counters stay. Dead letters: there again, in their places.
   void release(base::SequenceRange range);
   // Not before state.due.
@@ -98,6 +94,8 @@ class Subscription {
   // The lowest stretch of ready messages at or after `from`; nullopt = none. Suspects are not in
   // it.
   std::optional<base::SequenceRange> next_ready(base::Sequence from) const;
+  // The same, up to `runs_max` stretches inside `within`, appended to `out`.
+  void list_ready(base::SequenceRange within, std::size_t runs_max, Ranges& out) const;
   std::optional<base::Sequence> lowest_suspect() const;
   bool has_ready() const { return ready() > 0; }
 
@@ -121,11 +119,13 @@ class Subscription {
   const RetryBook& retries() const { return retries_; }
   // Have a deliver-at that nobody has waited for yet; the times are the stream's.
   const storage::SequenceSet& delays() const { return delays_; }
-  const std::map<base::Sequence, Held>& held() const { return held_; }
+  // What is leased, dead letters too.
+  const storage::SequenceSet& held() const { return held_.messages(); }
   // `ranges` without the dead letters among them.
   Ranges without_dead(Ranges ranges) const;
   // The parts of `range` that are not gone, not held and not in quarantine, ascending.
   Ranges idle_in(base::SequenceRange range) const;
+  Ranges idle_in(const Ranges& ranges) const;
   // True when messages of the range may have entries of their own in the side index, so that each
   // of them costs something.
   bool has_entries_in(base::SequenceRange range) const;
@@ -173,6 +173,7 @@ class Subscription {
  private:
   void make_ready(base::SequenceRange range);
   void end_delay(base::SequenceRange range);
+  void forget_exceptions(base::SequenceRange range);
 
   Stream& stream_;
   const base::SubscriptionId id_;
@@ -183,7 +184,7 @@ class Subscription {
   storage::SequenceSet delays_;
   RetryBook retries_;
   DeadLetters dead_;
-  std::map<base::Sequence, Held> held_;
+  Holdings held_;
   storage::SequenceSet damaged_;  // in quarantine
 
   // Derived from the above.
@@ -194,28 +195,15 @@ class Subscription {
 };
 
 template <typename Fn>
-void Subscription::let_go(base::SequenceRange range, Fn&& fn) {
-  if (held_.empty()) return;
-  auto at = held_.upper_bound(range.first);
-  if (at != held_.begin() && range.first <= std::prev(at)->second.last) --at;
-  while (at != held_.end() && at->first <= range.last) {
-    const base::SequenceRange whole{at->first, at->second.last};
-    const base::Epoch epoch = at->second.epoch;
-    const base::SequenceRange part = intersection(whole, range);
-    at = held_.erase(at);
-    if (whole.first < part.first) {
-      held_.emplace_hint(at, whole.first, Held{part.first - 1, epoch});
-    }
-    if (part.last < whole.last) {
-      at = held_.emplace_hint(at, part.last + 1, Held{whole.last, epoch});
-    }
-    if (dead_.is_leased(part.first)) {
-      dead_.end_lease(part);
+void Subscription::let_go(const Ranges& ranges, Fn&& fn) {
+  held_.take(ranges, [&](base::Epoch epoch, const Ranges& parts) {
+    if (dead_.is_leased(parts.front().first)) {
+      for (const base::SequenceRange& part : parts) dead_.end_lease(part);
     } else {
-      in_flight_ -= part.count();
+      in_flight_ -= count_messages(parts);
     }
-    fn(epoch, part);
-  }
+    fn(epoch, parts);
+  });
 }
 
 }  // namespace sluice::broker

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/cordoning.h"
 #include "broker/publishing.h"
 #include "broker/retaining.h"
 #include "broker/returning.h"
@@ -243,6 +244,7 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   clear_index(core, budget);
   go_on_seeking(core, budget);
   expire_gatherings(core, now);
+  expire_cordons(core, now);
 }
 
 void forget_sessions(Core& core, base::Now now) {
@@ -274,6 +276,7 @@ std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   offer(core.dead_rests.earliest());
   offer(next_gathering_deadline(core));
   offer(core.created_look);
+  offer(core.cordons.earliest());
   offer_wall(core.delays.earliest());
   offer_wall(core.expiries.earliest());
   offer_wall(core.dead_expiries.earliest());

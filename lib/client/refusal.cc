@@ -32,6 +32,8 @@ base::ErrorCode to_error_code(wire::Code code) {
     case wire::Code::kUnknownHandle:
     case wire::Code::kPermissionDenied:
     case wire::Code::kTaskRunning:
+    case wire::Code::kStaleLeader:
+    case wire::Code::kNotEmpty:
       return base::ErrorCode::kFailedPrecondition;
     case wire::Code::kUnimplemented:
       return base::ErrorCode::kUnimplemented;

@@ -40,7 +40,7 @@ std::unique_ptr<BrokerHost> BrokerHost::open(runtime::FileSystem& fs, const runt
     error = HostError{kind, locked_or(why, kind == OpenFailure::kLocked)};
     return nullptr;
   }
-  std::unique_ptr<BrokerHost> host(new BrokerHost(clock, options, std::move(*opened)));
+  std::unique_ptr<BrokerHost> host(new BrokerHost(fs, clock, options, std::move(*opened)));
   const base::Status status = host->recover(clock.now());
   if (!status.has_value()) {
     const bool io = status.error().code() == base::ErrorCode::kIo ||
@@ -53,13 +53,14 @@ std::unique_ptr<BrokerHost> BrokerHost::open(runtime::FileSystem& fs, const runt
   return host;
 }
 
-BrokerHost::BrokerHost(const runtime::Clock& clock, const HostOptions& options,
-                       std::unique_ptr<storage::OpenedLog> opened)
+BrokerHost::BrokerHost(runtime::FileSystem& fs, const runtime::Clock& clock,
+                       const HostOptions& options, std::unique_ptr<storage::OpenedLog> opened)
     : options_(options),
       opened_(std::move(opened)),
       broker_(std::make_unique<broker::Broker>(options.broker, opened_->log(), opened_->messages(),
                                                opened_->side_index(), gate_)),
-      timing_(clock) {}
+      timing_(clock),
+      leader_epoch_(fs, options.folder) {}
 
 BrokerHost::~BrokerHost() {
   if (threads_ == nullptr) return;
@@ -129,6 +130,7 @@ base::Status BrokerHost::replay() {
 template <typename Command>
 void BrokerHost::forward(base::Now now, const Command& command) {
   tick_wanted_ = true;
+  ++changes_;
   broker_->apply(now, command);
 }
 
@@ -147,7 +149,11 @@ void BrokerHost::apply(base::Now now, const broker::Detach& command) { forward(n
 void BrokerHost::apply(base::Now now, const broker::Credit& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Settle& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Extend& command) { forward(now, command); }
-void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) { forward(now, command); }
+void BrokerHost::apply(base::Now now, const broker::DeleteQueue& command) {
+  forward(now, command);
+  if (broker_->config(command.queue) == nullptr) ++revision_;
+}
+void BrokerHost::apply(base::Now now, const broker::Cordon& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Seek& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::DiscardDamaged& command) {
   forward(now, command);
@@ -176,9 +182,15 @@ base::Result<base::QueueId> BrokerHost::configure(base::Now now,
                    broker_->configure(now, {config, base::QueueId(runtime::random_id128())}));
   if (appended() != before) {
     ++revision_;
+    ++changes_;
     find_fsync_interval(now);
   }
   return queue;
+}
+
+void BrokerHost::note_manifest(const base::QueueId& queue, std::uint64_t revision) {
+  manifests_[queue] = revision;
+  ++changes_;
 }
 
 base::Status BrokerHost::collect() {

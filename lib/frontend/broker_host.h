@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,9 +15,11 @@
 #include "base/time.h"
 #include "broker/broker.h"
 #include "frontend/commands.h"
+#include "frontend/control_picture.h"
 #include "frontend/effect_gate.h"
 #include "frontend/group_timing.h"
 #include "frontend/http/process_stats.h"
+#include "frontend/leader_epoch.h"
 #include "frontend/log_thread.h"
 #include "runtime/clock.h"
 #include "runtime/file_system.h"
@@ -70,6 +73,7 @@ class BrokerHost final : public Commands {
   void apply(base::Now now, const broker::Extend& command) override;
   void apply(base::Now now, const broker::DeleteQueue& command) override;
   void apply(base::Now now, const broker::Seek& command) override;
+  void apply(base::Now now, const broker::Cordon& command) override;
   void apply(base::Now now, const broker::DiscardDamaged& command) override;
   void apply(base::Now now, const broker::StartTask& command) override;
   void apply(base::Now now, const broker::CancelTask& command) override;
@@ -78,6 +82,7 @@ class BrokerHost final : public Commands {
   std::optional<base::QueueId> find_task(const base::TaskId& task) const override;
   const broker::QueueConfig* config(const base::QueueId& queue) const override;
   std::uint32_t feature_level() const override { return log().feature_level(); }
+  std::uint64_t changes() const override { return changes_; }
   base::Lsn appended() const override { return log().positions().appended; }
 
   // Creates or changes a queue. The caller tells nobody before appended() is durable.
@@ -87,6 +92,9 @@ class BrokerHost final : public Commands {
   base::Status check_configure(const broker::QueueConfig& config, std::size_t new_ones) const {
     return broker_->check_configure({config, {}}, new_ones);
   }
+
+  // The queue goes by this manifest (wire::manifest_revision) from now on; of this process only.
+  void note_manifest(const base::QueueId& queue, std::uint64_t revision);
 
   // Writes and syncs all in this thread. REQUIRES: nothing was handed over yet.
   base::Status flush();
@@ -128,9 +136,12 @@ class BrokerHost final : public Commands {
   std::uint64_t revision() const { return revision_; }
   broker::BrokerStats broker_stats(base::Now now) const { return broker_->stats(now); }
   http::StorageStats storage_stats(base::Now now) const;
+  // All but what the doors know.
+  ControlPicture control_picture(base::Now now);
+  LeaderEpoch& leader_epoch() { return leader_epoch_; }
 
  private:
-  BrokerHost(const runtime::Clock& clock, const HostOptions& options,
+  BrokerHost(runtime::FileSystem& fs, const runtime::Clock& clock, const HostOptions& options,
              std::unique_ptr<storage::OpenedLog> opened);
 
   storage::SegmentLog& log() { return opened_->log(); }
@@ -143,6 +154,7 @@ class BrokerHost final : public Commands {
   void keep_house(base::Now now);
   void look_at_findings(base::Now now);
   void look_at_space();
+  std::uint64_t log_bytes() const;
   void look_for_backup(base::Now now);
   // What the broker still needs of the log.
   storage::Housekeeper::AnyLive any_live() const;
@@ -159,7 +171,10 @@ class BrokerHost final : public Commands {
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<LogThread> threads_;
   GroupTiming timing_;
+  LeaderEpoch leader_epoch_;
+  std::map<base::QueueId, std::uint64_t> manifests_;  // revisions of those that are in force
 
+  std::uint64_t changes_ = 0;
   std::uint32_t incarnation_ = 0;
   std::uint64_t revision_ = 0;
   double recovery_seconds_ = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "frontend/broker_host.h"
@@ -29,6 +30,8 @@ std::optional<base::MonoTime> BrokerHost::tick(base::Now now) {
     tick_wanted_ = true;
   }
   if (tick_wanted_ || (broker_due_ && *broker_due_ <= now.mono)) {
+    // What time does is seen too; what follows a command was counted with it.
+    if (!tick_wanted_) ++changes_;
     tick_wanted_ = false;
     broker_due_ = broker_->tick(now);
   }
@@ -202,15 +205,43 @@ void BrokerHost::find_fsync_interval(base::Now now) {
   }
 }
 
+ControlPicture BrokerHost::control_picture(base::Now now) {
+  std::vector<broker::QueuePicture> queues = broker_->observe(now);
+  std::map<base::QueueId, std::uint64_t> known;  // without those of queues that are gone
+  for (broker::QueuePicture& queue : queues) {
+    const auto found = manifests_.find(queue.id);
+    if (found == manifests_.end()) continue;
+    queue.manifest = found->second;
+    known.insert(*found);
+  }
+  manifests_ = std::move(known);
+  ControlPicture picture;
+  picture.revision = revision_;
+  picture.leader_epoch = leader_epoch_.highest();
+  picture.log_feature_level = log().feature_level();
+  picture.disk_used_bytes = log_bytes();
+  picture.disk_free_bytes = space_.disk.available_bytes;
+  picture.disk_low = space_.low;
+  picture.queues = std::make_shared<const std::vector<broker::QueuePicture>>(std::move(queues));
+  return picture;
+}
+
+std::uint64_t BrokerHost::log_bytes() const {
+  storage::SegmentLog& log = opened_->log();
+  std::uint64_t bytes =
+      (log.segments().numbers().size() + log.pool().ready()) * log.segment_bytes();
+  for (const std::uint64_t number : log.segments().extents()) {
+    bytes += log.segments().file_bytes(number);
+  }
+  return bytes;
+}
+
 http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   http::StorageStats stats;
   storage::SegmentLog& log = opened_->log();
   stats.segments = log.segments().numbers().size();
-  stats.log_bytes = (stats.segments + log.pool().ready()) * log.segment_bytes();
-  for (const std::uint64_t number : log.segments().extents()) {
-    ++stats.extents;
-    stats.log_bytes += log.segments().file_bytes(number);
-  }
+  stats.extents = log.segments().extents().size();
+  stats.log_bytes = log_bytes();
   stats.compactions = opened_->housekeeper().compactor().compactions();
   stats.compacted_bytes = opened_->housekeeper().compactor().copied_bytes();
   stats.disk_free_bytes = space_.disk.available_bytes;

@@ -78,6 +78,17 @@ DispatchHooks BrokerServer::dispatch_hooks() {
   hooks.observe = [this](base::Now now) {
     return DispatchHooks::Observation{host_.revision(), hooks_.observe(*refresh_stats(now))};
   };
+  hooks.picture = [this](base::Now now) {
+    const base::MonoTime begin = clock_.mono_now();
+    ControlPicture picture = host_.control_picture(now);
+    if (keys_ != nullptr) {
+      picture.server_keys = doors_.keys();
+      picture.sessions_to_move = doors_.sessions_to_move();
+    }
+    picture.cost = base::Nanos(clock_.mono_now() - begin);
+    return picture;
+  };
+  hooks.show_epoch = [this](std::uint64_t epoch) { return host_.leader_epoch().show(epoch); };
   if (hooks_.configure) {
     hooks.configure = [this](base::Now now, std::string_view manifest) {
       return hooks_.configure(host_, now, manifest);

@@ -54,7 +54,8 @@ struct ServerHooks {
   std::function<base::Result<std::unique_ptr<ZmqGatekeeper>>(
       ZmqContext&, std::shared_ptr<const access::KeyRing>)>
       open_gatekeeper;
-  // A manifest from the control port; may be empty.
+  // A manifest from the control port, to be applied and noted (BrokerHost::note_manifest); may be
+  // empty.
   std::function<base::Result<base::QueueId>(BrokerHost&, base::Now, std::string_view)> configure;
 };
 

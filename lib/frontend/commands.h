@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ class Commands {
   virtual void apply(base::Now now, const broker::Extend& command) = 0;
   virtual void apply(base::Now now, const broker::DeleteQueue& command) = 0;
   virtual void apply(base::Now now, const broker::Seek& command) = 0;
+  virtual void apply(base::Now now, const broker::Cordon& command) = 0;
   virtual void apply(base::Now now, const broker::DiscardDamaged& command) = 0;
   virtual void apply(base::Now now, const broker::StartTask& command) = 0;
   virtual void apply(base::Now now, const broker::CancelTask& command) = 0;
@@ -39,6 +41,8 @@ class Commands {
   virtual const broker::QueueConfig* config(const base::QueueId& queue) const = 0;
   // Feature level of the log.
   virtual std::uint32_t feature_level() const = 0;
+  // Rises whenever something may have changed that who watches is told of.
+  virtual std::uint64_t changes() const = 0;
   // The end of the log: what was decided so far stands before it.
   virtual base::Lsn appended() const = 0;
 };

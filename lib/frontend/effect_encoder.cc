@@ -146,6 +146,22 @@ wire::QueueDeleted to_frame(const broker::DeleteReply& effect) {
   return {code_of(effect.refusal), text_of(effect.refusal)};
 }
 
+wire::QueueRemoved to_counted_frame(const broker::DeleteReply& effect) {
+  const broker::QueueHoldings& held = effect.holdings;
+  return {code_of(effect.refusal),
+          text_of(effect.refusal),
+          held.messages,
+          held.ready,
+          held.in_flight,
+          held.delayed,
+          held.dead,
+          held.retained};
+}
+
+wire::Cordoned to_frame(const broker::CordonReply& effect) {
+  return {code_of(effect.refusal), text_of(effect.refusal), effect.in_flight};
+}
+
 wire::Deliver to_frame(const broker::Deliver& effect) {
   wire::Deliver frame;
   frame.attachment = effect.attachment.value();

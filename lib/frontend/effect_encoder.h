@@ -21,6 +21,8 @@ wire::TaskStatus to_status_frame(const broker::TaskReply& effect);
 // Cut to what fits a frame; `next` then names the first message that was left out.
 wire::Peeked to_frame(const broker::PeekReply& effect);
 wire::QueueDeleted to_frame(const broker::DeleteReply& effect);
+wire::QueueRemoved to_counted_frame(const broker::DeleteReply& effect);
+wire::Cordoned to_frame(const broker::CordonReply& effect);
 wire::Seeked to_frame(const broker::SeekReply& effect);
 wire::DamagedDiscarded to_frame(const broker::DiscardReply& effect);
 

@@ -68,6 +68,10 @@ void EffectGate::emit(broker::Wait wait, broker::DiscardReply effect) {
   hold(wait, std::move(effect));
 }
 
+void EffectGate::emit(broker::Wait wait, broker::CordonReply effect) {
+  hold(wait, std::move(effect));
+}
+
 void EffectGate::hold(broker::Wait wait, Effect effect) {
   const broker::SessionHandle session = session_of(effect);
   Backlog& backlog = backlogs_[session];

@@ -27,7 +27,7 @@ using Effect =
                  broker::PublisherCredit, broker::AttachReply, broker::DetachReply, broker::Deliver,
                  broker::SettleReply, broker::ExtendReply, broker::AttachmentClosed,
                  broker::TaskReply, broker::PeekReply, broker::DeleteReply, broker::SeekReply,
-                 broker::DiscardReply, PreparedFrame>;
+                 broker::DiscardReply, broker::CordonReply, PreparedFrame>;
 
 // The session that an effect is for.
 broker::SessionHandle session_of(const Effect& effect);
@@ -54,6 +54,7 @@ class EffectGate final : public broker::EffectSink {
   void emit(broker::Wait wait, broker::DeleteReply effect) override;
   void emit(broker::Wait wait, broker::SeekReply effect) override;
   void emit(broker::Wait wait, broker::DiscardReply effect) override;
+  void emit(broker::Wait wait, broker::CordonReply effect) override;
   void hold(broker::Wait wait, Effect effect);
 
   // Calls pass(Effect&&) for every effect whose wait is over at `positions`. `pass` may call the

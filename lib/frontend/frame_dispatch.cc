@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "frontend/command_decoder.h"
 #include "frontend/effect_encoder.h"
+#include "frontend/refusal_code.h"
 #include "wire/frame_codec.h"
 #include "wire/shard_map.h"
 
@@ -22,25 +23,13 @@ constexpr std::uint32_t kChunksFeatureLevel = 2;
 
 template <typename... T>
 struct TypeList {};
-using ControlOnly = TypeList<wire::Observe, wire::Configure, wire::Cordon>;
+using ControlOnly =
+    TypeList<wire::Observe, wire::Configure, wire::Cordon, wire::RemoveQueue, wire::Watch>;
 using BothPorts = TypeList<wire::Hello, wire::Heartbeat, wire::Goodbye>;
 
 template <typename T, typename... U>
 constexpr bool contains(TypeList<U...>) {
   return (std::is_same_v<T, U> || ...);
-}
-
-RefusalCode code_of(base::ErrorCode code) {
-  switch (code) {
-    case base::ErrorCode::kNotFound:
-      return RefusalCode::kUnknownQueue;
-    case base::ErrorCode::kUnimplemented:
-      return RefusalCode::kUnimplemented;
-    case base::ErrorCode::kResourceExhausted:
-      return RefusalCode::kLimitReached;
-    default:
-      return RefusalCode::kInvalidArgument;
-  }
 }
 
 std::string selector_text(const broker::StartTask& command) {
@@ -156,6 +145,8 @@ void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& hea
   Session& session = *result.session;
   session.grant = std::move(grant);
   session.features = frame.features;
+  // What is watched belongs to a connection.
+  watchers_.erase(session.handle);
   // The connection before is gone, and with it whatever of them was under way.
   drop_transfers(now, session.handle, std::nullopt, true);
   if (hooks_.admitted) hooks_.admitted(now, peer);
@@ -192,7 +183,7 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
   frame.features = wire::kFeatureChunks | wire::kFeatureSeek | wire::kFeatureAttachModes |
-                   wire::kFeatureTasks | wire::kFeatureDiscardDamaged;
+                   wire::kFeatureTasks | wire::kFeatureDiscardDamaged | wire::kFeatureControl;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
@@ -242,7 +233,7 @@ void FrameDispatch::on(const Request& request, const wire::Goodbye& /*frame*/) {
   wire::encode_frame(header_of(session, request.header.request), wire::GoodbyeReply{},
                      answer.bytes);
   session.closing = true;
-  observers_.erase(session.handle);
+  forget_observer(session.handle);
   drop_transfers(request.now, session.handle, std::nullopt, false);
   if (session.port == Port::kClient) {
     parts_.commands.apply(request.now,
@@ -395,40 +386,6 @@ void FrameDispatch::on(const Request& request, const wire::DiscardDamaged& frame
           "subscription=" + std::string(frame.subscription));
   }
   parts_.commands.apply(request.now, to_command(request.origin(), frame));
-}
-
-void FrameDispatch::on(const Request& request, const wire::Configure& frame) {
-  wire::Configured answer;
-  std::string text;
-  if (!hooks_.configure) {
-    answer.code = static_cast<std::uint16_t>(RefusalCode::kUnimplemented);
-    text = "this broker is configured by its manifests only";
-  } else if (frame.leader_epoch < leader_epoch_) {
-    answer.code = static_cast<std::uint16_t>(RefusalCode::kInvalidArgument);
-    text = "leader epoch: " + std::to_string(frame.leader_epoch) + " is below " +
-           std::to_string(leader_epoch_) + ", which another leader has shown";
-  } else {
-    leader_epoch_ = frame.leader_epoch;
-    const auto queue = hooks_.configure(request.now, frame.manifest);
-    if (queue.has_value()) {
-      answer.queue = *queue;
-    } else {
-      answer.code = static_cast<std::uint16_t>(code_of(queue.error().code()));
-      text = queue.error().message();
-    }
-  }
-  answer.message = cut(text);
-  PreparedFrame prepared;
-  prepared.session = request.session.handle;
-  wire::encode_frame(header_of(request.session, request.header.request), answer, prepared.bytes);
-  parts_.gate.hold({parts_.commands.appended(), true}, std::move(prepared));
-}
-
-void FrameDispatch::on(const Request& request, const wire::Cordon& /*frame*/) {
-  wire::Cordoned answer;
-  answer.code = static_cast<std::uint16_t>(RefusalCode::kUnimplemented);
-  answer.message = "consumers cannot be cordoned in this version";
-  reply(request, answer);
 }
 
 void FrameDispatch::reply(const Request& request, const wire::Body& body) {

@@ -18,9 +18,11 @@
 #include "base/time.h"
 #include "broker/refusal.h"
 #include "frontend/commands.h"
+#include "frontend/control_picture.h"
 #include "frontend/effect_gate.h"
 #include "frontend/frame_output.h"
 #include "frontend/session_table.h"
+#include "frontend/watcher.h"
 #include "storage/message_store.h"
 #include "wire/frame.h"
 
@@ -40,6 +42,10 @@ struct DispatchHooks {
     std::string json;
   };
   std::function<Observation(base::Now)> observe;
+  // The same for who watches, as numbers.
+  std::function<ControlPicture(base::Now)> picture;
+  // A control call shows the epoch of its leader: refused, or from now on none below it is good.
+  std::function<broker::Refusal(std::uint64_t epoch)> show_epoch;
   // Creates or changes the queue of a manifest. Empty = this broker is not configured from outside.
   std::function<base::Result<base::QueueId>(base::Now, std::string_view manifest)> configure;
 };
@@ -162,12 +168,15 @@ class FrameDispatch {
   void on(const Request& request, const wire::Observe& frame);
   void on(const Request& request, const wire::Configure& frame);
   void on(const Request& request, const wire::Cordon& frame);
+  void on(const Request& request, const wire::RemoveQueue& frame);
+  void on(const Request& request, const wire::Watch& frame);
 
   void pass_one(base::Now now, broker::SessionOpened& effect);
   void pass_one(base::Now now, broker::Deliver& effect);
   void pass_one(base::Now now, broker::AttachmentClosed& effect);
   void pass_one(base::Now now, PreparedFrame& effect);
   void pass_one(base::Now now, broker::TaskReply& effect);
+  void pass_one(base::Now now, broker::DeleteReply& effect);
   template <typename T>
   void pass_one(base::Now now, T& effect);
 
@@ -192,6 +201,15 @@ class FrameDispatch {
   bool map_is_current(std::uint32_t version) const;
   void send_map(const Request& request, const base::QueueId& queue);
   void observe(base::Now now, Session& session, Observer& observer);
+  void tick_observers(base::Now now);
+  void tell_watchers(base::Now now);
+  std::optional<base::MonoTime> next_observation() const;
+  void forget_observer(broker::SessionHandle session);
+  void audit_control(const Request& request, std::string_view command, std::uint64_t epoch,
+                     std::string_view what, const broker::Refusal& refusal);
+  // Refused where the leader was replaced; a control call without this changes nothing.
+  broker::Refusal check_leader(const Request& request, std::string_view command,
+                               std::uint64_t epoch, std::string_view what);
 
   void send(base::Now now, Session& session, std::uint64_t request, const wire::Body& body);
   void reply(const Request& request, const wire::Body& body);
@@ -208,11 +226,11 @@ class FrameDispatch {
   DispatchCounters counters_;
   std::vector<std::byte> scratch_;
   std::map<broker::SessionHandle, Observer> observers_;
+  std::map<broker::SessionHandle, Watcher> watchers_;
   std::map<broker::SessionHandle, std::deque<Transfer>> transfers_;
   std::set<broker::SessionHandle> sending_;  // whose front transfer may send
   broker::SessionHandle sent_last_;
   bool more_pieces_ = false;
-  std::uint64_t leader_epoch_ = 0;
 };
 
 }  // namespace sluice::frontend

@@ -27,7 +27,8 @@ constexpr bool kNeedsNoQueue =
     std::is_same_v<T, wire::ChunkCredit> || std::is_same_v<T, wire::Credit> ||
     std::is_same_v<T, wire::Settle> || std::is_same_v<T, wire::Extend> ||
     std::is_same_v<T, wire::Detach> || std::is_same_v<T, wire::Observe> ||
-    std::is_same_v<T, wire::Configure> || std::is_same_v<T, wire::Cordon>;
+    std::is_same_v<T, wire::Watch> || std::is_same_v<T, wire::Configure> ||
+    std::is_same_v<T, wire::Cordon>;
 
 }  // namespace
 
@@ -129,7 +130,7 @@ void FrameDispatch::set_keys(base::Now now, std::shared_ptr<const access::KeyRin
     }
     const Port port = session->port;
     output(session->peer).forget(session->peer);
-    observers_.erase(handle);
+    forget_observer(handle);
     drop_transfers(now, handle, std::nullopt, false);
     parts_.sessions.remove(handle);
     if (port == Port::kClient) {

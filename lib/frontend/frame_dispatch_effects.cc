@@ -7,13 +7,30 @@
 #include "frontend/frame_dispatch.h"
 #include "wire/frame_codec.h"
 
-// The half of FrameDispatch that goes outwards: effects, observations, and sessions that end.
+// The half of FrameDispatch that goes outwards: effects, and sessions that end.
 namespace sluice::frontend {
 namespace {
 
-constexpr base::Nanos kObserveIntervalMin{200'000'000};
-// The operator takes an observation that is older than some of these for unknown.
-constexpr base::Nanos kObserveRepeat{2'000'000'000};
+// The messages as they were stored, but for those that were rewritten on the way.
+base::Status copy_entries(const broker::Deliver& effect, storage::MessageStore& messages,
+                          base::MutableByteView out) {
+  std::vector<storage::EntrySlice> stored;
+  stored.reserve(effect.runs.size());
+  for (const broker::DeliveryRun& run : effect.runs) {
+    if (run.rewritten.empty()) stored.push_back(run.slice);
+  }
+  if (stored.size() == effect.runs.size()) return messages.copy(stored, out);
+  std::size_t at = 0;
+  for (const broker::DeliveryRun& run : effect.runs) {
+    base::ByteView entries(run.rewritten);
+    if (entries.empty()) {
+      ASSIGN_OR_RETURN(entries, messages.read(run.slice));
+    }
+    std::memcpy(out.data() + at, entries.data(), entries.size());
+    at += entries.size();
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -55,6 +72,18 @@ void FrameDispatch::pass_one(base::Now now, broker::TaskReply& effect) {
   }
 }
 
+void FrameDispatch::pass_one(base::Now now, broker::DeleteReply& effect) {
+  if (effect.refusal.refused()) count_refusal(effect.refusal.code);
+  Session* session = parts_.sessions.find(effect.origin.session);
+  if (session == nullptr || !session->connected || session->welcomes_due > 0) return;
+  const std::uint64_t request = effect.origin.request.value();
+  if (effect.counted) {
+    send(now, *session, request, to_counted_frame(effect));
+  } else {
+    send(now, *session, request, to_frame(effect));
+  }
+}
+
 void FrameDispatch::pass_one(base::Now /*now*/, broker::SessionOpened& effect) {
   Session* session = parts_.sessions.find(effect.origin.session);
   if (session == nullptr || session->welcomes_due == 0) return;
@@ -71,16 +100,7 @@ void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
   const std::size_t prefix = wire::deliver_prefix_bytes(frame.runs.size());
   const auto fill = [&](base::MutableByteView out) -> base::Status {
     wire::encode_deliver_prefix(header_of(*session, 0), frame, out.first(prefix));
-    std::size_t at = prefix;
-    for (const broker::DeliveryRun& run : effect.runs) {
-      base::ByteView entries(run.rewritten);
-      if (entries.empty()) {
-        ASSIGN_OR_RETURN(entries, parts_.messages.read(run.slice));
-      }
-      std::memcpy(out.data() + at, entries.data(), entries.size());
-      at += entries.size();
-    }
-    return {};
+    return copy_entries(effect, parts_.messages, out.subspan(prefix));
   };
   const SendResult result =
       output(session->peer)
@@ -131,6 +151,7 @@ void FrameDispatch::disconnected(base::Now now, Peer peer) {
 
 void FrameDispatch::disconnect(base::Now now, broker::SessionHandle session) {
   parts_.sessions.disconnected(now.mono, session);
+  watchers_.erase(session);
   drop_transfers(now, session, std::nullopt, true);
 }
 
@@ -139,7 +160,7 @@ void FrameDispatch::lose(base::Now now, broker::SessionHandle handle) {
   if (session == nullptr) return;
   const Port port = session->port;
   output(session->peer).forget(session->peer);
-  observers_.erase(handle);
+  forget_observer(handle);
   drop_transfers(now, handle, std::nullopt, false);
   parts_.sessions.remove(handle);
   if (port == Port::kClient) {
@@ -151,55 +172,20 @@ void FrameDispatch::tick(base::Now now) {
   for (const SessionTable::Session& session : parts_.sessions.expire(now.mono)) {
     base::log_info("session_lost", {{"session", session.id.to_hex()}, {"client", session.client}});
     output(session.peer).forget(session.peer);
-    observers_.erase(session.handle);
+    forget_observer(session.handle);
     drop_transfers(now, session.handle, std::nullopt, false);
     if (session.port == Port::kClient) {
       parts_.commands.apply(now, broker::SessionGone{session.handle, broker::SessionEnd::kLost});
     }
   }
-  for (auto at = observers_.begin(); at != observers_.end();) {
-    const auto next = std::next(at);  // sending may end the session, and with it the observer
-    Session* session = parts_.sessions.find(at->first);
-    if (session == nullptr) {
-      observers_.erase(at);
-    } else if (at->second.due <= now.mono) {
-      observe(now, *session, at->second);
-    }
-    at = next;
-  }
+  tick_observers(now);
 }
 
 std::optional<base::MonoTime> FrameDispatch::next_tick() const {
-  std::optional<base::MonoTime> next = parts_.sessions.next_expiry();
-  for (const auto& [session, observer] : observers_) {
-    if (!next || observer.due < *next) next = observer.due;
-  }
-  return next;
-}
-
-void FrameDispatch::on(const Request& request, const wire::Observe& frame) {
-  Observer observer;
-  observer.request = request.header.request;
-  observer.interval = std::max(base::Nanos(base::Millis(frame.interval_ms)), kObserveIntervalMin);
-  if (frame.interval_ms == 0) {
-    observers_.erase(request.session.handle);
-    return observe(request.now, request.session, observer);
-  }
-  Observer& kept = observers_[request.session.handle] = observer;
-  observe(request.now, request.session, kept);
-}
-
-void FrameDispatch::observe(base::Now now, Session& session, Observer& observer) {
-  DispatchHooks::Observation observation = hooks_.observe(now);
-  observer.due = now.mono + observer.interval;
-  if (observation.json == observer.last && now.mono < observer.repeat) return;
-  observer.repeat = now.mono + kObserveRepeat;
-  observer.last = std::move(observation.json);
-  wire::Observation frame;
-  frame.revision = observation.revision;
-  frame.json = observer.last;
-  if (observer.last.size() > wire::kFrameBytesMax / 2) frame.json = {};
-  send(now, session, observer.request, frame);
+  const std::optional<base::MonoTime> expiry = parts_.sessions.next_expiry();
+  const std::optional<base::MonoTime> observation = next_observation();
+  if (expiry && observation) return std::min(*expiry, *observation);
+  return expiry ? expiry : observation;
 }
 
 }  // namespace sluice::frontend

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -16,6 +17,7 @@ using base::ByteView;
 using base::Lsn;
 using base::Result;
 using base::Sequence;
+using base::Status;
 
 namespace {
 
@@ -202,6 +204,59 @@ Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequen
   return slice;
 }
 
+Status IndexedMessageStore::slices(const BatchLocation& batch,
+                                   std::span<const base::SequenceRange> ranges,
+                                   std::uint32_t bytes_max, std::vector<EntrySlice>& out) {
+  CHECK(!ranges.empty() && batch.first <= ranges.front().first);
+  CHECK(ranges.back().last <= batch.last());
+  // With one there is nothing to share.
+  if (batch.large() || ranges.size() == 1) {
+    return MessageStore::slices(batch, ranges, bytes_max, out);
+  }
+  if (!log_.status()) return log_.status().error();
+  wishes_.clear();
+  for (const base::SequenceRange& range : ranges) {
+    wishes_.push_back({static_cast<std::uint32_t>(range.first - batch.first),
+                       static_cast<std::uint32_t>(range.last - batch.first), 0});
+  }
+  plans_.clear();
+  // Of the first one that cannot be planned slice() says why, when it is its turn.
+  if (const std::optional<SegmentLog::InMemory> found = log_.in_memory(batch.lsn)) {
+    TrustedBlocks blocks(*found);
+    static_cast<void>(plan_slices(blocks, wishes_, bytes_max, plans_));
+  } else {
+    const Result<LoadedRecord*> record = records_.get(batch.lsn);
+    if (!record) return MessageStore::slices(batch, ranges.first(1), bytes_max, out);
+    load_for(**record, wishes_, bytes_max);
+    static_cast<void>(plan_slices(**record, wishes_, bytes_max, plans_));
+  }
+  const bool is_bad = plans_.empty() || plans_.front().damaged;
+  if (is_bad) return MessageStore::slices(batch, ranges.first(1), bytes_max, out);
+  for (const SlicePlan& plan : plans_) {
+    EntrySlice slice;
+    slice.lsn = batch.lsn;
+    slice.first = batch.first + plan.first;
+    slice.count = plan.count;
+    slice.offset = static_cast<std::uint32_t>(plan.offset);
+    slice.bytes = static_cast<std::uint32_t>(plan.bytes);
+    out.push_back(slice);
+  }
+  return {};
+}
+
+// With one read, where most of it is wanted.
+void IndexedMessageStore::load_for(LoadedRecord& record, const std::vector<SliceWish>& wishes,
+                                   std::uint32_t bytes_max) {
+  constexpr std::uint64_t kDense = 8;  // one message of so many
+  std::uint64_t wanted = 0;
+  for (const SliceWish& wish : wishes) wanted += wish.last - wish.first + 1;
+  const SliceWish whole{wishes.front().first, wishes.back().last,
+                        static_cast<std::uint32_t>(kDense) * bytes_max};
+  if (whole.last - whole.first < kDense * wanted) {
+    record.load(blocks_for(record.table(), whole));
+  }
+}
+
 // Reading it all to be sure would take too long: what is damaged is found piece by piece.
 Result<EntrySlice> IndexedMessageStore::slice_large(const BatchLocation& batch) {
   EntrySlice slice;
@@ -293,6 +348,33 @@ Result<ByteView> IndexedMessageStore::read(const EntrySlice& slice) {
     if (!record->good(block)) return damaged();
   }
   return ByteView(record->tail() + slice.offset, slice.bytes);
+}
+
+Status IndexedMessageStore::copy(std::span<const EntrySlice> slices, base::MutableByteView out) {
+  std::byte* to = out.data();
+  for (std::size_t at = 0; at < slices.size();) {
+    // As many as are of one record; the first one says whether it can be read at all.
+    const EntrySlice& first = slices[at];
+    ASSIGN_OR_RETURN(const ByteView bytes, read(first));
+    std::memcpy(to, bytes.data(), bytes.size());
+    to += bytes.size();
+    const std::byte* const tail = bytes.data() - first.offset;
+    const bool in_file = !log_.in_memory(first.lsn);
+    LoadedRecord* record = nullptr;
+    if (in_file) {
+      ASSIGN_OR_RETURN(record, records_.get(first.lsn));
+    }
+    std::size_t good = ~std::size_t{0};
+    for (++at; at < slices.size() && slices[at].lsn == first.lsn; ++at) {
+      const EntrySlice& slice = slices[at];
+      const std::size_t end = std::size_t{slice.offset} + slice.bytes;
+      if (slice.damaged || slice.large() || slice.bytes == 0) break;
+      if (record != nullptr && !record->good_between(slice.offset, end, good)) break;
+      std::memcpy(to, tail + slice.offset, slice.bytes);
+      to += slice.bytes;
+    }
+  }
+  return {};
 }
 
 void IndexedMessageStore::trim_memory() {

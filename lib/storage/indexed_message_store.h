@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "base/ids.h"
@@ -27,7 +28,10 @@ class IndexedMessageStore final : public MessageStore {
                                                     base::Sequence sequence) override;
   base::Result<EntrySlice> slice(const BatchLocation& batch, base::Sequence first,
                                  base::Sequence last, std::uint32_t bytes_max) override;
+  base::Status slices(const BatchLocation& batch, std::span<const base::SequenceRange> ranges,
+                      std::uint32_t bytes_max, std::vector<EntrySlice>& out) override;
   base::Result<base::ByteView> read(const EntrySlice& slice) override;
+  base::Status copy(std::span<const EntrySlice> slices, base::MutableByteView out) override;
   base::Result<base::ByteView> read_piece(const EntrySlice& slice, std::uint64_t offset) override;
   bool piece_ready(const EntrySlice& slice, std::uint64_t offset) override;
   bool ready(const StreamId& stream, base::Sequence sequence) override;
@@ -53,6 +57,8 @@ class IndexedMessageStore final : public MessageStore {
   bool batch_ready(const std::optional<BatchLocation>& batch);
   base::Lsn lsn_of_piece(const EntrySlice& slice, std::size_t piece) const;
   base::Result<base::ByteView> read_whole_piece(const EntrySlice& slice, std::size_t piece);
+  static void load_for(LoadedRecord& record, const std::vector<SliceWish>& wishes,
+                       std::uint32_t bytes_max);
   base::Result<EntrySlice> slice_large(const BatchLocation& batch);
   // Behind it lie all records of the group.
   base::Lsn begin_of(const StreamId& stream, std::size_t group,
@@ -63,6 +69,8 @@ class IndexedMessageStore final : public MessageStore {
   MessageIndex index_;
   RecordCache records_;
   ReadAhead read_ahead_;
+  std::vector<SliceWish> wishes_;    // of the last slices()
+  std::vector<SlicePlan> plans_;     // the same
   std::vector<CachedGroup> groups_;  // expanded lately; found by their last record
   std::uint64_t uses_ = 0;
   std::set<base::Lsn> damaged_large_;  // messages records of which a piece could not be read

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -69,6 +71,14 @@ class MessageStore {
   virtual base::Result<EntrySlice> slice(const BatchLocation& batch, base::Sequence first,
                                          base::Sequence last, std::uint32_t bytes_max) = 0;
 
+  // Several parts of one batch at once: appends what slice() says of each of `ranges`, as long as
+  // all have `bytes_max` bytes together, but at least one slice. Ends before a slice that would be
+  // damaged or does not fit, unless it is the first, and behind one that is shorter than its range.
+  // REQUIRES: ascending, disjoint, in the batch; not empty.
+  virtual base::Status slices(const BatchLocation& batch,
+                              std::span<const base::SequenceRange> ranges, std::uint32_t bytes_max,
+                              std::vector<EntrySlice>& out);
+
   // True when locate(), slice() and read() of the messages from `sequence` on do not wait for a
   // disk. Otherwise it is being brought in: ask again when told that something was.
   virtual bool ready(const StreamId& stream, base::Sequence sequence) {
@@ -80,6 +90,10 @@ class MessageStore {
   // The bytes of a slice, valid until the next call on this object. CRCs are checked. REQUIRES: not
   // large.
   virtual base::Result<base::ByteView> read(const EntrySlice& slice) = 0;
+
+  // The bytes of all of them, one behind the other, into `out`, which is as long as they are.
+  // Otherwise as read().
+  virtual base::Status copy(std::span<const EntrySlice> slices, base::MutableByteView out);
 
   // A large message is read piece by piece: its bytes from `offset` on, as far as they lie in one
   // place. Valid and checked like read(). From the first piece that turns out to be damaged on,

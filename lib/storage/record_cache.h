@@ -31,6 +31,17 @@ class LoadedRecord final : public EntryBlocks {
   const BlockTable& table() const override { return table_; }
   const std::byte* tail() const override { return bytes_.get() + header_.tail_offset(); }
   bool good(std::size_t block) override;
+  // True when the blocks under [begin, end) of the tail are good. `good` is the last one of which
+  // that is known, and is moved on.
+  bool good_between(std::size_t begin, std::size_t end, std::size_t& good) {
+    if (end > header_.tail_bytes()) return false;
+    for (std::size_t block = begin / kBlockBytes; block <= (end - 1) / kBlockBytes; ++block) {
+      if (block == good) continue;
+      if (!this->good(block)) return false;
+      good = block;
+    }
+    return true;
+  }
   // Reads with one call what is missing between the two, both included.
   void load(BlockRange range);
 
@@ -60,6 +71,9 @@ class RecordCache {
   void clear();
 
  private:
+  // As many as deliveries are decided upon before their frames are made.
+  static constexpr std::size_t kSlots = 12;
+
   struct Slot {
     std::unique_ptr<LoadedRecord> record;
     std::uint64_t used_at = 0;
@@ -67,7 +81,7 @@ class RecordCache {
 
   SegmentLog& log_;
   std::uint64_t uses_ = 0;
-  std::array<Slot, 4> slots_;
+  std::array<Slot, kSlots> slots_;
 };
 
 }  // namespace sluice::storage

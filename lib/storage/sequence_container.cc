@@ -42,6 +42,20 @@ std::uint32_t SequenceContainer::erase(std::uint32_t first, std::uint32_t last) 
   return removed;
 }
 
+std::uint32_t SequenceContainer::insert(std::span<const Run> runs) {
+  if (runs.empty()) return 0;
+  const std::uint32_t added = is_bitmap() ? change_bits(runs, true) : merge_runs(runs);
+  count_ += added;
+  return added;
+}
+
+std::uint32_t SequenceContainer::erase(std::span<const Run> runs) {
+  if (runs.empty() || empty()) return 0;
+  const std::uint32_t removed = is_bitmap() ? change_bits(runs, false) : subtract_runs(runs);
+  count_ -= removed;
+  return removed;
+}
+
 std::size_t SequenceContainer::find_run(std::uint32_t value) const {
   const auto at = std::partition_point(runs_.begin(), runs_.end(),
                                        [value](Run run) { return run.last < value; });
@@ -104,27 +118,93 @@ std::uint32_t SequenceContainer::erase_runs(std::uint32_t first, std::uint32_t l
   return removed;
 }
 
+std::uint32_t SequenceContainer::merge_runs(std::span<const Run> runs) {
+  const std::vector<Run> before = std::move(runs_);
+  std::vector<Run> merged;
+  merged.reserve(before.size() + runs.size());
+  std::uint32_t count = 0;
+  const auto add = [&](Run run) {
+    if (!merged.empty() && run.first <= std::uint32_t{merged.back().last} + 1) {
+      if (run.last <= merged.back().last) return;
+      count += std::uint32_t{run.last} - merged.back().last;
+      merged.back().last = run.last;
+      return;
+    }
+    merged.push_back(run);
+    count += length(run);
+  };
+  auto old = before.begin();
+  for (const Run run : runs) {
+    while (old != before.end() && old->first <= run.first) add(*old++);
+    add(run);
+  }
+  while (old != before.end()) add(*old++);
+  runs_ = std::move(merged);
+  if (runs_.size() > kRunsMax) to_bitmap();
+  return count - count_;
+}
+
+std::uint32_t SequenceContainer::subtract_runs(std::span<const Run> runs) {
+  std::vector<Run> left;
+  left.reserve(runs_.size() + runs.size());
+  std::uint32_t count = 0;
+  auto out = runs.begin();
+  for (const Run run : runs_) {
+    std::uint32_t first = run.first;
+    while (out != runs.end() && out->last < first) ++out;
+    for (auto cut = out; cut != runs.end() && cut->first <= run.last; ++cut) {
+      if (first < cut->first) left.push_back({narrow(first), narrow(cut->first - 1U)});
+      first = std::uint32_t{cut->last} + 1;
+    }
+    if (first <= run.last) left.push_back({narrow(first), run.last});
+  }
+  for (const Run run : left) count += length(run);
+  if (left.capacity() > 64 && left.size() < left.capacity() / 4) left.shrink_to_fit();
+  runs_ = std::move(left);
+  if (runs_.size() > kRunsMax) to_bitmap();
+  return count_ - count;
+}
+
 std::uint32_t SequenceContainer::change_bits(std::uint32_t first, std::uint32_t last, bool value) {
   // Only runs that begin in [first, last + 1] can come or go.
   const bool left = first > 0 && contains(first - 1);
   const bool right = last + 1 < kSize && contains(last + 1);
   const std::uint32_t runs_before = runs_starting_in(first, std::min(last + 1, kSize - 1));
   const bool begins_run = value ? !left : right;
+  const std::uint32_t changed = set_bits(first, last, value);
+  bitmap_runs_ = bitmap_runs_ - runs_before + (begins_run ? 1 : 0);
+  bits_changed(value, first);
+  return changed;
+}
 
+std::uint32_t SequenceContainer::change_bits(std::span<const Run> runs, bool value) {
+  const std::uint32_t first = runs.front().first;
+  const std::uint32_t end = std::min(std::uint32_t{runs.back().last} + 1, kSize - 1);
+  const std::uint32_t runs_before = runs_starting_in(first, end);
+  std::uint32_t changed = 0;
+  for (const Run run : runs) changed += set_bits(run.first, run.last, value);
+  bitmap_runs_ = bitmap_runs_ - runs_before + runs_starting_in(first, end);
+  bits_changed(value, first);
+  return changed;
+}
+
+std::uint32_t SequenceContainer::set_bits(std::uint32_t first, std::uint32_t last, bool value) {
   std::uint32_t changed = 0;
   for (std::size_t i = first / 64; i <= last / 64; ++i) {
     const std::uint64_t mask = mask_of(i, first, last);
     changed += ones(mask & (value ? ~words_[i] : words_[i]));
     words_[i] = value ? words_[i] | mask : words_[i] & ~mask;
   }
+  return changed;
+}
+
+void SequenceContainer::bits_changed(bool value, std::uint32_t first) {
   if (value) {
     low_word_ = std::min(low_word_, first / 64);
   } else {
     while (low_word_ < kWords && words_[low_word_] == 0) ++low_word_;
   }
-  bitmap_runs_ = bitmap_runs_ - runs_before + (begins_run ? 1 : 0);
   if (bitmap_runs_ <= kRunsMax / 2) to_runs();
-  return changed;
 }
 
 std::uint32_t SequenceContainer::runs_starting_in(std::uint32_t first, std::uint32_t last) const {
@@ -155,20 +235,6 @@ std::uint32_t SequenceContainer::count_in(std::uint32_t first, std::uint32_t las
     count += std::min<std::uint32_t>(last, runs_[i].last) - from + 1;
   }
   return count;
-}
-
-std::uint32_t SequenceContainer::next_bit(std::uint32_t from, bool value) const {
-  const std::uint64_t flip = value ? 0 : ~std::uint64_t{0};
-  if (value) from = std::max(from, low_word_ * 64);
-  if (from >= kSize) return kSize;
-  std::size_t index = from / 64;
-  std::uint64_t word = (words_[index] ^ flip) & ~std::uint64_t{0} << (from % 64);
-  while (word == 0) {
-    if (++index == kWords) return kSize;
-    word = words_[index] ^ flip;
-  }
-  return static_cast<std::uint32_t>(index * 64) +
-         static_cast<std::uint32_t>(std::countr_zero(word));
 }
 
 std::uint32_t SequenceContainer::next_in(std::uint32_t from) const {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -30,6 +33,9 @@ class SequenceContainer {
   // Both return how many elements they added or removed.
   std::uint32_t insert(std::uint32_t first, std::uint32_t last);
   std::uint32_t erase(std::uint32_t first, std::uint32_t last);
+  // The same for many at the price of one look at the container. REQUIRES: ascending and disjoint.
+  std::uint32_t insert(std::span<const Run> runs);
+  std::uint32_t erase(std::span<const Run> runs);
 
   bool contains(std::uint32_t value) const;
   std::uint32_t count_in(std::uint32_t first, std::uint32_t last) const;
@@ -39,6 +45,10 @@ class SequenceContainer {
   std::uint32_t next_not_in(std::uint32_t from) const;
   // The greatest element. REQUIRES: not empty.
   std::uint32_t last() const;
+  // Calls fn(first, last) -> bool for each row of numbers in [first, last] that are no elements,
+  // ascending; false ends the walk, and is returned.
+  template <typename Fn>
+  bool for_each_gap(std::uint32_t first, std::uint32_t last, Fn&& fn) const;
 
   std::size_t heap_bytes() const;
 
@@ -58,8 +68,13 @@ class SequenceContainer {
   std::uint32_t insert_runs(std::uint32_t first, std::uint32_t last);
   std::uint32_t erase_runs(std::uint32_t first, std::uint32_t last);
   std::uint32_t change_bits(std::uint32_t first, std::uint32_t last, bool value);
+  std::uint32_t change_bits(std::span<const Run> runs, bool value);
+  std::uint32_t set_bits(std::uint32_t first, std::uint32_t last, bool value);
+  void bits_changed(bool value, std::uint32_t first);
+  std::uint32_t merge_runs(std::span<const Run> runs);
+  std::uint32_t subtract_runs(std::span<const Run> runs);
   std::uint32_t runs_starting_in(std::uint32_t first, std::uint32_t last) const;
-  std::uint32_t next_bit(std::uint32_t from, bool value) const;
+  inline std::uint32_t next_bit(std::uint32_t from, bool value) const;
   void to_bitmap();
   void to_runs();
   std::vector<Run> list_runs() const;
@@ -70,5 +85,37 @@ class SequenceContainer {
   std::uint32_t bitmap_runs_ = 0;  // runs in the bitmap, to know when a list is shorter again
   std::uint32_t low_word_ = 0;     // words before it are 0, so that pops need not look at them
 };
+
+std::uint32_t SequenceContainer::next_bit(std::uint32_t from, bool value) const {
+  const std::uint64_t flip = value ? 0 : ~std::uint64_t{0};
+  if (value) from = std::max(from, low_word_ * 64);
+  if (from >= kSize) return kSize;
+  std::size_t index = from / 64;
+  std::uint64_t word = (words_[index] ^ flip) & ~std::uint64_t{0} << (from % 64);
+  while (word == 0) {
+    if (++index == kWords) return kSize;
+    word = words_[index] ^ flip;
+  }
+  return static_cast<std::uint32_t>(index * 64) +
+         static_cast<std::uint32_t>(std::countr_zero(word));
+}
+
+template <typename Fn>
+bool SequenceContainer::for_each_gap(std::uint32_t first, std::uint32_t last, Fn&& fn) const {
+  if (is_bitmap()) {
+    for (std::uint32_t at = next_bit(first, false); at <= last;) {
+      const std::uint32_t end = next_bit(at, true);
+      if (!fn(at, std::min(end - 1, last))) return false;
+      if (end > last) return true;
+      at = next_bit(end, false);
+    }
+    return true;
+  }
+  for (std::size_t i = find_run(first); i < runs_.size() && runs_[i].first <= last; ++i) {
+    if (first < runs_[i].first && !fn(first, std::uint32_t{runs_[i].first} - 1)) return false;
+    first = std::uint32_t{runs_[i].last} + 1;
+  }
+  return first > last || fn(first, last);
+}
 
 }  // namespace sluice::storage

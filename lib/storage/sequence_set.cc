@@ -17,17 +17,11 @@
 namespace sluice::storage {
 namespace {
 
-constexpr std::uint32_t kSize = SequenceContainer::kSize;
 constexpr std::uint64_t kSequenceEnd = std::numeric_limits<std::uint64_t>::max();
-constexpr std::uint64_t kKeyMax = kSequenceEnd / kSize;
+constexpr std::uint64_t kKeyMax = kSequenceEnd / SequenceContainer::kSize;
 
 constexpr std::uint8_t kKindFull = 1;
 constexpr std::uint8_t kKindPart = 2;
-
-std::uint64_t key_of(std::uint64_t sequence) { return sequence / kSize; }
-std::uint32_t low_of(std::uint64_t sequence) {
-  return static_cast<std::uint32_t>(sequence % kSize);
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -35,6 +36,10 @@ class SequenceSet {
   // Erasing below the floor lowers it to range.first.
   std::uint64_t erase(Range range);
   std::uint64_t erase(base::Sequence sequence) { return erase({sequence, sequence}); }
+  // The same for many ranges, at the price of a few bits each where they lie close together.
+  // REQUIRES: ascending and disjoint.
+  std::uint64_t insert(std::span<const Range> ranges);
+  std::uint64_t erase(std::span<const Range> ranges);
   // Removes and returns the lowest run, cut to `count_max` elements; nullopt when the set is empty
   // or count_max is 0.
   std::optional<Range> pop_front(std::uint64_t count_max);
@@ -56,6 +61,7 @@ class SequenceSet {
   bool contains(base::Sequence sequence) const;
   bool contains_all(Range range) const;
   bool contains_any(Range range) const;
+  bool contains_any(std::span<const Range> ranges) const;
   std::uint64_t count_in(Range range) const;
   // The first element, or the first sequence that is none, at or after `from`.
   std::optional<base::Sequence> next_in(base::Sequence from) const;
@@ -63,6 +69,10 @@ class SequenceSet {
   // The first run of elements, or of sequences that are none, inside `within`, cut to it.
   std::optional<Range> next_range(Range within) const;
   std::optional<Range> next_gap(Range within) const;
+
+  // Appends the first gaps inside `within` to `out`, cut to it, at most `runs_max` of them. Returns
+  // how many.
+  std::size_t list_gaps(Range within, std::size_t runs_max, std::vector<Range>& out) const;
 
   // Calls fn(Range) -> bool for each run of elements (or gap) inside [from, to], cut to it,
   // ascending; false ends the walk. `fn` must not change the set.
@@ -90,6 +100,12 @@ class SequenceSet {
   friend bool operator==(const SequenceSet& a, const SequenceSet& b);
 
  private:
+  static constexpr std::uint32_t kSize = SequenceContainer::kSize;
+  static std::uint64_t key_of(std::uint64_t sequence) { return sequence / kSize; }
+  static std::uint32_t low_of(std::uint64_t sequence) {
+    return static_cast<std::uint32_t>(sequence % kSize);
+  }
+
   // Containers [first_key, last_key]: all full, or one that is neither full nor empty.
   struct Entry {
     std::uint64_t first_key = 0;
@@ -108,6 +124,8 @@ class SequenceSet {
     }
   }
 
+  static void take_runs(std::span<const Range> ranges, std::size_t at, std::uint64_t key,
+                        std::vector<SequenceContainer::Run>& runs);
   std::size_t find(std::uint64_t key) const;
   std::size_t merge_full(std::size_t at);
   std::size_t split_off(std::size_t at, std::uint64_t key);

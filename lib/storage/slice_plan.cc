@@ -9,10 +9,10 @@ namespace sluice::storage {
 
 namespace {
 
-// The block in which message `index` begins.
-std::size_t block_of(const BlockTable& table, std::uint32_t index) {
-  std::size_t found = 0;
-  for (std::size_t block = 0; block < table.blocks(); ++block) {
+// The block in which message `index` begins; not before block `from`.
+std::size_t block_of(const BlockTable& table, std::uint32_t index, std::size_t from = 0) {
+  std::size_t found = from;
+  for (std::size_t block = from; block < table.blocks(); ++block) {
     if (!table.has_entry(block)) continue;
     if (table.entry_index(block) > index) break;
     found = block;
@@ -30,16 +30,23 @@ std::optional<std::uint32_t> first_behind(const BlockTable& table, std::size_t b
 
 class Planner {
  public:
-  Planner(EntryBlocks& blocks, const SliceWish& wish)
-      : blocks_(blocks), table_(blocks.table()), wish_(wish) {}
+  explicit Planner(EntryBlocks& blocks) : blocks_(blocks), table_(blocks.table()) {}
 
-  base::Result<SlicePlan> run() {
-    const std::size_t block = block_of(table_, wish_.first);
-    if (table_.blocks() == 0 || !table_.has_entry(block)) return malformed();
+  // REQUIRES: behind the wish before it.
+  base::Result<SlicePlan> run(const SliceWish& wish) {
+    wish_ = wish;
+    limit_.reset();
+    if (table_.blocks() == 0) return malformed();
+    const std::size_t block = begin_ = block_of(table_, wish_.first, begin_);
+    if (!table_.has_entry(block)) return malformed();
     if (!blocks_.good(block)) return damaged_in(block);
 
-    index_ = table_.entry_index(block);
-    position_ = table_.block_begin(block) + table_.entry_offset(block);
+    const std::size_t first_begins = table_.block_begin(block) + table_.entry_offset(block);
+    if (position_ < first_begins || index_ > wish_.first || !walked_) {
+      index_ = table_.entry_index(block);
+      position_ = first_begins;
+    }
+    walked_ = true;
     while (index_ < wish_.first) {
       if (const Step step = walk(); step != Step::kDone) return refused(step);
     }
@@ -89,7 +96,9 @@ class Planner {
 
   bool good_between(std::size_t begin, std::size_t end) {
     for (std::size_t block = begin / kBlockBytes; block <= (end - 1) / kBlockBytes; ++block) {
+      if (block == good_) continue;
       if (!blocks_.good(block)) return false;
+      good_ = block;
     }
     return true;
   }
@@ -113,6 +122,9 @@ class Planner {
   EntryBlocks& blocks_;
   const BlockTable& table_;
   SliceWish wish_;
+  std::size_t begin_ = 0;  // the block in which the wish begins
+  std::size_t good_ = ~std::size_t{0};
+  bool walked_ = false;
   std::uint32_t index_ = 0;   // the next message
   std::size_t position_ = 0;  // where it begins
   std::optional<std::size_t> limit_;
@@ -121,7 +133,25 @@ class Planner {
 }  // namespace
 
 base::Result<SlicePlan> plan_slice(EntryBlocks& blocks, const SliceWish& wish) {
-  return Planner(blocks, wish).run();
+  return Planner(blocks).run(wish);
+}
+
+base::Status plan_slices(EntryBlocks& blocks, std::span<const SliceWish> wishes,
+                         std::uint32_t bytes_max, std::vector<SlicePlan>& out) {
+  Planner planner(blocks);
+  std::size_t bytes = 0;
+  bool is_first = true;
+  for (SliceWish wish : wishes) {
+    if (!is_first && bytes >= bytes_max) return {};
+    wish.bytes_max = static_cast<std::uint32_t>(bytes_max - bytes);
+    ASSIGN_OR_RETURN(const SlicePlan plan, planner.run(wish));
+    if (!is_first && (plan.damaged || bytes + plan.bytes > bytes_max)) return {};
+    out.push_back(plan);
+    bytes += plan.bytes;
+    is_first = false;
+    if (plan.damaged || plan.count < wish.last - wish.first + 1) return {};
+  }
+  return {};
 }
 
 BlockRange blocks_for(const BlockTable& table, const SliceWish& wish) {

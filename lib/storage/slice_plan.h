@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -40,6 +42,13 @@ struct SliceWish {
 // damaged. Looks at the blocks that it needs and walks through two of them at most. Corruption
 // where good blocks do not hold a well-formed batch. Pure.
 base::Result<SlicePlan> plan_slice(EntryBlocks& blocks, const SliceWish& wish);
+
+// The same for several wishes, whose own `bytes_max` counts for nothing: appends plans that have
+// `bytes_max` bytes together, but at least one. Ends before a plan that would be damaged or does
+// not fit, unless it is the first, and behind one that is shorter than was wished. Looks at each
+// message of the good blocks once, however many wishes there are. REQUIRES: ascending, disjoint.
+base::Status plan_slices(EntryBlocks& blocks, std::span<const SliceWish> wishes,
+                         std::uint32_t bytes_max, std::vector<SlicePlan>& out);
 
 // The blocks that plan_slice() can come to look at: for reading them at once.
 struct BlockRange {

@@ -68,5 +68,9 @@ void decode_body(FieldReader& reader, Configure& body);
 void decode_body(FieldReader& reader, Configured& body);
 void decode_body(FieldReader& reader, Cordon& body);
 void decode_body(FieldReader& reader, Cordoned& body);
+void decode_body(FieldReader& reader, Watch& body);
+void decode_body(FieldReader& reader, Changes& body);
+void decode_body(FieldReader& reader, RemoveQueue& body);
+void decode_body(FieldReader& reader, QueueRemoved& body);
 
 }  // namespace sluice::wire

@@ -58,5 +58,9 @@ void encode_body(base::ByteWriter& writer, const Configure& body);
 void encode_body(base::ByteWriter& writer, const Configured& body);
 void encode_body(base::ByteWriter& writer, const Cordon& body);
 void encode_body(base::ByteWriter& writer, const Cordoned& body);
+void encode_body(base::ByteWriter& writer, const Watch& body);
+void encode_body(base::ByteWriter& writer, const Changes& body);
+void encode_body(base::ByteWriter& writer, const RemoveQueue& body);
+void encode_body(base::ByteWriter& writer, const QueueRemoved& body);
 
 }  // namespace sluice::wire

@@ -34,6 +34,8 @@ constexpr std::array<std::string_view, kCodesEnd> kNames = {
     "ShuttingDown",
     "DedupFull",
     "NotReady",
+    "StaleLeader",
+    "NotEmpty",
 };
 
 }  // namespace

@@ -36,8 +36,10 @@ enum class Code : std::uint16_t {
   kShuttingDown = 24,
   kDedupFull = 25,
   kNotReady = 26,
+  kStaleLeader = 27,
+  kNotEmpty = 28,
 };
-inline constexpr std::uint16_t kCodesEnd = 27;
+inline constexpr std::uint16_t kCodesEnd = 29;
 
 // The name for people: "QueueFull"; "Unknown" for a number of a later version.
 std::string_view to_string(Code code);

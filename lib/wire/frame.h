@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "wire/chunk_frames.h"
+#include "wire/control_frames.h"
 
 // The protocol's frames as plain values; docs/protocol.md holds the byte tables, frame_codec.h the
 // encoding. One ZeroMQ frame a command, behind the routing id; all integers little-endian.
@@ -91,6 +92,10 @@ enum class FrameType : std::uint8_t {
   kDamagedDiscarded = 90,
   kAttachWith = 79,
   kChunkCredit = 81,
+  kRemoveQueue = 67,
+  kQueueRemoved = 68,
+  kWatch = 69,
+  kChanges = 70,
   // Named in docs/protocol.md for later versions: 73 request, 75 reply.
 };
 
@@ -100,6 +105,7 @@ inline constexpr std::uint64_t kFeatureSeek = 1U << 1;
 inline constexpr std::uint64_t kFeatureAttachModes = 1U << 2;
 inline constexpr std::uint64_t kFeatureTasks = 1U << 3;
 inline constexpr std::uint64_t kFeatureDiscardDamaged = 1U << 5;
+inline constexpr std::uint64_t kFeatureControl = 1U << 6;  // on the control port
 
 // Every frame begins with this. Before WELCOME, session and epoch are 0.
 struct FrameHeader {
@@ -474,7 +480,8 @@ using Body =
                  Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
                  Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
                  Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith, DiscardDamaged,
-                 DamagedDiscarded, StartTask, TaskStatus, Chunk, DeliverChunk, ChunkCredit>;
+                 DamagedDiscarded, StartTask, TaskStatus, Chunk, DeliverChunk, ChunkCredit,
+                 RemoveQueue, QueueRemoved, Watch, Changes>;
 
 struct Frame {
   FrameHeader header;

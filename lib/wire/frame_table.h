@@ -63,7 +63,11 @@ struct FrameTraits;
   X(TaskStatus, kTaskStatus, "TASK_STATUS")                   \
   X(Chunk, kChunk, "CHUNK")                                   \
   X(DeliverChunk, kDeliverChunk, "DELIVER_CHUNK")             \
-  X(ChunkCredit, kChunkCredit, "CHUNK_CREDIT")
+  X(ChunkCredit, kChunkCredit, "CHUNK_CREDIT")                \
+  X(RemoveQueue, kRemoveQueue, "REMOVE_QUEUE")                \
+  X(QueueRemoved, kQueueRemoved, "QUEUE_REMOVED")             \
+  X(Watch, kWatch, "WATCH")                                   \
+  X(Changes, kChanges, "CHANGES")
 
 #define SLUICE_FRAME_TRAITS(Struct, Number, Name)         \
   template <>                                             \

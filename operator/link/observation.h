@@ -11,7 +11,8 @@
 // are one shard's: who has a queue of several shards adds them up.
 namespace sluice::link {
 
-// A session that takes messages of a subscription. One that is on several of them is in each.
+// The sessions that take messages of a subscription under one name. Who is on several subscriptions
+// is in each.
 struct ConsumerObservation {
   std::string name;  // as in its HELLO: "POD" or "POD/rest"
   std::uint64_t in_flight = 0;
@@ -25,8 +26,8 @@ struct SubscriptionObservation {
   std::uint64_t ready = 0;
   std::uint64_t in_flight = 0;  // messages, not counting dead letters that somebody has leased
   std::uint64_t delayed = 0;    // deliver-at in the future, or in backoff
-  // Those of `delayed` whose time has come: the broker's next tick makes them ready. Not counted
-  // beyond 1,000.
+  // Not 0 where the time of some of `delayed` has come. The broker's next tick makes those ready,
+  // so it is mostly 0, and says only that there are some.
   std::uint64_t due_delayed = 0;
   std::uint64_t dead = 0;
   std::optional<base::Millis> oldest_age;  // of the oldest that is ready or in flight

@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "lib/kube": ["lib/base", "lib/runtime"],
     "operator/api": ["lib/base"],
     "operator/link": ["lib/base", "lib/runtime", "lib/wire", "lib/client"],
+    "operator/autoscale": ["lib/base", "operator/api", "operator/link"],
     "operator/reconcile": ["lib/base", "lib/access", "lib/kube", "operator/api", "operator/link"],
     "sidecar": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/frontend", "lib/wire",
                 "lib/access", "operator/api"],
@@ -44,6 +45,7 @@ INCLUDE_ROOTS = {
     "sluice/": "include/sluice",
     "operator/api/": "operator/api",
     "operator/link/": "operator/link",
+    "operator/autoscale/": "operator/autoscale",
     "operator/reconcile/": "operator/reconcile",
     "sidecar/": "sidecar",
     "cli/": "cli",
@@ -78,7 +80,8 @@ ONE_FILE_ONLY = [r"yaml-cpp/.*"]
 
 # These folders get time, randomness and threads as arguments, so that the same objects run in a
 # simulation.
-PURE = ["lib/wire", "lib/broker", "lib/storage", "operator/api", "operator/reconcile"]
+PURE = ["lib/wire", "lib/broker", "lib/storage", "operator/api", "operator/autoscale",
+        "operator/reconcile"]
 IMPURE_TOKENS = [
     r"\bsystem_clock\b", r"\bsteady_clock\b", r"\bhigh_resolution_clock\b",
     r"\bsleep_for\b", r"\bsleep_until\b", r"\brandom_device\b",

@@ -21,7 +21,8 @@ TEST(FrameRolesTest, EachCommandNeedsTheRoleOfTheTable) {
                                FrameType::kCancelTask, FrameType::kDeleteQueue}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kAdmin));
   }
-  for (const FrameType type : {FrameType::kObserve, FrameType::kConfigure, FrameType::kCordon}) {
+  for (const FrameType type : {FrameType::kObserve, FrameType::kConfigure, FrameType::kCordon,
+                               FrameType::kRemoveQueue, FrameType::kWatch}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kOperator));
   }
 }

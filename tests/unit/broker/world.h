@@ -54,6 +54,7 @@ class Recorder final : public EffectSink {
   void emit(Wait wait, PeekReply e) override { peeks.push_back({wait, std::move(e)}); }
   void emit(Wait wait, DeleteReply e) override { deletes.push_back({wait, std::move(e)}); }
   void emit(Wait wait, SeekReply e) override { seeks.push_back({wait, std::move(e)}); }
+  void emit(Wait wait, CordonReply e) override { cordons.push_back({wait, std::move(e)}); }
   void emit(Wait wait, DiscardReply e) override { discards.push_back({wait, std::move(e)}); }
 
   std::vector<Kept<SessionOpened>> opened;
@@ -70,6 +71,7 @@ class Recorder final : public EffectSink {
   std::vector<Kept<PeekReply>> peeks;
   std::vector<Kept<DeleteReply>> deletes;
   std::vector<Kept<SeekReply>> seeks;
+  std::vector<Kept<CordonReply>> cordons;
   std::vector<Kept<DiscardReply>> discards;
 };
 

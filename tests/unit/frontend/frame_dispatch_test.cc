@@ -40,6 +40,11 @@ class FrameDispatchTest : public testing::Test {
       return "{\"queue\":\"" + std::string(queue) + "\"}";
     };
     hooks.observe = [this](base::Now) { return DispatchHooks::Observation{5, observed_}; };
+    hooks.show_epoch = [this](std::uint64_t epoch) -> broker::Refusal {
+      if (epoch < leader_epoch_) return {RefusalCode::kStaleLeader, "leader epoch: too low"};
+      leader_epoch_ = epoch;
+      return {};
+    };
     hooks.configure = [this](base::Now, std::string_view text) -> base::Result<base::QueueId> {
       if (text == "bad") return base::invalid_argument("manifest:1: spec.shards: too many");
       return commands_.queue_id;
@@ -116,6 +121,7 @@ class FrameDispatchTest : public testing::Test {
   RecordingOutput control_;
   std::uint32_t leases_kept_ = 0;
   std::string observed_ = "{}";
+  std::uint64_t leader_epoch_ = 0;
   FrameDispatch dispatch_{{sessions_, commands_, gate_, messages_, client_, control_},
                           hooks(),
                           {.incarnation = 2, .software = "sluice/test"}};
@@ -423,42 +429,6 @@ TEST_F(FrameDispatchTest, ObservationsComeWhenSomethingChangedAndNowAndThen) {
   receive(operator_, header, wire::Observe{0});
   observed_ = "{\"ready\":2}";
   EXPECT_EQ(after(1'000), 3U);  // the one that was asked for, and no more
-}
-
-TEST_F(FrameDispatchTest, ConfiguredIsAnsweredWhenItIsDurable) {
-  wire::FrameHeader header = open(operator_);
-  receive(operator_, header, wire::Configure{7, "good"});
-  const std::size_t before = control_.sent.size();
-  release(99);
-  EXPECT_EQ(control_.sent.size(), before);
-  release(100);
-  EXPECT_EQ(control_.sent.back().body<wire::Configured>().queue, commands_.queue_id);
-}
-
-TEST_F(FrameDispatchTest, AnOlderLeaderConfiguresNothing) {
-  const wire::FrameHeader header = open(operator_);
-  receive(operator_, header, wire::Configure{7, "good"});
-  receive(operator_, header, wire::Configure{6, "good"});
-  release();
-  const RecordingOutput::Sent& sent = control_.sent.back();
-  EXPECT_EQ(sent.body<wire::Configured>().code,
-            static_cast<std::uint16_t>(RefusalCode::kInvalidArgument));
-  EXPECT_THAT(std::string(sent.body<wire::Configured>().message), HasSubstr("leader epoch"));
-}
-
-TEST_F(FrameDispatchTest, ABadManifestIsRefusedWithItsPlace) {
-  const wire::FrameHeader header = open(operator_);
-  receive(operator_, header, wire::Configure{7, "bad"});
-  release();
-  const RecordingOutput::Sent& sent = control_.sent.back();
-  EXPECT_THAT(std::string(sent.body<wire::Configured>().message), HasSubstr("spec.shards"));
-}
-
-TEST_F(FrameDispatchTest, CordoningIsNotThereYet) {
-  const wire::FrameHeader header = open(operator_);
-  receive(operator_, header, wire::Cordon{1, 1'000, "worker"});
-  EXPECT_EQ(control_.sent.back().body<wire::Cordoned>().code,
-            static_cast<std::uint16_t>(RefusalCode::kUnimplemented));
 }
 
 TEST_F(FrameDispatchTest, RandomBytesLeaveNoTrace) {

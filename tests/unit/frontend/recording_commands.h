@@ -17,7 +17,8 @@ using AnyCommand =
     std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher, broker::Publish,
                  broker::PublishChunk, broker::Attach, broker::ChunksSent, broker::Detach,
                  broker::Credit, broker::Settle, broker::Extend, broker::DeleteQueue, broker::Seek,
-                 broker::DiscardDamaged, broker::StartTask, broker::CancelTask, broker::Peek>;
+                 broker::DiscardDamaged, broker::StartTask, broker::CancelTask, broker::Peek,
+                 broker::Cordon>;
 
 // Keeps what it is told; knows one queue.
 class RecordingCommands final : public Commands {
@@ -35,6 +36,7 @@ class RecordingCommands final : public Commands {
   void apply(base::Now, const broker::Extend& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::DeleteQueue& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Seek& c) override { all.emplace_back(c); }
+  void apply(base::Now, const broker::Cordon& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::DiscardDamaged& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::StartTask& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::CancelTask& c) override { all.emplace_back(c); }
@@ -51,6 +53,7 @@ class RecordingCommands final : public Commands {
     return id == queue_id ? &queue : nullptr;
   }
   std::uint32_t feature_level() const override { return level; }
+  std::uint64_t changes() const override { return changed; }
   base::Lsn appended() const override { return end; }
 
   // The last command, if it is of this kind.
@@ -71,6 +74,7 @@ class RecordingCommands final : public Commands {
   base::QueueId queue_id;
   base::Lsn end{100};
   std::uint32_t level = 2;
+  std::uint64_t changed = 0;
 };
 
 // Keeps what is sent, and answers as it is told.

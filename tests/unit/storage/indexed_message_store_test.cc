@@ -121,6 +121,78 @@ TEST(IndexedMessageStore, OneSliceOfALargeBatchReadsNoMoreThanItNeeds) {
   EXPECT_EQ(other->count, 7U);
 }
 
+TEST(IndexedMessageStore, ManySlicesAreCutAndCopiedAsOneByOne) {
+  for (const bool in_file : {false, true}) {
+    LogHarness harness(1U << 20);
+    ASSERT_THAT(harness.open(), IsOk());
+    harness.publish(kStream, 1, 900, 100);
+    if (in_file) {
+      ASSERT_THAT(harness.log().flush(), IsOk());
+      harness.opened().trim_memory();
+    }
+    const auto batch = harness.messages().locate(kStream, Sequence(1));
+    ASSERT_THAT(batch, IsOk());
+    for (const std::uint64_t step : {2U, 3U, 40U}) {
+      std::vector<base::SequenceRange> wanted;
+      for (std::uint64_t at = 5; at <= 890; at += step) {
+        wanted.push_back({Sequence(at), Sequence(at + step / 3)});
+      }
+      std::vector<EntrySlice> slices;
+      ASSERT_THAT(harness.messages().slices(**batch, wanted, 20'000, slices), IsOk());
+      std::vector<EntrySlice> expected;
+      ASSERT_THAT(harness.messages().MessageStore::slices(**batch, wanted, 20'000, expected),
+                  IsOk());
+      ASSERT_EQ(slices.size(), expected.size());
+      std::vector<std::byte> one_by_one;
+      for (std::size_t i = 0; i < slices.size(); ++i) {
+        EXPECT_EQ(slices[i].first, expected[i].first);
+        EXPECT_EQ(slices[i].count, expected[i].count);
+        EXPECT_EQ(slices[i].offset, expected[i].offset);
+        const auto bytes = harness.messages().read(expected[i]);
+        ASSERT_THAT(bytes, IsOk());
+        one_by_one.insert(one_by_one.end(), bytes->begin(), bytes->end());
+      }
+      std::vector<std::byte> copied(one_by_one.size());
+      ASSERT_THAT(harness.messages().copy(slices, copied), IsOk());
+      EXPECT_EQ(copied, one_by_one);
+    }
+  }
+}
+
+TEST(IndexedMessageStore, WhatIsDamagedEndsARowOfSlicesAndTheCopyOfOne) {
+  LogHarness harness(1U << 20);
+  ASSERT_THAT(harness.open(), IsOk());
+  const Appended record = harness.publish(kStream, 1, 1'000, 100);
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  const auto batch = harness.messages().locate(kStream, Sequence(1));
+  ASSERT_THAT(batch, IsOk());
+  std::vector<base::SequenceRange> wanted;
+  for (std::uint64_t at = 1; at <= 999; at += 2) wanted.push_back({Sequence(at), Sequence(at)});
+  std::vector<EntrySlice> good;
+  ASSERT_THAT(harness.messages().slices(**batch, wanted, 1U << 20, good), IsOk());
+  ASSERT_EQ(good.size(), wanted.size());
+
+  const std::size_t tail = 32 + 27 * 8 + 80;
+  harness.fs().flip_bit(LogHarness::segment_path(1),
+                        record.begin.value() - (1U << 20) + tail + 500 * 108, 5);
+  harness.opened().trim_memory();
+  std::vector<EntrySlice> slices;
+  ASSERT_THAT(harness.messages().slices(**batch, wanted, 1U << 20, slices), IsOk());
+  EXPECT_GT(slices.size(), 200U);
+  EXPECT_LT(slices.size(), 260U);
+  for (const EntrySlice& slice : slices) EXPECT_FALSE(slice.damaged);
+  // The next one by itself is told to be damaged.
+  const auto behind = std::span(wanted).subspan(slices.size());
+  std::vector<EntrySlice> rest;
+  ASSERT_THAT(harness.messages().slices(**batch, behind, 1U << 20, rest), IsOk());
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_TRUE(rest.front().damaged);
+
+  std::vector<std::byte> bytes(500 * 108);
+  EXPECT_THAT(harness.messages().copy(good, bytes), HasCode(ErrorCode::kCorruption));
+  EXPECT_THAT(harness.messages().copy(slices, std::span(bytes).first(slices.size() * 108)), IsOk());
+}
+
 TEST(IndexedMessageStore, ABrokenHeaderCostsItsOwnBatchOnly) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());

@@ -164,6 +164,48 @@ TEST(SlicePlan, ABadBlockCostsTheMessagesThatTouchItAndNoOther) {
   }
 }
 
+TEST(SlicePlan, ManyWishesAtOnceArePlannedAsOneByOne) {
+  base::Prng prng(4);
+  for (int round = 0; round < 1'500; ++round) {
+    const auto entries = random_batch(prng);
+    const auto count = static_cast<std::uint32_t>(offsets_of(entries).size() - 1);
+    FakeBlocks blocks(entries);
+    if (prng.chance(0.3)) blocks.spoil(prng.below(blocks.table().blocks()));
+    std::vector<SliceWish> wishes;
+    const std::uint32_t step = 1 + static_cast<std::uint32_t>(prng.below(30));
+    std::uint32_t next = static_cast<std::uint32_t>(prng.below(count));
+    while (next < count) {
+      const auto last = std::min(count - 1, next + static_cast<std::uint32_t>(prng.below(step)));
+      wishes.push_back({next, last, 0});
+      next = last + 1 + static_cast<std::uint32_t>(prng.below(step));
+    }
+    const auto bytes_max = static_cast<std::uint32_t>(prng.below(40'000));
+    std::vector<SlicePlan> plans;
+    ASSERT_TRUE(plan_slices(blocks, wishes, bytes_max, plans));
+    ASSERT_FALSE(plans.empty());
+    ASSERT_LE(plans.size(), wishes.size());
+    std::uint32_t left = bytes_max;
+    for (std::size_t i = 0; i < wishes.size(); ++i) {
+      const auto alone = plan_slice(blocks, {wishes[i].first, wishes[i].last, left});
+      ASSERT_TRUE(alone);
+      const bool ends = i > 0 && (left == 0 || alone->damaged || alone->bytes > left);
+      ASSERT_EQ(plans.size() <= i, ends) << "wish " << i;
+      if (ends) break;
+      EXPECT_EQ(plans[i].first, alone->first);
+      EXPECT_EQ(plans[i].count, alone->count);
+      EXPECT_EQ(plans[i].offset, alone->offset);
+      EXPECT_EQ(plans[i].bytes, alone->bytes);
+      EXPECT_EQ(plans[i].damaged, alone->damaged);
+      if (alone->damaged || alone->count < wishes[i].last - wishes[i].first + 1) {
+        EXPECT_EQ(plans.size(), i + 1);
+        break;
+      }
+      left -= static_cast<std::uint32_t>(std::min<std::size_t>(left, alone->bytes));
+      if (left == 0 && i + 1 == plans.size()) break;
+    }
+  }
+}
+
 TEST(SlicePlan, GoodBlocksThatHoldNonsenseAreCorruption) {
   auto entries = batch_from(1, 20, 100);
   for (const std::uint32_t length : {0U, 7U, 0xFFFFFFFFU}) {

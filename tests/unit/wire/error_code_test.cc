@@ -43,6 +43,8 @@ SLUICE_SAME_NUMBER(kUnimplemented);
 SLUICE_SAME_NUMBER(kShuttingDown);
 SLUICE_SAME_NUMBER(kDedupFull);
 SLUICE_SAME_NUMBER(kNotReady);
+SLUICE_SAME_NUMBER(kStaleLeader);
+SLUICE_SAME_NUMBER(kNotEmpty);
 
 TEST(ErrorCode, EveryCodeHasANameOfItsOwn) {
   std::set<std::string_view> names;

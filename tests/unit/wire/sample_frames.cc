@@ -131,6 +131,44 @@ void add_consuming(std::vector<Body>& bodies) {
   bodies.push_back(shard_map());
 }
 
+Changes changes() {
+  Changes frame{.observation = 3,
+                .last = true,
+                .revision = 7,
+                .leader_epoch = 1'764'000'000,
+                .now_ms = 1'764'000'123'456,
+                .log_feature_level = 2,
+                .disk_used_bytes = 128 << 20,
+                .disk_free_bytes = 9ULL << 30,
+                .disk_low = false,
+                .server_keys = 2,
+                .sessions_to_move = 5,
+                .changes = {}};
+  frame.changes.emplace_back(QueueChange{.name = "orders",
+                                         .revision = 0x1122334455667788,
+                                         .messages = 9,
+                                         .bytes = 900,
+                                         .retained = 20,
+                                         .published = 1'000,
+                                         .damaged = 1,
+                                         .paused = true});
+  frame.changes.emplace_back(SubscriptionChange{.name = "default",
+                                                .ready = 4,
+                                                .in_flight = 2,
+                                                .delayed = 3,
+                                                .due_delayed = 1,
+                                                .dead = 6,
+                                                .oldest_ms = 1'764'000'100'000,
+                                                .settled = 991,
+                                                .redelivered = 8});
+  frame.changes.emplace_back(
+      ConsumerChange{.name = "worker-0/6f2a", .in_flight = 2, .cordoned = true});
+  frame.changes.emplace_back(GoneChange{ChangeKind::kConsumerGone, "worker-1/77"});
+  frame.changes.emplace_back(GoneChange{ChangeKind::kSubscriptionGone, "audit"});
+  frame.changes.emplace_back(GoneChange{ChangeKind::kQueueGone, "emails"});
+  return frame;
+}
+
 void add_admin(std::vector<Body>& bodies) {
   const auto queue = id_from<base::QueueId>(0x40);
   const auto task = id_from<base::TaskId>(0x80);
@@ -177,6 +215,10 @@ void add_admin(std::vector<Body>& bodies) {
   bodies.push_back(Configured{18, "spec.shards: cannot change", queue});
   bodies.push_back(Cordon{6, 30'000, "worker-0"});
   bodies.push_back(Cordoned{0, "", 12});
+  bodies.push_back(RemoveQueue{6, "orders", true});
+  bodies.push_back(QueueRemoved{28, "orders: holds 9 messages", 9, 4, 2, 3, 1, 20});
+  bodies.push_back(Watch{200});
+  bodies.push_back(changes());
 }
 
 }  // namespace

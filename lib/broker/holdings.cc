@@ -1,0 +1,75 @@
+#include "broker/holdings.h"
+
+#include <optional>
+
+#include "base/check.h"
+
+namespace sluice::broker {
+
+using base::Sequence;
+using base::SequenceRange;
+
+// The first stretch that ends at or behind `sequence`.
+Holdings::Stretches::iterator Holdings::first_at(Sequence sequence) {
+  auto at = stretches_.upper_bound(sequence);
+  if (at != stretches_.begin() && sequence <= std::prev(at)->second.last) --at;
+  return at;
+}
+
+void Holdings::add(base::Epoch epoch, const Ranges& ranges) {
+  CHECK(!ranges.empty());
+  SequenceRange stretch = ranges.front();
+  std::uint64_t count = 0;
+  const auto close = [&] {
+    stretches_.emplace(stretch.first, Stretch{stretch.last, epoch, count});
+    count = 0;
+  };
+  auto behind = first_at(stretch.first);
+  for (const SequenceRange& range : ranges) {
+    const bool is_free = behind == stretches_.end() || range.last < behind->first;
+    if (!is_free) {
+      // Somebody else's begins before this one ends.
+      if (count > 0) close();
+      clear_of(range);
+      behind = first_at(range.last);
+      stretch.first = range.first;
+    }
+    stretch.last = range.last;
+    count += range.count();
+  }
+  close();
+  messages_.insert(ranges);
+}
+
+// Nobody holds any of `range`, but stretches may reach over it: they part there.
+void Holdings::clear_of(SequenceRange range) {
+  for (auto at = first_at(range.first); at != stretches_.end() && at->first <= range.last;) {
+    const SequenceRange whole{at->first, at->second.last};
+    const Stretch old = at->second;
+    at = stretches_.erase(at);
+    std::uint64_t before = 0;
+    if (whole.first < range.first) {
+      before = messages_.count_in({whole.first, range.first - 1});
+      if (before > 0) {
+        stretches_.emplace_hint(at, whole.first, Stretch{range.first - 1, old.epoch, before});
+      }
+    }
+    if (range.last < whole.last && before < old.messages) {
+      at = stretches_.emplace_hint(at, range.last + 1,
+                                   Stretch{whole.last, old.epoch, old.messages - before});
+    }
+  }
+}
+
+void Holdings::append_held(SequenceRange window, Ranges& parts) const {
+  if (window.first == window.last) {
+    if (messages_.contains(window.first)) append_range(parts, window);
+    return;
+  }
+  messages_.for_each_range(window.first, window.last, [&](SequenceRange run) {
+    append_range(parts, run);
+    return true;
+  });
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+
+#include "base/ids.h"
+#include "broker/sequence_runs.h"
+#include "storage/sequence_set.h"
+
+namespace sluice::broker {
+
+// Which messages of a subscription are leased, and to which delivery batch: one set of all of them,
+// and the stretches from the first to the last message of a batch. Stretches never overlap; a batch
+// whose messages lie between another's has several. So a batch of thousands of messages that do not
+// touch costs bits, not nodes.
+class Holdings {
+ public:
+  // REQUIRES: ascending, not empty, and nobody holds any of it.
+  void add(base::Epoch epoch, const Ranges& ranges);
+  // Takes out what is held of `ranges` (ascending), and calls fn(epoch, parts) for each stretch
+  // that held some, ascending.
+  template <typename Fn>
+  void take(const Ranges& ranges, Fn&& fn);
+
+  bool empty() const { return stretches_.empty(); }
+  const storage::SequenceSet& messages() const { return messages_; }
+
+ private:
+  struct Stretch {
+    base::Sequence last;
+    base::Epoch epoch;
+    std::uint64_t messages = 0;
+  };
+  using Stretches = std::map<base::Sequence, Stretch>;
+
+  Stretches::iterator first_at(base::Sequence sequence);
+  void clear_of(base::SequenceRange range);
+  void append_held(base::SequenceRange window, Ranges& parts) const;
+
+  Stretches stretches_;  // by first message; the ends of some may no longer be held
+  storage::SequenceSet messages_;
+};
+
+template <typename Fn>
+void Holdings::take(const Ranges& ranges, Fn&& fn) {
+  if (ranges.empty() || stretches_.empty()) return;
+  std::size_t next = 0;
+  for (auto at = first_at(ranges.front().first); at != stretches_.end();) {
+    const base::SequenceRange whole{at->first, at->second.last};
+    while (next < ranges.size() && ranges[next].last < whole.first) ++next;
+    if (next == ranges.size()) return;
+    Ranges parts;
+    for (std::size_t i = next; i < ranges.size() && ranges[i].first <= whole.last; ++i) {
+      append_held(intersection(ranges[i], whole), parts);
+    }
+    const base::Epoch epoch = at->second.epoch;
+    at->second.messages -= count_messages(parts);
+    at = at->second.messages == 0 ? stretches_.erase(at) : std::next(at);
+    if (parts.empty()) continue;
+    messages_.erase(parts);
+    fn(epoch, parts);
+  }
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,122 @@
+#include <algorithm>
+
+#include "base/check.h"
+#include "storage/sequence_set.h"
+
+// Changes and queries of SequenceSet for many ranges at once.
+namespace sluice::storage {
+
+namespace {
+
+// Fewer are changed one by one.
+constexpr std::size_t kBulkMin = 4;
+
+}  // namespace
+
+// The first of `ranges` from `at` on lie within container `key`; these, as runs of it.
+void SequenceSet::take_runs(std::span<const Range> ranges, std::size_t at, std::uint64_t key,
+                            std::vector<SequenceContainer::Run>& runs) {
+  runs.clear();
+  for (; at < ranges.size() && key_of(ranges[at].last.value()) == key; ++at) {
+    runs.push_back({static_cast<std::uint16_t>(low_of(ranges[at].first.value())),
+                    static_cast<std::uint16_t>(low_of(ranges[at].last.value()))});
+  }
+}
+
+std::uint64_t SequenceSet::insert(std::span<const Range> ranges) {
+  std::uint64_t added = 0;
+  // Those that touch the floor come last, so that it rises over all of them at once.
+  std::size_t low = 0;
+  while (low < ranges.size() && ranges[low].first.value() <= floor_) ++low;
+  std::vector<SequenceContainer::Run> runs;
+  for (std::size_t at = low; at < ranges.size();) {
+    const std::uint64_t key = key_of(ranges[at].first.value());
+    const std::size_t entry = find(key);
+    const bool is_part =
+        entry < entries_.size() && entries_[entry].first_key <= key && !entries_[entry].full();
+    if (is_part) take_runs(ranges, at, key, runs);
+    if (!is_part || runs.size() < kBulkMin) {
+      added += insert(ranges[at++]);
+      continue;
+    }
+    at += runs.size();
+    hint_ = entry;
+    const std::uint32_t here = entries_[entry].part.insert(runs);
+    above_floor_ += here;
+    added += here;
+    if (!entries_[entry].part.full()) continue;
+    entries_[entry].part = SequenceContainer();
+    hint_ = merge_full(entry);
+  }
+  for (std::size_t at = 0; at < low; ++at) added += insert(ranges[at]);
+  return added;
+}
+
+std::uint64_t SequenceSet::erase(std::span<const Range> ranges) {
+  std::uint64_t removed = 0;
+  std::vector<SequenceContainer::Run> runs;
+  for (std::size_t at = 0; at < ranges.size();) {
+    const std::uint64_t key = key_of(ranges[at].first.value());
+    const std::size_t entry = ranges[at].first.value() < floor_ ? entries_.size() : find(key);
+    const bool is_part =
+        entry < entries_.size() && entries_[entry].first_key <= key && !entries_[entry].full();
+    if (is_part) take_runs(ranges, at, key, runs);
+    if (!is_part || runs.size() < kBulkMin) {
+      removed += erase(ranges[at++]);
+      continue;
+    }
+    at += runs.size();
+    hint_ = entry;
+    const std::uint32_t here = entries_[entry].part.erase(runs);
+    above_floor_ -= here;
+    removed += here;
+    if (entries_[entry].part.empty()) {
+      entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(entry));
+    }
+  }
+  return removed;
+}
+
+bool SequenceSet::contains_any(std::span<const Range> ranges) const {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [this](Range range) { return contains_any(range); });
+}
+
+std::size_t SequenceSet::list_gaps(Range within, std::size_t runs_max,
+                                   std::vector<Range>& out) const {
+  const std::size_t begin = out.size();
+  const std::uint64_t last = within.last.value();
+  const auto add = [&](std::uint64_t from, std::uint64_t to) {
+    if (out.size() > begin && out.back().last.value() + 1 == from) {
+      out.back().last = base::Sequence(to);
+      return true;
+    }
+    if (out.size() - begin == runs_max) return false;
+    out.push_back({base::Sequence(from), base::Sequence(to)});
+    return true;
+  };
+  std::uint64_t from = std::max(within.first.value(), floor_);
+  for (std::size_t at = find(key_of(from)); from <= last; ++at) {
+    if (at == entries_.size()) {
+      add(from, last);
+      break;
+    }
+    const Entry& entry = entries_[at];
+    const std::uint64_t entry_begin = entry.first_key * kSize;
+    if (from < entry_begin) {
+      if (!add(from, std::min(entry_begin - 1, last)) || last < entry_begin) break;
+      from = entry_begin;
+    }
+    const std::uint64_t entry_last = entry.last_key * kSize + (kSize - 1);
+    if (!entry.full()) {
+      const bool more = entry.part.for_each_gap(
+          low_of(from), low_of(std::min(last, entry_last)),
+          [&](std::uint32_t a, std::uint32_t b) { return add(entry_begin + a, entry_begin + b); });
+      if (!more) break;
+    }
+    from = entry_last + 1;
+  }
+  return out.size() - begin;
+}
+
+}  // namespace sluice::storage

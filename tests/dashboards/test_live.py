@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Every query of the dashboards returns data on a real Prometheus, and every alert is evaluated.
+
+    test_live.py --bin FOLDER
+        a broker under load, and a page of what docs/metrics.md says of the operator
+    test_live.py --target JOB=HOST:PORT[,LABEL=VALUE...]... [--value NAME=VALUE...] [--only FILE...]
+        what runs somewhere else, for example in a cluster: the operator's JOB has `operator` in
+        its name, and a broker has the label namespace
+"""
+
+import argparse
+import contextlib
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import load
+import operator_page
+import queries
+import repository
+from prometheus import Prometheus, Target
+
+SECONDS_MAX = 60
+SKIPPED = 77
+
+
+def problems(targets, values, names, seconds):
+    rules = sorted(repository.ALERTS.glob("*.yaml"))
+    with tempfile.TemporaryDirectory(prefix="sluice-prometheus-") as folder:
+        with Prometheus(pathlib.Path(folder), targets, rules) as prometheus:
+            checker = queries.Checker(prometheus.url, values)
+            count = len(checker.queries(names))
+            for (name, title, ref), expression in checker.without_data(names, seconds).items():
+                yield f"{name}: {title!r} {ref} has no data: {expression}"
+            yield from checker.variables_without_values(names)
+            yield from checker.broken_alerts(seconds)
+            print(f"{count} queries, {len(checker.api.rules())} alerts")
+
+
+def local_targets(stack, programs):
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-dashboards-"))
+    broker = stack.enter_context(load.Broker(folder, programs))
+    stack.enter_context(load.Load(broker))
+    operator = stack.enter_context(operator_page.OperatorPage())
+    return [Target("sluice", broker.metrics, {"namespace": "shop"}),
+            Target("sluice-operator", operator.address, honor_labels=True)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", help="folder of sluice and sluice-sidecar")
+    parser.add_argument("--target", action="append", type=Target.parse, default=[])
+    parser.add_argument("--value", action="append", default=[], help="of a variable: queue=orders")
+    parser.add_argument("--only", action="append", help="a dashboard: overview.json")
+    parser.add_argument("--seconds", type=float, default=SECONDS_MAX)
+    arguments = parser.parse_args()
+    if bool(arguments.bin) == bool(arguments.target):
+        parser.error("either --bin or --target")
+    if not shutil.which("prometheus"):
+        print("prometheus is not installed: SKIPPED")
+        sys.exit(SKIPPED)
+
+    names = arguments.only or list(repository.dashboards())
+    values = dict(one.split("=", 1) for one in arguments.value)
+    with contextlib.ExitStack() as stack:
+        targets = arguments.target
+        if arguments.bin:
+            targets = local_targets(stack, arguments.bin)
+            values.setdefault("queue", "orders")
+        found = list(problems(targets, values, names, arguments.seconds))
+    for problem in found:
+        print(problem)
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+#include "broker/holdings.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "base/prng.h"
+
+namespace sluice::broker {
+namespace {
+
+using base::Epoch;
+using base::Sequence;
+using base::SequenceRange;
+
+// Who holds each message.
+using Holders = std::map<std::uint64_t, std::uint64_t>;
+
+Ranges draw_ranges(base::Prng& prng, std::uint64_t end) {
+  Ranges ranges;
+  const std::uint64_t step = 1 + prng.below(6);
+  for (std::uint64_t at = 1 + prng.below(end); at < end; at += 2 + prng.below(step)) {
+    const std::uint64_t last = at + prng.below(step);
+    ranges.push_back({Sequence(at), Sequence(last)});
+    at = last;
+    if (prng.chance(0.05)) break;
+  }
+  return ranges;
+}
+
+Ranges without_held(const Ranges& ranges, const Holders& holders) {
+  Ranges free;
+  for (const SequenceRange& range : ranges) {
+    for (Sequence at = range.first; at <= range.last; ++at) {
+      if (!holders.contains(at.value())) append_range(free, {at, at});
+    }
+  }
+  return free;
+}
+
+TEST(HoldingsTest, every_message_is_its_batchs_until_it_is_taken) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    base::Prng prng(seed);
+    Holdings holdings;
+    Holders holders;
+    for (std::uint64_t step = 1; step <= 200; ++step) {
+      if (prng.chance(0.5)) {
+        const Ranges free = without_held(draw_ranges(prng, 300), holders);
+        if (free.empty()) continue;
+        holdings.add(Epoch(step), free);
+        for (const SequenceRange& range : free) {
+          for (Sequence at = range.first; at <= range.last; ++at) holders[at.value()] = step;
+        }
+        continue;
+      }
+      const Ranges wanted = draw_ranges(prng, 300);
+      Holders taken;
+      Sequence before;
+      holdings.take(wanted, [&](Epoch epoch, const Ranges& parts) {
+        ASSERT_FALSE(parts.empty());
+        for (const SequenceRange& part : parts) {
+          ASSERT_LT(before, part.first);
+          before = part.last;
+          for (Sequence at = part.first; at <= part.last; ++at) taken[at.value()] = epoch.value();
+        }
+      });
+      Holders expected;
+      for (const SequenceRange& range : wanted) {
+        for (Sequence at = range.first; at <= range.last; ++at) {
+          if (const auto found = holders.find(at.value()); found != holders.end()) {
+            expected.insert(*found);
+            holders.erase(found);
+          }
+        }
+      }
+      ASSERT_EQ(taken, expected) << "step " << step;
+      ASSERT_EQ(holdings.messages().count(), holders.size());
+      ASSERT_EQ(holdings.empty(), holders.empty());
+    }
+  }
+}
+
+TEST(HoldingsTest, ranges_are_cut_out_of_ranges) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    base::Prng prng(seed);
+    Ranges one_by_one = draw_ranges(prng, 200);
+    normalise(one_by_one);
+    Ranges at_once = one_by_one;
+    const Ranges out = draw_ranges(prng, 200);
+    std::uint64_t removed = 0;
+    for (const SequenceRange& range : out) removed += cut_range(one_by_one, range);
+    ASSERT_EQ(cut_ranges(at_once, out), removed) << "seed " << seed;
+    ASSERT_EQ(at_once, one_by_one) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::broker

@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "base/prng.h"
+#include "storage/sequence_set.h"
+
+namespace sluice::storage {
+namespace {
+
+using base::Prng;
+using base::Sequence;
+using Range = base::SequenceRange;
+
+constexpr std::uint64_t kContainerSize = SequenceContainer::kSize;
+
+// Ascending and disjoint; some touch, some span containers.
+std::vector<Range> draw(Prng& prng, std::uint64_t begin, std::uint64_t end, std::uint64_t step) {
+  std::vector<Range> ranges;
+  for (std::uint64_t at = begin + prng.below(step); at < end;) {
+    const bool is_long = prng.chance(0.0005);
+    const std::uint64_t last = at + prng.below(is_long ? 3 * kContainerSize : step);
+    ranges.push_back({Sequence(at), Sequence(last)});
+    at = last + 1 + prng.below(step);
+  }
+  return ranges;
+}
+
+std::vector<std::byte> serialized(const SequenceSet& set) {
+  std::vector<std::byte> bytes;
+  set.serialize(bytes);
+  return bytes;
+}
+
+TEST(SequenceSetBulkTest, many_ranges_at_once_are_the_same_as_one_by_one) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Prng prng(seed);
+    SequenceSet bulk;
+    SequenceSet single;
+    if (prng.chance(0.7)) {
+      bulk.insert(Sequence(0));
+      single.insert(Sequence(0));
+    }
+    for (int round = 0; round < 60; ++round) {
+      const std::uint64_t step = prng.chance(0.5) ? 2 : 1 + prng.below(40);
+      const std::uint64_t begin = prng.below(5) == 0 ? 1 : prng.below(4 * kContainerSize);
+      const auto ranges = draw(prng, begin, begin + prng.below(kContainerSize), step);
+      const bool adds = prng.chance(0.55);
+      std::uint64_t changed = 0;
+      bool any = false;
+      for (const Range& range : ranges) {
+        any = any || single.contains_any(range);
+        changed += adds ? single.insert(range) : single.erase(range);
+      }
+      ASSERT_EQ(bulk.contains_any(ranges), any) << "round " << round;
+      ASSERT_EQ(adds ? bulk.insert(ranges) : bulk.erase(ranges), changed) << "round " << round;
+      ASSERT_TRUE(bulk == single) << "round " << round;
+      ASSERT_EQ(bulk.count(), single.count());
+      ASSERT_EQ(serialized(bulk), serialized(single)) << "round " << round;
+    }
+  }
+}
+
+TEST(SequenceSetBulkTest, listed_gaps_are_those_of_the_walk) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Prng prng(seed);
+    SequenceSet set;
+    for (int i = 0; i < 6; ++i) {
+      const std::uint64_t begin = prng.below(5 * kContainerSize);
+      set.insert(draw(prng, begin, begin + prng.below(kContainerSize), 1 + prng.below(9)));
+    }
+    if (prng.chance(0.3)) set.insert({Sequence(0), Sequence(prng.below(kContainerSize))});
+    for (int look = 0; look < 50; ++look) {
+      const std::uint64_t first = prng.below(6 * kContainerSize);
+      const Range within{Sequence(first), Sequence(first + prng.below(2 * kContainerSize))};
+      const std::size_t runs_max = 1 + prng.below(300);
+      std::vector<Range> expected;
+      set.for_each_gap(within.first, within.last, [&](Range gap) {
+        expected.push_back(gap);
+        return expected.size() < runs_max;
+      });
+      std::vector<Range> gaps{{Sequence(1), Sequence(1)}};  // it appends
+      ASSERT_EQ(set.list_gaps(within, runs_max, gaps), expected.size());
+      gaps.erase(gaps.begin());
+      ASSERT_EQ(gaps, expected);
+    }
+  }
+}
+
+TEST(SequenceSetBulkTest, a_row_of_single_ones_lifts_the_floor_once) {
+  SequenceSet set;
+  set.insert({Sequence(0), Sequence(9)});
+  std::vector<Range> odd;
+  for (std::uint64_t at = 11; at < 3 * kContainerSize; at += 2)
+    odd.push_back({Sequence(at), Sequence(at)});
+  std::vector<Range> even;
+  for (std::uint64_t at = 10; at < 3 * kContainerSize; at += 2) {
+    even.push_back({Sequence(at), Sequence(at)});
+  }
+  EXPECT_EQ(set.insert(odd), odd.size());
+  EXPECT_EQ(set.floor(), Sequence(10));
+  EXPECT_EQ(set.insert(even), even.size());
+  EXPECT_EQ(set.floor(), Sequence(3 * kContainerSize));
+  EXPECT_EQ(set.count_above_floor(), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::storage
