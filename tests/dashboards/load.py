@@ -18,10 +18,12 @@ def manifest(name, **spec):
 
 
 MANIFESTS = [
-    # Its archive is slower than its producers, so that it fills up and refuses.
-    manifest("orders", subscriptions=[{"name": "billing"}, {"name": "archive"}],
-             delivery={"maxAttempts": 2, "backoff": {"initial": "500ms", "max": "1s"}},
-             limits={"messages": 4000}),
+    # Its archive is slower than its producers, so that it fills up and refuses; in its audit every
+    # tenth message fails for good.
+    manifest("orders",
+             subscriptions=[{"name": name} for name in ("billing", "archive", "audit")],
+             delivery={"maxAttempts": 3, "backoff": {"initial": "500ms", "max": "2s"}},
+             limits={"messages": 1000}),
     manifest("emails", limits={"messages": 100000}),
     manifest("thumbnails", limits={"messages": 100000}),
 ]
@@ -81,15 +83,17 @@ class Load:
         self.programs, self.threads = [], []
 
     def __enter__(self):
-        self._publish("orders", lambda at: 150)
+        self._publish("orders", lambda at: 60)
         self._publish("emails", lambda at: 120 + 110 * math.sin(at / 9))
         self._publish("thumbnails", lambda at: 200 if at % 40 < 12 else 10)
         self._consume("orders", "--subscription", "billing")
         self._consume("orders", "--subscription", "archive", "--exec", "sleep 0.03")
+        self._consume("orders", "--subscription", "audit", "--exec",
+                      "test $((SLUICE_SEQUENCE % 10)) -ne 0")
         self._consume("emails")
         self._consume("thumbnails", "--exec", "sleep 0.01", "--prefetch", "20")
-        trouble = [["sub", "orders", "--subscription", "billing", "--max", "5",
-                    "--idle-exit", "1", "--settle", how] for how in ("fail", "reject", "release")]
+        trouble = [["sub", "orders", "--subscription", "audit", "--max", "5", "--idle-exit", "1s",
+                    "--settle", how] for how in ("reject", "release")]
         trouble += [["pub", "orders", "--body", "later", "--delay", "5s"],
                     ["pub", "nobody", "--body", "lost"]]
         self._thread(self._again_and_again, trouble)

@@ -22,7 +22,7 @@ import repository
 import svg
 from prometheus import Prometheus, Target
 
-POINTS = 240
+POINTS = 160
 
 
 def legend_of(target, labels):
@@ -72,8 +72,12 @@ class Painter:
         return draw(panel, place, self.series(panel), self.times, self.step)
 
     def page(self):
-        chosen = " · ".join(f"{name} {value}" for name, value in self.checker.values.items()
-                            if name in repository.variables(self.dashboard))
+        variables = repository.variables(self.dashboard)
+        chosen = {name: value for name, value in self.checker.single.items()
+                  if name in variables and not variables[name]["multi"]}
+        chosen.update((name, value) for name, value in self.checker.values.items()
+                      if name in variables)
+        chosen = " · ".join(f"{name} {value}" for name, value in chosen.items())
         title = self.dashboard["title"] + (f" · {chosen}" if chosen else "")
         return svg.page(title, self.dashboard,
                         [(panel, self.drawing(panel)) for panel in self.dashboard["panels"]])
@@ -98,21 +102,21 @@ def main():
                                else list(repository.dashboards()))
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-picture-"))
-        targets = arguments.target
+        targets, single = arguments.target, {}
         if arguments.bin:
             broker = stack.enter_context(load.Broker(folder, arguments.bin))
             stack.enter_context(load.Load(broker))
             targets = [Target("sluice", broker.metrics)]
-            values.setdefault("queue", "orders")
+            single = {"queue": "orders"}
         prometheus = stack.enter_context(Prometheus(pathlib.Path(folder), targets))
         begin = time.time()
         # A picture of so much time takes so much time.
         time.sleep(arguments.seconds)
         end = time.time()
         arguments.out.mkdir(parents=True, exist_ok=True)
-        checker = queries.Checker(prometheus.url, values, begin)
+        checker = queries.Checker(prometheus.url, values, single, begin)
         for name in names:
-            path = (arguments.out / name).with_suffix(".svg")
+            path = (arguments.out / f"dashboard-{name}").with_suffix(".svg")
             page = Painter(checker, repository.dashboards()[name], begin, end).page()
             path.write_text(page, encoding="utf-8")
             print(path)

@@ -11,15 +11,16 @@ RATE_INTERVAL = "10s"
 
 
 class Checker:
-    """`values` are those of the dashboards' variables; without one, everything is meant."""
+    """`values` are those of the dashboards' variables; without one, everything is meant. Those of
+    `single` are for variables of which only one value can be chosen."""
 
-    def __init__(self, url, values=None, begin=None):
+    def __init__(self, url, values=None, single=None, begin=None):
         self.api = Api(url)
-        self.values = values or {}
+        self.values, self.single = values or {}, single or {}
         self.begin = begin or time.time()
 
     def expression(self, dashboard, query):
-        values = {name: variable.get("allValue", ".+")
+        values = {name: variable.get("allValue", self.single.get(name, ".+"))
                   for name, variable in repository.variables(dashboard).items()}
         values.update({"__rate_interval": RATE_INTERVAL, "__interval": "1s", **self.values})
         return repository.substituted(query, values)

@@ -25,11 +25,11 @@ SECONDS_MAX = 60
 SKIPPED = 77
 
 
-def problems(targets, values, names, seconds):
+def problems(targets, values, single, names, seconds):
     rules = sorted(repository.ALERTS.glob("*.yaml"))
     with tempfile.TemporaryDirectory(prefix="sluice-prometheus-") as folder:
         with Prometheus(pathlib.Path(folder), targets, rules) as prometheus:
-            checker = queries.Checker(prometheus.url, values)
+            checker = queries.Checker(prometheus.url, values, single)
             count = len(checker.queries(names))
             for (name, title, ref), expression in checker.without_data(names, seconds).items():
                 yield f"{name}: {title!r} {ref} has no data: {expression}"
@@ -65,11 +65,10 @@ def main():
     names = arguments.only or list(repository.dashboards())
     values = dict(one.split("=", 1) for one in arguments.value)
     with contextlib.ExitStack() as stack:
-        targets = arguments.target
+        targets, single = arguments.target, {}
         if arguments.bin:
-            targets = local_targets(stack, arguments.bin)
-            values.setdefault("queue", "orders")
-        found = list(problems(targets, values, names, arguments.seconds))
+            targets, single = local_targets(stack, arguments.bin), {"queue": "orders"}
+        found = list(problems(targets, values, single, names, arguments.seconds))
     for problem in found:
         print(problem)
     sys.exit(1 if found else 0)
