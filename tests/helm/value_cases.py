@@ -63,6 +63,9 @@ CASES = {
                      and r.container["image"] == "sluice:0.1.0"),
     "broker.version": ({"broker": {"version": "0.0.9"}},
                        lambda r: _argument(r, "--broker-version") == ["0.0.9"]),
+    "broker.upgrade": ({"broker": {"upgrade": True}},
+                       lambda r: "--upgrade-brokers" in r.container["args"]),
+    "logLevel": ({"logLevel": "debug"}, lambda r: _argument(r, "--log-level") == ["debug"]),
     "watchNamespace": ({"watchNamespace": "shop"},
                        lambda r: _argument(r, "--namespace") == ["shop"]
                        and not r.of("ClusterRole") and not r.of("ClusterRoleBinding")
@@ -71,8 +74,8 @@ CASES = {
                        == "shop"
                        and r.one("Queue")["metadata"]["namespace"] == "shop"),
     "workers": ({"workers": 9}, lambda r: _argument(r, "--workers") == ["9"]),
-    "extraArgs": ({"extraArgs": ["--log-level=debug"]},
-                  lambda r: r.container["args"][-1] == "--log-level=debug"),
+    "extraArgs": ({"extraArgs": ["--log-format=human"]},
+                  lambda r: r.container["args"][-1] == "--log-format=human"),
     "replicas": ({"replicas": 3}, lambda r: r.one("Deployment")["spec"]["replicas"] == 3),
     "resources": ({"resources": {"limits": {"cpu": "2"}}},
                   lambda r: r.container["resources"]["limits"] == {"cpu": "2", "memory": "256Mi"}),
