@@ -1,4 +1,5 @@
-// Sends orders to the queue `orders` and says where they stand: producer ENDPOINT COUNT
+// Sends orders to the queue `orders` and says how many are stored: producer [ENDPOINT [COUNT]].
+// Keys, and with them an endpoint, come from the environment (docs/access.md).
 #include <sluice/sluice.h>
 
 #include <iostream>
@@ -8,6 +9,12 @@ int main(int argc, char** argv) {
   sluice::ClientOptions options;
   if (argc > 1) options.endpoint = argv[1];
   const int count = argc > 2 ? std::stoi(argv[2]) : 10;
+  auto credentials = sluice::Credentials::from_environment();
+  if (!credentials) {
+    std::cerr << credentials.error().to_string() << "\n";
+    return 1;
+  }
+  options.credentials = *credentials;
 
   auto client = sluice::Client::connect(options);
   if (!client) {

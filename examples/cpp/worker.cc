@@ -1,7 +1,10 @@
-// Packs orders, four at a time, until Ctrl-C, or until COUNT are packed: worker ENDPOINT COUNT
+// Packs orders, four at a time, until Ctrl-C or SIGTERM, or until COUNT are packed; packing takes
+// MILLISECONDS: worker [ENDPOINT [COUNT [MILLISECONDS]]]. Keys, and with them an endpoint, come
+// from the environment (docs/access.md); so this runs in a pod as it is.
 #include <sluice/sluice.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <stdexcept>
@@ -13,6 +16,10 @@ int main(int argc, char** argv) {
   sluice::ClientOptions options;
   if (argc > 1) options.endpoint = argv[1];
   const int wanted = argc > 2 ? std::stoi(argv[2]) : -1;
+  const std::chrono::milliseconds packing(argc > 3 ? std::stoi(argv[3]) : 0);
+  auto credentials = sluice::Credentials::from_environment();
+  if (!credentials) return std::cerr << credentials.error().to_string() << "\n", 1;
+  options.credentials = *credentials;
   std::signal(SIGINT, [](int) { interrupted = true; });
   std::signal(SIGTERM, [](int) { interrupted = true; });
 
@@ -31,6 +38,7 @@ int main(int argc, char** argv) {
   auto status = consumer->run(
       [&](const sluice::Delivery& order) {
         if (order.body().empty()) throw std::runtime_error("an empty order");  // tried again later
+        std::this_thread::sleep_for(packing);
         ++packed;  // returning acknowledges
       },
       4);

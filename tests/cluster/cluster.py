@@ -5,21 +5,20 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 import binaries
-import image
 import namespaces
 import network
-import processes
+import daemons
 import skip
 from certificates import Authority
 from control_plane import ControlPlane
 from kube import Kube
 from node import NODE, Node
+from runtime import Runtime
 
 STATE = "cluster.json"
 STORAGE_CLASS = {
@@ -42,7 +41,6 @@ class Cluster:
         self.folder = pathlib.Path(folder).resolve()
         self.logs = self.folder / "logs"
         self.kubeconfig = self.folder / "keys" / "admin.kubeconfig"
-        self.node = None
 
     # Bringing up.
 
@@ -71,13 +69,12 @@ class Cluster:
                      f"{time.monotonic() - begin:.1f} s in {self.folder}")
 
     def _start(self, control_plane_only):
-        launcher = processes.Launcher(self.folder, self.logs)
+        launcher = daemons.Launcher(self.folder, self.logs)
         if control_plane_only:
             net, address = network.without_node(), "127.0.0.1"
         else:
             namespaces.make_cgroup(self.state()["cgroup"])
-            inside = namespaces.Namespaces(launcher, self.folder,
-                                           binaries.folder() / binaries.PAUSE)
+            inside = namespaces.Inside.made(launcher, binaries.folder() / binaries.PAUSE)
             net = network.connected(inside.pid)
             address = net.host
             self._remember(cable=net.cable, node_pid=inside.pid)
@@ -85,14 +82,13 @@ class Cluster:
         plane = ControlPlane(launcher, authority, self.folder, net, address)
         plane.start(scheduler=not control_plane_only)
         kube = self.kube()
-        processes.wait_for("namespace default", lambda: kube.exists(
+        daemons.wait_for("namespace default", lambda: kube.exists(
             "/api/v1/namespaces/default/serviceaccounts/default"), 60)
         if control_plane_only:
             return
         kube.apply(STORAGE_CLASS)
-        self.node = Node(inside, plane, net, self.state()["cgroup"])
-        self.node.start()
-        processes.wait_for("node", lambda: self.node_ready(kube), 90, log=launcher.log("kubelet"))
+        Node(inside, plane, net, self.state()["cgroup"]).start()
+        daemons.wait_for("node", lambda: self.node_ready(kube), 90, log=launcher.log("kubelet"))
 
     @staticmethod
     def node_ready(kube):
@@ -114,27 +110,25 @@ class Cluster:
 
     def running(self):
         return (self.folder / STATE).exists() and self.state().get("ready", False) and \
-            bool(processes.marked(self.folder))
+            bool(daemons.marked(self.folder))
 
     def kube(self):
         return Kube(self.kubeconfig, binaries.folder() / "kubectl")
 
-    def attached_node(self):
-        """The node of a cluster that another process has brought up."""
+    def runtime(self):
+        """The container runtime of its node, also of a cluster that another process brought up."""
         state = self.state()
         if "node_pid" not in state:
             raise SystemExit(f"{self.folder}: this cluster has a control plane only")
-        return AttachedNode(self, state)
-
-    def load_image(self, archive):
-        image.load(self.attached_node(), archive)
+        launcher = daemons.Launcher(self.folder, self.logs)
+        return Runtime(namespaces.Inside(launcher, state["node_pid"]), self.folder)
 
     # Taking down.
 
     def down(self, keep_logs=None):
         """Ends and removes everything; true when nothing is left. May be called at any time."""
         state = self.state() if (self.folder / STATE).exists() else {}
-        ended = processes.end_marked(self.folder)
+        ended = daemons.end_marked(self.folder)
         if "cable" in state:
             network.run("ip", "link", "delete", state["cable"], check=False)
         clean = True
@@ -162,28 +156,10 @@ class Cluster:
                 parts.extend((said.stdout + said.stderr).splitlines()[-60:])
         for log in sorted(self.logs.glob("*.log")):
             if log.name != "audit.log":
-                parts += [f"== {log.name}", processes.tail(log, lines)]
+                parts += [f"== {log.name}", daemons.tail(log, lines)]
         for log in sorted((self.folder / "pod-logs").glob("*/*/*.log")):
-            parts += [f"== {log.parent.parent.name} {log.parent.name}", processes.tail(log, lines)]
+            parts += [f"== {log.parent.parent.name} {log.parent.name}", daemons.tail(log, lines)]
         return "\n".join(parts)
-
-
-class AttachedNode:
-    """The node as another process sees it: its container runtime, and commands inside it."""
-
-    def __init__(self, cluster, state):
-        self.folder = cluster.folder
-        self.pid = state["node_pid"]
-
-    def command(self, *command):
-        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--pid",
-                *(str(part) for part in command)]
-
-    def ctr(self, *arguments, check=True, seconds=60):
-        return subprocess.run(
-            self.command("ctr", f"--address={self.folder / 'containerd.sock'}",
-                         "--namespace=k8s.io", *arguments),
-            check=check, timeout=seconds, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
 def check(name, folder, node):

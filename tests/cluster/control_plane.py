@@ -10,7 +10,7 @@ import urllib.request
 
 import binaries
 from certificates import ADMINS
-from processes import Failed, wait_for
+from daemons import Failed, wait_for
 
 ATTEMPTS = 3  # a port that was free may be taken before it is used
 

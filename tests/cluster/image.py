@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 
 USER = 65532  # nobody's id that images of this kind share by custom
+PROGRAMS = ("sluice-operator", "sluice-sidecar", "sluice")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as images call them
 
 
@@ -82,8 +83,9 @@ def archive(target, name, files, entrypoint):
     return target
 
 
-def load(node, path):
-    """Hands an archive to the container runtime of a node."""
-    loaded = node.ctr("images", "import", path, check=False, seconds=120)
-    if loaded.returncode != 0:
-        raise RuntimeError(f"ctr images import {path}: {loaded.stderr.strip()}")
+def of_programs(target, name, folder, programs=PROGRAMS, extra=None):
+    """The image of programs in `folder`, and of more files: {path inside: file}."""
+    files = {f"/usr/bin/{program}": folder / program for program in programs} | (extra or {})
+    if missing := [str(file) for file in files.values() if not pathlib.Path(file).exists()]:
+        raise SystemExit(f"image: not built: {' '.join(missing)}")
+    return archive(target, name, files, ["/usr/bin/sluice"] if "sluice" in programs else [])

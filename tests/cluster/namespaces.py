@@ -10,9 +10,19 @@ import shutil
 import subprocess
 import time
 
-from processes import wait_for
+from daemons import wait_for
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+
+HIDDEN = ("/run", "/var/log", "/var/lib/cni", "/var/lib/kubelet")
+
+
+def is_program(pid, program):
+    try:
+        return pid is not None and os.path.samefile(f"/proc/{pid}/exe", program)
+    except OSError:
+        return False
 
 
 def child_of(pid):
@@ -24,46 +34,38 @@ def child_of(pid):
     return int(children.split()[0]) if children.split() else None
 
 
-class Namespaces:
-    """Held by an idle process, the first one of the node."""
+class Inside:
+    """The node's namespaces, held by its first process."""
 
-    def __init__(self, launcher, folder, pause):
-        self.launcher = launcher
-        self.folder = folder
+    def __init__(self, launcher, pid):
+        self.launcher, self.pid = launcher, pid
+
+    @staticmethod
+    def made(launcher, pause):
+        """New namespaces; they are gone when the idle program in them is killed."""
         holder = launcher.start("node-init", [
             "unshare", "--net", "--mount", "--propagation=private", "--pid", "--fork",
             "--mount-proc", "--kill-child", pause])
-        wait_for("node", lambda: self._inside(holder.pid, pause), 10, holder,
+        # The child becomes the idle program only when all namespaces and mounts are made.
+        wait_for("node", lambda: is_program(child_of(holder.pid), pause), 10, holder,
                  launcher.log("node-init"))
-        self.pid = child_of(holder.pid)
-
-    @staticmethod
-    def _inside(holder, pause):
-        """The child is the idle program only when all namespaces and mounts are made."""
-        child = child_of(holder)
-        try:
-            return child is not None and os.path.samefile(f"/proc/{child}/exe", pause)
-        except OSError:
-            return False
+        return Inside(launcher, child_of(holder.pid))
 
     def command(self, *command):
-        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--pid", *command]
+        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--pid",
+                *(str(part) for part in command)]
 
     def start(self, name, command):
         return self.launcher.start(name, self.command(*command))
 
     def run(self, *command, check=True, seconds=60):
-        return subprocess.run([str(p) for p in self.command(*command)], check=check,
-                              timeout=seconds, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True)
+        return subprocess.run(self.command(*command), check=check, timeout=seconds,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
-    def hide(self):
-        """Folders that programs write to whatever they are told; here each node has its own."""
-        for path in ("/run", "/var/lib/cni", "/var/lib/kubelet", "/var/log", "/var/lib/calico",
-                     "/opt"):
-            if not os.path.isdir(path) and path != "/var/lib/kubelet" and path != "/var/lib/cni":
-                continue
-            own = self.folder / "node" / path.strip("/").replace("/", "-")
+    def hide(self, folder):
+        """Folders that programs write to whatever they are told: each node has its own."""
+        for path in HIDDEN:
+            own = folder / "node" / path.strip("/").replace("/", "-")
             own.mkdir(parents=True, exist_ok=True)
             os.makedirs(path, exist_ok=True)
             self.run("mount", "--bind", own, path)

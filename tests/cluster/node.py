@@ -4,32 +4,10 @@ import json
 
 import image
 from certificates import ADMINS
-from processes import wait_for
+from runtime import Runtime
 
 NODE = "node"
 PAUSE_IMAGE = "localhost/pause:1"
-CONTAINERD = """
-version = 2
-root = "{folder}/containerd"
-state = "{folder}/containerd-state"
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
-                    "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper",
-                    "io.containerd.internal.v1.opt"]
-[grpc]
-address = "{socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{pause}"
-restrict_oom_score_adj = true  # lowering it is not allowed everywhere, and no pod would start
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "{folder}/cni"
-[plugins."io.containerd.grpc.v1.cri".containerd]
-snapshotter = "{snapshotter}"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-SystemdCgroup = false
-"""
 COREFILE = """
 .:53 {{
   bind {address}
@@ -46,15 +24,15 @@ COREFILE = """
 class Node:
     """Started after the control plane; its folder, socket and control group are the cluster's."""
 
-    def __init__(self, namespaces, control_plane, network, cgroup):
-        self.inside, self.plane, self.network = namespaces, control_plane, network
+    def __init__(self, inside, control_plane, network, cgroup):
+        self.inside, self.plane, self.network = inside, control_plane, network
         self.folder = control_plane.folder
         self.binaries = control_plane.binaries
         self.cgroup = cgroup
-        self.socket = self.folder / "containerd.sock"
+        self.runtime = Runtime(inside, self.folder)
 
     def start(self):
-        self.inside.hide()
+        self.inside.hide(self.folder)
         authority = self.plane.authority
         for name, common_name, organization in (
                 ("kubelet", f"system:node:{NODE}", "system:nodes"),
@@ -62,57 +40,15 @@ class Node:
                 ("coredns", "coredns", ADMINS), ("provisioner", "provisioner", ADMINS)):
             authority.sign(name, common_name, organization)
             authority.kubeconfig(name, self.plane.server)
-        self._start_containerd()
-        image.load(self, image.archive(self.folder / "pause.tar", PAUSE_IMAGE,
-                                       {"pause": self.binaries / "pause"}, ["/pause"]))
+        self.runtime.configure(self.network.pods, PAUSE_IMAGE)
+        self.runtime.start()
+        self.runtime.load(image.archive(self.folder / "pause.tar", PAUSE_IMAGE,
+                                        {"pause": self.binaries / "pause"}, ["/pause"]))
         self._start_kubelet()
         self._start_others()
 
     def kubeconfig(self, name):
         return self.plane.authority.folder / f"{name}.kubeconfig"
-
-    def ctr(self, *arguments, check=True, seconds=60):
-        return self.inside.run("ctr", f"--address={self.socket}", "--namespace=k8s.io",
-                               *arguments, check=check, seconds=seconds)
-
-    def _snapshotter(self):
-        """Overlays do not work on top of each other, as in a container; copies work everywhere."""
-        for name in ("lower", "upper", "work", "merged"):
-            (self.folder / "overlay" / name).mkdir(parents=True, exist_ok=True)
-        base = self.folder / "overlay"
-        tried = self.inside.run(
-            "mount", "-t", "overlay", "overlay", "-o",
-            f"lowerdir={base}/lower,upperdir={base}/upper,workdir={base}/work", base / "merged",
-            check=False)
-        if tried.returncode != 0:
-            return "native"
-        self.inside.run("umount", base / "merged")
-        return "overlayfs"
-
-    def _start_containerd(self):
-        (self.folder / "cni").mkdir()
-        (self.folder / "cni" / "10-sluice.conflist").write_text(json.dumps({
-            "cniVersion": "0.4.0", "name": "sluice",
-            # Point to point: all traffic between pods passes the node's own tables, so that
-            # services work without the kernel's module for filtering on a bridge.
-            "plugins": [
-                {"type": "ptp", "ipMasq": False, "ipam": {
-                    "type": "host-local", "ranges": [[{"subnet": str(self.network.pods)}]],
-                    "routes": [{"dst": "0.0.0.0/0"}]}},
-                {"type": "portmap", "capabilities": {"portMappings": True}}]}), encoding="utf-8")
-        (self.folder / "containerd.toml").write_text(CONTAINERD.format(
-            folder=self.folder, socket=self.socket, pause=PAUSE_IMAGE,
-            snapshotter=self._snapshotter()), encoding="utf-8")
-        self.start_containerd()
-
-    def start_containerd(self):
-        """Also called by tests that have ended it."""
-        process = self.inside.start("containerd", [
-            "containerd", f"--config={self.folder / 'containerd.toml'}"])
-        wait_for("containerd",
-                 lambda: self.ctr("version", check=False, seconds=5).returncode == 0, 30, process,
-                 self.inside.launcher.log("containerd"))
-        return process
 
     def _start_kubelet(self):
         (self.folder / "resolv.conf").write_text("", encoding="utf-8")
@@ -120,7 +56,7 @@ class Node:
             "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
             "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self.cgroup}", "failCgroupV1": False,
             "failSwapOn": False, "enforceNodeAllocatable": [], "oomScoreAdj": 0,
-            "containerRuntimeEndpoint": f"unix://{self.socket}",
+            "containerRuntimeEndpoint": f"unix://{self.runtime.socket}",
             "localStorageCapacityIsolation": False, "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "10Mi", "nodefs.available": "0%",
                              "imagefs.available": "0%", "nodefs.inodesFree": "0%"},

@@ -8,7 +8,7 @@ import unittest
 import uuid
 
 import cluster
-import processes
+import daemons
 
 PAUSE = "localhost/pause:1"
 
@@ -34,7 +34,7 @@ class NodeTest(unittest.TestCase):
         return f"/{group}/namespaces/{self.namespace}/{rest}"
 
     def wait(self, what, ready, seconds=60):
-        processes.wait_for(what, ready, seconds)
+        daemons.wait_for(what, ready, seconds)
 
     def run_stateful_set(self):
         labels = {"app": "sample"}

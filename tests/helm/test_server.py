@@ -20,8 +20,8 @@ from chart import CHART, ROOT, Rendered, helm, text
 
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 import cluster  # noqa: E402
+import daemons  # noqa: E402
 import openapi_schemas  # noqa: E402
-import processes  # noqa: E402
 
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/queues.sluice.dev"
 # Their definitions come with prometheus-operator, which no API server has by itself.
@@ -60,7 +60,7 @@ class ServerCase(unittest.TestCase):
         return self.kube.get(CRD_PATH, missing=None)
 
     def wait(self, what, ready):
-        return processes.wait_for(what, ready, TIMEOUT_S)
+        return daemons.wait_for(what, ready, TIMEOUT_S)
 
 
 class Objects(ServerCase):

@@ -17,12 +17,19 @@ class Failed(Exception):
     """Something of the cluster did not come up; the text says what and shows its log."""
 
 
+# Thousands of lines while a server waits for another one, which say nothing.
+NOISE = ("etcd-client", "Caches are synced")
+COLUMNS_MAX = 300
+
+
 def tail(path, lines=15):
+    """The end of a log, without what nobody wants to read."""
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"  ({error})"
-    return "\n".join("  | " + line for line in text.splitlines()[-lines:])
+    worth = [line for line in text.splitlines() if not any(noise in line for noise in NOISE)]
+    return "\n".join("  | " + line[:COLUMNS_MAX] for line in worth[-lines:])
 
 
 def wait_for(what, ready, seconds, process=None, log=None):
