@@ -98,8 +98,8 @@ def build():
     root, folder = cache_root(), cache_root() / version()
     with only_one(root):
         missing = [name for name in PACKAGES if not (folder / name).exists()]
-        if missing and not skip.go():
-            raise skip.CannotRun("Go is missing, and the programs have to be compiled")
+        if missing:
+            skip.require_go()
         partial = folder / "partial"
         partial.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(missing, 1):
@@ -129,8 +129,7 @@ def from_elsewhere(ready):
         if not (folder / PAUSE).exists():
             compile_pause(folder)
         if not (ready / "provisioner").exists() and not (folder / "provisioner").exists():
-            if not skip.go():
-                raise skip.CannotRun("Go is missing, and the provisioner has to be compiled")
+            skip.require_go()
             say("compiling provisioner")
             compile_go("provisioner", PACKAGES["provisioner"], folder)
         for name in PACKAGES:

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,8 +45,9 @@ class Cluster:
 
     # Bringing up.
 
-    def up(self, name, control_plane_only=False):
-        """Returns when the API answers and, with a node, pods can run. Cleans up when it fails."""
+    def up(self, name, control_plane_only=False, owner=None):
+        """Returns when the API answers and, with a node, pods can run. Cleans up when it fails,
+        and when the process `owner` has ended."""
         check(name, self.folder, node=not control_plane_only)
         if (self.folder / STATE).exists():
             if self.running():
@@ -57,6 +59,8 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o711)  # containers of any user pass through to their volumes
         self._remember(name=name, cgroup=f"sluice-{name}-{os.getpid()}")
+        if owner:
+            watch(self.folder, owner)
         try:
             self._start(control_plane_only)
         except BaseException as error:
@@ -160,6 +164,14 @@ class Cluster:
         for log in sorted((self.folder / "pod-logs").glob("*/*/*.log")):
             parts += [f"== {log.parent.parent.name} {log.parent.name}", daemons.tail(log, lines)]
         return "\n".join(parts)
+
+
+def watch(folder, owner):
+    """Starts what takes a cluster down when its owner has ended."""
+    subprocess.Popen([sys.executable, "-B", pathlib.Path(__file__).with_name("watchdog.py"),
+                      folder, str(owner)],
+                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL, start_new_session=True, cwd="/")
 
 
 def check(name, folder, node):

@@ -1,7 +1,9 @@
 """What a machine must have for a cluster; where it lacks that, tests are skipped, and loudly."""
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 
 SKIPPED = 77  # the exit code by which ctest knows a skipped test
@@ -17,9 +19,23 @@ class CannotRun(Exception):
     """This machine cannot run a cluster, and no test can help it."""
 
 
+GO_LEAST = (1, 26)
+
+
+def require_go():
+    if go() is None:
+        raise CannotRun(f"Go {'.'.join(map(str, GO_LEAST))} or newer is missing")
+
+
 def go():
-    """The path of the go command, or None."""
-    return shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    """The path of a go command that is new enough, or None."""
+    path = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if path is None:
+        return None
+    said = subprocess.run([path, "env", "GOVERSION"], check=False, timeout=60, text=True,
+                          capture_output=True, env=os.environ | {"GOTOOLCHAIN": "local"})
+    found = re.match(r"go(\d+)\.(\d+)", said.stdout)
+    return path if found and tuple(map(int, found.groups())) >= GO_LEAST else None
 
 
 def require_root():
