@@ -57,6 +57,7 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     frontend::ServerOptions server_options;
     server_options.client_endpoint = options.client_endpoint;
     server_options.control_endpoint = "tcp://127.0.0.1:0";
+    server_options.software = host_options.software;
     server_options.sessions.ttl = options.session_ttl;
     server_options.sessions.sessions_max = options.sessions_max;
     server_options.keys = options.keys;
@@ -72,6 +73,7 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     hooks.observe = [](const frontend::http::ProcessStats& stats) {
       return frontend::http::queues_json(stats);
     };
+    hooks.configure = options.configure;
     if (!options.has_gatekeeper) {
       hooks.open_gatekeeper = [](frontend::ZmqContext&, std::shared_ptr<const access::KeyRing>)
           -> base::Result<std::unique_ptr<frontend::ZmqGatekeeper>> {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +44,8 @@ struct LocalBrokerOptions {
   frontend::GuardOptions guard;
   base::Millis handshake_timeout{5'000};
   bool has_gatekeeper = true;
+  // For manifests from the control port.
+  decltype(frontend::ServerHooks::configure) configure;
 };
 
 // A queue with one subscription, as a manifest without settings gives it.
