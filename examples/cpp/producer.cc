@@ -5,27 +5,23 @@
 #include <iostream>
 #include <string>
 
+static int fail(const sluice::Error& error) {
+  std::cerr << error.to_string() << "\n";
+  return 1;
+}
+
 int main(int argc, char** argv) {
   sluice::ClientOptions options;
   if (argc > 1) options.endpoint = argv[1];
   const int count = argc > 2 ? std::stoi(argv[2]) : 10;
   auto credentials = sluice::Credentials::from_environment();
-  if (!credentials) {
-    std::cerr << credentials.error().to_string() << "\n";
-    return 1;
-  }
+  if (!credentials) return fail(credentials.error());
   options.credentials = *credentials;
 
   auto client = sluice::Client::connect(options);
-  if (!client) {
-    std::cerr << client.error().to_string() << "\n";
-    return 1;
-  }
+  if (!client) return fail(client.error());
   auto producer = client->producer({.queue = "orders"});
-  if (!producer) {
-    std::cerr << producer.error().to_string() << "\n";
-    return 1;
-  }
+  if (!producer) return fail(producer.error());
 
   int refused = 0;  // written by the client's thread, read after flush()
   for (int i = 0; i < count; ++i) {
@@ -34,10 +30,8 @@ int main(int argc, char** argv) {
       if (!receipt) ++refused;
     });
   }
-  if (auto flushed = producer->flush(std::chrono::seconds(30)); !flushed) {
-    std::cerr << flushed.error().to_string() << "\n";
-    return 1;
-  }
+  if (auto flushed = producer->flush(std::chrono::seconds(30)); !flushed)
+    return fail(flushed.error());
   std::cout << "stored " << count - refused << " orders\n";
   return refused == 0 ? 0 : 1;
 }

@@ -57,7 +57,10 @@ void WorkQueueCore::add_rate_limited(const std::string& key, base::MonoTime now)
 void WorkQueueCore::forget(const std::string& key) { failures_.erase(key); }
 
 void WorkQueueCore::promote(base::MonoTime now) {
-  while (!later_.empty() && later_.begin()->first <= now) add(later_.begin()->second, now);
+  while (!later_.empty() && later_.begin()->first <= now) {
+    const std::string key = later_.begin()->second;  // add() removes the one in the set
+    add(key, now);
+  }
 }
 
 std::optional<WorkQueueCore::Taken> WorkQueueCore::take(base::MonoTime now) {
