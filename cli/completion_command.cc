@@ -85,7 +85,21 @@ void append_fish(const CLI::App& app, const std::string& condition, std::string&
   }
 }
 
+// A program that kubectl runs with the words typed so far; its last line is a directive of cobra's:
+// nothing special.
+std::string kubectl_script() {
+  return "#!/usr/bin/env bash\n"
+         "# Install as kubectl_complete-sluice somewhere in PATH.\n"
+         "source <(kubectl-sluice completion bash)\n"
+         "COMP_WORDS=(sluice \"$@\")\n"
+         "COMP_CWORD=$#\n"
+         "_sluice\n"
+         "[[ ${#COMPREPLY[@]} -eq 0 ]] || printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+         "echo ':0'\n";
+}
+
 std::string script_for(const std::string& shell, const CLI::App& root) {
+  if (shell == "kubectl") return kubectl_script();
   if (shell == "bash") return bash_script(root);
   if (shell == "zsh") {
     return "autoload -U +X bashcompinit && bashcompinit\n" + bash_script(root);
@@ -102,11 +116,13 @@ void add_completion_command(CLI::App& app, Context& /*context*/, int& /*exit_cod
   CLI::App* command = app.add_subcommand("completion", "Print a completion script for a shell");
   command->add_option("shell", *shell, "Which shell")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->check(CLI::IsMember({"bash", "zsh", "fish", "kubectl"}));
   command->footer(
       "Examples:\n"
       "  sluice completion bash > /etc/bash_completion.d/sluice\n"
-      "  source <(sluice completion bash)");
+      "  source <(sluice completion bash)\n"
+      "  sluice completion kubectl > ~/.local/bin/kubectl_complete-sluice\n"
+      "  chmod +x ~/.local/bin/kubectl_complete-sluice");
   command->callback([shell, &app] { std::fputs(script_for(*shell, app).c_str(), stdout); });
 }
 

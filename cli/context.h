@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "cli/cluster/flags.h"
 
 namespace sluice::cli {
 
@@ -15,6 +16,7 @@ struct Context {
   std::string keys;             // a folder of keys; empty = none
   std::string broker_key;       // keys without a folder
   std::string client_key;
+  cluster::ClusterFlags cluster;  // where it is wanted, the broker and its keys are found there
 
   base::Millis timeout() const {
     return base::Millis(static_cast<std::int64_t>(timeout_seconds * 1'000));

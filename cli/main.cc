@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -11,8 +12,30 @@
 namespace sluice::cli {
 namespace {
 
+// kubectl runs `kubectl-sluice ARGUMENTS` for `kubectl sluice ARGUMENTS`.
+bool called_by_kubectl(std::string_view program) {
+  return program.substr(program.rfind('/') + 1) == "kubectl-sluice";
+}
+
+void add_cluster_flags(CLI::App& app, cluster::ClusterFlags& flags) {
+  const auto add = [&](const char* names, std::string& value, const char* help) {
+    app.add_option_function<std::string>(
+           names,
+           [&](const std::string& given) {
+             value = given;
+             flags.wanted = true;
+           },
+           help)
+        ->group("Kubernetes");
+  };
+  add("-n,--namespace", flags.name_space, "Find the broker in this namespace of a cluster");
+  add("--context", flags.context, "Which context of the kubeconfig");
+  add("--kubeconfig", flags.kubeconfig, "Which file (default: KUBECONFIG, else ~/.kube/config)");
+}
+
 int run(int argc, char** argv) {
-  CLI::App app{"Durable message queues, for people.", "sluice"};
+  const bool plugin = argc > 0 && called_by_kubectl(argv[0]);
+  CLI::App app{"Durable message queues, for people.", plugin ? "kubectl sluice" : "sluice"};
   app.set_version_flag("--version", std::string("sluice ") + SLUICE_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
@@ -21,6 +44,8 @@ int run(int argc, char** argv) {
       "  sluice up -f examples/orders.yaml --data ./sluice-data\n"
       "  echo hello | sluice pub orders --lines\n"
       "  sluice sub orders --max 1\n"
+      "\n"
+      "In a cluster: `kubectl sluice list`, `kubectl sluice --namespace shop stat orders`.\n"
       "\n"
       "`sluice COMMAND --help` shows each command's flags and examples.\n"
       "Exit codes: 0 done, 1 the answer is no, 2 wrong flags, 65 wrong input, 69 no broker there,\n"
@@ -39,6 +64,8 @@ int run(int argc, char** argv) {
   // Secrets are no flags: everybody on the machine can read those.
   app.add_option("--broker-key", context.broker_key)->envname("SLUICE_BROKER_KEY")->group("");
   app.add_option("--client-key", context.client_key)->envname("SLUICE_CLIENT_KEY")->group("");
+  context.cluster.wanted = plugin;
+  add_cluster_flags(app, context.cluster);
   app.add_option("--timeout", context.timeout_seconds, "Seconds to wait for the broker's answers")
       ->envname("SLUICE_TIMEOUT")
       ->check(CLI::Range(0.01, 3600.0))
@@ -59,6 +86,7 @@ int run(int argc, char** argv) {
   add_move_command(app, context, exit_code);
   add_keys_commands(app, context, exit_code);
   add_task_commands(app, context, exit_code);
+  add_cluster_commands(app, context, exit_code);
   add_log_commands(app, context, exit_code);
   add_backup_commands(app, context, exit_code);
   add_bench_command(app, context, exit_code);

@@ -147,7 +147,7 @@ base::Status peek(client::Connection& connection, const PeekFlags& flags,
 int run_peek(const Context& context, const PeekFlags& flags) {
   QueueAddress address = parse_queue_address(flags.queue);
   address.dead_letters |= flags.dead_letters;
-  auto connection = connect(context);
+  auto connection = connect(context, address.queue);
   if (!connection) return fail(connection.error());
   PeekPrinter printer(flags.json, address.dead_letters);
   const base::Status status = peek(**connection, flags, address, printer);

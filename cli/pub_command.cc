@@ -40,7 +40,7 @@ int run_pub(const Context& context, const PubFlags& flags) {
     return kExitUsage;
   }
   catch_stop_signals();
-  auto connection = connect(context);
+  auto connection = connect(context, flags.publish.queue);
   if (!connection) return fail(connection.error());
 
   const runtime::SystemClock clock;

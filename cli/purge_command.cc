@@ -44,7 +44,7 @@ int run_purge(const Context& context, const PurgeFlags& flags) {
     print_error(selector.error());
     return kExitUsage;
   }
-  auto connection = connect(context);
+  auto connection = connect(context, flags.run.queue);
   if (!connection) return fail(connection.error());
   const base::Status warned = warn(**connection, flags.run);
   return warned.has_value() ? kExitUsage : fail(warned.error());

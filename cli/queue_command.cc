@@ -127,7 +127,7 @@ base::Status discard_damaged(client::Connection& connection, const QueueFlags& f
 using Action = base::Status (*)(client::Connection&, const QueueFlags&);
 
 int run(const Context& context, const QueueFlags& flags, Action action) {
-  auto connection = connect(context);
+  auto connection = connect(context, flags.name);
   if (!connection) return fail(connection.error());
   const base::Status status = action(**connection, flags);
   return status.has_value() ? kExitOk : fail(status.error());

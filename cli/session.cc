@@ -2,11 +2,23 @@
 
 #include <utility>
 
+#include "cli/cluster/door.h"
+#include "cli/queue_address.h"
 #include "client/refusal.h"
 
 namespace sluice::cli {
+namespace {
 
-base::Result<std::unique_ptr<client::Connection>> connect(const Context& context) {
+base::Error nobody_answers(const std::string& endpoint, const base::Error& error, bool in_cluster) {
+  return base::unavailable("no broker answers at " + endpoint + " (" + error.message() + "): " +
+                           (in_cluster ? "is its pod ready? `kubectl sluice describe QUEUE` tells"
+                                       : "start one with `sluice up`, or name another with "
+                                         "--endpoint"));
+}
+
+}  // namespace
+
+base::Result<Session> connect(const Context& context, std::string_view queue) {
   client::ConnectionOptions options;
   options.endpoint = context.endpoint;
   options.keys_folder = context.keys;
@@ -14,18 +26,30 @@ base::Result<std::unique_ptr<client::Connection>> connect(const Context& context
   if (context.keys.empty() && !context.client_key.empty()) {
     options.credentials = access::Credentials{context.broker_key, context.client_key};
   }
+  std::unique_ptr<cluster::PortForward> forward;
+  const bool in_cluster = context.cluster.wanted && !context.endpoint_given;
+  if (in_cluster) {
+    ASSIGN_OR_RETURN(
+        cluster::Door door,
+        cluster::open_door(context.cluster, parse_queue_address(queue).queue, context.timeout()));
+    options.endpoint = std::move(door.endpoint);
+    options.endpoint_wins = true;
+    options.keys_folder.clear();
+    options.credentials = std::move(door.credentials);
+    forward = std::move(door.forward);
+  }
   options.connect_timeout = context.timeout();
   options.request_timeout = context.timeout();
+  const std::string endpoint = options.endpoint;
   auto connection = client::Connection::open(std::move(options));
-  if (connection) return connection;
-  const base::Error& error = connection.error();
-  if (client::is_permission_denied(error)) return connection;
+  if (connection) return Session(std::move(*connection), std::move(forward));
+  base::Error error = connection.error();
+  if (client::is_permission_denied(error)) return error;
   if (error.code() == base::ErrorCode::kDeadlineExceeded ||
       error.code() == base::ErrorCode::kUnavailable) {
-    return base::unavailable("no broker answers at " + context.endpoint + " (" + error.message() +
-                             "): start one with `sluice up`, or name another with --endpoint");
+    return nobody_answers(endpoint, error, in_cluster);
   }
-  return connection;
+  return error;
 }
 
 }  // namespace sluice::cli

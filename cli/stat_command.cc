@@ -59,7 +59,7 @@ base::Status run(client::Connection& connection, const StatFlags& flags) {
 
 int run_stat(const Context& context, const StatFlags& flags) {
   if (flags.watch) catch_stop_signals();
-  auto connection = connect(context);
+  auto connection = connect(context, flags.queue);
   if (!connection) return fail(connection.error());
   const base::Status status = run(**connection, flags);
   return status.has_value() ? kExitOk : fail(status.error());

@@ -51,7 +51,7 @@ int run_sub(const Context& context, SubFlags& flags) {
     options.idle_exit = *idle_exit;
   }
   catch_stop_signals();
-  auto connection = connect(context);
+  auto connection = connect(context, options.queue);
   if (!connection) return fail(connection.error());
   SubscribeRun run(**connection, options);
   const base::Status status = run.run();

@@ -95,7 +95,7 @@ void add_task_commands(CLI::App& app, Context& context, int& exit_code) {
   const auto add = [&](CLI::App* command, auto run) {
     command->add_flag("--json", flags->json, "As JSON");
     command->callback([flags, &context, &exit_code, run] {
-      auto connection = connect(context);
+      auto connection = connect(context, flags->queue);
       if (!connection) {
         exit_code = fail(connection.error());
         return;

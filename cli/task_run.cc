@@ -71,7 +71,7 @@ int run_task(const Context& context, const TaskRun& run, const TaskVerbs& verbs)
     print_error(selector.error());
     return kExitUsage;
   }
-  auto connection = connect(context);
+  auto connection = connect(context, run.queue);
   if (!connection) return fail(connection.error());
   const auto task = start(**connection, run, *selector, verbs);
   if (!task) return fail(task.error());

@@ -4,7 +4,7 @@
 readonly BUILD_PACKAGES=(
   g++ cmake ninja-build pkg-config
   libzmq3-dev cppzmq-dev libsodium-dev libyaml-cpp-dev prometheus-cpp-dev libboost-dev libcli11-dev
-  nlohmann-json3-dev libcpprest-dev libsimdjson-dev libssl-dev
+  nlohmann-json3-dev libcpprest-dev libsimdjson-dev libssl-dev zlib1g-dev
 )
 # What test.sh needs on top.
 readonly TEST_PACKAGES=(

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "cli/cluster/forwarding.h"
+#include "runtime/posix/file_descriptor.h"
+
+namespace sluice::cli::cluster {
+
+// One `kubectl port-forward`, in a process group of its own so that ^C is ours alone; it ends when
+// this process does, however that ends.
+class ForwardProcess {
+ public:
+  // Unavailable where the program cannot be run.
+  static base::Result<ForwardProcess> start(const ForwardTarget& target, std::uint16_t local_port);
+  ForwardProcess(ForwardProcess&&) = default;
+  ForwardProcess& operator=(ForwardProcess&&) = delete;
+  // Ends it: SIGTERM, and SIGKILL two seconds later.
+  ~ForwardProcess();
+
+  // Until it listens: its local port. Unavailable with what kubectl said when it ended before,
+  // DeadlineExceeded when it takes longer.
+  base::Result<std::uint16_t> wait_for_port(base::Millis timeout);
+  // Readable once it has ended.
+  int process_fd() const { return process_.get(); }
+
+ private:
+  ForwardProcess(pid_t pid, runtime::FileDescriptor process, runtime::FileDescriptor said)
+      : pid_(pid), process_(std::move(process)), said_(std::move(said)) {}
+  std::string said() const;
+
+  pid_t pid_;
+  runtime::FileDescriptor process_;
+  runtime::FileDescriptor said_;  // a file in memory: a pipe would have to be emptied for ever
+};
+
+// A local port that leads to a Service for as long as this lives: kubectl's forwarding ends with
+// the pod that it has chosen, so a thread begins it anew, on the same port. One thread uses it.
+class PortForward {
+ public:
+  static base::Result<std::unique_ptr<PortForward>> open(ForwardTarget target,
+                                                         base::Millis timeout);
+  ~PortForward();
+  PortForward(const PortForward&) = delete;
+  PortForward& operator=(const PortForward&) = delete;
+
+  std::uint16_t port() const { return port_; }
+
+ private:
+  PortForward(ForwardTarget target, ForwardProcess process, std::uint16_t port,
+              runtime::FileDescriptor wake);
+  void keep(ForwardProcess process);
+
+  const ForwardTarget target_;
+  const std::uint16_t port_;
+  const runtime::FileDescriptor wake_;  // an eventfd: somebody wants the thread to end
+  std::thread keeper_;
+};
+
+}  // namespace sluice::cli::cluster
