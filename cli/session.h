@@ -29,6 +29,6 @@ class Session {
 
 // A connection to the broker of the global flags, or an error that says what to do about it. In a
 // cluster it is that of `queue`, an address as it was typed; empty = of all queues.
-base::Result<Session> connect(const Context& context, std::string_view queue);
+base::Result<Session> connect(const Context& context, std::string_view queue = {});
 
 }  // namespace sluice::cli
