@@ -144,11 +144,15 @@ def dead_letter(inherits):
         "do not say otherwise.",
         {
             "retention": duration(
-                "A dead letter is kept so long; 0s = until bytes is reached.", "0s", "3650d",
+                "A dead letter is kept so long; 0s = until bytes or messages is reached.", "0s",
+                "3650d",
                 own("14d")),
             "bytes": size("Bodies of the subscription's dead letters.", "1Ki", "1Pi", own("1Gi")),
+            "messages": integer(
+                "The subscription's dead letters; 0 = no limit but bytes.", 0, 1_000_000_000,
+                own(0)),
             "overflow": words(
-                "At that limit the oldest dead letters go (DropOldestDead), or nothing more is "
+                "At one of these limits the oldest dead letters go (DropOldestDead), or nothing more is "
                 "delivered to the subscription until there is room (Block): by a redrive, a purge "
                 "or retention.", ["DropOldestDead", "Block"], own("DropOldestDead")),
         },

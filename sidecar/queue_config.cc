@@ -95,6 +95,7 @@ broker::DeadLetterConfig to_dead_letter(const api::DeadLetter& dead_letter) {
   broker::DeadLetterConfig config;
   config.retention = dead_letter.retention;
   config.bytes_max = dead_letter.bytes;
+  config.messages_max = dead_letter.messages;
   config.overflow = to_dead_overflow(dead_letter.overflow);
   return config;
 }

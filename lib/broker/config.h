@@ -40,6 +40,7 @@ struct DeliveryConfig {
 struct DeadLetterConfig {
   base::Millis retention{14LL * 24 * 3600 * 1000};
   std::uint64_t bytes_max = 1ULL << 30;
+  std::uint64_t messages_max = 0;  // 0 = no limit
   DeadOverflow overflow = DeadOverflow::kDropOldestDead;
 };
 

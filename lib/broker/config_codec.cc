@@ -74,11 +74,16 @@ void put_dead_letter(const DeadLetterConfig& dead_letter, base::ByteWriter& out)
   out.i64(dead_letter.retention.count());
   out.u64(dead_letter.bytes_max);
   out.u8(static_cast<std::uint8_t>(dead_letter.overflow));
+  // Only where it is set, so that a log of feature level 1 holds what it always held.
+  if (dead_letter.messages_max > 0) out.u64(dead_letter.messages_max);
 }
 bool get_dead_letter(base::ByteReader& in, DeadLetterConfig& dead_letter) {
   dead_letter.retention = get_millis(in);
   dead_letter.bytes_max = in.u64();
-  return get_enum(in, DeadOverflow::kBlock, dead_letter.overflow);
+  if (!get_enum(in, DeadOverflow::kBlock, dead_letter.overflow)) return false;
+  if (in.remaining() == 0) return true;
+  dead_letter.messages_max = in.u64();
+  return dead_letter.messages_max > 0;
 }
 
 void put_subscription(const SubscriptionConfig& config, base::SubscriptionId id,

@@ -142,6 +142,9 @@ Status check_level(const Core& core, const QueueConfig& config) {
                                      ": start the broker once with --log-feature-level 2");
   };
   if (config.retention.keeps()) return refuse("retention.policy");
+  for (const SubscriptionConfig& one : config.subscriptions) {
+    if (one.dead_letter.messages_max > 0) return refuse("deadLetter.messages");
+  }
   if (config.created.allowed) return refuse("subscriptionPolicy");
   for (const SubscriptionConfig& one : config.subscriptions) {
     const bool placed = one.start == StartPosition::kSequence || one.start == StartPosition::kTime;

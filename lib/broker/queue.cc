@@ -105,6 +105,14 @@ std::uint64_t Queue::dead_bytes(base::SubscriptionId id) const {
   return sum;
 }
 
+std::uint64_t Queue::dead_messages(base::SubscriptionId id) const {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) {
+    if (const Subscription* subscription = stream->find(id)) sum += subscription->dead().count();
+  }
+  return sum;
+}
+
 std::uint64_t Queue::retained_messages() const {
   std::uint64_t sum = 0;
   for (const auto& stream : streams_) {

@@ -89,6 +89,7 @@ class Queue {
   std::uint64_t messages() const;
   std::uint64_t bytes() const;
   std::uint64_t dead_bytes(base::SubscriptionId id) const;
+  std::uint64_t dead_messages(base::SubscriptionId id) const;
   // Of what `retention` keeps, settled or not; 0 where there is none.
   std::uint64_t retained_messages() const;
   std::uint64_t retained_bytes() const;

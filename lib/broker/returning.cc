@@ -254,15 +254,21 @@ std::uint64_t entries_in(const Subscription& subscription, SequenceRange range) 
 
 bool dead_letters_full(const Queue& queue, base::SubscriptionId id) {
   const DeadLetterConfig& settings = queue.settings(id).dead_letter;
-  if (settings.overflow != DeadOverflow::kBlock || settings.bytes_max == 0) return false;
-  return queue.dead_bytes(id) >= settings.bytes_max;
+  if (settings.overflow != DeadOverflow::kBlock) return false;
+  return (settings.bytes_max > 0 && queue.dead_bytes(id) >= settings.bytes_max) ||
+         (settings.messages_max > 0 && queue.dead_messages(id) >= settings.messages_max);
 }
 
 void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
   const DeadLetterConfig& settings = queue.settings(id).dead_letter;
-  if (settings.bytes_max == 0 || settings.overflow == DeadOverflow::kBlock) return;
+  if (settings.overflow == DeadOverflow::kBlock) return;
   std::uint64_t bytes = queue.dead_bytes(id);
-  if (bytes <= settings.bytes_max) return;
+  std::uint64_t messages = queue.dead_messages(id);
+  const auto fits = [&] {
+    return (settings.bytes_max == 0 || bytes <= settings.bytes_max) &&
+           (settings.messages_max == 0 || messages <= settings.messages_max);
+  };
+  if (fits()) return;
   struct Letter {
     base::Lsn died;
     Sequence sequence;
@@ -290,16 +296,17 @@ void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id) {
   std::map<Subscription*, Ranges, ByNumber> going;
   std::uint64_t count = 0;
   for (const Letter& letter : oldest) {
-    if (bytes <= settings.bytes_max || count == kTrimmedPerStep) break;
+    if (fits() || count == kTrimmedPerStep) break;
     going[letter.subscription].push_back({letter.sequence, letter.sequence});
     bytes -= std::min(bytes, letter.bytes);
+    --messages;
     ++count;
   }
   for (auto& [subscription, ranges] : going) {
     normalise(ranges);
     remove(core, *subscription, storage::RemoveCause::kDeadExpired, ranges);
   }
-  if (count > 0 && bytes > settings.bytes_max) core.overfull.emplace(queue.id(), id);
+  if (count > 0 && !fits()) core.overfull.emplace(queue.id(), id);
 }
 
 base::Millis backoff_delay(const BackoffConfig& config, std::uint32_t count, base::Prng& prng) {

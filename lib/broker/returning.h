@@ -55,7 +55,7 @@ std::uint64_t entries_in(const Subscription& subscription, base::SequenceRange r
 bool dead_letters_full(const Queue& queue, base::SubscriptionId id);
 
 // Removes the oldest dead letters that nobody has leased, until the subscription is within its
-// limit of bytes; not where deadLetter.overflow is Block. At most kTrimmedPerStep at once: ticks go
+// limits; not where deadLetter.overflow is Block. At most kTrimmedPerStep at once: ticks go
 // on.
 inline constexpr std::uint64_t kTrimmedPerStep = 256;
 void trim_dead_letters(Core& core, Queue& queue, base::SubscriptionId id);

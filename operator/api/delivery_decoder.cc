@@ -48,6 +48,7 @@ void decode_dead_letter(const YamlNode* node, const std::string& path, DecodeCon
   ObjectReader reader(node, path, context);
   reader.duration("retention", kDeadRetention, out.retention);
   reader.bytes("bytes", kBytes, out.bytes);
+  reader.integer("messages", kDeadMessages, out.messages);
   reader.choice("overflow", kOverflows, out.overflow);
   reader.finish();
 }

@@ -33,6 +33,7 @@ inline constexpr BytesRange kMessageBytes{1, 16 * kMiB};
 inline constexpr DurationRange kRetentionTime{std::chrono::seconds(1), std::chrono::days(3'650)};
 inline constexpr IntRange kStartSequence{1, 1'000'000'000'000'000};
 inline constexpr DurationRange kDeadRetention{base::Millis(0), std::chrono::days(3'650)};
+inline constexpr IntRange kDeadMessages{0, 1'000'000'000};
 inline constexpr IntRange kMinReplicas{0, 10'000};
 inline constexpr IntRange kMaxReplicas{1, 10'000};
 inline constexpr IntRange kBacklogPerReplica{1, 1'000'000'000};

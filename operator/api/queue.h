@@ -64,6 +64,7 @@ struct Retention {
 struct DeadLetter {
   base::Millis retention{14LL * 24 * 3600 * 1000};  // 0 = for ever
   std::uint64_t bytes = 1ULL << 30;
+  std::uint64_t messages = 0;  // 0 = no limit
   DeadOverflow overflow = DeadOverflow::kDropOldestDead;
 };
 

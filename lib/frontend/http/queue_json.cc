@@ -69,6 +69,7 @@ Json delivery_json(const broker::DeliveryConfig& delivery) {
 Json dead_letter_json(const broker::DeadLetterConfig& dead) {
   return {{"retention", duration_text(dead.retention)},
           {"bytes", base::format_bytes(dead.bytes_max)},
+          {"messages", dead.messages_max},
           {"overflow", name_of(dead.overflow)}};
 }
 

@@ -246,6 +246,7 @@ TEST(ConfigCodec, a_configuration_comes_back_as_it_was) {
   stored.config.ttl = 5s;
   stored.config.expiry_action = ExpiryAction::kDeadLetter;
   stored.config.subscriptions.push_back(named("b", StartPosition::kNew));
+  stored.config.subscriptions[1].dead_letter.messages_max = 7;
   stored.ids = {base::SubscriptionId(4), base::SubscriptionId(9)};
   stored.next_id = base::SubscriptionId(10);
   const auto bytes = encode_config(stored);
@@ -254,6 +255,8 @@ TEST(ConfigCodec, a_configuration_comes_back_as_it_was) {
   EXPECT_EQ(encode_config(*again), bytes);
   EXPECT_EQ(again->ids, stored.ids);
   EXPECT_EQ(again->config.subscriptions[1].start, StartPosition::kNew);
+  EXPECT_EQ(again->config.subscriptions[0].dead_letter.messages_max, 0U);
+  EXPECT_EQ(again->config.subscriptions[1].dead_letter.messages_max, 7U);
 }
 
 TEST(ConfigCodec, bytes_that_are_cut_or_unknown_are_refused) {

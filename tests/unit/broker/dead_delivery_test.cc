@@ -218,7 +218,7 @@ TEST_F(DeadDeliveryTest, another_consumer_of_the_subscription_is_another_thing) 
 TEST_F(DeadDeliveryTest, a_queue_held_back_by_its_dead_letters_is_freed_by_a_consumer_of_them) {
   QueueConfig config = plain_queue();
   config.subscriptions[0].dead_letter.overflow = DeadOverflow::kBlock;
-  config.subscriptions[0].dead_letter.bytes_max = 4;
+  config.subscriptions[0].dead_letter.messages_max = 2;
   begin(2, config);
   world.fill(queue, 1);
   const SessionHandle session = world.open(3);

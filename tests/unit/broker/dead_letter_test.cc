@@ -440,6 +440,17 @@ TEST_F(DeadLetterTest, the_oldest_dead_letters_go_when_there_are_too_many_bytes)
   EXPECT_EQ(world.queue_stats().dead_bytes, 6U);
 }
 
+TEST_F(DeadLetterTest, the_oldest_dead_letters_go_when_there_are_too_many) {
+  QueueConfig config = plain_queue();
+  config.subscriptions[0].dead_letter.messages_max = 2;
+  begin(5, config);
+  EXPECT_THAT(dead(), ElementsAre(4, 5));
+  config.subscriptions[0].dead_letter.messages_max = 1;
+  ASSERT_TRUE(world.configure(config).has_value());
+  world.tick();
+  EXPECT_THAT(dead(), ElementsAre(5));
+}
+
 TEST_F(DeadLetterTest, a_lower_limit_takes_the_oldest_away_in_slices) {
   QueueConfig config = plain_queue();
   begin(2'000, config);
