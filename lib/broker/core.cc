@@ -22,6 +22,7 @@ storage::Appended Core::start(base::Now now, bool unclean, const base::Id128& lo
                               std::string_view software, std::uint32_t incarnations_skipped) {
   const bool is_new = state.incarnation == 0;
   software_ = software;
+  state.replay_index.end_replay();
   storage::IncarnationFact fact;
   // The numbers end one day, and then the log does.
   CHECK(state.incarnation < std::numeric_limits<std::uint32_t>::max() - incarnations_skipped);

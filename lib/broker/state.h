@@ -11,6 +11,7 @@
 #include "broker/lease_book.h"
 #include "broker/producer_table.h"
 #include "broker/queue.h"
+#include "broker/replay_index.h"
 #include "broker/task_plan.h"
 #include "storage/fact.h"
 
@@ -27,13 +28,14 @@ struct KnownSession {
 struct State {
   // `index` must outlive the state.
   State(std::uint32_t producers_max, storage::SideIndex& index)
-      : producers(producers_max), side{index, backoff_clock} {}
+      : replay_index(index), producers(producers_max), side{replay_index, backoff_clock} {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
   std::uint32_t incarnation = 0;  // of the latest start
   base::Id128 log_id;
   BackoffClock backoff_clock;  // derived
+  ReplayIndex replay_index;    // in front of the index; Core ends the replay
   LeaseBook leases;            // before the queues, whose subscriptions it points to
   std::map<base::QueueId, std::unique_ptr<Queue>> queues;
   ProducerTable producers;
