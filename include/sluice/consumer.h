@@ -222,7 +222,8 @@ class SLUICE_EXPORT Consumer {
                              std::chrono::milliseconds duration = std::chrono::milliseconds(0));
   /// The same with a callback; see settle().
   void extend(const Delivery& delivery, std::chrono::milliseconds duration, SettleCallback done);
-  /// Waits until everything that was settled before is confirmed.
+  /// Waits until everything that was settled before has its answer. FailedPrecondition where some
+  /// of what was settled since the last flush was thrown away with a lost session: it comes again.
   Status flush(std::chrono::milliseconds timeout);
 
   /// A picture.

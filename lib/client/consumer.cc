@@ -57,6 +57,7 @@ base::Status Consumer::extend(const Receipt& receipt, base::Millis duration, Set
 }
 base::Status Consumer::extend_all(base::Millis duration) { return impl_->extend_all(duration); }
 base::Status Consumer::flush_settles(base::Millis timeout) { return impl_->flush_settles(timeout); }
+std::uint64_t Consumer::lost_messages() const { return impl_->lost_messages(); }
 std::uint64_t Consumer::unconfirmed_messages() const { return impl_->unconfirmed_messages(); }
 std::uint64_t Consumer::held_messages() const { return impl_->held_messages(); }
 Consumer::Mark Consumer::settle_mark() const { return impl_->settle_mark(); }

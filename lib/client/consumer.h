@@ -107,6 +107,9 @@ class Consumer {
   base::Status flush_settles(base::Millis timeout);
   // Asks for no more than was asked for: before an end in order. What still comes is to be settled.
   void stop_credit();
+  // Messages whose settle was thrown away with the lease, so far: the session was lost before the
+  // answer. Most come again.
+  std::uint64_t lost_messages() const;
   // Messages whose settle is neither confirmed nor refused.
   std::uint64_t unconfirmed_messages() const;
   // A place in the row of settles, and whether everything before it has its answer.

@@ -100,7 +100,13 @@ void Consumer::Impl::settle(SettleKind kind, const Receipt& receipt, SettleOptio
 }
 
 void Consumer::Impl::settle(SettleKind kind, const DeliveredBatch& batch) {
-  for (const Receipt& receipt : batch.receipts()) settle(kind, receipt, {});
+  Attachment* const attachment =
+      batch.shard().value() < attachments_.size() ? &attachments_[batch.shard().value()] : nullptr;
+  const std::vector<Receipt> receipts = batch.receipts();
+  if (attachment == nullptr || receipts.empty()) return;
+  if (!options_.at_most_once && !failure_) attachment->settles.add_all(kind, receipts);
+  attachment->credit.on_settled(batch.epoch(), batch.size());
+  if (attachment->settles.waiting_frames() > kSettleFramesMax) pump(*attachment);
 }
 
 base::Status Consumer::Impl::extend(base::ShardIndex shard, std::vector<wire::WireReceipt> receipts,
@@ -366,6 +372,7 @@ void Consumer::Impl::lose_leases(Attachment& attachment) {
   attachment.assembly.reset();
   SettleQueue::Dropped dropped = attachment.settles.clear();
   stats_.messages_stale += dropped.messages;
+  lost_messages_ += dropped.messages;
   attachment.credit.clear();
   if (options_.on_leases_lost && attachment.last_epoch != 0) {
     options_.on_leases_lost(shard_of(attachment));

@@ -33,6 +33,7 @@ class Consumer::Impl final : public ConnectionUser {
   base::Status flush_settles(base::Millis timeout);
   void stop_credit();
   std::uint64_t unconfirmed_messages() const;
+  std::uint64_t lost_messages() const { return lost_messages_; }
   std::uint64_t held_messages() const;
   Mark settle_mark() const;
   bool passed(const Mark& mark) const;
@@ -102,6 +103,7 @@ class Consumer::Impl final : public ConnectionUser {
   std::optional<base::MonoTime> map_retry_at_;
   std::optional<base::Error> failure_;
   ConsumerStats stats_;
+  std::uint64_t lost_messages_ = 0;
 };
 
 }  // namespace sluice::client

@@ -36,6 +36,7 @@ base::Result<DeliveredBatch> DeliveredBatch::from(InboundFrame frame, wire::Deli
 
 std::vector<Receipt> DeliveredBatch::receipts() const {
   std::vector<Receipt> receipts;
+  receipts.reserve(deliver_.runs.size());
   for (const wire::DeliverRun& run : deliver_.runs) {
     const base::Sequence first(run.first);
     if (!receipts.empty() && receipts.back().range.last + 1 == first) {

@@ -60,6 +60,20 @@ void SettleQueue::add(SettleKind kind, base::Epoch epoch, base::SequenceRange ra
   unconfirmed_messages_ += range.count();
 }
 
+void SettleQueue::add_all(SettleKind kind, const std::vector<Receipt>& receipts) {
+  const std::uint64_t epoch = receipts.front().epoch.value();
+  // The first says what frame it is; the rest stand behind it.
+  add(kind, receipts.front().epoch, receipts.front().range, std::nullopt, {});
+  PendingSettle* last = &waiting_.back();
+  for (std::size_t i = 1; i < receipts.size(); ++i) {
+    const base::SequenceRange range = receipts[i].range;
+    if (last->receipts.size() == wire::kReceiptsMax) last = &begin_frame(kind, std::nullopt, {});
+    last->receipts.push_back({epoch, range.first.value(), range.last.value()});
+    last->messages += range.count();
+    unconfirmed_messages_ += range.count();
+  }
+}
+
 void SettleQueue::on_sent(std::uint64_t request) {
   if (request != 0) {
     sent_.emplace(request, std::move(waiting_.front()));

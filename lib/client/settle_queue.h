@@ -66,6 +66,8 @@ class SettleQueue {
     }
     add(SettleKind::kAck, epoch, range, std::nullopt, {});
   }
+  // All messages of a delivery, as its receipts say. REQUIRES: of one epoch, not empty.
+  void add_all(SettleKind kind, const std::vector<Receipt>& receipts);
   // A settle that somebody waits for shares a frame with settles of its own epoch only: an answer
   // says how many were stale, not which.
   void add(SettleKind kind, base::Epoch epoch, base::SequenceRange range,

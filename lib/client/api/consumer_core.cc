@@ -289,6 +289,7 @@ void Consumer::Core::fetch(base::MonoTime now) {
 
 // REQUIRES: the lock is held.
 void Consumer::Core::confirm() {
+  messages_lost_ = consumer_->lost_messages();
   if (mark_ && consumer_->passed(mark_->place)) {
     commands_confirmed_ = mark_->commands;
     mark_.reset();

@@ -64,6 +64,7 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   static constexpr std::size_t kCommandsMany = 1'024;
 
   static base::Error stopped();
+  base::Status told_of_lost();
   base::Status open_consumer();
   void work(const Handler& handler);
   // Gives back what was not handed out.
@@ -97,6 +98,8 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   bool all_is_settled_ = true;  // as far as the loop's thread has seen it
   std::uint64_t commands_given_ = 0;
   std::uint64_t commands_confirmed_ = 0;
+  std::uint64_t messages_lost_ = 0;       // settled, and thrown away with the session
+  std::uint64_t messages_lost_told_ = 0;  // by a flush
   std::optional<base::Error> failure_;
   ConsumerStats stats_;
 

@@ -151,19 +151,28 @@ void Consumer::Core::extend(const Delivery& delivery, base::Millis duration, Set
   if (!client_->loop().post(extend) && told) told(stopped());
 }
 
+// REQUIRES: the lock is held. What a lost session threw away has its answer too, and it is no
+// confirmation.
+base::Status Consumer::Core::told_of_lost() {
+  const std::uint64_t lost = messages_lost_ - std::exchange(messages_lost_told_, messages_lost_);
+  if (lost == 0) return {};
+  return base::failed_precondition("the session was lost before " + std::to_string(lost) +
+                                   " settled messages were confirmed; most come again");
+}
+
 base::Status Consumer::Core::flush(base::Millis timeout) {
   if (client_->loop().on_thread()) {
     return base::failed_precondition("a call that waits cannot be made from a callback");
   }
   std::unique_lock lock(mutex_);
   const std::uint64_t given = commands_given_;
-  if (commands_confirmed_ >= given) return {};
+  if (commands_confirmed_ >= given) return told_of_lost();
   ++flushes_waiting_;
   client_->loop().wake();
   const bool ended =
       progress_.wait_for(lock, timeout, [&] { return failure_ || commands_confirmed_ >= given; });
   --flushes_waiting_;
-  if (commands_confirmed_ >= given) return {};
+  if (commands_confirmed_ >= given) return told_of_lost();
   if (ended) return *failure_;
   return base::Error(base::ErrorCode::kDeadlineExceeded, "settles are not confirmed in time");
 }

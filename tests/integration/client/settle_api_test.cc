@@ -79,6 +79,21 @@ TEST_F(SettleApiTest, AFutureTellsThatItCameTooLate) {
   EXPECT_FALSE(other.settle_confirmed(again[0], Settlement::fail()).get().has_value());
 }
 
+TEST_F(SettleApiTest, AFlushDoesNotCallConfirmedWhatALostSessionThrewAway) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, 1);
+  Consumer consumer = open_consumer(client);
+  const DeliveryBatch batch = fetch(consumer, 1);
+  broker_.reset();
+  consumer.ack(batch);
+  // A broker that knows nothing of the session, nor of its leases.
+  const TemporaryFolder other;
+  broker_ = std::make_unique<LocalBroker>(other.path(), options_);
+  EXPECT_FALSE(consumer.flush(kPatience).has_value());
+  broker_.reset();  // before its folder goes
+}
+
 TEST_F(SettleApiTest, AnExtensionOfOnesOwnIsNotCutShort) {
   options_.queues[0].subscriptions[0].delivery.lease = base::Millis(100);
   Client client = connect();
