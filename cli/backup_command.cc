@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "cli/corrupt_range.h"
 #include "cli/exit_code.h"
 #include "cli/format.h"
+#include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/stop_signal.h"
 #include "runtime/posix/posix_file_system.h"
@@ -154,6 +154,7 @@ int run_backup(const BackupFlags& flags) {
   }
   if (!result) return fail(result.error());
   const storage::BackupManifest& manifest = result->manifest;
+  Output output;
   if (flags.json) {
     const Json json = {{"folder", flags.to},
                        {"brokerRuns", hold.broker_runs()},
@@ -162,15 +163,16 @@ int run_backup(const BackupFlags& flags) {
                        {"files", manifest.files.size()},
                        {"bytes", result->bytes},
                        {"corrupt", corrupt_json(result->corrupt)}};
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    output << json.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
   } else {
     for (const storage::CorruptRange& one : result->corrupt) {
-      std::printf("damaged in the source: %s\n", corrupt_text(one).c_str());
+      output << "damaged in the source: " << corrupt_text(one) << "\n";
     }
-    std::printf("%s: %s in %zu files, the log up to %llu\n", flags.to.c_str(),
-                format_size(result->bytes).c_str(), manifest.files.size(),
-                static_cast<unsigned long long>(manifest.end.value()));
+    output << flags.to << ": " << format_size(result->bytes) << " in "
+           << std::to_string(manifest.files.size()) << " files, the log up to "
+           << std::to_string(manifest.end.value()) << "\n";
   }
+  if (const base::Status written = output.flush(); !written) return fail(written.error());
   return result->corrupt.empty() ? kExitOk : kExitFailure;
 }
 
@@ -185,6 +187,7 @@ int run_restore(const BackupFlags& flags) {
         storage::restore_backup(fs, flags.from, flags.data, progress_of(bar, place, "restore"));
   }
   if (!manifest) return fail(manifest.error());
+  Output output;
   std::uint64_t bytes = 0;
   for (const storage::BackupFile& file : manifest->files) bytes += file.bytes;
   if (flags.json) {
@@ -194,11 +197,12 @@ int run_restore(const BackupFlags& flags) {
                        {"takenAtMs", manifest->taken_at.value()},
                        {"files", manifest->files.size()},
                        {"bytes", bytes}};
-    std::printf("%s\n", json.dump().c_str());
+    output << json.dump() << "\n";
   } else {
-    std::printf("%s: %s restored and checked; start a broker on it\n", flags.data.c_str(),
-                format_size(bytes).c_str());
+    output << flags.data << ": " << format_size(bytes)
+           << " restored and checked; start a broker on it\n";
   }
+  if (const base::Status written = output.flush(); !written) return fail(written.error());
   return kExitOk;
 }
 
