@@ -62,6 +62,12 @@ class ByteWriter {
     bytes(data);
   }
   std::size_t size() const { return out_.size(); }
+  // So many bytes more, to be filled at once; valid until the next call.
+  std::byte* grow(std::size_t bytes) {
+    const std::size_t at = out_.size();
+    out_.resize(at + bytes);
+    return out_.data() + at;
+  }
 
  private:
   template <typename T>

@@ -22,6 +22,8 @@ using base::Status;
 namespace {
 
 constexpr std::size_t kCachedGroups = 64;
+// What is read at once has one byte or message of so many that is wanted, at least.
+constexpr std::uint32_t kDense = 8;
 // Far more than anybody has; then they are found again.
 constexpr std::size_t kDamagedLargeMax = 4096;
 
@@ -247,11 +249,9 @@ Status IndexedMessageStore::slices(const BatchLocation& batch,
 // With one read, where most of it is wanted.
 void IndexedMessageStore::load_for(LoadedRecord& record, const std::vector<SliceWish>& wishes,
                                    std::uint32_t bytes_max) {
-  constexpr std::uint64_t kDense = 8;  // one message of so many
   std::uint64_t wanted = 0;
   for (const SliceWish& wish : wishes) wanted += wish.last - wish.first + 1;
-  const SliceWish whole{wishes.front().first, wishes.back().last,
-                        static_cast<std::uint32_t>(kDense) * bytes_max};
+  const SliceWish whole{wishes.front().first, wishes.back().last, kDense * bytes_max};
   if (whole.last - whole.first < kDense * wanted) {
     record.load(blocks_for(record.table(), whole));
   }
@@ -350,11 +350,31 @@ Result<ByteView> IndexedMessageStore::read(const EntrySlice& slice) {
   return ByteView(record->tail() + slice.offset, slice.bytes);
 }
 
+// With one read, where most of what lies between the first and the last slice of the record is
+// wanted. It may have left memory since it was cut.
+void IndexedMessageStore::load_for(std::span<const EntrySlice> slices) {
+  const EntrySlice& first = slices.front();
+  if (slices.size() == 1 || first.bytes == 0 || log_.in_memory(first.lsn)) return;
+  const Result<LoadedRecord*> record = records_.get(first.lsn);
+  if (!record) return;
+  std::uint64_t wanted = 0;
+  std::uint64_t end = first.offset;
+  for (const EntrySlice& slice : slices) {
+    if (slice.lsn != first.lsn || slice.large()) break;
+    wanted += slice.bytes;
+    end = slice.offset + std::uint64_t{slice.bytes};
+  }
+  const bool sane = first.offset < end && end <= (*record)->header().tail_bytes();
+  if (!sane || end - first.offset > kDense * wanted) return;
+  (*record)->load({first.offset / kBlockBytes, (end - 1) / kBlockBytes});
+}
+
 Status IndexedMessageStore::copy(std::span<const EntrySlice> slices, base::MutableByteView out) {
   std::byte* to = out.data();
   for (std::size_t at = 0; at < slices.size();) {
     // As many as are of one record; the first one says whether it can be read at all.
     const EntrySlice& first = slices[at];
+    load_for(slices.subspan(at));
     ASSIGN_OR_RETURN(const ByteView bytes, read(first));
     std::memcpy(to, bytes.data(), bytes.size());
     to += bytes.size();

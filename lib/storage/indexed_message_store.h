@@ -59,6 +59,7 @@ class IndexedMessageStore final : public MessageStore {
   base::Result<base::ByteView> read_whole_piece(const EntrySlice& slice, std::size_t piece);
   static void load_for(LoadedRecord& record, const std::vector<SliceWish>& wishes,
                        std::uint32_t bytes_max);
+  void load_for(std::span<const EntrySlice> slices);
   base::Result<EntrySlice> slice_large(const BatchLocation& batch);
   // Behind it lie all records of the group.
   base::Lsn begin_of(const StreamId& stream, std::size_t group,

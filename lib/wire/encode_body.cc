@@ -16,10 +16,12 @@ void put_refusal(ByteWriter& writer, std::uint16_t code, std::string_view messag
 void put_receipts(ByteWriter& writer, const std::vector<WireReceipt>& receipts) {
   DCHECK(receipts.size() <= kReceiptsMax);
   writer.u32(static_cast<std::uint32_t>(receipts.size()));
+  std::byte* at = writer.grow(receipts.size() * 3 * sizeof(std::uint64_t));
   for (const WireReceipt& receipt : receipts) {
-    writer.u64(receipt.epoch);
-    writer.u64(receipt.first);
-    writer.u64(receipt.last);
+    for (const std::uint64_t field : {receipt.epoch, receipt.first, receipt.last}) {
+      base::store(at, field);
+      at += sizeof field;
+    }
   }
 }
 

@@ -51,7 +51,12 @@ def run(options):
         parts = max(1, (options.gib << 30) // (BODY * PART))
         peak = 0
         text = ("x" * BODY + "\n") * PART
+        told = begin
         for part in range(parts):
+            if time.monotonic() >= told + options.progress_seconds:
+                told = time.monotonic()
+                print(f"{part} of {parts} parts, {told - begin:.0f} s, disk {peak >> 20} MiB at most",
+                      file=sys.stderr, flush=True)
             checked(world.run("pub", world.queue, "--lines", text_in=text, timeout=600))
             if part == 0 or part % options.keep_every == 0:
                 keep_one(world)
@@ -85,6 +90,8 @@ def main():
     parser.add_argument("--keep-every", type=int, default=1_000_000,
                         help="keep one more message every so many parts of 100,000")
     parser.add_argument("--settle-seconds", type=int, default=1)
+    parser.add_argument("--progress-seconds", type=int, default=10,
+                        help="how often a line on stderr says how far it is")
     parser.add_argument("--check", action="store_true")
     return run(parser.parse_args())
 
