@@ -152,9 +152,9 @@ def dead_letter(inherits):
                 "The subscription's dead letters; 0 = no limit but bytes.", 0, 1_000_000_000,
                 own(0)),
             "overflow": words(
-                "At one of these limits the oldest dead letters go (DropOldestDead), or nothing more is "
-                "delivered to the subscription until there is room (Block): by a redrive, a purge "
-                "or retention.", ["DropOldestDead", "Block"], own("DropOldestDead")),
+                "At one of these limits the oldest dead letters go (DropOldestDead), or nothing "
+                "more is delivered to the subscription until there is room (Block): by a redrive, "
+                "a purge or retention.", ["DropOldestDead", "Block"], own("DropOldestDead")),
         },
         defaulted=not inherits)
 

@@ -55,7 +55,7 @@ def run(options):
         for part in range(parts):
             if time.monotonic() >= told + options.progress_seconds:
                 told = time.monotonic()
-                print(f"{part} of {parts} parts, {told - begin:.0f} s, disk {peak >> 20} MiB at most",
+                print(f"{part} of {parts} parts, {told - begin:.0f} s, disk {peak >> 20} MiB",
                       file=sys.stderr, flush=True)
             checked(world.run("pub", world.queue, "--lines", text_in=text, timeout=600))
             if part == 0 or part % options.keep_every == 0:
