@@ -59,6 +59,7 @@ struct ScalingResult {
   std::string limited_by;  // "" = nothing
   std::optional<std::uint32_t> current;
   std::optional<std::uint32_t> desired;
+  std::optional<base::WallTime> last_scale;  // when the operator last changed it
 };
 
 // Messages a second, over the last half minute or so (rate_meter.h).

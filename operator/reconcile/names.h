@@ -37,6 +37,22 @@ inline constexpr std::uint16_t kOtherControlPort = 7661;
 
 inline constexpr std::string_view kVolumeName = "data";
 
+// Files of the Secrets. Those of a broker's and of a client's folder are described in
+// docs/access.md.
+inline constexpr std::string_view kServerKeyFile = "server.key";
+inline constexpr std::string_view kServerPublicFile = "server.pub";
+inline constexpr std::string_view kAuthorizedKeysFile = "authorized_keys";
+inline constexpr std::string_view kNextKeyFile = "next.key";
+inline constexpr std::string_view kNextPublicFile = "next.pub";
+inline constexpr std::string_view kNextListenFile = "next.listen";
+inline constexpr std::string_view kNextControlFile = "next.control";
+inline constexpr std::string_view kClientPortFile = "client-port";
+inline constexpr std::string_view kControlPortFile = "control-port";
+inline constexpr std::string_view kClientKeyFile = "client.key";
+inline constexpr std::string_view kClientPublicFile = "client.pub";
+inline constexpr std::string_view kBrokerPublicFile = "broker.pub";
+inline constexpr std::string_view kEndpointFile = "endpoint";
+
 // Names by the broker's name.
 std::string shards_service_name(std::string_view broker);
 std::string queues_config_name(std::string_view broker);

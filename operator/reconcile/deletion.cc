@@ -1,0 +1,271 @@
+#include "operator/reconcile/deletion.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "operator/reconcile/fields.h"
+#include "operator/reconcile/live_settings.h"
+#include "operator/reconcile/names.h"
+#include "operator/reconcile/queue_numbers.h"
+#include "operator/reconcile/queue_status.h"
+
+namespace sluice::reconcile {
+namespace {
+
+constexpr base::Millis kLookAgain{1'000};
+constexpr std::string_view kAction = "Delete";
+
+Action release(const Inputs& inputs, const Member& member) {
+  Json left = Json::array();
+  for (const Json& one : *find_at(*member.object, {"metadata", "finalizers"})) {
+    if (one != kFinalizer) left.push_back(one);
+  }
+  return Patch{{&kube::kQueues, inputs.name_space, member.name},
+               {{"metadata",
+                 {{"resourceVersion", kube::resource_version_of(*member.object)},
+                  {"finalizers", std::move(left)}}}}};
+}
+
+class Deletion {
+ public:
+  Deletion(const Inputs& inputs, const Member& member, bool others, const RetainedData& retained,
+           std::size_t shard_count)
+      : inputs_(inputs),
+        member_(member),
+        others_(others),
+        shard_count_(shard_count),
+        set_(inputs.live.find(kube::kStatefulSets, inputs.broker)),
+        volumes_(retained.volumes),
+        kept_(retained.queues) {
+    const auto own = kept_.find(member.name);
+    is_kept_ = own != kept_.end() && own->second.uid == member.uid;
+    if (own != kept_.end()) kept_.erase(own);  // its own name is decided about here
+  }
+
+  DeletionPlan make() {
+    if (!member_.has_finalizer) return std::move(plan_);
+    if (!member_.established) {
+      let_go();
+      return std::move(plan_);
+    }
+    switch (fate()) {
+      case Fate::kWait:
+        break;
+      case Fate::kDiscard:
+        discard();
+        break;
+      case Fate::kRetain:
+        retain_data();
+        break;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  enum class Fate : std::uint8_t { kWait, kDiscard, kRetain };
+
+  // The last Queue's fate is decided while its broker can be asked. Once the StatefulSet is gone it
+  // is read from what was done before.
+  bool was_decided() const {
+    const Json* secret = inputs_.live.find(kube::kSecrets, broker_secret_name(inputs_.broker));
+    return set_ == nullptr && !others_ && secret != nullptr &&
+           !annotation(*secret, kRetainedFromAnnotation).empty();
+  }
+
+  Fate fate() {
+    if (was_decided()) return is_kept_ ? Fate::kRetain : Fate::kDiscard;
+    switch (member_.deletion_policy()) {
+      case api::DeletionPolicy::kRetain:
+        return Fate::kRetain;
+      case api::DeletionPolicy::kDelete:
+        // The last one takes the volumes along, with all that is on them.
+        if (!others_ && kept_.empty()) return Fate::kDiscard;
+        return removed_at_broker(link::RemoveMode::kAlways);
+      case api::DeletionPolicy::kDeleteIfEmpty:
+        if (set_ == nullptr && volumes_ == 0) return Fate::kDiscard;
+        return removed_at_broker(link::RemoveMode::kIfEmpty);
+    }
+    return Fate::kRetain;
+  }
+
+  bool is_heard(std::size_t shard) const {
+    return shard < inputs_.shards.size() && inputs_.shards[shard].connected &&
+           inputs_.shards[shard].observation != nullptr;
+  }
+
+  // What the shards that still have it hold; nullopt = not known.
+  std::optional<bool> is_empty() const {
+    for (std::size_t i = 0; i < shard_count_; ++i) {
+      if (!is_heard(i)) return std::nullopt;
+    }
+    for (std::size_t i = 0; i < shard_count_; ++i) {
+      const auto numbers = add_up({inputs_.shards[i]}, 1, member_.name);
+      if (numbers && !numbers->is_empty()) return false;
+    }
+    return true;
+  }
+
+  Fate removed_at_broker(link::RemoveMode mode) {
+    bool all_heard = shard_count_ > 0;
+    std::vector<std::size_t> have;
+    for (std::size_t i = 0; i < shard_count_; ++i) {
+      all_heard = all_heard && is_heard(i);
+      if (is_heard(i) && has_queue(inputs_.shards[i], member_.name)) have.push_back(i);
+    }
+    if (all_heard && have.empty()) return Fate::kDiscard;
+    const bool is_missing = set_ == nullptr && !others_;
+    if (!all_heard && (is_missing || patience_left().count() <= 0)) {
+      tell(true, "DeletionReleased",
+           "broker " + inputs_.broker +
+               " could not be asked to remove the queue; its messages stay on the volumes");
+      return Fate::kRetain;
+    }
+    if (mode == link::RemoveMode::kIfEmpty && is_empty() == std::optional(false)) {
+      plan_.obstacle = {"NotEmpty",
+                        "deletionPolicy is DeleteIfEmpty, and the queue still holds messages or "
+                        "dead letters: have them consumed or purged, or change the policy"};
+      return Fate::kWait;
+    }
+    plan_.again = std::max(patience_left(), kLookAgain);
+    if (mode == link::RemoveMode::kIfEmpty && !is_empty()) return Fate::kWait;
+    for (const std::size_t shard : have) {
+      plan_.actions.emplace_back(RemoveQueue{shard, member_.name, mode});
+    }
+    return Fate::kWait;
+  }
+
+  base::Millis patience_left() const {
+    const base::Millis waited(inputs_.now.wall - *member_.leaving_since);
+    return kDeletionPatience - waited;
+  }
+
+  // True once it is gone. Its pods go with it; the volumes are not touched.
+  bool remove_set() {
+    if (set_ == nullptr) return true;
+    plan_.again = kLookAgain;
+    if (!is_being_removed(*set_)) {
+      plan_.actions.emplace_back(Remove{{&kube::kStatefulSets, inputs_.name_space, inputs_.broker},
+                                        {kube::uid_of(*set_), {}},
+                                        kube::Propagation::kBackground});
+    }
+    return false;
+  }
+
+  // The volumes before the StatefulSet: they stay until the pods are gone, and as long as the
+  // StatefulSet is there it can still be seen why they go.
+  void discard() {
+    if (others_) return let_go("DataDeleted", "the queue and its messages are removed");
+    if (!kept_.empty()) {
+      keep_volumes();
+      if (!remove_set()) return;
+      return let_go("DataDeleted",
+                    "the queue and its messages are removed; the volumes stay for other queues "
+                    "that are retained on them");
+    }
+    for (const Json* claim : inputs_.live.of_type(kube::kPersistentVolumeClaims)) {
+      if (is_being_removed(*claim)) continue;
+      plan_.actions.emplace_back(
+          Remove{{&kube::kPersistentVolumeClaims, inputs_.name_space, kube::name_of(*claim)},
+                 {kube::uid_of(*claim), kube::resource_version_of(*claim)},
+                 kube::Propagation::kBackground});
+    }
+    if (!remove_set()) return;
+    let_go("DataDeleted", "the queue, its messages and its volumes are removed");
+  }
+
+  void retain_data() {
+    kept_[member_.name] = retain(member_);
+    if (others_) {
+      annotate_volumes();
+    } else {
+      keep_volumes();
+      if (!remove_set()) return;
+    }
+    let_go("DataRetained", "the messages stay on the volumes of broker " + inputs_.broker +
+                               "; a new Queue takes them over with the annotation " +
+                               std::string(kAdoptAnnotation) + "=" + member_.uid);
+  }
+
+  void annotate_volumes() {
+    const Json annotations = retained_annotations(kept_);
+    for (const Json* claim : inputs_.live.of_type(kube::kPersistentVolumeClaims)) {
+      if (is_being_removed(*claim)) continue;
+      add_patch(kube::kPersistentVolumeClaims, *claim, annotations, false);
+    }
+  }
+
+  // Nothing of what is kept belongs to a Queue any more.
+  void keep_volumes() {
+    annotate_volumes();
+    const Json annotations = retained_annotations(kept_);
+    for (const std::string& name :
+         {broker_secret_name(inputs_.broker), access_secret_name(inputs_.broker),
+          admin_secret_name(inputs_.broker), operator_secret_name(inputs_.broker)}) {
+      const Json* secret = inputs_.live.find(kube::kSecrets, name);
+      if (secret == nullptr || is_being_removed(*secret)) continue;
+      add_patch(kube::kSecrets, *secret, annotations, true);
+    }
+  }
+
+  void add_patch(const kube::ResourceType& type, const Json& object, const Json& annotations,
+                 bool disown) {
+    Json metadata = Json::object();
+    for (const auto& [name, value] : annotations.items()) {
+      const std::string there = annotation(object, name);
+      if (value.is_null() ? !there.empty() : value != there) metadata["annotations"][name] = value;
+    }
+    if (disown && find_at(object, {"metadata", "ownerReferences"}) != nullptr) {
+      metadata["ownerReferences"] = nullptr;
+    }
+    if (metadata.empty()) return;
+    metadata["resourceVersion"] = kube::resource_version_of(object);
+    plan_.actions.emplace_back(Patch{{&type, inputs_.name_space, kube::name_of(object)},
+                                     {{"metadata", std::move(metadata)}}});
+  }
+
+  void tell(bool warning, std::string reason, std::string note) {
+    plan_.actions.emplace_back(Event{regarding(member_), warning, std::move(reason),
+                                     std::string(kAction), std::move(note)});
+  }
+
+  void let_go() {
+    plan_.actions.push_back(release(inputs_, member_));
+    plan_.releases = true;
+  }
+
+  void let_go(std::string reason, std::string note) {
+    tell(false, std::move(reason), std::move(note));
+    let_go();
+  }
+
+  const Inputs& inputs_;
+  const Member& member_;
+  bool others_;
+  std::size_t shard_count_;
+  const Json* set_;
+  std::size_t volumes_;
+  std::map<std::string, RetainedQueue> kept_;
+  bool is_kept_ = false;  // what this Queue leaves is noted already
+  DeletionPlan plan_;
+};
+
+}  // namespace
+
+DeletionPlan plan_deletion(const Inputs& inputs, const Member& member, bool others,
+                           const RetainedData& retained, std::size_t shard_count) {
+  CHECK(member.standing == Standing::kLeaving);
+  return Deletion(inputs, member, others, retained, shard_count).make();
+}
+
+std::vector<Action> release_with_namespace(const Inputs& inputs, const Member& member) {
+  if (!member.has_finalizer) return {};
+  return {Event{regarding(member), true, "DeletionReleased", std::string(kAction),
+                "the namespace is being removed with everything in it; deletionPolicy has no "
+                "effect"},
+          release(inputs, member)};
+}
+
+}  // namespace sluice::reconcile

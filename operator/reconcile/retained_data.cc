@@ -1,0 +1,90 @@
+#include "operator/reconcile/retained_data.h"
+
+#include <algorithm>
+
+#include "operator/reconcile/fields.h"
+#include "operator/reconcile/names.h"
+
+namespace sluice::reconcile {
+namespace {
+
+// All annotations of an object share 256 KiB.
+constexpr std::size_t kSpecBytesMax = 8 * 1024;
+constexpr std::size_t kAllBytesMax = 128 * 1024;
+
+void read_queues(const Json& object, std::map<std::string, RetainedQueue>& queues) {
+  const Json parsed = Json::parse(annotation(object, kRetainedQueuesAnnotation), nullptr, false);
+  if (!parsed.is_object()) return;
+  for (const auto& [name, value] : parsed.items()) {
+    RetainedQueue queue{text_at(value, {"uid"}), nullptr};
+    if (const Json* spec = find_at(value, {"spec"})) queue.spec = *spec;
+    queues.emplace(name, std::move(queue));
+  }
+}
+
+}  // namespace
+
+RetainedData read_retained(const Inputs& inputs) {
+  RetainedData data;
+  for (const Json* claim : inputs.live.of_type(kube::kPersistentVolumeClaims)) {
+    if (is_being_removed(*claim)) {
+      data.some_going = true;
+      continue;
+    }
+    ++data.volumes;
+    if (kube::name_of(*claim) == claim_name(inputs.broker, 0)) {
+      data.first_volume_uid = kube::uid_of(*claim);
+    }
+    read_queues(*claim, data.queues);
+  }
+  return data;
+}
+
+std::string retained_uid(const RetainedData& data, const std::string& queue) {
+  if (const auto found = data.queues.find(queue); found != data.queues.end()) {
+    return found->second.uid;
+  }
+  return data.queues.empty() ? data.first_volume_uid : data.queues.begin()->second.uid;
+}
+
+bool is_broker_of(const Inputs& inputs, const std::vector<Member>& members) {
+  const auto is_owned = [&](const kube::ResourceType& type, const std::string& name) {
+    const Json* object = inputs.live.find(type, name);
+    return object != nullptr && std::any_of(members.begin(), members.end(), [&](const Member& one) {
+             return is_owned_by(*object, one.uid);
+           });
+  };
+  return is_owned(kube::kStatefulSets, inputs.broker) ||
+         is_owned(kube::kConfigMaps, queues_config_name(inputs.broker)) ||
+         is_owned(kube::kSecrets, broker_secret_name(inputs.broker)) ||
+         is_owned(kube::kServices, inputs.broker);
+}
+
+kube::Json retained_annotations(const std::map<std::string, RetainedQueue>& queues) {
+  if (queues.empty()) {
+    return {{std::string(kRetainedFromAnnotation), nullptr},
+            {std::string(kRetainedQueuesAnnotation), nullptr}};
+  }
+  Json all = Json::object();
+  std::string uids;
+  for (const auto& [name, queue] : queues) {
+    all[name]["uid"] = queue.uid;
+    if (!queue.spec.is_null()) all[name]["spec"] = queue.spec;
+    if (!uids.empty()) uids += ",";
+    uids += queue.uid;
+  }
+  if (all.dump().size() > kAllBytesMax) {
+    for (Json& queue : all) queue.erase("spec");
+  }
+  return {{std::string(kRetainedFromAnnotation), uids},
+          {std::string(kRetainedQueuesAnnotation), all.dump()}};
+}
+
+RetainedQueue retain(const Member& member) {
+  RetainedQueue queue{member.uid, nullptr};
+  const Json* spec = find_at(*member.object, {"spec"});
+  if (spec != nullptr && spec->dump().size() <= kSpecBytesMax) queue.spec = *spec;
+  return queue;
+}
+
+}  // namespace sluice::reconcile

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "operator/link/broker_link.h"
+#include "operator/reconcile/inputs.h"
+#include "tests/support/fake_api_server.h"
+
+namespace sluice::test {
+
+// The brokers in the pods of a FakeApiServer: a log a volume, and in it queues with as many
+// messages as the test says. What a broker tells and takes over its control port, without a wire.
+class FakeBrokers {
+ public:
+  explicit FakeBrokers(FakeApiServer& api) : api_(api) {}
+
+  // Brokers start in pods that are ready, with the manifests that are mounted; those whose pod is
+  // gone end; logs go with their claims. True if anything changed.
+  bool step();
+
+  // As the operator sees it; not connected while no broker runs there.
+  reconcile::ShardState shard(const std::string& name_space, const std::string& pod) const;
+  base::Status configure(const std::string& name_space, const std::string& pod,
+                         const std::string& manifest);
+  void remove_queue(const std::string& name_space, const std::string& pod, const std::string& queue,
+                    link::RemoveMode mode);
+
+  // Messages that wait for the subscription `default`. REQUIRES: a broker runs there.
+  void set_messages(const std::string& name_space, const std::string& pod, const std::string& queue,
+                    std::uint64_t ready);
+  // -1 where there is no such queue.
+  std::int64_t messages(const std::string& name_space, const std::string& pod,
+                        const std::string& queue) const;
+
+  bool reachable = true;
+  bool refuse_settings = false;
+  // Sessions go where the Secrets of clients say; then the port of the older key is closed.
+  bool sessions_move = true;
+  std::uint64_t lost_messages = 0;  // in logs and queues that were removed
+
+ private:
+  using Log = std::map<std::string, link::QueueObservation>;
+  struct Process {
+    std::string claim_uid;
+    std::uint32_t incarnation = 0;
+    bool older_closed = false;
+  };
+
+  const Process* process_of(const std::string& name_space, const std::string& pod) const;
+  void start(const kube::Json& pod, Process& process);
+  std::string secret_file(const std::string& name_space, const std::string& secret,
+                          std::string_view file) const;
+
+  FakeApiServer& api_;
+  std::map<std::string, Log> logs_;                                           // by uid of the claim
+  std::map<std::string, Process> processes_;                                  // by uid of the pod
+  std::map<std::string, std::map<std::string, reconcile::Refusal>> refused_;  // by uid of the pod
+  std::uint32_t starts_ = 0;
+};
+
+}  // namespace sluice::test
