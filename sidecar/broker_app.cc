@@ -21,13 +21,13 @@
 #include "operator/api/manifest.h"
 #include "runtime/posix/posix_file_system.h"
 #include "runtime/posix/random.h"
+#include "runtime/posix/signal_thread.h"
 #include "runtime/posix/system_clock.h"
 #include "runtime/posix/wakeup.h"
 #include "sidecar/exit_code.h"
 #include "sidecar/http_side.h"
 #include "sidecar/manifest_files.h"
 #include "sidecar/queue_config.h"
-#include "sidecar/signal_thread.h"
 #include "wire/manifest_revision.h"
 
 namespace sluice::sidecar {
@@ -130,7 +130,7 @@ int App::run() {
                            {"data", options_.data}});
   base::Status status;
   {
-    const SignalThread signals([this](int signal) {
+    const runtime::SignalThread signals([this](int signal) {
       if (signal == SIGHUP) {
         server_->post([this] { reload(); });
         return;
@@ -321,7 +321,7 @@ int run_broker(const BrokerOptions& options) {
   const runtime::SystemClock clock;
   log.clock = [clock] { return clock.wall_now(); };
   base::process_logger().configure(std::move(log));
-  SignalThread::block();
+  runtime::SignalThread::block();
   raise_descriptor_limit();
   return App(options).run();
 }

@@ -22,6 +22,9 @@ MAY_INCLUDE = {
     "operator/link": ["lib/base", "lib/runtime", "lib/wire", "lib/client"],
     "operator/autoscale": ["lib/base", "operator/api", "operator/link"],
     "operator/reconcile": ["lib/base", "lib/access", "lib/kube", "operator/api", "operator/link"],
+    "operator/app": ["lib/base", "lib/runtime", "lib/broker", "lib/frontend", "lib/client",
+                     "lib/kube", "operator/api", "operator/link", "operator/autoscale",
+                     "operator/reconcile"],
     "sidecar": ["lib/base", "lib/runtime", "lib/storage", "lib/broker", "lib/frontend", "lib/wire",
                 "lib/access", "operator/api"],
     "cli": ["lib/base", "lib/runtime", "lib/wire", "lib/client", "include/sluice",
@@ -47,6 +50,7 @@ INCLUDE_ROOTS = {
     "operator/link/": "operator/link",
     "operator/autoscale/": "operator/autoscale",
     "operator/reconcile/": "operator/reconcile",
+    "operator/app/": "operator/app",
     "sidecar/": "sidecar",
     "cli/": "cli",
     "bench/": "bench",
@@ -67,12 +71,13 @@ INCLUDE_HOMES = {
     r"prometheus/.*": [r"lib/frontend/http/\w+\.cc", r"tests/.*"],
     r"nlohmann/.*": [r"lib/frontend/.*", r"lib/client/.*", r"lib/kube/.*", r"operator/.*",
                      r"sidecar/.*", r"cli/.*", r"bench/.*", r"tests/.*"],
-    r"CLI/.*": [r"(cli|sidecar|bench)/.*", r"tests/.*"],
+    r"CLI/.*": [r"(cli|sidecar|bench|operator/app)/.*", r"tests/.*"],
     r"(gtest|gmock)/.*": [r"tests/.*"],
     r"benchmark/.*": [r"bench/.*"],
     # The real side of the seams: whoever includes it cannot run in a simulation.
     r"runtime/posix/.*": [r"lib/runtime/posix/.*", r"lib/(frontend|client)/.*",
-                          r"operator/link/zmq_\w+\.cc", r"(sidecar|cli|bench|tests)/.*"],
+                          r"operator/link/zmq_\w+\.cc",
+                          r"(operator/app|sidecar|cli|bench|tests)/.*"],
     # The broker answers from memory and from the log; files are the storage's.
     r"runtime/file_system\.h|fstream|filesystem": [r"(?!lib/(broker|wire|base)/).*"],
 }

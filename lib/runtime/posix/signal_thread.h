@@ -3,7 +3,7 @@
 #include <functional>
 #include <thread>
 
-namespace sluice::sidecar {
+namespace sluice::runtime {
 
 // Takes SIGTERM, SIGINT and SIGHUP and calls `on_signal` with each, on its own thread.
 class SignalThread {
@@ -21,4 +21,4 @@ class SignalThread {
   std::thread thread_;
 };
 
-}  // namespace sluice::sidecar
+}  // namespace sluice::runtime

@@ -1,11 +1,11 @@
-#include "sidecar/signal_thread.h"
+#include "runtime/posix/signal_thread.h"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <utility>
 
-namespace sluice::sidecar {
+namespace sluice::runtime {
 namespace {
 
 // Ends the thread; blocked like the others, so that it is never handled by default.
@@ -42,4 +42,4 @@ SignalThread::~SignalThread() {
   thread_.join();
 }
 
-}  // namespace sluice::sidecar
+}  // namespace sluice::runtime

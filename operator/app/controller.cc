@@ -1,0 +1,238 @@
+#include "operator/app/controller.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/log.h"
+#include "operator/reconcile/key_secrets.h"
+#include "operator/reconcile/names.h"
+#include "operator/reconcile/reconcile.h"
+
+namespace sluice::op {
+namespace {
+
+using kube::Json;
+using kube::ObjectPtr;
+
+// Numbers of a busy queue change all the time; its status does not have to.
+constexpr base::Nanos kNumbersAfter = std::chrono::seconds(3);
+constexpr base::Millis kPostponed{1'000};
+constexpr base::Millis kStorageClassReadAgain{600'000};
+// Drift that no watch told of is found by then; spread, so that not all keys come at once.
+constexpr base::Millis kResync{36'000'000};
+constexpr std::size_t kResyncSpreadMs = 3'600'000;
+
+base::Millis resync_after(const std::string& key) {
+  const std::size_t spread = std::hash<std::string>{}(key) % kResyncSpreadMs;
+  return kResync + base::Millis(static_cast<std::int64_t>(spread));
+}
+
+bool is_stalled(const reconcile::Plan& plan) {
+  for (const reconcile::Action& action : plan.actions) {
+    const auto* status = std::get_if<reconcile::ApplyStatus>(&action);
+    if (status == nullptr) continue;
+    const Json& conditions = kube::value_in(status->object, {"status", "conditions"});
+    if (!conditions.is_array()) continue;
+    for (const Json& condition : conditions) {
+      if (kube::text_in(condition, "type") == "Stalled" &&
+          kube::text_in(condition, "status") == "True") {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+bool is_deleting(const Json& object) {
+  return kube::value_in(object, {"metadata", "deletionTimestamp"}).is_string();
+}
+
+std::string state_of(const Json& queue) {
+  if (is_deleting(queue)) return "Deleting";
+  std::string state = "Reconciling";
+  const Json& conditions = kube::value_in(queue, {"status", "conditions"});
+  if (!conditions.is_array()) return state;
+  std::set<std::string> holds;
+  for (const Json& condition : conditions) {
+    if (kube::text_in(condition, "status") == "True")
+      holds.insert(kube::text_in(condition, "type"));
+  }
+  if (holds.contains("Stalled")) return "Stalled";
+  if (holds.contains("Reconciling")) return "Reconciling";
+  return holds.contains("Ready") ? "Ready" : state;
+}
+
+}  // namespace
+
+Controller::Controller(ControllerSeams seams, ControllerOptions options)
+    : seams_(std::move(seams)),
+      options_(std::move(options)),
+      work_(seams_.clock),
+      view_([this](const std::string& key) { work_.add(key); }),
+      secrets_(seams_.api),
+      links_(seams_.links, {[this](const std::string& key, bool at_once) {
+                              if (at_once) {
+                                work_.add(key);
+                              } else {
+                                work_.add_after(key, kNumbersAfter);
+                              }
+                            },
+                            seams_.met_epoch, seams_.on_observation}),
+      runner_({seams_.api, links_, secrets_, seams_.clock, seams_.record, seams_.epoch}) {}
+
+Controller::~Controller() { stop_workers(); }
+
+void Controller::start_workers() {
+  for (const std::string& key : view_.keys()) work_.add(key);
+  for (std::size_t i = 0; i < options_.workers; ++i) {
+    workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+void Controller::stop_workers() {
+  for (std::jthread& worker : workers_) worker.request_stop();
+  workers_.clear();
+}
+
+void Controller::work(const std::stop_token& stop) {
+  while (const auto taken = work_.take(stop)) {
+    seams_.counters.waited(taken->waited);
+    process(taken->key);
+    seams_.counters.worked(work_.done(taken->key));
+  }
+}
+
+void Controller::process(const std::string& key) {
+  const base::MonoTime begin = seams_.clock.mono_now();
+  const Outcome outcome = reconcile(key);
+  const base::Nanos taken(seams_.clock.mono_now() - begin);
+  if (outcome.stalled) seams_.counters.terminal_error();
+  if (!outcome.status.has_value()) {
+    seams_.counters.reconciled(ReconcileResult::kError, taken);
+    base::log_warn("reconcile_failed",
+                   {{"broker", key}, {"error", outcome.status.error().to_string()}});
+    // What was known of the Secrets may be why.
+    secrets_.forget(key);
+    work_.add_rate_limited(key);
+    return;
+  }
+  work_.forget(key);
+  seams_.counters.reconciled(
+      outcome.again ? ReconcileResult::kRequeueAfter : ReconcileResult::kSuccess, taken);
+  work_.add_after(key, outcome.again.value_or(resync_after(key)));
+}
+
+Controller::Outcome Controller::reconcile(const std::string& key) {
+  reconcile::Inputs inputs;
+  if (view_.queues(key).empty() && view_.objects(key).empty()) {
+    forget(key);
+    return {};
+  }
+  if (base::Status status = gather(key, inputs); !status.has_value()) {
+    return {std::move(status), std::nullopt, false};
+  }
+  const reconcile::Plan plan = reconcile::reconcile(inputs);
+  const PlanOutcome outcome = runner_.run(key, plan, inputs.queues);
+  if (!plan.actions.empty()) {
+    base::log_info("reconciled", {{"broker", key},
+                                  {"actions", plan.actions.size()},
+                                  {"writes", outcome.writes},
+                                  {"ok", outcome.status.has_value()}});
+  }
+  Outcome result{outcome.status, plan.requeue_after, is_stalled(plan)};
+  if (outcome.postponed) result.again = std::min(result.again.value_or(kPostponed), kPostponed);
+  return result;
+}
+
+base::Status Controller::gather(const std::string& key, reconcile::Inputs& inputs) {
+  const BrokerName name = split_key(key);
+  inputs.name_space = name.name_space;
+  inputs.broker = name.broker;
+  inputs.options = options_.reconcile;
+  inputs.keys = &seams_.keys;
+  inputs.now = seams_.clock.now();
+  for (const ObjectPtr& queue : view_.queues(key)) inputs.queues.push_back(*queue);
+  for (const ObjectPtr& object : view_.objects(key)) inputs.live.add(*object);
+  ASSIGN_OR_RETURN(const std::vector<ObjectPtr> secrets, secrets_.of_broker(key, inputs.now.mono));
+  for (const ObjectPtr& secret : secrets) inputs.live.add(*secret);
+  follow_shards(key, inputs);
+  inputs.shards = links_.shards(key);
+  inputs.rates = links_.rates(key);
+  if (seams_.scaling) inputs.scaling = seams_.scaling(key);
+  inputs.status_written = runner_.status_written(key);
+  if (options_.cluster_rights) {
+    inputs.namespace_terminating = namespace_is_terminating(inputs);
+    read_storage_classes(inputs);
+  }
+  return {};
+}
+
+void Controller::follow_shards(const std::string& key, const reconcile::Inputs& inputs) {
+  const Json* set = inputs.live.find(kube::kStatefulSets, inputs.broker);
+  std::size_t shards = 0;
+  if (set != nullptr) {
+    const Json& replicas = kube::value_in(*set, {"spec", "replicas"});
+    if (replicas.is_number_unsigned()) shards = replicas.get<std::size_t>();
+  }
+  std::vector<link::LinkAddress> addresses(std::min<std::size_t>(shards, 64));
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    const Json* pod = inputs.live.find(kube::kPods, reconcile::pod_name(inputs.broker, i));
+    if (pod == nullptr) continue;
+    const std::string ip = kube::text_in(kube::value_in(*pod, {"status"}), "podIP");
+    if (!ip.empty()) {
+      addresses[i] = reconcile::control_address(inputs.live, inputs.broker, ip);
+    }
+  }
+  links_.follow(key, addresses);
+}
+
+// Asked only while something is being deleted: nothing else depends on it.
+bool Controller::namespace_is_terminating(const reconcile::Inputs& inputs) {
+  bool deleting = false;
+  for (const Json& queue : inputs.queues) deleting = deleting || is_deleting(queue);
+  if (!deleting) return false;
+  const auto found = seams_.api.get({&kube::kNamespaces, "", inputs.name_space});
+  if (!found.has_value()) return found.error().code() == base::ErrorCode::kNotFound;
+  return is_deleting(*found);
+}
+
+void Controller::read_storage_classes(reconcile::Inputs& inputs) {
+  for (const Json* claim : inputs.live.of_type(kube::kPersistentVolumeClaims)) {
+    const std::string name = kube::text_in(kube::value_in(*claim, {"spec"}), "storageClassName");
+    if (name.empty() || inputs.expandable.contains(name)) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = storage_classes_.find(name);
+      if (found != storage_classes_.end() &&
+          inputs.now.mono < found->second.read_at + kStorageClassReadAgain) {
+        inputs.expandable[name] = found->second.expandable;
+        continue;
+      }
+    }
+    const auto read = seams_.api.get({&kube::kStorageClasses, "", name});
+    // Not to be had, for instance for want of a right: not known.
+    if (!read.has_value()) continue;
+    const bool expandable = read->value("allowVolumeExpansion", Json(false)) == Json(true);
+    inputs.expandable[name] = expandable;
+    const std::lock_guard lock(mutex_);
+    storage_classes_[name] = {expandable, inputs.now.mono};
+  }
+}
+
+void Controller::forget(const std::string& key) {
+  links_.forget(key);
+  secrets_.forget(key);
+  runner_.forget(key);
+}
+
+void Controller::fill(OperatorStats& stats) const {
+  stats.workers = options_.workers;
+  stats.queue = work_.stats();
+  for (const ObjectPtr& queue : view_.all_queues()) ++stats.queues_by_state[state_of(*queue)];
+  const LinkBook::Counts counts = links_.counts();
+  stats.links_connected = counts.connected;
+  stats.links_waiting = counts.waiting;
+}
+
+}  // namespace sluice::op
