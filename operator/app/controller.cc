@@ -1,6 +1,7 @@
 #include "operator/app/controller.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
 #include <utility>
 
@@ -173,7 +174,10 @@ void Controller::follow_shards(const std::string& key, const reconcile::Inputs& 
   std::size_t shards = 0;
   if (set != nullptr) {
     const Json& replicas = kube::value_in(*set, {"spec", "replicas"});
-    if (replicas.is_number_unsigned()) shards = replicas.get<std::size_t>();
+    // What the API server sends is read as signed.
+    if (replicas.is_number_integer()) {
+      shards = static_cast<std::size_t>(std::max<std::int64_t>(replicas.get<std::int64_t>(), 0));
+    }
   }
   std::vector<link::LinkAddress> addresses(std::min<std::size_t>(shards, 64));
   for (std::size_t i = 0; i < addresses.size(); ++i) {
