@@ -27,8 +27,12 @@ Json to_json(const dom::element& element) {
     }
     case dom::element_type::STRING:
       return std::string(std::string_view(element));
-    case dom::element_type::INT64:
-      return std::int64_t(element);
+    case dom::element_type::INT64: {
+      const std::int64_t value = element;
+      // As the library's own reader does, so that a document is the same wherever it came from.
+      if (value >= 0) return static_cast<std::uint64_t>(value);
+      return value;
+    }
     case dom::element_type::UINT64:
       return std::uint64_t(element);
     case dom::element_type::DOUBLE:

@@ -20,6 +20,13 @@ TEST(JsonReaderTest, it_keeps_every_kind_of_value) {
   EXPECT_THAT(read_json("7"), IsOkAndHolds(Json(7)));
 }
 
+TEST(JsonReaderTest, numbers_are_of_the_types_that_other_documents_have) {
+  const auto read = read_json("[1,-1,0.5]");
+  ASSERT_TRUE(read.has_value());
+  const Json other = Json::parse("[1,-1,0.5]");
+  for (std::size_t i = 0; i < other.size(); ++i) EXPECT_EQ((*read)[i].type(), other[i].type());
+}
+
 TEST(JsonReaderTest, of_keys_that_come_twice_the_last_one_counts) {
   EXPECT_THAT(read_json(R"({"a":1,"a":2})"), IsOkAndHolds(Json{{"a", 2}}));
 }
