@@ -44,7 +44,7 @@ CASES = {
                      lambda r: r.names("Deployment") == ["sluice-queues-operator"]),
     "fullnameOverride": ({"fullnameOverride": "q"},
                          lambda r: r.names("Deployment") == ["q-operator"]
-                         and r.names("Queue") == ["q-test"]),
+                         and set(r.names("Queue")) == {"q-test"}),
     "image.repository": ({"image": {"repository": "registry.example/sluice"}},
                          lambda r: r.container["image"] == "registry.example/sluice:0.1.0"
                          and _argument(r, "--broker-image") == ["registry.example/sluice"]),
@@ -72,7 +72,7 @@ CASES = {
                        and r.one("Role", "sluice-operator")["metadata"]["namespace"] == "shop"
                        and r.one("RoleBinding", "sluice-operator")["metadata"]["namespace"]
                        == "shop"
-                       and r.one("Queue")["metadata"]["namespace"] == "shop"),
+                       and all(one["metadata"]["namespace"] == "shop" for one in r.of("Queue"))),
     "workers": ({"workers": 9}, lambda r: _argument(r, "--workers") == ["9"]),
     "extraArgs": ({"extraArgs": ["--log-format=human"]},
                   lambda r: r.container["args"][-1] == "--log-format=human"),
@@ -190,7 +190,7 @@ CASES = {
     "test.enabled": ({"test": {"enabled": False}},
                      lambda r: not r.of("Queue") and not r.of("Pod")),
     "test.storageClassName": ({"test": {"storageClassName": "fast"}},
-                              lambda r: r.one("Queue")["spec"]["broker"]["storage"]
+                              lambda r: r.of("Queue")[0]["spec"]["broker"]["storage"]
                               == {"size": "1Gi", "storageClassName": "fast"}),
     "test.timeoutSeconds": ({"test": {"timeoutSeconds": 60}},
                             lambda r: _test_pod(r)["spec"]["activeDeadlineSeconds"] == 60),
