@@ -31,7 +31,11 @@ std::string value_at(const Json& object, std::initializer_list<std::string_view>
 }
 
 // How long ago a time of the API was: "3m12s".
-std::string age_of(const std::string& time, base::WallTime now) {
+std::string age_of(std::string time, base::WallTime now) {
+  // Events have microseconds, which nobody wants to see.
+  if (const std::size_t point = time.find('.'); point != std::string::npos) {
+    time = time.substr(0, point) + "Z";
+  }
   const auto then = base::parse_wall(time);
   if (!then) return "-";
   constexpr double kMillis = 1000;
