@@ -59,11 +59,12 @@ class ApiServer:
         if self._connection:
             self._connection.close()
 
-    def request(self, method, path, body=None, content_type="application/json", **query):
+    def request(self, method, path, body=None, content_type="application/json",
+                accept="application/json", **query):
         """The answer as an object. Raises Refused."""
         if query:
             path += "?" + urllib.parse.urlencode(query)
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
             body = body if isinstance(body, (str, bytes)) else json.dumps(body)

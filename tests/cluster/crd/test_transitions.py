@@ -11,6 +11,8 @@ from api_server import Refused, queues_path
 from crd_case import CrdCase, main
 
 MERGE = "application/merge-patch+json"
+# How kubectl get asks.
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 class Transitions(CrdCase):
@@ -127,6 +129,25 @@ class Transitions(CrdCase):
                                       fieldValidation="Strict")
         self.assertEqual(written["status"], status)
         self.assertEqual(written["metadata"]["generation"], 1)
+
+    def test_kubectl_get_shows_the_numbers(self):
+        name = self.queue()
+        path = queues_path(self.namespace, name)
+        ready = {"type": "Ready", "status": "True", "reason": "QueueReady", "message": "",
+                 "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        status = {"conditions": [ready], "consumers": {"current": 3, "desired": 5},
+                  "broker": {"name": name}, "endpoint": "tcp://orders.shop.svc:7650",
+                  "messages": {"ready": 120, "inFlight": 14, "deadLettered": 2, "oldestAge": "4s"}}
+        self.server.request("PATCH", path + "/status", {"status": status}, MERGE)
+        table = self.server.request("GET", path, accept=TABLE)
+        shown = {column["name"]: cell for column, cell in zip(table["columnDefinitions"],
+                                                              table["rows"][0]["cells"])}
+        age = shown.pop("Age")
+        self.assertRegex(age, r"^\d+s$")
+        self.assertEqual(shown, {
+            "Name": name, "Ready": "True", "Messages": 120, "InFlight": 14, "Dead": 2,
+            "Oldest": "4s", "Consumers": 3, "Desired": 5, "Reason": "QueueReady", "Broker": name,
+            "Endpoint": "tcp://orders.shop.svc:7650"})
 
     def test_there_is_no_scale(self):
         name = self.queue()
