@@ -1,6 +1,6 @@
 // Packs orders, four at a time, until Ctrl-C or SIGTERM, or until COUNT are packed; packing takes
 // MILLISECONDS: worker [ENDPOINT [COUNT [MILLISECONDS]]]. Keys, and with them an endpoint, come
-// from the environment (docs/access.md); so this runs in a pod as it is.
+// from the environment (docs/access.md); so this runs in a pod as it is: examples/kubernetes.
 #include <sluice/sluice.h>
 
 #include <atomic>

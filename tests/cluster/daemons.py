@@ -18,7 +18,8 @@ class Failed(Exception):
 
 
 # Thousands of lines while a server waits for another one, which say nothing.
-NOISE = ("etcd-client", "Caches are synced")
+NOISE = ("etcd-client", "Caches are synced", "Waiting for caches", "Too large resource version",
+         "cri_stats_provider", "eviction_manager", "GOMAXPROCS")
 COLUMNS_MAX = 300
 
 

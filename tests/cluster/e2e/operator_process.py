@@ -1,0 +1,125 @@
+"""The operator as a process of this machine beside a control plane: started, killed and measured.
+
+It is installed by its chart, whose Deployment stays without a pod there; the process uses the
+token of that installation's ServiceAccount, so that it may do what the chart lets it do.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+sys.path.insert(0, str(HERE.parent))
+
+import audit  # pylint: disable=wrong-import-position
+import binaries  # pylint: disable=wrong-import-position
+import cluster  # pylint: disable=wrong-import-position
+from control_plane import free_ports  # pylint: disable=wrong-import-position
+from daemons import wait_for  # pylint: disable=wrong-import-position
+
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/release/bin"))
+SYSTEM = "sluice-system"
+USER = f"system:serviceaccount:{SYSTEM}:sluice-operator"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+class ControlPlane:
+    """The cluster of $SLUICE_CLUSTER with the chart installed; has the operator's kubeconfig."""
+
+    def __init__(self):
+        self.cluster = cluster.Cluster(os.environ["SLUICE_CLUSTER"])
+        self.kube = self.cluster.kube()
+        self.kubeconfig = self.cluster.folder / "operator.kubeconfig"
+
+    def install(self):
+        subprocess.run(
+            [str(binaries.folder() / "helm"), "upgrade", "--install", "sluice",
+             str(ROOT / "helm/sluice"), "--namespace", SYSTEM, "--create-namespace",
+             "--kubeconfig", str(self.cluster.kubeconfig)],
+            check=True, timeout=120, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_for("the resource Queue", lambda: any(
+            c["type"] == "Established" and c["status"] == "True"
+            for c in self.kube.get(f"{CRDS}/queues.sluice.dev")["status"].get("conditions", [])),
+                 30)
+        token = self.kube.kubectl("create", "token", "sluice-operator", "-n", SYSTEM,
+                                  "--duration=4h").stdout.strip()
+        config = json.loads(self.cluster.kubeconfig.read_text(encoding="utf-8"))
+        config["users"][0]["user"] = {"token": token}
+        self.kubeconfig.write_text(json.dumps(config), encoding="utf-8")
+        self.kubeconfig.chmod(0o600)
+
+    def requests(self, since, writes=False):
+        """What the operator has asked, without its Lease."""
+        return [r for r in audit.requests(self.cluster.logs / "audit.log", since, USER, writes)
+                if r.resource != "leases"]
+
+
+class Operator:
+    """One process; its output goes to a file whose end is shown when it fails."""
+
+    def __init__(self, plane, *arguments):
+        self.port, = free_ports("127.0.0.1", 1)
+        self.log = tempfile.NamedTemporaryFile(prefix="sluice-operator-", suffix=".log")
+        self.child = subprocess.Popen(
+            [str(BIN / "sluice-operator"), "--kubeconfig", str(plane.kubeconfig),
+             "--listen-http", f"127.0.0.1:{self.port}", "--no-leader-elect",
+             "--broker-image", "sluice", "--broker-version", "e2e-1", *arguments],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+
+    def tail(self, count=3000):
+        return pathlib.Path(self.log.name).read_text(encoding="utf-8", errors="replace")[-count:]
+
+    def wait(self, seconds):
+        """Its exit code, or None when it still runs then."""
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            if self.wait(10) is None:
+                self.child.kill()
+                self.child.wait()
+        self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            print(f"== sluice-operator\n{self.tail()}", file=sys.stderr)
+        self.stop()
+
+    def metrics(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    def resident_mib(self):
+        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
+
+    def cpu_seconds(self):
+        stat = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text(encoding="ascii")
+        user, system = stat.rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_quiet(plane, since, seconds=1.0, at_most=60):
+    """Returns when the operator has written nothing for so long."""
+    deadline = time.monotonic() + at_most
+    while time.monotonic() < deadline:
+        last = max((r.at for r in plane.requests(since, writes=True)), default=since)
+        if (audit.now() - last).total_seconds() > seconds:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"the operator still writes after {at_most} s")
