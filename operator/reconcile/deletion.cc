@@ -40,9 +40,7 @@ class Deletion {
         set_(inputs.live.find(kube::kStatefulSets, inputs.broker)),
         volumes_(retained.volumes),
         kept_(retained.queues) {
-    const auto own = kept_.find(member.name);
-    is_kept_ = own != kept_.end() && own->second.uid == member.uid;
-    if (own != kept_.end()) kept_.erase(own);  // its own name is decided about here
+    kept_.erase(member.name);  // its own name is decided about here
   }
 
   DeletionPlan make() {
@@ -68,15 +66,17 @@ class Deletion {
   enum class Fate : std::uint8_t { kWait, kDiscard, kRetain };
 
   // The last Queue's fate is decided while its broker can be asked. Once the StatefulSet is gone it
-  // is read from what was done before.
-  bool was_decided() const {
+  // is read from what was noted on the Secret then.
+  std::optional<Fate> decided() const {
     const Json* secret = inputs_.live.find(kube::kSecrets, broker_secret_name(inputs_.broker));
-    return set_ == nullptr && !others_ && secret != nullptr &&
-           !annotation(*secret, kRetainedFromAnnotation).empty();
+    if (set_ != nullptr || others_ || secret == nullptr) return std::nullopt;
+    const std::string uids = "," + annotation(*secret, kRetainedFromAnnotation) + ",";
+    if (uids == ",,") return std::nullopt;
+    return uids.find("," + member_.uid + ",") != std::string::npos ? Fate::kRetain : Fate::kDiscard;
   }
 
   Fate fate() {
-    if (was_decided()) return is_kept_ ? Fate::kRetain : Fate::kDiscard;
+    if (const std::optional<Fate> fate = decided()) return *fate;
     switch (member_.deletion_policy()) {
       case api::DeletionPolicy::kRetain:
         return Fate::kRetain;
@@ -248,7 +248,6 @@ class Deletion {
   const Json* set_;
   std::size_t volumes_;
   std::map<std::string, RetainedQueue> kept_;
-  bool is_kept_ = false;  // what this Queue leaves is noted already
   DeletionPlan plan_;
 };
 

@@ -196,6 +196,12 @@ class StatusMaker {
         Event{regarding(member_), warning, std::move(reason), "Reconcile", std::move(note)});
   }
 
+  // As the broker says it, or said it last.
+  std::string broker_version() const {
+    if (!facts_.version.empty() || live_ == nullptr) return facts_.version;
+    return text_at(*live_, {"broker", "version"});
+  }
+
   // All but the numbers.
   Json fixed_part() const {
     Json fixed = {{"conditions", conditions_.list()}};
@@ -206,7 +212,9 @@ class StatusMaker {
       broker = {{"name", inputs_.broker},
                 {"shards", facts_.shards},
                 {"readyShards", facts_.ready_shards}};
-      if (!facts_.version.empty()) broker["version"] = facts_.version;
+      if (const std::string version = broker_version(); !version.empty()) {
+        broker["version"] = version;
+      }
       if (!facts_.storage.empty()) broker["storage"] = facts_.storage;
     }
     if (!facts_.retained_uid.empty()) fixed["retained"] = {{"uid", facts_.retained_uid}};

@@ -37,23 +37,32 @@ Json resources_of(const api::Resources& resources) {
   return out;
 }
 
-// The ports are in the Secret beside the keys that they speak with: both change at once.
-Json arguments() {
-  return {"broker",
-          "--data",
-          std::string(kDataPath) + "/log",
-          "--listen",
-          "tcp://0.0.0.0:$(SLUICE_CLIENT_PORT)",
-          "--control",
-          "tcp://0.0.0.0:$(SLUICE_CONTROL_PORT)",
-          "--http",
-          "0.0.0.0:" + std::to_string(kHttpPort),
-          "--file",
-          kQueuesPath,
-          "--keys",
-          kKeysPath,
-          "--log-format",
-          "json"};
+// The ports are in the Secret beside the keys that they speak with: both change at once. A client
+// of another shard stays on the port that it came in at.
+Json arguments(const BrokerShape& shape) {
+  Json list = {"broker",
+               "--data",
+               std::string(kDataPath) + "/log",
+               "--listen",
+               "tcp://0.0.0.0:$(SLUICE_CLIENT_PORT)",
+               "--control",
+               "tcp://0.0.0.0:$(SLUICE_CONTROL_PORT)",
+               "--http",
+               "0.0.0.0:" + std::to_string(kHttpPort),
+               "--file",
+               kQueuesPath,
+               "--keys",
+               kKeysPath,
+               "--log-format",
+               "json"};
+  if (shape.shards > 1) {
+    list.push_back("--shards");
+    list.push_back(std::to_string(shape.shards));
+    list.push_back("--shard-endpoints");
+    list.push_back("tcp://" + shape.name + "-{shard}." + shards_service_name(shape.name) + "." +
+                   shape.name_space + ".svc:{port}");
+  }
+  return list;
 }
 
 Json container(const BrokerShape& shape) {
@@ -63,9 +72,9 @@ Json container(const BrokerShape& shape) {
       {"image", shape.image},
       {"imagePullPolicy", shape.image_pull_policy},
       {"command", {"sluice-sidecar"}},
-      {"args", arguments()},
+      {"args", arguments(shape)},
       {"env",
-       {{{"name", "SLUICE_POD_NAME"},
+       {{{"name", "POD_NAME"},
          {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", "metadata.name"}}}}}},
         environment_from_secret("SLUICE_CLIENT_PORT", secret, kClientPortFile),
         environment_from_secret("SLUICE_CONTROL_PORT", secret, kControlPortFile)}},

@@ -53,17 +53,30 @@ void OperatorSim::advance(base::Millis time) {
   api.set_now(api.now() + time.count());
 }
 
+std::vector<Json> OperatorSim::look() const {
+  std::vector<Json> objects;
+  for (const Json* object : api.all()) {
+    if (kube::namespace_of(*object) == name_space_) objects.push_back(*object);
+  }
+  return objects;
+}
+
 reconcile::Inputs OperatorSim::gather() const {
   reconcile::Inputs inputs;
   inputs.name_space = name_space_;
   inputs.broker = broker_;
-  for (const Json* object : api.all()) {
-    if (kube::namespace_of(*object) != name_space_) continue;
-    if (object->value("kind", "") != "Queue") {
-      inputs.live.add(*object);
-    } else if (reconcile::broker_of(*object) == broker_) {
-      inputs.queues.push_back(*object);
+  const bool is_behind = lag > 0 && !seen_.empty();
+  for (const Json& object : is_behind ? seen_.front() : look()) {
+    const std::string kind = object.value("kind", "");
+    if (kind == "Secret" && is_behind) continue;
+    if (kind != "Queue") {
+      inputs.live.add(object);
+    } else if (reconcile::broker_of(object) == broker_) {
+      inputs.queues.push_back(object);
     }
+  }
+  if (is_behind) {
+    for (const Json* secret : api.all(kube::kSecrets)) inputs.live.add(*secret);
   }
   for (std::size_t i = 0; api.find(kube::kPods, name_space_, reconcile::pod_name(broker_, i));
        ++i) {
@@ -134,6 +147,8 @@ void OperatorSim::check_status(const std::string& name) {
 }
 
 std::size_t OperatorSim::run_once(std::size_t limit) {
+  seen_.push_back(look());
+  while (seen_.size() > lag + 1) seen_.pop_front();
   const reconcile::Plan plan = reconcile::reconcile(gather());
   std::size_t done = 0;
   for (const reconcile::Action& action : plan.actions) {
@@ -150,6 +165,7 @@ std::size_t OperatorSim::run_once(std::size_t limit) {
 }
 
 bool OperatorSim::settle(std::size_t limit) {
+  std::size_t quiet = 0;
   for (int round = 0; round < kRoundsMax; ++round) {
     const std::size_t done = run_once(limit);
     if (limit != kNoLimit) {
@@ -158,7 +174,8 @@ bool OperatorSim::settle(std::size_t limit) {
     }
     bool changed = controllers.step();
     changed = brokers.step() || changed;
-    if (done == 0 && !changed) return true;
+    quiet = done == 0 && !changed ? quiet + 1 : 0;
+    if (quiet > lag) return true;
     advance(std::chrono::seconds(1));
   }
   return false;

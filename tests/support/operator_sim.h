@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <map>
 #include <string>
@@ -31,6 +32,7 @@ class OperatorSim {
 
   OperatorSim(std::string name_space, std::string broker);
 
+  // What the operator goes by now.
   reconcile::Inputs gather() const;
   // Makes a plan and carries it out, at most `limit` actions of it. What was done.
   std::size_t run_once(std::size_t limit = kNoLimit);
@@ -60,12 +62,15 @@ class OperatorSim {
   FakeBrokers brokers{api};
   reconcile::Options options;
   bool namespace_terminating = false;
+  // So many rounds the operator's caches are behind; Secrets it reads itself.
+  std::size_t lag = 0;
   std::size_t actions_done = 0;
   std::vector<std::string> log;       // to_string() of each action
   std::vector<std::string> events;    // "Normal BrokerCreated"
   std::vector<std::string> problems;  // statuses that say what is not so
 
  private:
+  std::vector<kube::Json> look() const;
   bool carry_out(const reconcile::Action& action);
   void check_status(const std::string& queue);
 
@@ -74,6 +79,7 @@ class OperatorSim {
   mutable CountingKeyMaker keys_;  // what a plan takes from outside itself
   base::MonoTime mono_;
   std::map<std::string, base::MonoTime> status_written_;
+  std::deque<std::vector<kube::Json>> seen_;  // by round, the newest last
 };
 
 }  // namespace sluice::test

@@ -1,0 +1,232 @@
+#include "operator/reconcile/deletion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "operator/reconcile/fields.h"
+#include "operator/reconcile/names.h"
+#include "tests/support/kstatus.h"
+#include "tests/support/operator_sim.h"
+
+namespace sluice::reconcile {
+namespace {
+
+using kube::Json;
+using test::OperatorSim;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+Json policy(const char* name) { return {{"deletionPolicy", name}}; }
+
+// A broker with one Queue and seven messages.
+struct OneQueue {
+  explicit OneQueue(const Json& spec) {
+    sim.put_queue("orders", spec);
+    EXPECT_TRUE(sim.settle());
+    sim.brokers.set_messages("shop", "orders-0", "orders", 7);
+  }
+  const Json* claim() const {
+    return sim.api.find(kube::kPersistentVolumeClaims, "shop", "data-orders-0");
+  }
+  OperatorSim sim{"shop", "orders"};
+};
+
+TEST(Deletion, RetainKeepsVolumesAndKeysAndNothingElse) {
+  OneQueue one(Json::object());
+  const std::string uid = kube::uid_of(*one.sim.queue("orders"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.queue("orders"), nullptr);
+  EXPECT_EQ(one.sim.api.all().size(), 5U);  // the volume and four Secrets
+  EXPECT_EQ(annotation(*one.claim(), kRetainedFromAnnotation), uid);
+  for (const Json* secret : one.sim.api.all(kube::kSecrets)) {
+    EXPECT_EQ(annotation(*secret, kRetainedFromAnnotation), uid);
+    EXPECT_FALSE((*secret)["metadata"].contains("ownerReferences"));
+  }
+  EXPECT_EQ(one.sim.brokers.lost_messages, 0U);
+  EXPECT_THAT(one.sim.events, Contains("Normal DataRetained"));
+}
+
+TEST(Deletion, ANewQueueOfThatNameDoesNotGetRetainedDataUnasked) {
+  OneQueue one(Json::object());
+  const std::string uid = kube::uid_of(*one.sim.queue("orders"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  const std::string before = one.sim.picture();
+  one.sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  EXPECT_EQ(text_at(*one.sim.queue("orders"), {"status", "retained", "uid"}), uid);
+  EXPECT_EQ(one.sim.api.find(kube::kStatefulSets, "shop", "orders"), nullptr);
+  // Nor is it destroyed by the way.
+  one.sim.put_queue("orders", policy("Delete"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.picture(), before);
+}
+
+TEST(Deletion, AdoptedDataIsThereWithTheSameKeys) {
+  OneQueue one(Json::object());
+  const std::string uid = kube::uid_of(*one.sim.queue("orders"));
+  const Json keys = (*one.sim.api.find(kube::kSecrets, "shop", "orders-access"))["data"];
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.put_queue("orders", Json::object(), {{"sluice.dev/adopt", "wrong"}});
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  one.sim.put_queue("orders", Json::object(), {{"sluice.dev/adopt", uid}});
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(one.sim.brokers.messages("shop", "orders-0", "orders"), 7);
+  EXPECT_EQ((*one.sim.api.find(kube::kSecrets, "shop", "orders-access"))["data"], keys);
+  EXPECT_EQ(annotation(*one.claim(), kRetainedFromAnnotation), "");
+  EXPECT_THAT(one.sim.events, Contains("Normal DataAdopted"));
+}
+
+TEST(Deletion, AdoptionNeedsAsManyShards) {
+  OneQueue one(Json{{"shards", 2}});
+  const std::string uid = kube::uid_of(*one.sim.queue("orders"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.put_queue("orders", Json::object(), {{"sluice.dev/adopt", uid}});
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  one.sim.put_queue("orders", {{"shards", 2}});
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Ready"), "True QueueReady");
+}
+
+TEST(Deletion, AVolumeThatNobodyNotedIsNotTakenEither) {
+  OneQueue one(Json::object());
+  // Somebody takes the finalizer away.
+  one.sim.api.erase(kube::kQueues, "shop", "orders");
+  while (one.sim.controllers.step()) {
+  }
+  ASSERT_NE(one.claim(), nullptr);
+  one.sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  one.sim.put_queue("orders", Json::object(), {{"sluice.dev/adopt", kube::uid_of(*one.claim())}});
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(one.sim.brokers.messages("shop", "orders-0", "orders"), 7);
+}
+
+TEST(Deletion, DeleteOfTheLastQueueTakesTheVolumes) {
+  OneQueue one(policy("Delete"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_TRUE(one.sim.api.all().empty());
+  EXPECT_EQ(one.sim.brokers.lost_messages, 7U);
+  // Nothing stands in the way of a new one.
+  one.sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Ready"), "True QueueReady");
+}
+
+TEST(Deletion, DeleteIfEmptyWaitsUntilItIs) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.advance(std::chrono::hours(24));
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Stalled"), "True NotEmpty");
+  EXPECT_THAT(one.sim.events, Contains("Warning NotEmpty"));
+  one.sim.brokers.set_messages("shop", "orders-0", "orders", 0);
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_TRUE(one.sim.api.all().empty());
+  EXPECT_EQ(one.sim.brokers.lost_messages, 0U);
+}
+
+TEST(Deletion, UnknownIsNotEmpty) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.brokers.set_messages("shop", "orders-0", "orders", 0);
+  one.sim.brokers.reachable = false;
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_NE(one.sim.queue("orders"), nullptr);
+  // It is bounded, and then the data stays.
+  one.sim.advance(kDeletionPatience);
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.queue("orders"), nullptr);
+  ASSERT_NE(one.claim(), nullptr);
+  EXPECT_NE(annotation(*one.claim(), kRetainedFromAnnotation), "");
+  EXPECT_THAT(one.sim.events, Contains("Warning DeletionReleased"));
+}
+
+TEST(Deletion, AMissingBrokerHoldsNothingUp) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.delete_queue("orders");
+  one.sim.api.erase(kube::kStatefulSets, "shop", "orders");
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.queue("orders"), nullptr);
+  EXPECT_NE(one.claim(), nullptr);
+  EXPECT_THAT(one.sim.events, Contains("Warning DeletionReleased"));
+}
+
+TEST(Deletion, ANamespaceThatGoesHoldsNothingUp) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.namespace_terminating = true;
+  one.sim.delete_queue("orders");
+  one.sim.run_once();
+  EXPECT_EQ(one.sim.queue("orders"), nullptr);
+  EXPECT_THAT(one.sim.events, Contains("Warning DeletionReleased"));
+}
+
+// Two Queues on one broker.
+struct TwoQueues {
+  TwoQueues(Json first, Json second) {
+    first["broker"]["name"] = "main";
+    second["broker"]["name"] = "main";
+    sim.put_queue("orders", first);
+    sim.put_queue("emails", second);
+    EXPECT_TRUE(sim.settle());
+    sim.brokers.set_messages("shop", "main-0", "orders", 7);
+    sim.brokers.set_messages("shop", "main-0", "emails", 5);
+  }
+  OperatorSim sim{"shop", "main"};
+};
+
+TEST(Deletion, OneOfTwoDoesNotDisturbTheOther) {
+  TwoQueues two(policy("Delete"), Json::object());
+  const std::string pod = kube::uid_of(*two.sim.api.find(kube::kPods, "shop", "main-0"));
+  two.sim.delete_queue("orders");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.queue("orders"), nullptr);
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), -1);
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "emails"), 5);
+  EXPECT_EQ(kube::uid_of(*two.sim.api.find(kube::kPods, "shop", "main-0")), pod);
+  EXPECT_EQ(two.sim.condition("emails", "Ready"), "True QueueReady");
+  EXPECT_THAT(two.sim.log, Not(Contains(HasSubstr("Remove StatefulSet"))));
+}
+
+TEST(Deletion, ARetainedQueueStaysInTheLogOfABrokerThatGoesOn) {
+  TwoQueues two(Json::object(), Json::object());
+  const std::string uid = kube::uid_of(*two.sim.queue("orders"));
+  two.sim.delete_queue("orders");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), 7);
+  two.sim.put_queue("orders", {{"broker", {{"name", "main"}}}});
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  EXPECT_EQ(two.sim.condition("emails", "Ready"), "True QueueReady");
+  two.sim.put_queue("orders", {{"broker", {{"name", "main"}}}}, {{"sluice.dev/adopt", uid}});
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), 7);
+}
+
+TEST(Deletion, WhatIsRetainedOutlivesTheDeletionOfTheLastQueue) {
+  TwoQueues two(Json::object(), policy("Delete"));
+  two.sim.delete_queue("orders");
+  ASSERT_TRUE(two.sim.settle());
+  two.sim.delete_queue("emails");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.queue("emails"), nullptr);
+  EXPECT_NE(two.sim.api.find(kube::kPersistentVolumeClaims, "shop", "data-main-0"), nullptr);
+  EXPECT_EQ(two.sim.brokers.lost_messages, 5U);
+}
+
+}  // namespace
+}  // namespace sluice::reconcile

@@ -1,0 +1,117 @@
+#include "operator/reconcile/key_rotation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "operator/reconcile/key_secrets.h"
+#include "operator/reconcile/names.h"
+#include "operator/reconcile/secret_files.h"
+#include "tests/support/operator_sim.h"
+
+namespace sluice::reconcile {
+namespace {
+
+using kube::Json;
+using test::OperatorSim;
+using testing::Contains;
+
+SecretFiles files(const OperatorSim& sim, const std::string& secret) {
+  return secret_files(sim.api.find(kube::kSecrets, "shop", secret));
+}
+
+void rotate(OperatorSim& sim, const char* token) {
+  sim.put_queue("orders", Json::object(), {{"sluice.dev/rotate-broker-key", token}});
+}
+
+TEST(KeyRotation, ItsAnnotationIsReadAsItWasWritten) {
+  KeyRotation rotation;
+  rotation.step = KeyRotation::Step::kMoving;
+  rotation.token = "b";
+  rotation.done = {"a"};
+  EXPECT_EQ(parse_rotation(to_text(rotation)), rotation);
+  EXPECT_EQ(parse_rotation(""), KeyRotation());
+  EXPECT_EQ(parse_rotation("[1]"), KeyRotation());
+}
+
+TEST(KeyRotation, GoesToTheOtherPortsAndBack) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  const std::string first = files(sim, "orders-broker").at("server.key");
+  const std::string pod = kube::uid_of(*sim.api.find(kube::kPods, "shop", "orders-0"));
+
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  const SecretFiles broker = files(sim, "orders-broker");
+  EXPECT_NE(broker.at("server.key"), first);
+  EXPECT_EQ(broker.at("client-port"), "7660");
+  EXPECT_EQ(broker.at("control-port"), "7661");
+  EXPECT_FALSE(broker.contains("next.key"));
+  EXPECT_EQ(files(sim, "orders-access").at("endpoint"), "tcp://orders.shop.svc:7660");
+  EXPECT_EQ(files(sim, "orders-access").at("broker.pub"), broker.at("server.pub"));
+  EXPECT_EQ(control_address(sim.gather().live, "orders", "10.1.0.1").endpoint,
+            "tcp://10.1.0.1:7661");
+  EXPECT_EQ(sim.check_keys(), "");
+  EXPECT_EQ(kube::uid_of(*sim.api.find(kube::kPods, "shop", "orders-0")), pod);
+  EXPECT_THAT(sim.events, Contains("Normal KeyRotationBegun"));
+  EXPECT_THAT(sim.events, Contains("Normal KeyRotationDone"));
+
+  rotate(sim, "july");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(files(sim, "orders-broker").at("client-port"), "7650");
+  EXPECT_EQ(files(sim, "orders-access").at("endpoint"), "tcp://orders.shop.svc:7650");
+}
+
+TEST(KeyRotation, WaitsForTheClientsAndServesBothKeysMeanwhile) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  sim.brokers.sessions_move = false;
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  const SecretFiles broker = files(sim, "orders-broker");
+  EXPECT_EQ(broker.at("next.listen"), "tcp://0.0.0.0:7660");
+  EXPECT_EQ(broker.at("next.control"), "tcp://0.0.0.0:7661");
+  EXPECT_EQ(broker.at("client-port"), "7650");
+  EXPECT_EQ(files(sim, "orders-access").at("broker.pub"), broker.at("next.pub"));
+  sim.brokers.sessions_move = true;
+  ASSERT_TRUE(sim.settle());
+  EXPECT_FALSE(files(sim, "orders-broker").contains("next.key"));
+}
+
+TEST(KeyRotation, AShardThatIsNotHeardHoldsItUp) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  const std::string before = files(sim, "orders-access").at("broker.pub");
+  sim.brokers.reachable = false;
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_TRUE(files(sim, "orders-broker").contains("next.key"));
+  EXPECT_EQ(files(sim, "orders-access").at("broker.pub"), before);
+}
+
+TEST(KeyRotation, ATokenAsksOnceAndANewBrokerNeedsNone) {
+  OperatorSim sim("shop", "orders");
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(files(sim, "orders-broker").at("client-port"), "7650");
+  rotate(sim, "july");
+  ASSERT_TRUE(sim.settle());
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(files(sim, "orders-broker").at("client-port"), "7660");
+}
+
+TEST(ControlAddress, IsEmptyWithoutTheSecret) {
+  EXPECT_EQ(control_address({}, "orders", "10.0.0.1").endpoint, "");
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(control_address(sim.gather().live, "orders", "").endpoint, "");
+  EXPECT_EQ(control_address(sim.gather().live, "orders", "fd00::1").endpoint,
+            "tcp://[fd00::1]:7651");
+}
+
+}  // namespace
+}  // namespace sluice::reconcile
