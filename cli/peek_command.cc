@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json_string.h"
 #include "cli/commands.h"
@@ -12,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/queue_address.h"
 #include "cli/session.h"
+#include "cli/shard_brokers.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
 #include "cli/wall_text.h"
@@ -119,19 +121,17 @@ void PeekPrinter::append_json(std::uint16_t shard, const client::PeekedMessage& 
   out += "}\n";
 }
 
-base::Status peek(client::Connection& connection, const PeekFlags& flags,
-                  const QueueAddress& address, PeekPrinter& printer) {
-  client::Admin admin(connection);
-  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(address.queue));
-  std::uint64_t left = flags.max;
-  for (std::uint16_t shard = 0; shard < info.shards && left > 0; ++shard) {
+base::Status peek(const ShardBroker& broker, const PeekFlags& flags, const QueueAddress& address,
+                  PeekPrinter& printer, std::uint64_t& left) {
+  client::Admin admin(*broker.connection);
+  for (const std::uint16_t shard : broker.shards) {
     client::PeekOptions options;
-    options.queue = info.id;
+    options.queue = broker.queue.id;
     options.subscription = flags.subscription;
     options.dead_letters = address.dead_letters;
     options.shard = base::ShardIndex(shard);
     options.from = base::Sequence(flags.from);
-    do {
+    while (left > 0) {
       options.messages_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, kPage));
       ASSIGN_OR_RETURN(const client::PeekPage page, admin.peek(options));
       for (const client::PeekedMessage& message : page.messages) {
@@ -139,7 +139,18 @@ base::Status peek(client::Connection& connection, const PeekFlags& flags,
       }
       left -= std::min<std::uint64_t>(left, page.messages.size());
       options.from = page.next;
-    } while (options.from.value() != 0 && left > 0);
+      if (options.from.value() == 0) break;
+    }
+  }
+  return {};
+}
+
+base::Status peek(client::Connection& connection, const PeekFlags& flags,
+                  const QueueAddress& address, PeekPrinter& printer) {
+  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, address.queue));
+  std::uint64_t left = flags.max;
+  for (const ShardBroker& broker : brokers) {
+    RETURN_IF_ERROR(peek(broker, flags, address, printer, left));
   }
   return printer.finish();
 }

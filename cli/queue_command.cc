@@ -11,6 +11,7 @@
 #include "cli/format.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/shard_brokers.h"
 #include "cli/stat_document.h"
 #include "cli/stat_table.h"
 #include "cli/wall_text.h"
@@ -52,8 +53,7 @@ base::Status describe(client::Connection& connection, const QueueFlags& flags) {
 }
 
 base::Status remove(client::Connection& connection, const QueueFlags& flags) {
-  client::Admin admin(connection);
-  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(flags.name));
+  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, flags.name));
   if (!flags.yes) {
     ASSIGN_OR_RETURN(const StatDocument document, read_stat(connection, flags.name));
     print_note("would delete " + flags.name + " with all it holds:");
@@ -61,7 +61,9 @@ base::Status remove(client::Connection& connection, const QueueFlags& flags) {
     print_note("Say --yes to do it.");
     return {};
   }
-  RETURN_IF_ERROR(admin.delete_queue(info.id));
+  for (const ShardBroker& broker : brokers) {
+    RETURN_IF_ERROR(client::Admin(*broker.connection).delete_queue(broker.queue.id));
+  }
   print_note("deleted " + flags.name);
   return {};
 }
@@ -96,24 +98,30 @@ base::Result<Place> parse_place(const std::string& text) {
 
 base::Status seek(client::Connection& connection, const QueueFlags& flags) {
   ASSIGN_OR_RETURN(const Place place, parse_place(flags.to));
-  client::Admin admin(connection);
-  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(flags.name));
-  for (std::uint16_t shard = 0; shard < info.shards; ++shard) {
-    ASSIGN_OR_RETURN(
-        const base::Sequence sequence,
-        admin.seek(info.id, flags.subscription, base::ShardIndex(shard), place.to, place.value));
-    print_note(flags.subscription + " of " + flags.name + ", shard " + std::to_string(shard) +
-               ": stands at sequence " + std::to_string(sequence.value()));
+  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, flags.name));
+  for (const ShardBroker& broker : brokers) {
+    client::Admin admin(*broker.connection);
+    for (const std::uint16_t shard : broker.shards) {
+      ASSIGN_OR_RETURN(const base::Sequence sequence,
+                       admin.seek(broker.queue.id, flags.subscription, base::ShardIndex(shard),
+                                  place.to, place.value));
+      print_note(flags.subscription + " of " + flags.name + ", shard " + std::to_string(shard) +
+                 ": stands at sequence " + std::to_string(sequence.value()));
+    }
   }
   return {};
 }
 
 base::Status discard_damaged(client::Connection& connection, const QueueFlags& flags) {
-  client::Admin admin(connection);
-  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(flags.name));
+  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, flags.name));
   const std::string subscription = flags.of_all ? "" : flags.subscription;
-  ASSIGN_OR_RETURN(const std::uint64_t messages,
-                   admin.discard_damaged(info.id, subscription, !flags.yes));
+  std::uint64_t messages = 0;
+  for (const ShardBroker& broker : brokers) {
+    client::Admin admin(*broker.connection);
+    ASSIGN_OR_RETURN(const std::uint64_t here,
+                     admin.discard_damaged(broker.queue.id, subscription, !flags.yes));
+    messages += here;
+  }
   if (flags.json) {
     std::printf("{\"messages\":%llu,\"discarded\":%s}\n", static_cast<unsigned long long>(messages),
                 flags.yes ? "true" : "false");

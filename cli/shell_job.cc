@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kErrorBytesMax = 4 * 1024;
 constexpr int kTurnMillis = 250;
+constexpr int kTurnsUntilKilled = 5;
 
 struct Pipe {
   runtime::FileDescriptor read;
@@ -59,6 +60,7 @@ class RunningJob {
   void feed();
   bool take_errors();
   void serve();
+  void look_at_time();
   ShellJobResult finish();
 
   const ShellJob& job_;
@@ -69,6 +71,7 @@ class RunningJob {
   runtime::FileDescriptor input_;
   runtime::FileDescriptor errors_;
   std::string last_error_;
+  int turns_out_of_time_ = 0;
 };
 
 base::Status RunningJob::start() {
@@ -135,12 +138,22 @@ void RunningJob::serve() {
     std::array<pollfd, 3> items{pollfd{process_.get(), POLLIN, 0}, pollfd{input_.get(), POLLOUT, 0},
                                 pollfd{errors_.get(), POLLIN, 0}};
     const int ready = poll(items.data(), items.size(), kTurnMillis);
-    if (ready == 0) while_running_();
+    if (ready == 0) {
+      while_running_();
+      look_at_time();
+    }
     if (ready <= 0) continue;
     if (items[1].revents != 0) feed();
     if (items[2].revents != 0) take_errors();
     if (items[0].revents != 0) return;
   }
+}
+
+void RunningJob::look_at_time() {
+  if (!job_.out_of_time || !job_.out_of_time()) return;
+  ++turns_out_of_time_;
+  if (turns_out_of_time_ == 1) kill(pid_, SIGTERM);
+  if (turns_out_of_time_ == kTurnsUntilKilled) kill(pid_, SIGKILL);
 }
 
 ShellJobResult RunningJob::finish() {
@@ -152,6 +165,7 @@ ShellJobResult RunningJob::finish() {
   }
   ShellJobResult result;
   result.signalled = WIFSIGNALED(status);
+  result.was_stopped = turns_out_of_time_ > 0;
   result.exit_code = result.signalled ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   last_error_.erase(last_error_.find_last_not_of(" \r\n\t") + 1);
   result.last_error = std::move(last_error_);

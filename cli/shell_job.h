@@ -16,12 +16,16 @@ struct ShellJob {
   std::string command;
   std::string_view body;
   std::vector<std::pair<std::string, std::string>> environment;
+  // True = it has no more time: it gets SIGTERM, and SIGKILL a second later. May be empty. Asked
+  // about four times a second.
+  std::function<bool()> out_of_time;
 };
 
 struct ShellJobResult {
   int exit_code = 0;  // 128 + signal where one ended it
   bool signalled = false;
-  std::string last_error;  // the end of what it wrote to stderr, at most 4 KiB
+  bool was_stopped = false;  // it had no more time
+  std::string last_error;    // the end of what it wrote to stderr, at most 4 KiB
 };
 
 // Returns when the command has ended. `while_running` is called about four times a second.

@@ -29,6 +29,7 @@ struct SubFlags {
   SubscribeOptions subscribe;
   std::string settle = "ack";
   std::string idle_exit;
+  std::string grace;
 };
 
 int run_sub(const Context& context, SubFlags& flags) {
@@ -49,6 +50,14 @@ int run_sub(const Context& context, SubFlags& flags) {
       return kExitUsage;
     }
     options.idle_exit = *idle_exit;
+  }
+  if (!flags.grace.empty()) {
+    const auto grace = base::parse_duration(flags.grace);
+    if (!grace) {
+      print_error(grace.error().with_prefix("--grace"));
+      return kExitUsage;
+    }
+    options.grace = *grace;
   }
   catch_stop_signals();
   auto connection = connect(context, options.queue);
@@ -86,6 +95,10 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_option("--exec", options.exec, "Run this shell command on each message")
       ->type_name("COMMAND")
       ->excludes(settle);
+  command
+      ->add_option("--grace", flags->grace,
+                   "Time for the command in work after SIGTERM (default: 25s)")
+      ->type_name("25s");
   command
       ->add_option("--prefetch", options.prefetch,
                    "Messages to hold at once (default: 8192; 1 with --exec)")

@@ -164,6 +164,7 @@ base::Status SubscribeRun::execute(const client::DeliveredBatch& batch) {
                        {"SLUICE_SEQUENCE", std::to_string(delivery.sequence.value())},
                        {"SLUICE_ATTEMPT", std::to_string(delivery.attempts + 1)},
                        {"SLUICE_KEY", attributes ? std::string(attributes->key) : ""}};
+    job.out_of_time = [this] { return is_out_of_time(); };
     keep_alive();
     ASSIGN_OR_RETURN(const ShellJobResult result, run_shell_job(job, [this] { keep_alive(); }));
     ++handed_on_;
@@ -178,8 +179,9 @@ void SubscribeRun::settle_job(const client::Delivery& delivery, const ShellJobRe
     consumer_->ack(delivery.receipt());
     return;
   }
-  // ^C reaches the command too: that says nothing about the message.
-  if (result.exit_code == kExitRelease || (result.signalled && stop_requested())) {
+  // ^C reaches the command too: that says nothing about the message. Nor does the end of the time.
+  const bool stopped = result.was_stopped || (result.signalled && stop_requested());
+  if (result.exit_code == kExitRelease || stopped) {
     consumer_->release(delivery.receipt());
     return;
   }
@@ -187,6 +189,13 @@ void SubscribeRun::settle_job(const client::Delivery& delivery, const ShellJobRe
   std::string error = result.last_error;
   if (error.empty()) error = "exit code " + std::to_string(result.exit_code);
   consumer_->fail(delivery.receipt(), {.delay = {}, .error = error});
+}
+
+bool SubscribeRun::is_out_of_time() {
+  if (!stop_requested()) return false;
+  const base::MonoTime now = connection_.now();
+  if (!stopped_at_) stopped_at_ = now;
+  return *stopped_at_ + base::Nanos(options_.grace) <= now;
 }
 
 void SubscribeRun::keep_alive() {

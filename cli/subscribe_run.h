@@ -26,6 +26,8 @@ struct SubscribeOptions {
   bool json = false;
   bool at_most_once = false;
   std::optional<base::Millis> idle_exit;
+  // How long the command on the message in hand may go on after a stop signal.
+  base::Millis grace{25'000};
 };
 
 // One `sluice sub`: leases messages, hands each to standard output or to a command, settles it.
@@ -50,6 +52,7 @@ class SubscribeRun {
   void settle(const client::DeliveredBatch& batch, std::uint64_t count);
   void settle(const client::Receipt& receipt);
   void settle_job(const client::Delivery& delivery, const ShellJobResult& result);
+  bool is_out_of_time();
   // To be called now and then while something takes long: the session and all leases live on.
   void keep_alive();
 
@@ -61,6 +64,7 @@ class SubscribeRun {
   std::uint64_t failed_jobs_ = 0;
   base::Nanos lease_{0};
   base::MonoTime extended_at_;
+  std::optional<base::MonoTime> stopped_at_;  // when the stop signal was seen
   // Many messages of a batch were accepted in the same millisecond.
   base::WallTime accepted_at_;
   std::string accepted_text_;

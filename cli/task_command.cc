@@ -2,12 +2,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/format.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/shard_brokers.h"
 #include "cli/stat_document.h"
 #include "cli/stat_table.h"
 #include "cli/task_output.h"
@@ -75,10 +77,27 @@ base::Status show_task(client::Connection& connection, const TaskFlags& flags) {
                          " runs, or ended lately since the broker was started");
 }
 
+// Whichever broker has it: those of the first queue are all that share queues with this one.
+base::Result<client::TaskStatus> cancel_at(client::Connection& connection,
+                                           const base::TaskId& task) {
+  auto here = client::Admin(connection).cancel_task(task);
+  if (here.has_value() || here.error().code() != base::ErrorCode::kNotFound) return here;
+  ASSIGN_OR_RETURN(const StatDocument document, read_stat(connection, ""));
+  for (const auto& queue : document.json.value("queues", nlohmann::json::array())) {
+    ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers,
+                     brokers_of(connection, queue.value("name", "")));
+    for (const ShardBroker& broker : brokers) {
+      auto there = client::Admin(*broker.connection).cancel_task(task);
+      if (there.has_value()) return there;
+    }
+    break;
+  }
+  return here;
+}
+
 base::Status cancel_task(client::Connection& connection, const TaskFlags& flags) {
   ASSIGN_OR_RETURN(const base::Id128 id, base::Id128::from_hex(flags.task));
-  client::Admin admin(connection);
-  ASSIGN_OR_RETURN(const client::TaskStatus task, admin.cancel_task(base::TaskId(id)));
+  ASSIGN_OR_RETURN(const client::TaskStatus task, cancel_at(connection, base::TaskId(id)));
   Output output;
   output << (flags.json ? task_json(task)
                         : "cancelled after " + format_count(task.done) + " messages\n");

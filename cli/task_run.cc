@@ -1,7 +1,9 @@
 #include "cli/task_run.h"
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "cli/format.h"
@@ -9,19 +11,20 @@
 #include "cli/progress_bar.h"
 #include "cli/queue_address.h"
 #include "cli/session.h"
+#include "cli/shard_brokers.h"
 #include "cli/task_output.h"
 #include "runtime/posix/system_clock.h"
 
 namespace sluice::cli {
 namespace {
 
-base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
-                                       const client::Selector& selector, const TaskVerbs& verbs) {
-  client::Admin admin(connection);
+base::Result<client::TaskStatus> start(const ShardBroker& broker, const TaskRun& run,
+                                       const client::Selector& selector,
+                                       const std::function<void(std::uint64_t)>& progress) {
+  client::Admin admin(*broker.connection);
   const QueueAddress address = parse_queue_address(run.queue);
   client::TaskOptions options;
-  ASSIGN_OR_RETURN(const client::QueueInfo info, admin.resolve(address.queue));
-  options.queue = info.id;
+  options.queue = broker.queue.id;
   if (!run.target.empty()) {
     ASSIGN_OR_RETURN(const client::QueueInfo target, admin.resolve(run.target));
     options.target = target.id;
@@ -33,10 +36,33 @@ base::Result<client::TaskStatus> start(client::Connection& connection, const Tas
   options.dry_run = run.dry_run;
   options.samples_max = run.dry_run ? run.sample : std::uint16_t{0};
   options.rate_per_second_max = run.rate;
+  return admin.start_task(options, run.no_wait ? base::Millis(0) : kForever,
+                          [&](const client::TaskStatus& task) { progress(task.done); });
+}
+
+// One task a broker, one after the other, told as one: with the id of the last, whose state is the
+// first that is not Completed.
+base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
+                                       const client::Selector& selector, const TaskVerbs& verbs) {
+  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers,
+                   brokers_of(connection, parse_queue_address(run.queue).queue));
   // Nobody knows how many will match, so it shows the count only.
   ProgressBar bar(verbs.did, 0);
-  return admin.start_task(options, run.no_wait ? base::Millis(0) : kForever,
-                          [&](const client::TaskStatus& task) { bar.show(task.done); });
+  client::TaskStatus all;
+  all.state = client::TaskState::kCompleted;
+  for (const ShardBroker& broker : brokers) {
+    ASSIGN_OR_RETURN(
+        const client::TaskStatus one,
+        start(broker, run, selector, [&](std::uint64_t done) { bar.show(all.done + done); }));
+    all.task = one.task;
+    all.matched += one.matched;
+    all.done += one.done;
+    all.waits_for = one.waits_for;
+    all.samples.insert(all.samples.end(), one.samples.begin(), one.samples.end());
+    if (all.state == client::TaskState::kCompleted) all.state = one.state;
+  }
+  if (all.samples.size() > run.sample) all.samples.resize(run.sample);
+  return all;
 }
 
 std::string dry_sentence(const client::TaskStatus& task, const TaskVerbs& verbs) {

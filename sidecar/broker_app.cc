@@ -28,6 +28,7 @@
 #include "sidecar/http_side.h"
 #include "sidecar/manifest_files.h"
 #include "sidecar/queue_config.h"
+#include "sidecar/shard_place.h"
 #include "wire/manifest_revision.h"
 
 namespace sluice::sidecar {
@@ -61,6 +62,8 @@ frontend::HostOptions host_options(const BrokerOptions& options, const runtime::
   host.log.random_id = [] { return runtime::random_id128(); };
   host.broker.session_ttl = options.session_ttl;
   host.broker.prng_seed = runtime::random_seed();
+  if (options.shard) host.broker.hosted_shard = base::ShardIndex(*options.shard);
+  host.broker.shards = options.shards;
   host.software = "sluice/" + options.version;
   return host;
 }
@@ -96,6 +99,8 @@ class App {
   std::atomic<bool> ready_{false};
   std::shared_ptr<const access::KeyRing> keys_;
   std::string curve_secret_;
+  std::string listen_;  // of the folder of keys; empty = as the flags say
+  std::string control_;
   std::optional<access::NextKey> next_key_;  // at the start
   std::string keys_problem_;                 // of the last look, so that it is told once
   // In the order in which they start; they stop the other way round.
@@ -181,8 +186,8 @@ std::optional<int> App::open_host() {
 
 std::optional<int> App::open_server() {
   frontend::ServerOptions options;
-  options.client_endpoint = options_.listen;
-  options.control_endpoint = options_.control;
+  options.client_endpoint = listen_.empty() ? options_.listen : listen_;
+  options.control_endpoint = control_.empty() ? options_.control : control_;
   options.sessions.ttl = options_.session_ttl;
   options.sessions.sessions_max = options_.sessions_max;
   options.software = "sluice/" + options_.version;
@@ -214,7 +219,7 @@ base::Status App::apply(const std::vector<LoadedQueue>& queues) {
   std::string problems;
   std::size_t new_ones = 0;
   for (const LoadedQueue& loaded : queues) {
-    auto config = to_queue_config(loaded.queue);
+    auto config = to_queue_config(loaded.queue, options_.shards);
     base::Status fits = config.has_value() ? host_->check_configure(*config, new_ones)
                                            : base::Status(config.error());
     if (!fits.has_value()) {
@@ -248,6 +253,8 @@ base::Status App::read_keys() {
   keys_ = std::make_shared<const access::KeyRing>(std::move(keys.ring));
   curve_secret_ = std::move(keys.secret);
   next_key_ = std::move(keys.next);
+  listen_ = std::move(keys.listen);
+  control_ = std::move(keys.control);
   base::log_info("keys_read", {{"keys", keys_->size()}});
   return {};
 }
@@ -300,11 +307,17 @@ frontend::ServerHooks App::hooks() {
   hooks.observe = [](const frontend::http::ProcessStats& stats) {
     return frontend::http::queues_json(stats);
   };
-  hooks.configure = [](BrokerHost& host, base::Now now,
-                       std::string_view text) -> base::Result<base::QueueId> {
+  if (options_.shards > 1) {
+    hooks.shard_endpoints = [this](std::uint16_t port) {
+      return shard_endpoints(options_.shard_endpoints, options_.shards, port);
+    };
+  }
+  hooks.configure = [this](BrokerHost& host, base::Now now,
+                           std::string_view text) -> base::Result<base::QueueId> {
     ASSIGN_OR_RETURN(const std::vector<api::Queue> queues, api::parse_queues("manifest", text));
     if (queues.size() != 1) return base::invalid_argument("manifest: one Queue is expected");
-    ASSIGN_OR_RETURN(const broker::QueueConfig config, to_queue_config(queues.front()));
+    ASSIGN_OR_RETURN(const broker::QueueConfig config,
+                     to_queue_config(queues.front(), options_.shards));
     ASSIGN_OR_RETURN(const base::QueueId queue, host.configure(now, config));
     host.note_manifest(queue, wire::manifest_revision(text));
     return queue;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ struct BrokerOptions {
   std::string control = "tcp://127.0.0.1:7651";
   std::string http = "127.0.0.1:7652";  // empty = none
   std::vector<std::string> files;
+  // One shard of each queue of several brokers': which, of how many, and where each of them is (see
+  // shard_place.h). One shard = all are here.
+  std::optional<std::uint16_t> shard;
+  std::uint16_t shards = 1;
+  std::string shard_endpoints;
   std::string keys;  // a folder; empty = plain text
   bool insecure_plain_text = false;
   // When the socket of a key that is being left closes.

@@ -6,11 +6,13 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/duration.h"
 #include "sidecar/exit_code.h"
+#include "sidecar/shard_place.h"
 #include "storage/log_format.h"
 
 namespace sluice::sidecar {
@@ -85,6 +87,35 @@ std::string plain_text_problem(const BrokerOptions& options) {
   return "";
 }
 
+// Finds out which shard this broker has, where there are several.
+std::string shard_problem(BrokerOptions& options) {
+  if (options.shards == 1) {
+    const bool given = options.shard || !options.shard_endpoints.empty();
+    return given ? "--shard and --shard-endpoints: need --shards 2 or more" : "";
+  }
+  for (const char* variable : {"POD_NAME", "HOSTNAME"}) {
+    const char* pod = std::getenv(variable);
+    if (!options.shard && pod != nullptr) options.shard = ordinal_of(pod);
+  }
+  if (!options.shard) {
+    return "--shard: which of the shards is this? POD_NAME and HOSTNAME end in no number";
+  }
+  if (*options.shard >= options.shards) {
+    return "--shard: is " + std::to_string(*options.shard) + ", and there are only 0 to " +
+           std::to_string(options.shards - 1);
+  }
+  const auto endpoints = shard_endpoints(options.shard_endpoints, options.shards, 1);
+  for (const std::string& endpoint : endpoints) {
+    if (const std::string problem = endpoint_problem(endpoint); !problem.empty()) {
+      return "--shard-endpoints: " + endpoint + ": " + problem;
+    }
+  }
+  if (endpoints.empty()) {
+    return "--shard-endpoints: one with {shard} in it is needed, or one for each shard";
+  }
+  return "";
+}
+
 constexpr const char* kFooter =
     "Examples:\n"
     "  sluice-sidecar broker --data ./sluice-data -f examples/orders.yaml\n"
@@ -119,6 +150,23 @@ void add_place_flags(CLI::App& command, BrokerOptions& options) {
       ->envname("SLUICE_HTTP")
       ->check(checked("HOST:PORT", http_problem))
       ->capture_default_str();
+  command
+      .add_option("--shards", options.shards,
+                  "So many brokers have one shard of each queue; 1 = this one has all")
+      ->envname("SLUICE_SHARDS")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command
+      .add_option("--shard", options.shard,
+                  "Which shard this one has; default: the ordinal of POD_NAME or HOSTNAME")
+      ->envname("SLUICE_SHARD")
+      ->check(CLI::Range(0, 63));
+  command
+      .add_option("--shard-endpoints", options.shard_endpoints,
+                  "Where the shards are: tcp://orders-{shard}.orders-shards.shop.svc:{port}, or a "
+                  "list with commas")
+      ->envname("SLUICE_SHARD_ENDPOINTS")
+      ->type_name("TEMPLATE");
   command.add_option("--keys", options.keys, "Folder with server.key and authorized_keys")
       ->envname("SLUICE_KEYS_DIR")
       ->type_name("DIR");
@@ -222,6 +270,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::string_vi
     return {std::nullopt, app.exit(error) == 0 ? kExitOk : kExitUsage};
   }
   if (const std::string problem = plain_text_problem(options); !problem.empty()) {
+    std::fprintf(stderr, "sluice-sidecar: %s\n", problem.c_str());
+    return {std::nullopt, kExitUsage};
+  }
+  if (const std::string problem = shard_problem(options); !problem.empty()) {
     std::fprintf(stderr, "sluice-sidecar: %s\n", problem.c_str());
     return {std::nullopt, kExitUsage};
   }

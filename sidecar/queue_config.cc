@@ -112,9 +112,25 @@ broker::SubscriptionConfig to_subscription(const api::Subscription& subscription
   return config;
 }
 
+// A limit of 0 is none, and stays so.
+std::uint64_t share_of(std::uint64_t limit, std::uint16_t shares) {
+  return limit / shares + (limit % shares == 0 ? 0 : 1);
+}
+
+void take_share(broker::QueueConfig& config, std::uint16_t shares) {
+  config.limits.messages_max = share_of(config.limits.messages_max, shares);
+  config.limits.bytes_max = share_of(config.limits.bytes_max, shares);
+  config.retention.bytes = share_of(config.retention.bytes, shares);
+  for (broker::SubscriptionConfig& one : config.subscriptions) {
+    one.dead_letter.bytes_max = share_of(one.dead_letter.bytes_max, shares);
+  }
+  broker::DeadLetterConfig& created = config.created.defaults.dead_letter;
+  created.bytes_max = share_of(created.bytes_max, shares);
+}
+
 }  // namespace
 
-base::Result<broker::QueueConfig> to_queue_config(const api::Queue& queue) {
+base::Result<broker::QueueConfig> to_queue_config(const api::Queue& queue, std::uint16_t shares) {
   const api::QueueSpec& spec = queue.spec;
   broker::QueueConfig config;
   config.name = queue.metadata.name;
@@ -144,6 +160,7 @@ base::Result<broker::QueueConfig> to_queue_config(const api::Queue& queue) {
     config.created.defaults.dead_letter = to_dead_letter(spec.dead_letter);
   }
   config.paused = spec.paused;
+  take_share(config, shares);
   return config;
 }
 

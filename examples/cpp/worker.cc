@@ -1,39 +1,32 @@
-// Packs orders, four at a time, until Ctrl-C or SIGTERM, or until COUNT are packed; packing takes
-// MILLISECONDS: worker [ENDPOINT [COUNT [MILLISECONDS]]]. Keys, and with them an endpoint, come
-// from the environment (docs/access.md); so this runs in a pod as it is: examples/kubernetes.
+// Packs orders, four at a time, until a stop signal, or until COUNT are packed; packing takes
+// MILLISECONDS: worker [ENDPOINT [COUNT [MILLISECONDS]]]. Keys and endpoint may come from the
+// environment (examples/kubernetes). GRACE: seconds for what is in work when the pod is stopped.
 #include <sluice/sluice.h>
 
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <iostream>
-#include <stdexcept>
 #include <thread>
 
-static std::atomic<bool> interrupted{false};
-
+using namespace std::chrono_literals;
+static std::atomic<bool> stopped{false};
+static int number(const char* text, int otherwise) { return text ? std::stoi(text) : otherwise; }
 int main(int argc, char** argv) {
   sluice::ClientOptions options;
   if (argc > 1) options.endpoint = argv[1];
-  const int wanted = argc > 2 ? std::stoi(argv[2]) : -1;
-  const std::chrono::milliseconds packing(argc > 3 ? std::stoi(argv[3]) : 0);
-  auto credentials = sluice::Credentials::from_environment();
-  if (!credentials) return std::cerr << credentials.error().to_string() << "\n", 1;
-  options.credentials = *credentials;
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  std::signal(SIGTERM, [](int) { interrupted = true; });
-
+  const int wanted = number(argc > 2 ? argv[2] : nullptr, -1);
+  const std::chrono::milliseconds packing(number(argc > 3 ? argv[3] : nullptr, 0));
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stopped = true; });
+  options.credentials = sluice::Credentials::from_environment().value();
   auto client = sluice::Client::connect(options);
   if (!client) return std::cerr << client.error().to_string() << "\n", 1;
   auto consumer = client->consumer({.queue = "orders"});
   if (!consumer) return std::cerr << consumer.error().to_string() << "\n", 1;
-
   std::atomic<int> packed{0};
-  std::jthread watch([&](std::stop_token over) {
-    while (!over.stop_requested() && !interrupted && packed != wanted) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    consumer->request_stop();  // what runs goes on to its end, the rest goes back to the queue
+  std::jthread watch([&](std::stop_token end) {
+    while (!end.stop_requested() && !stopped && packed != wanted) std::this_thread::sleep_for(20ms);
+    // What runs goes on to its end, the rest goes back to the queue; after GRACE all of it does.
+    if (!consumer->stop(std::chrono::seconds(number(std::getenv("GRACE"), 25)))) std::_Exit(1);
   });
   auto status = consumer->run(
       [&](const sluice::Delivery& order) {

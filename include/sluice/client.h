@@ -45,7 +45,9 @@ struct ClientOptions {
   /// The broker's client port. Several with commas between are ways to the same broker (a stand-by
   /// that takes over its data, say): when an attempt at one fails, the next one is tried.
   std::string endpoint = "tcp://127.0.0.1:7650";
-  /// Who this is, for lags, leases and dead letters; empty = host name and process id.
+  /// Who this is, for lags, leases, dead letters and scaling; empty = POD_NAME, else HOSTNAME (or
+  /// the machine's name), then `/` and POD_UID or the process id. What stands before the first `/`
+  /// is the pod that an operator may cordon before it is removed.
   std::string name;
   /// Keys; see Credentials.
   Credentials credentials;

@@ -71,6 +71,13 @@ base::Result<std::string> need_endpoint(const std::string& path) {
   return *std::move(endpoint);
 }
 
+// Empty = there is no such file.
+base::Result<std::string> endpoint_if_any(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> there, read_key_file(path, false));
+  if (!there) return std::string();
+  return need_endpoint(path);
+}
+
 base::Result<std::optional<NextKey>> read_next_key(const std::string& folder) {
   ASSIGN_OR_RETURN(const std::optional<std::string> there,
                    read_key_file(folder + "/next.key", true));
@@ -78,11 +85,7 @@ base::Result<std::optional<NextKey>> read_next_key(const std::string& folder) {
   NextKey next;
   ASSIGN_OR_RETURN(next.secret, need_key(folder + "/next.key", true));
   ASSIGN_OR_RETURN(next.listen, need_endpoint(folder + "/next.listen"));
-  ASSIGN_OR_RETURN(const std::optional<std::string> control,
-                   read_key_file(folder + "/next.control", false));
-  if (control) {
-    ASSIGN_OR_RETURN(next.control, need_endpoint(folder + "/next.control"));
-  }
+  ASSIGN_OR_RETURN(next.control, endpoint_if_any(folder + "/next.control"));
   return std::optional(std::move(next));
 }
 
@@ -115,6 +118,8 @@ base::Result<BrokerKeys> read_broker_keys(const std::string& folder) {
   auto ring = KeyRing::parse(*text);
   if (!ring.has_value()) return ring.error().with_prefix(path);
   keys.ring = *std::move(ring);
+  ASSIGN_OR_RETURN(keys.listen, endpoint_if_any(folder + "/listen"));
+  ASSIGN_OR_RETURN(keys.control, endpoint_if_any(folder + "/control"));
   ASSIGN_OR_RETURN(keys.next, read_next_key(folder));
   return keys;
 }

@@ -34,6 +34,10 @@ struct NextKey {
 struct BrokerKeys {
   std::string secret;  // server.key
   KeyRing ring;        // authorized_keys
+  // Where it is served, instead of what the flags say: a key and its port change together. Empty =
+  // as the flags say.
+  std::string listen;
+  std::string control;
   std::optional<NextKey> next;
 };
 // InvalidArgument where a file is not as it should be or a secret is open to everybody, NotFound

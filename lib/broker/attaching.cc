@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "broker/hosting.h"
 #include "broker/returning.h"
 #include "broker/subscribing.h"
 
@@ -157,11 +158,9 @@ void attach(Core& core, base::Now, const Attach& command) {
   if (queue == nullptr) {
     return refuse(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
   }
-  Stream* stream = queue->stream(command.shard);
-  if (stream == nullptr) {
-    return refuse(RefusalCode::kUnknownShard,
-                  "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
-                      " shards, so there is no shard " + std::to_string(command.shard.value()));
+  Stream* stream = nullptr;
+  if (Refusal refusal = find_stream(core, *queue, command.shard, stream); refusal.refused()) {
+    return refuse(refusal.code, std::move(refusal.message));
   }
   std::string name = command.subscription.empty() ? "default" : command.subscription;
   const bool dead = name.ends_with(kDeadSuffix);

@@ -37,6 +37,9 @@ struct BrokerOptions {
   std::uint32_t delivery_runs_max = 2'048;
   std::uint32_t producers_max = 100'000;
   std::uint32_t queues_max = 1'000;
+  // This broker has one shard of each queue only, of so many; others have the rest.
+  std::optional<base::ShardIndex> hosted_shard;
+  std::uint16_t shards = 1;
   std::uint64_t prng_seed = 0;  // jitter only
 };
 

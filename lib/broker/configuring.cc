@@ -9,6 +9,7 @@
 
 #include "broker/attaching.h"
 #include "broker/config_codec.h"
+#include "broker/hosting.h"
 #include "broker/observing.h"
 #include "broker/seeking.h"
 #include "broker/task_runner.h"
@@ -204,6 +205,7 @@ std::string describe_holdings(const std::string& name, const QueueHoldings& hold
 
 base::Status check_configure(const Core& core, const Configure& command, std::size_t new_ones) {
   RETURN_IF_ERROR(check_config(command.config));
+  RETURN_IF_ERROR(check_shards(core.options, command.config.shards));
   const Queue* queue = core.state.queue(command.config.name);
   RETURN_IF_ERROR(check_change(core, command, queue, new_ones));
   RETURN_IF_ERROR(check_level(core, command.config));
@@ -215,6 +217,7 @@ base::Status check_configure(const Core& core, const Configure& command, std::si
 
 base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   RETURN_IF_ERROR(check_config(command.config));
+  RETURN_IF_ERROR(check_shards(core.options, command.config.shards));
   Queue* queue = core.state.queue(command.config.name);
   RETURN_IF_ERROR(check_change(core, command, queue));
   RETURN_IF_ERROR(check_level(core, command.config));

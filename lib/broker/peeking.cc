@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/hosting.h"
 #include "broker/message_reader.h"
 
 namespace sluice::broker {
@@ -131,11 +132,9 @@ void peek(Core& core, const Peek& command) {
   if (queue == nullptr) {
     return refuse(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
   }
-  const Stream* stream = queue->stream(command.shard);
-  if (stream == nullptr) {
-    return refuse(RefusalCode::kUnknownShard,
-                  "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
-                      " shards, so there is no shard " + std::to_string(command.shard.value()));
+  Stream* stream = nullptr;
+  if (Refusal refusal = find_stream(core, *queue, command.shard, stream); refusal.refused()) {
+    return refuse(refusal.code, std::move(refusal.message));
   }
   const std::string name = command.subscription.empty() ? "default" : command.subscription;
   const auto id = queue->find_subscription(name);

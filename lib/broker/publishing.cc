@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/message.h"
+#include "broker/hosting.h"
 #include "broker/overflowing.h"
 #include "broker/publish_credit.h"
 
@@ -423,11 +424,9 @@ void open_publisher(Core& core, base::Now, const OpenPublisher& asked) {
   if (queue == nullptr) {
     return refuse({RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()});
   }
-  Stream* stream = queue->stream(command.shard);
-  if (stream == nullptr) {
-    return refuse({RefusalCode::kUnknownShard,
-                   "queue " + queue->name() + " has " + std::to_string(queue->config().shards) +
-                       " shards, so there is no shard " + std::to_string(command.shard.value())});
+  Stream* stream = nullptr;
+  if (Refusal refusal = find_stream(core, *queue, command.shard, stream); refusal.refused()) {
+    return refuse(std::move(refusal));
   }
   close_older(core, *session, *stream, command.producer);
   if (!SessionBook::has_room(*session)) {

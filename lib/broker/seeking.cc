@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/hosting.h"
 #include "broker/returning.h"
 
 namespace sluice::broker {
@@ -140,10 +141,9 @@ void seek(Core& core, const Seek& command) {
   if (queue == nullptr) {
     return refuse_it(RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex());
   }
-  Stream* stream = queue->stream(command.shard);
-  if (stream == nullptr) {
-    return refuse_it(RefusalCode::kUnknownShard, "queue " + queue->name() + " has no shard " +
-                                                     std::to_string(command.shard.value()));
+  Stream* stream = nullptr;
+  if (Refusal refusal = find_stream(core, *queue, command.shard, stream); refusal.refused()) {
+    return refuse_it(refusal.code, std::move(refusal.message));
   }
   const auto id = queue->find_subscription(command.subscription);
   if (!id) {

@@ -168,8 +168,12 @@ std::string_view to_string(TaskState state) {
 
 base::Result<QueueInfo> Admin::resolve(std::string_view queue) {
   ASSIGN_OR_RETURN(ResolvedQueue resolved, resolve_queue(connection_, queue));
-  return QueueInfo{resolved.id, resolved.slots.shards(), resolved.slots.version(),
-                   resolved.message_bytes_max, std::move(resolved.subscriptions)};
+  return QueueInfo{resolved.id,
+                   resolved.slots.shards(),
+                   resolved.slots.version(),
+                   resolved.message_bytes_max,
+                   std::move(resolved.subscriptions),
+                   std::move(resolved.endpoints)};
 }
 
 base::Result<std::string> Admin::stat(std::string_view queue) {

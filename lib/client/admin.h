@@ -22,6 +22,8 @@ struct QueueInfo {
   std::uint32_t map_version = 0;
   std::uint32_t message_bytes_max = 0;
   std::vector<std::string> subscriptions;
+  // Where each shard is; empty = all at this broker. Each broker has its own id for the queue.
+  std::vector<std::string> endpoints;
 };
 
 // Numbers as in docs/protocol.md, "Dead letter reasons".

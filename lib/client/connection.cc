@@ -43,6 +43,8 @@ base::Result<Connection::Answer> Connection::request(const wire::Body& body,
   return impl_->request(body, options);
 }
 
+Connection& Connection::peer(const std::string& endpoint) { return impl_->peer(endpoint); }
+
 void Connection::add_user(ConnectionUser* user) { impl_->add_user(user); }
 void Connection::remove_user(ConnectionUser* user) { impl_->remove_user(user); }
 bool Connection::ready() const { return impl_->state().open(); }

@@ -28,8 +28,7 @@ struct ConnectionOptions {
   // `endpoint` is what somebody has asked for: the folder's does not count.
   bool endpoint_wins = false;
   std::optional<access::Credentials> credentials;
-  // Who this is, for lags, leases and dead letters; empty = host name and process id. In
-  // Kubernetes: pod name and uid.
+  // Who this is, for lags, leases and dead letters; empty = client/client_name.h.
   std::string client_name;
   // How long open() and every blocking call wait for a session.
   base::Millis connect_timeout{5'000};
@@ -123,6 +122,11 @@ class Connection {
   bool send(const wire::Body& body, std::uint64_t request);
   // `frame` is whole, with a header of header(). Not copied; it stays untouched until released.
   bool send(std::shared_ptr<OutboundBuffer> frame);
+
+  // A connection of its own to another broker, with the same keys and name; every call of this one
+  // drives it too. Made where there is none yet, and lives as long as this one. Its users are to be
+  // gone before this one's owner destroys it.
+  Connection& peer(const std::string& endpoint);
 
   // The epoch of the last delivery that this session received from a subscription's shard, by
   // whichever of its consumers; 0 = none yet. Stays in its place as long as the connection.

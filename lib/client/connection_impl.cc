@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/prng.h"
+#include "client/client_name.h"
 #include "client/refusal.h"
 #include "client/retry_pause.h"
 #include "client/zmq_transport.h"
@@ -53,6 +54,7 @@ base::Status Connection::Impl::round(base::MonoTime until) {
   CHECK(!in_round_);  // a callback called back into the connection
   in_round_ = true;
   bool handled = handle_frames();
+  handled = turn_peers() || handled;
   act();
   while (!handled && !fatal_) {
     const base::MonoTime before = now();
@@ -62,6 +64,7 @@ base::Status Connection::Impl::round(base::MonoTime until) {
         transport_->wait(base::Nanos(std::max<std::int64_t>(wake - before, 0)));
     handled = handle_frames();
     if (event == Transport::Event::kLost) lose();
+    handled = turn_peers() || handled;
     act();
     if (before >= until || event == Transport::Event::kInterrupted) break;
   }
@@ -146,6 +149,7 @@ base::Result<std::optional<Connection::Answer>> Connection::Impl::ask(const wire
 }
 
 base::Status Connection::Impl::close(base::Millis timeout) {
+  for (const auto& [endpoint, peer] : peers_) peer->impl_->say_goodbye();
   if (fatal_ || !state_.open()) return {};
   goodbye_request_ = next_request();
   if (!send(wire::Goodbye{}, goodbye_request_)) return {};
@@ -156,6 +160,7 @@ base::Status Connection::Impl::close(base::Millis timeout) {
 }
 
 void Connection::Impl::say_goodbye() {
+  for (const auto& [endpoint, peer] : peers_) peer->impl_->say_goodbye();
   if (!fatal_) send(wire::Goodbye{}, 0);
 }
 
@@ -189,6 +194,41 @@ bool Connection::Impl::send(std::shared_ptr<OutboundBuffer> frame) {
   if (!state_.open() || !transport_->send(std::move(frame))) return false;
   state_.on_sent(now());
   return true;
+}
+
+// --- Other brokers.
+
+Connection& Connection::Impl::peer(const std::string& endpoint) {
+  std::unique_ptr<Connection>& place = peers_[endpoint];
+  if (place == nullptr) {
+    ConnectionOptions options = options_;
+    options.endpoint = endpoint;
+    options.endpoint_wins = true;
+    std::unique_ptr<Transport> transport = transport_->peer(endpoint);
+    CHECK(transport != nullptr);
+    place.reset(new Connection(std::make_unique<Impl>(std::move(options), std::move(transport))));
+  }
+  return *place;
+}
+
+bool Connection::Impl::turn() {
+  if (fatal_ || in_round_) return false;
+  in_round_ = true;
+  bool handled = handle_frames();
+  if (transport_->wait(base::Nanos(0)) == Transport::Event::kLost) lose();
+  act();
+  in_round_ = false;
+  return handled;
+}
+
+bool Connection::Impl::turn_peers() {
+  bool handled = false;
+  for (const auto& [endpoint, peer] : peers_) {
+    handled = peer->impl_->turn() || handled;
+    const std::optional<base::Error>& fatal = peer->impl_->fatal_;
+    if (fatal && !fatal_) fatal_ = fatal->with_prefix(endpoint);
+  }
+  return handled;
 }
 
 // --- Receiving.
@@ -315,6 +355,9 @@ void Connection::Impl::act() {
   for (ConnectionUser* user : users_) {
     const std::optional<base::MonoTime> wake = user->on_round(time);
     if (wake) next_wake_ = std::min(next_wake_, *wake);
+  }
+  for (const auto& [endpoint, peer] : peers_) {
+    next_wake_ = std::min(next_wake_, peer->impl_->next_wake_);
   }
 }
 

@@ -40,6 +40,7 @@ class Connection::Impl {
   bool send(const wire::Body& body, std::uint64_t request);
   bool send(std::shared_ptr<OutboundBuffer> frame);
   std::uint64_t next_request() { return ++last_request_; }
+  Connection& peer(const std::string& endpoint);
   std::uint64_t& last_epoch(const base::QueueId& queue, base::ShardIndex shard,
                             std::string_view subscription);
 
@@ -58,6 +59,10 @@ class Connection::Impl {
   base::Status check_deadline(base::MonoTime until, std::string_view what) const;
   base::Status pause(base::Millis time, base::MonoTime until);
 
+  // What a round does, without waiting: of a connection that another one drives.
+  bool turn();
+  // Something was handled at one of them.
+  bool turn_peers();
   bool handle_frames();
   void handle(InboundFrame inbound);
   void dispatch(wire::Frame frame, InboundFrame inbound);
@@ -90,6 +95,8 @@ class Connection::Impl {
   std::uint64_t awaited_ = 0;  // the request whose answer is `answer_`; 0 = none
   std::optional<Answer> answer_;
   std::uint64_t goodbye_request_ = 0;
+  // By endpoint; before the transport goes, whose peers theirs are.
+  std::map<std::string, std::unique_ptr<Connection>> peers_;
 };
 
 }  // namespace sluice::client

@@ -12,11 +12,13 @@ void Consumer::Impl::add_attachments() {
   const std::uint64_t shards = queue_.slots.shards();
   const std::uint64_t messages = std::max<std::uint64_t>(options_.messages_max / shards, 1);
   const std::uint64_t bytes = std::max<std::uint64_t>(options_.bytes_max / shards, 1);
+  routes_.follow(connection_, options_.queue, queue_, *this);
   while (attachments_.size() < shards) {
-    Attachment& attachment = attachments_.emplace_back(DeliveryCredit(messages, bytes));
-    attachment.session_last_epoch =
-        &connection_.last_epoch(queue_.id, shard_of(attachment),
-                                options_.subscription.empty() ? "default" : options_.subscription);
+    ShardRoute& route = *routes_.of_shard[attachments_.size()];
+    Attachment& attachment = attachments_.emplace_back(DeliveryCredit(messages, bytes), route);
+    attachment.session_last_epoch = &route.connection().last_epoch(
+        queue_.id, shard_of(attachment),
+        options_.subscription.empty() ? "default" : options_.subscription);
   }
 }
 
@@ -39,12 +41,13 @@ void Consumer::Impl::on_map(const wire::Resolved& resolved) {
     return;
   }
   if (!queue.has_value()) return fail(queue.error());
-  if (queue->id != queue_.id) {
+  if (routes_.local && queue->id != queue_.id) {
     return fail(base::not_found("queue '" + options_.queue + "' was deleted and made anew"));
   }
   map_is_stale_ = false;
   map_retry_at_.reset();
   queue_.slots = queue->slots;
+  queue_.endpoints = queue->endpoints;
   add_attachments();
   for (Attachment& attachment : attachments_) {
     if (is_retired(attachment) && attachment.phase == Attachment::Phase::kClosed) {
@@ -59,24 +62,26 @@ void Consumer::Impl::attach(base::MonoTime now) {
     if (map_is_stale_ || is_retired(attachment)) continue;
     if (attachment.phase != Attachment::Phase::kClosed || failure_) continue;
     if (attachment.retry_at && now < *attachment.retry_at) continue;
+    if (!attachment.route->ready()) continue;
+    Connection& connection = attachment.route->connection();
     const DeliveryCredit::Limits limits = attachment.credit.begin();
     wire::Attach attach;
-    attach.queue = queue_.id;
+    attach.queue = attachment.route->queue();
     attach.shard = shard_of(attachment).value();
     attach.map_version = queue_.slots.version();
     attach.subscription = options_.subscription;
     attach.messages_limit = limits.messages;
     attach.bytes_limit = limits.bytes;
     attach.last_epoch = *attachment.session_last_epoch;
-    const std::uint64_t request = connection_.next_request();
-    if (options_.at_most_once && (connection_.features() & wire::kFeatureAttachModes) == 0) {
+    const std::uint64_t request = connection.next_request();
+    if (options_.at_most_once && (connection.features() & wire::kFeatureAttachModes) == 0) {
       fail(base::Error(base::ErrorCode::kUnimplemented,
                        "the broker is too old for consumers that take at most once"));
       return;
     }
-    const bool sent = options_.at_most_once ? connection_.send(wire::AttachWith{attach, 1}, request)
-                                            : connection_.send(attach, request);
-    if (!sent) return;
+    const bool sent = options_.at_most_once ? connection.send(wire::AttachWith{attach, 1}, request)
+                                            : connection.send(attach, request);
+    if (!sent) continue;
     attachment.phase = Attachment::Phase::kOpening;
     attachment.open_request = request;
     attachment.retry_at.reset();

@@ -22,7 +22,7 @@ void Consumer::Impl::on_chunk(Attachment& attachment, const wire::DeliverChunk& 
   if (!chunk.is_last()) {
     if (entry.size() + wire::kChunkWindowBytes / 2 < assembly->limit) return;
     assembly->limit = entry.size() + wire::kChunkWindowBytes;
-    connection_.send(
+    attachment.route->connection().send(
         wire::ChunkCredit{chunk.attachment, chunk.epoch, chunk.sequence, assembly->limit}, 0);
     return;
   }

@@ -1,6 +1,7 @@
 #include "client/consumer_impl.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/refusal.h"
@@ -37,7 +38,7 @@ Consumer::Impl::~Impl() {
   for (Attachment& attachment : attachments_) {
     pump(attachment);
     if (attachment.phase == Attachment::Phase::kOpen) {
-      connection_.send(wire::Detach{attachment.handle}, 0);
+      attachment.route->connection().send(wire::Detach{attachment.handle}, 0);
     }
   }
   connection_.remove_user(this);
@@ -51,9 +52,16 @@ base::Status Consumer::Impl::open() {
                  return attachment.phase == Attachment::Phase::kOpen || is_retired(attachment);
                });
   };
-  RETURN_IF_ERROR(connection_.poll_until(settled, connection_.options().request_timeout));
+  const ConnectionOptions& options = connection_.options();
+  const base::Status status = connection_.poll_until(
+      settled, routes_.local ? options.request_timeout : options.connect_timeout);
   if (failure_) return *failure_;
-  return {};
+  const bool any = std::any_of(
+      attachments_.begin(), attachments_.end(),
+      [](const Attachment& attachment) { return attachment.phase == Attachment::Phase::kOpen; });
+  // A broker that is away is no reason not to begin with the others.
+  if (!status.has_value() && any && !routes_.local) return {};
+  return status;
 }
 
 // --- What applications call.
@@ -136,11 +144,12 @@ base::Status Consumer::Impl::send_extend(Attachment& attachment, wire::Extend ex
   extend.attachment = attachment.handle;
   extend.duration_ms =
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(duration.count(), 0, kMax));
-  const std::uint64_t request = connection_.next_request();
-  if (attachment.phase != Attachment::Phase::kOpen || !connection_.send(extend, request)) {
+  Connection& connection = attachment.route->connection();
+  const std::uint64_t request = connection.next_request();
+  if (attachment.phase != Attachment::Phase::kOpen || !connection.send(extend, request)) {
     return base::unavailable("no connection to the broker");
   }
-  extends_.emplace(request, std::move(done));
+  extends_.emplace(std::pair(attachment.route, request), std::move(done));
   return {};
 }
 
@@ -172,17 +181,42 @@ std::uint64_t Consumer::Impl::held_messages() const {
 
 // --- The connection.
 
+// Of the connection that was opened: where one broker has all shards it is the way to them too.
 void Consumer::Impl::on_session(bool resumed) {
-  if (!resumed) forget_leases();
-  attach(connection_.now());
+  if (routes_.local) on_route(*routes_.all.front(), resumed);
 }
 
 void Consumer::Impl::on_session_lost() {
-  for (auto& [request, done] : std::exchange(extends_, {})) {
-    if (done) done(base::unavailable("the connection was lost before the answer"));
-  }
-  for (Attachment& attachment : attachments_) reopen(attachment);
   map_request_ = 0;
+  if (routes_.local) on_route_lost(*routes_.all.front());
+}
+
+bool Consumer::Impl::on_frame(wire::Frame& frame, InboundFrame& inbound) {
+  const auto* resolved = std::get_if<wire::Resolved>(&frame.body);
+  if (resolved != nullptr) {
+    if (map_request_ == 0 || map_request_ != frame.header.request) return false;
+    on_map(*resolved);
+    return true;
+  }
+  return routes_.local && on_route_frame(*routes_.all.front(), frame, inbound);
+}
+
+void Consumer::Impl::on_route(ShardRoute& route, bool resumed) {
+  if (!resumed) forget_leases(route);
+  attach(connection_.now());
+}
+
+void Consumer::Impl::on_route_lost(ShardRoute& route) {
+  std::vector<SettleCallback> watchers;
+  for (auto at = extends_.begin(); at != extends_.end();) {
+    const bool mine = at->first.first == &route;
+    if (mine && at->second) watchers.push_back(std::move(at->second));
+    at = mine ? extends_.erase(at) : std::next(at);
+  }
+  for (Attachment& attachment : attachments_) {
+    if (attachment.route == &route) reopen(attachment);
+  }
+  tell(watchers, base::unavailable("the connection was lost before the answer"));
 }
 
 void Consumer::Impl::reopen(Attachment& attachment) {
@@ -194,10 +228,14 @@ void Consumer::Impl::reopen(Attachment& attachment) {
 }
 
 // The session was not resumed: what is in hand is leased to nobody or to others.
-void Consumer::Impl::forget_leases() {
-  // Nobody else gets what was settled before it came here.
-  if (!options_.at_most_once) ready_.clear();
+void Consumer::Impl::forget_leases(const ShardRoute& route) {
   for (Attachment& attachment : attachments_) {
+    if (attachment.route != &route) continue;
+    // Nobody else gets what was settled before it came here.
+    if (!options_.at_most_once) {
+      const base::ShardIndex shard = shard_of(attachment);
+      std::erase_if(ready_, [&](const DeliveredBatch& batch) { return batch.shard() == shard; });
+    }
     lose_leases(attachment);
     attachment.last_epoch = 0;
   }
@@ -218,64 +256,62 @@ std::optional<base::MonoTime> Consumer::Impl::on_round(base::MonoTime now) {
 // Settles before credit: what is delivered next should see the room that they make.
 void Consumer::Impl::pump(Attachment& attachment) {
   if (attachment.phase != Attachment::Phase::kOpen) return;
+  Connection& connection = attachment.route->connection();
   while (const PendingSettle* settle = attachment.settles.next()) {
-    const std::uint64_t request = options_.confirm_settles ? connection_.next_request() : 0;
-    if (!connection_.send(settle->to_frame(attachment.handle), request)) return;
+    const std::uint64_t request = options_.confirm_settles ? connection.next_request() : 0;
+    if (!connection.send(settle->to_frame(attachment.handle), request)) return;
     if (request == 0) stats_.messages_settled += settle->messages;
     attachment.settles.on_sent(request);
   }
   if (const auto limits = attachment.credit.due()) {
     const wire::Credit credit{attachment.handle, limits->messages, limits->bytes};
-    if (connection_.send(credit, 0)) attachment.credit.on_told(*limits);
+    if (connection.send(credit, 0)) attachment.credit.on_told(*limits);
   }
 }
 
-bool Consumer::Impl::on_frame(wire::Frame& frame, InboundFrame& inbound) {
+bool Consumer::Impl::on_route_frame(ShardRoute& route, wire::Frame& frame, InboundFrame& inbound) {
   const std::uint64_t request = frame.header.request;
   if (auto* deliver = std::get_if<wire::Deliver>(&frame.body)) {
-    Attachment* attachment = by_handle(deliver->attachment);
+    Attachment* attachment = by_handle(route, deliver->attachment);
     if (attachment == nullptr) return false;
     on_deliver(*attachment, std::move(*deliver), std::move(inbound));
     return true;
   }
   if (const auto* chunk = std::get_if<wire::DeliverChunk>(&frame.body)) {
-    Attachment* attachment = by_handle(chunk->attachment);
+    Attachment* attachment = by_handle(route, chunk->attachment);
     if (attachment == nullptr) return false;
     on_chunk(*attachment, *chunk);
     return true;
   }
   if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
-    return on_settled(request, *settled);
+    return on_settled(route, request, *settled);
   }
   if (const auto* extended = std::get_if<wire::Extended>(&frame.body)) {
-    return on_extended(request, *extended);
+    return on_extended(route, request, *extended);
   }
   if (const auto* attached = std::get_if<wire::Attached>(&frame.body)) {
     for (Attachment& attachment : attachments_) {
-      if (attachment.phase != Attachment::Phase::kOpening || attachment.open_request != request) {
-        continue;
-      }
+      const bool opening = attachment.phase == Attachment::Phase::kOpening;
+      if (!opening || attachment.route != &route || attachment.open_request != request) continue;
       on_attached(attachment, *attached);
       return true;
     }
     return false;
   }
-  if (const auto* resolved = std::get_if<wire::Resolved>(&frame.body)) {
-    if (map_request_ == 0 || map_request_ != request) return false;
-    on_map(*resolved);
-    return true;
-  }
   if (const auto* closed = std::get_if<wire::AttachmentClosed>(&frame.body)) {
-    if (by_handle(closed->attachment) == nullptr) return false;
-    on_closed(*closed);
+    Attachment* attachment = by_handle(route, closed->attachment);
+    if (attachment == nullptr) return false;
+    on_closed(*attachment, *closed);
     return true;
   }
   const auto* error = std::get_if<wire::ErrorFrame>(&frame.body);
-  return error != nullptr && on_error(request, *error);
+  return error != nullptr && on_error(route, request, *error);
 }
 
-bool Consumer::Impl::on_error(std::uint64_t request, const wire::ErrorFrame& error) {
+bool Consumer::Impl::on_error(const ShardRoute& route, std::uint64_t request,
+                              const wire::ErrorFrame& error) {
   for (Attachment& attachment : attachments_) {
+    if (attachment.route != &route) continue;
     if (attachment.phase == Attachment::Phase::kOpening && attachment.open_request == request) {
       wire::Attached refused;
       refused.code = error.code;
@@ -290,7 +326,7 @@ bool Consumer::Impl::on_error(std::uint64_t request, const wire::ErrorFrame& err
   wire::Settled not_settled;
   not_settled.code = error.code;
   not_settled.message = error.message;
-  return on_extended(request, not_extended) || on_settled(request, not_settled);
+  return on_extended(route, request, not_extended) || on_settled(route, request, not_settled);
 }
 
 void Consumer::Impl::on_attached(Attachment& attachment, const wire::Attached& attached) {
@@ -316,8 +352,9 @@ void Consumer::Impl::fail(base::Error error) {
   abandon(*failure_);
 }
 
-bool Consumer::Impl::on_extended(std::uint64_t request, const wire::Extended& extended) {
-  const auto found = extends_.find(request);
+bool Consumer::Impl::on_extended(const ShardRoute& route, std::uint64_t request,
+                                 const wire::Extended& extended) {
+  const auto found = extends_.find({&route, request});
   if (found == extends_.end()) return false;
   const SettleCallback done = std::move(found->second);
   extends_.erase(found);
@@ -328,8 +365,10 @@ bool Consumer::Impl::on_extended(std::uint64_t request, const wire::Extended& ex
   return true;
 }
 
-bool Consumer::Impl::on_settled(std::uint64_t request, const wire::Settled& settled) {
+bool Consumer::Impl::on_settled(const ShardRoute& route, std::uint64_t request,
+                                const wire::Settled& settled) {
   for (Attachment& attachment : attachments_) {
+    if (attachment.route != &route) continue;
     if (static_cast<wire::Code>(settled.code) == wire::Code::kUnknownHandle &&
         attachment.settles.awaits(request)) {
       reopen(attachment);
@@ -420,8 +459,7 @@ void Consumer::Impl::on_deliver(Attachment& attachment, wire::Deliver deliver,
   ready_.push_back(std::move(*batch));
 }
 
-void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
-  Attachment& attachment = *by_handle(closed.attachment);
+void Consumer::Impl::on_closed(Attachment& attachment, const wire::AttachmentClosed& closed) {
   const base::ShardIndex shard = shard_of(attachment);
   if (!options_.at_most_once) {
     std::erase_if(ready_, [shard](const DeliveredBatch& batch) { return batch.shard() == shard; });
@@ -439,11 +477,11 @@ void Consumer::Impl::on_closed(const wire::AttachmentClosed& closed) {
   }
 }
 
-Consumer::Impl::Attachment* Consumer::Impl::by_handle(std::uint32_t handle) {
+Consumer::Impl::Attachment* Consumer::Impl::by_handle(const ShardRoute& route,
+                                                      std::uint32_t handle) {
   for (Attachment& attachment : attachments_) {
-    if (attachment.phase == Attachment::Phase::kOpen && attachment.handle == handle) {
-      return &attachment;
-    }
+    const bool open = attachment.phase == Attachment::Phase::kOpen;
+    if (open && attachment.route == &route && attachment.handle == handle) return &attachment;
   }
   return nullptr;
 }

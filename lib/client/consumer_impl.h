@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "client/connection.h"
@@ -14,11 +15,12 @@
 #include "client/delivery_credit.h"
 #include "client/resolve.h"
 #include "client/settle_queue.h"
+#include "client/shard_route.h"
 
 namespace sluice::client {
 
 // One attachment a shard, what was delivered and not fetched, and the settles on their way.
-class Consumer::Impl final : public ConnectionUser {
+class Consumer::Impl final : public ConnectionUser, private ShardRouteOwner {
  public:
   Impl(Connection& connection, ConsumerOptions options, ResolvedQueue queue);
   ~Impl() override;
@@ -53,9 +55,10 @@ class Consumer::Impl final : public ConnectionUser {
     std::shared_ptr<std::vector<std::byte>> entry;
   };
   struct Attachment {
-    explicit Attachment(DeliveryCredit window) : credit(std::move(window)) {}
+    Attachment(DeliveryCredit window, ShardRoute& way) : route(&way), credit(std::move(window)) {}
 
     enum class Phase { kClosed, kOpening, kOpen };
+    ShardRoute* route;
     Phase phase = Phase::kClosed;
     std::uint64_t open_request = 0;
     std::uint32_t handle = 0;
@@ -74,18 +77,21 @@ class Consumer::Impl final : public ConnectionUser {
   void on_map(const wire::Resolved& resolved);
   bool is_retired(const Attachment& attachment) const;
   void pump(Attachment& attachment);
-  void forget_leases();
+  void on_route(ShardRoute& route, bool resumed) override;
+  void on_route_lost(ShardRoute& route) override;
+  bool on_route_frame(ShardRoute& route, wire::Frame& frame, InboundFrame& inbound) override;
+  void forget_leases(const ShardRoute& route);
   void reopen(Attachment& attachment);
-  Attachment* by_handle(std::uint32_t handle);
+  Attachment* by_handle(const ShardRoute& route, std::uint32_t handle);
   base::ShardIndex shard_of(const Attachment& attachment) const;
   void on_attached(Attachment& attachment, const wire::Attached& attached);
-  bool on_error(std::uint64_t request, const wire::ErrorFrame& error);
-  bool on_settled(std::uint64_t request, const wire::Settled& settled);
+  bool on_error(const ShardRoute& route, std::uint64_t request, const wire::ErrorFrame& error);
+  bool on_settled(const ShardRoute& route, std::uint64_t request, const wire::Settled& settled);
   void on_answered(const PendingSettle& settle, const wire::Settled& settled);
-  bool on_extended(std::uint64_t request, const wire::Extended& extended);
+  bool on_extended(const ShardRoute& route, std::uint64_t request, const wire::Extended& extended);
   void on_deliver(Attachment& attachment, wire::Deliver deliver, InboundFrame inbound);
   void on_chunk(Attachment& attachment, const wire::DeliverChunk& chunk);
-  void on_closed(const wire::AttachmentClosed& closed);
+  void on_closed(Attachment& attachment, const wire::AttachmentClosed& closed);
   // The leases of the attachment are void.
   void lose_leases(Attachment& attachment);
   void fail(base::Error error);
@@ -97,7 +103,9 @@ class Consumer::Impl final : public ConnectionUser {
   ResolvedQueue queue_;
   std::vector<Attachment> attachments_;
   std::deque<DeliveredBatch> ready_;
-  std::map<std::uint64_t, SettleCallback> extends_;  // by request; the callbacks may be empty
+  ShardRoutes routes_;
+  // By the request at a broker; the callbacks may be empty.
+  std::map<std::pair<const ShardRoute*, std::uint64_t>, SettleCallback> extends_;
   bool map_is_stale_ = false;
   std::uint64_t map_request_ = 0;  // 0 = none is under way
   std::optional<base::MonoTime> map_retry_at_;

@@ -22,6 +22,7 @@ Publisher::Impl::Impl(Connection& connection, PublisherOptions options, Resolved
   options_.batch_bytes =
       std::clamp(options_.batch_bytes, base::kEntryHeaderBytes, base::kBatchEntriesBytesMax);
   fast_.entry_bytes_max = base::kEntryHeaderBytes + queue_.message_bytes_max;
+  routes_.follow(connection_, options_.queue, queue_, *this);
   while (lanes_.size() < queue_.slots.shards()) add_lane();
   connection_.add_user(this);
 }
@@ -29,6 +30,7 @@ Publisher::Impl::Impl(Connection& connection, PublisherOptions options, Resolved
 void Publisher::Impl::add_lane() {
   Lane& lane = lanes_.emplace_back();
   lane.shard = static_cast<std::uint16_t>(lanes_.size() - 1);
+  lane.route = routes_.of_shard[lane.shard];
   lane.producer = options_.producer;
   if (options_.end_on_refusal) lane.state.end_on_refusal();
 }
@@ -135,8 +137,17 @@ void Publisher::Impl::seal(Lane& lane) {
   sealed_bytes_ += batch.bytes();
   sealed_messages_ += batch.count;
   lane.state.add(std::move(batch));
-  if (lane.shard == round_robin_) round_robin_ = (round_robin_ + 1) % shards();
+  if (lane.shard == round_robin_) round_robin_ = next_lane();
   collect(lane);  // a failed lane finishes it at once
+}
+
+// What may go anywhere does not wait for a broker that is away while another one is there.
+std::size_t Publisher::Impl::next_lane() const {
+  for (std::size_t step = 1; step <= shards(); ++step) {
+    const std::size_t index = (round_robin_ + step) % shards();
+    if (lanes_[index].route->ready()) return index;
+  }
+  return (round_robin_ + 1) % shards();
 }
 
 void Publisher::Impl::seal_all() {
@@ -296,19 +307,13 @@ base::Status Publisher::Impl::failure() const {
 
 // --- The connection.
 
-void Publisher::Impl::on_session(bool /*resumed*/) { open_lanes(); }
-
-void Publisher::Impl::on_session_lost() {
-  for (Lane& lane : lanes_) lane.state.on_session_lost();
-  if (remap_ == Remap::kAsking) remap_ = Remap::kDraining;
-}
-
-bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
+bool Publisher::Impl::on_route_frame(ShardRoute& route, wire::Frame& frame,
+                                     InboundFrame& /*inbound*/) {
   const base::MonoTime now = connection_.now();
   const std::uint64_t request = frame.header.request;
   if (auto* opened = std::get_if<wire::PublisherOpened>(&frame.body)) {
     for (Lane& lane : lanes_) {
-      if (!lane.state.awaits_opening(request)) continue;
+      if (lane.route != &route || !lane.state.awaits_opening(request)) continue;
       lane.state.on_opened(now, *opened);
       if (opened->code == 0) epoch_of(lane) = opened->producer_epoch;
       collect(lane);
@@ -318,6 +323,7 @@ bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
   }
   if (const auto* error = std::get_if<wire::ErrorFrame>(&frame.body)) {
     for (Lane& lane : lanes_) {
+      if (lane.route != &route) continue;
       if (lane.state.awaits_opening(request)) {
         wire::PublisherOpened refused;
         refused.code = error->code;
@@ -335,19 +341,13 @@ bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& /*inbound*/) {
     }
     return false;
   }
-  if (const auto* resolved = std::get_if<wire::Resolved>(&frame.body)) {
-    if (map_request_ != request || remap_ != Remap::kAsking) return false;
-    on_map(now, *resolved);
-    return true;
-  }
   const auto* published = std::get_if<wire::Published>(&frame.body);
   const auto* credit = std::get_if<wire::PublishCredit>(&frame.body);
   if (published == nullptr && credit == nullptr) return false;
   const std::uint32_t handle = published != nullptr ? published->publisher : credit->publisher;
   for (Lane& lane : lanes_) {
-    if (lane.state.phase() != PublishLane::Phase::kOpen || lane.state.publisher() != handle) {
-      continue;
-    }
+    const bool open = lane.state.phase() == PublishLane::Phase::kOpen;
+    if (!open || lane.route != &route || lane.state.publisher() != handle) continue;
     if (credit != nullptr) {
       lane.state.on_credit(credit->messages_limit, credit->bytes_limit);
     } else {
@@ -397,7 +397,7 @@ void Publisher::Impl::pump(Lane& lane, base::MonoTime now) {
 }
 
 bool Publisher::Impl::send_batch(Lane& lane, PendingBatch& batch) {
-  const std::uint64_t request = connection_.next_request();
+  const std::uint64_t request = lane.route->connection().next_request();
   const bool sent =
       batch.large() ? send_pieces(lane, batch, request) : send_frame(lane, batch, request);
   if (!sent) return false;
@@ -417,7 +417,7 @@ bool Publisher::Impl::send_pieces(Lane& lane, const PendingBatch& batch, std::ui
   while (chunk.offset < entry.size()) {
     chunk.piece =
         entry.subspan(chunk.offset, std::min(wire::kChunkBytesMax, entry.size() - chunk.offset));
-    if (!connection_.send(chunk, request)) return false;
+    if (!lane.route->connection().send(chunk, request)) return false;
     chunk.offset += chunk.piece.size();
   }
   return true;
@@ -436,9 +436,9 @@ bool Publisher::Impl::send_frame(Lane& lane, PendingBatch& batch, std::uint64_t 
   publish.map_version = queue_.slots.version();
   publish.producer_sequence = batch.producer_sequence;
   publish.count = batch.count;
-  wire::encode_publish_prefix(connection_.header(request), publish,
+  wire::encode_publish_prefix(lane.route->connection().header(request), publish,
                               batch.frame->writable().first(wire::kPublishPrefixBytes));
-  return connection_.send(batch.frame);
+  return lane.route->connection().send(batch.frame);
 }
 
 // --- Outcomes.

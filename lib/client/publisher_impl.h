@@ -11,13 +11,14 @@
 #include "client/publish_lane.h"
 #include "client/publisher.h"
 #include "client/resolve.h"
+#include "client/shard_route.h"
 
 namespace sluice::client {
 
 base::ProducerId draw_producer();
 
 // What a Publisher is behind its fast path: open batches, one lane a shard, and the buffers.
-class Publisher::Impl final : public ConnectionUser {
+class Publisher::Impl final : public ConnectionUser, private ShardRouteOwner {
  public:
   Impl(Connection& connection, PublisherOptions options, ResolvedQueue queue, FastPath& fast);
   ~Impl() override;
@@ -54,6 +55,7 @@ class Publisher::Impl final : public ConnectionUser {
   };
   struct Lane {
     std::uint16_t shard = 0;
+    ShardRoute* route = nullptr;
     base::ProducerId producer;    // options_.producer, until the broker has forgotten that
     std::uint32_t own_epoch = 0;  // of another one
     PublishLane state;
@@ -65,6 +67,9 @@ class Publisher::Impl final : public ConnectionUser {
   // first.
   enum class Remap { kNone, kDraining, kAsking, kRouting };
 
+  void on_route(ShardRoute& route, bool resumed) override;
+  void on_route_lost(ShardRoute& route) override;
+  bool on_route_frame(ShardRoute& route, wire::Frame& frame, InboundFrame& inbound) override;
   // The fast path writes behind our back: its cursor is taken over before anything looks at the
   // open batches, and given again afterwards.
   void take_fast();
@@ -77,10 +82,13 @@ class Publisher::Impl final : public ConnectionUser {
   base::Status check_entry(std::size_t bytes) const;
   base::Status wait_for_room(std::uint64_t bytes);
   void seal(Lane& lane);
+  std::size_t next_lane() const;
   void seal_all();
   void add_lane();
   void open_lanes();
   bool open_lane(Lane& lane);
+  // A lane of this broker is being opened, and will know the producer's epoch there.
+  bool is_drawing(const ShardRoute& route) const;
   std::uint32_t& epoch_of(Lane& lane);
   // Lanes that the map of now does not have any more only tell what became of their last batches.
   bool is_retired(const Lane& lane) const;
@@ -106,9 +114,9 @@ class Publisher::Impl final : public ConnectionUser {
   ResolvedQueue queue_;
   FastPath& fast_;
   bool fast_lent_ = false;
+  ShardRoutes routes_;
   std::deque<Lane> lanes_;       // lanes come while somebody holds on to another
   std::size_t round_robin_ = 0;  // the lane of messages that may go anywhere
-  std::uint32_t producer_epoch_ = 0;
   Remap remap_ = Remap::kNone;
   std::uint64_t map_request_ = 0;
   std::optional<base::MonoTime> map_retry_at_;

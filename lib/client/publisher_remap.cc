@@ -20,21 +20,54 @@ base::ProducerId draw_producer() {
   return id;
 }
 
-// Shard after shard at first: the one that is opened first draws the epoch for all.
+// Of the connection that was opened: where one broker has all shards it is the way to them too.
+void Publisher::Impl::on_session(bool /*resumed*/) { open_lanes(); }
+
+void Publisher::Impl::on_session_lost() {
+  if (remap_ == Remap::kAsking) remap_ = Remap::kDraining;
+  if (routes_.local) on_route_lost(*routes_.all.front());
+}
+
+bool Publisher::Impl::on_frame(wire::Frame& frame, InboundFrame& inbound) {
+  if (const auto* resolved = std::get_if<wire::Resolved>(&frame.body)) {
+    if (map_request_ != frame.header.request || remap_ != Remap::kAsking) return false;
+    on_map(connection_.now(), *resolved);
+    return true;
+  }
+  return routes_.local && on_route_frame(*routes_.all.front(), frame, inbound);
+}
+
+void Publisher::Impl::on_route(ShardRoute& /*route*/, bool /*resumed*/) { open_lanes(); }
+
+void Publisher::Impl::on_route_lost(ShardRoute& route) {
+  for (Lane& lane : lanes_) {
+    if (lane.route == &route) lane.state.on_session_lost();
+  }
+}
+
+bool Publisher::Impl::is_drawing(const ShardRoute& route) const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& lane) {
+    return lane.route == &route && lane.producer == options_.producer &&
+           lane.state.phase() == PublishLane::Phase::kOpening;
+  });
+}
+
+// Of each broker shard after shard at first: the one that is opened first draws the epoch for all.
 void Publisher::Impl::open_lanes() {
   const base::MonoTime now = connection_.now();
   for (Lane& lane : lanes_) {
-    const bool draws = lane.producer == options_.producer && producer_epoch_ == 0;
-    if (lane.state.phase() == PublishLane::Phase::kOpening && draws) return;
+    if (!lane.route->ready()) continue;
+    const bool draws = lane.producer == options_.producer && lane.route->producer_epoch() == 0;
+    if (draws && is_drawing(*lane.route)) continue;
     if (lane.state.phase() != PublishLane::Phase::kClosed || lane.state.map_is_stale()) continue;
     if (lane.state.retry_at() && now < *lane.state.retry_at()) continue;
     if (is_retired(lane) && lane.state.pending() == 0) continue;
-    if (!open_lane(lane) || draws) return;
+    open_lane(lane);
   }
 }
 
 std::uint32_t& Publisher::Impl::epoch_of(Lane& lane) {
-  return lane.producer == options_.producer ? producer_epoch_ : lane.own_epoch;
+  return lane.producer == options_.producer ? lane.route->producer_epoch() : lane.own_epoch;
 }
 
 bool Publisher::Impl::open_lane(Lane& lane) {
@@ -43,13 +76,14 @@ bool Publisher::Impl::open_lane(Lane& lane) {
     lane.own_epoch = 0;
   }
   wire::OpenPublisher open;
-  open.queue = queue_.id;
+  open.queue = lane.route->queue();
   open.shard = lane.shard;
   open.map_version = next_slots_ ? next_slots_->version() : queue_.slots.version();
   open.producer = lane.producer;
   open.producer_epoch = epoch_of(lane);
-  const std::uint64_t request = connection_.next_request();
-  if (!connection_.send(open, request)) return false;
+  Connection& connection = lane.route->connection();
+  const std::uint64_t request = connection.next_request();
+  if (!connection.send(open, request)) return false;
   lane.state.on_opening(request);
   return true;
 }
@@ -94,12 +128,13 @@ void Publisher::Impl::on_map(base::MonoTime now, const wire::Resolved& resolved)
     return;
   }
   if (!queue.has_value()) return fail_lanes(queue.error());
-  if (queue->id != queue_.id) {
+  if (routes_.local && queue->id != queue_.id) {
     return fail_lanes(base::not_found("queue '" + options_.queue + "' was deleted and made anew"));
   }
   queue_.message_bytes_max = queue->message_bytes_max;
   fast_.entry_bytes_max = base::kEntryHeaderBytes + queue->message_bytes_max;
   next_slots_ = queue->slots;
+  queue_.endpoints = queue->endpoints;
   for (Lane& lane : lanes_) lane.state.on_map();
   remap_ = Remap::kRouting;
 }
@@ -118,6 +153,7 @@ void Publisher::Impl::fail_lanes(const base::Error& error) {
 void Publisher::Impl::route_anew() {
   seal_all();
   queue_.slots = *std::exchange(next_slots_, std::nullopt);
+  routes_.follow(connection_, options_.queue, queue_, *this);
   while (lanes_.size() < queue_.slots.shards()) add_lane();
   round_robin_ %= shards();
   std::vector<RoutedBatch> parts;

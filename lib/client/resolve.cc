@@ -20,16 +20,21 @@ base::Result<ResolvedQueue> resolve_queue(Connection& connection, std::string_vi
 base::Result<ResolvedQueue> to_resolved_queue(const wire::Resolved& resolved,
                                               std::string_view name) {
   RETURN_IF_ERROR(to_status(resolved.code, resolved.message));
-  const auto elsewhere = [](std::string_view endpoint) { return !endpoint.empty(); };
-  if (std::any_of(resolved.map.endpoints.begin(), resolved.map.endpoints.end(), elsewhere)) {
-    return base::Error(base::ErrorCode::kUnimplemented,
-                       "queue '" + std::string(name) + "' has shards on other brokers");
-  }
   ASSIGN_OR_RETURN(wire::SlotTable slots, wire::SlotTable::from(resolved.map));
+  const auto& endpoints = resolved.map.endpoints;
+  // A broker that shares a queue with others names all of them, itself too: a connection to one of
+  // several may come to another one the next time.
+  const bool partly = std::any_of(endpoints.begin(), endpoints.end(),
+                                  [](std::string_view endpoint) { return endpoint.empty(); });
+  if (!endpoints.empty() && (partly || endpoints.size() < slots.shards())) {
+    return base::Error(base::ErrorCode::kUnimplemented,
+                       "queue '" + std::string(name) + "' does not say where all its shards are");
+  }
   return ResolvedQueue{resolved.queue,
                        resolved.message_bytes_max,
                        slots,
-                       {resolved.subscriptions.begin(), resolved.subscriptions.end()}};
+                       {resolved.subscriptions.begin(), resolved.subscriptions.end()},
+                       {endpoints.begin(), endpoints.end()}};
 }
 
 }  // namespace sluice::client

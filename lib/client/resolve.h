@@ -17,14 +17,15 @@ struct ResolvedQueue {
   std::uint32_t message_bytes_max = 0;
   wire::SlotTable slots;
   std::vector<std::string> subscriptions;
+  // Where each shard is; empty = all are at the broker that was asked.
+  std::vector<std::string> endpoints;
 };
 
 // What a RESOLVED says about the queue of that name.
 base::Result<ResolvedQueue> to_resolved_queue(const wire::Resolved& resolved,
                                               std::string_view name);
 
-// Asks the broker what the queue of that name is. NotFound when there is none; Unimplemented when
-// some of its shards are on another broker.
+// Asks the broker what the queue of that name is. NotFound when there is none.
 base::Result<ResolvedQueue> resolve_queue(Connection& connection, std::string_view name);
 
 }  // namespace sluice::client

@@ -38,6 +38,10 @@ class Transport {
   virtual bool send(std::shared_ptr<OutboundBuffer> frame) = 0;
   virtual std::optional<InboundFrame> receive() = 0;
   virtual Event wait(base::Nanos timeout) = 0;
+  // A transport to another endpoint, with the same keys, that this one's wait() also waits for
+  // (kFrames: there may be something at one of them). It must not outlive this one. nullptr where
+  // there is no such thing.
+  virtual std::unique_ptr<Transport> peer(const std::string& /*endpoint*/) { return nullptr; }
   // Any thread: the wait() of now, or else the next one, returns with kInterrupted.
   virtual void interrupt() = 0;
   // Why the last connection ended before anything could be said; an empty text = it did not.

@@ -1,12 +1,12 @@
 #include "client/zmq_transport.h"
 
-#include <unistd.h>
 #include <zmq.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -62,17 +62,36 @@ class ZmqTransport final : public Transport {
         keys_folder_(std::move(keys_folder)),
         endpoint_wins_(endpoint_wins),
         credentials_(std::move(credentials)),
-        context_(zmq_ctx_new()) {
+        context_(zmq_ctx_new(), end_context) {
     CHECK(context_ != nullptr);
+    make_wakeup();
+  }
+
+  // A peer of `root`.
+  ZmqTransport(std::string endpoint, ZmqTransport& root)
+      : endpoint_(std::move(endpoint)),
+        keys_folder_(root.keys_folder_),
+        endpoint_wins_(true),
+        credentials_(root.credentials_),
+        context_(root.context_),
+        root_(&root) {
+    make_wakeup();
+    root.peers_.push_back(this);
+  }
+
+  std::unique_ptr<Transport> peer(const std::string& endpoint) override {
+    return std::make_unique<ZmqTransport>(endpoint, *this);
+  }
+
+  void make_wakeup() {
     base::Result<std::unique_ptr<runtime::Wakeup>> wakeup = runtime::Wakeup::create();
     CHECK(wakeup.has_value());
     wakeup_ = std::move(*wakeup);
   }
 
   ~ZmqTransport() override {
+    if (root_ != nullptr) std::erase(root_->peers_, this);
     close(connected_ ? kGoodbyeLingerMs : 0);
-    while (zmq_ctx_term(context_) != 0 && errno == EINTR) {
-    }
   }
 
   base::MonoTime now() const override {
@@ -92,7 +111,7 @@ class ZmqTransport final : public Transport {
     const std::vector<std::string> endpoints = split_endpoints(endpoint_);
     if (endpoints.empty()) return base::invalid_argument("endpoint: there is none");
     const std::string& endpoint = endpoints[turn % endpoints.size()];
-    socket_ = zmq_socket(context_, ZMQ_DEALER);
+    socket_ = zmq_socket(context_.get(), ZMQ_DEALER);
     if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
     set_option(socket_, ZMQ_LINGER, 0);
     // Credit is the limit, so that nothing is ever stuck or dropped in here.
@@ -158,18 +177,30 @@ class ZmqTransport final : public Transport {
   }
 
   Event wait(base::Nanos timeout) override {
-    std::array<zmq_pollitem_t, 3> items = {{{nullptr, wakeup_->fd(), ZMQ_POLLIN, 0},
-                                            {socket_, 0, ZMQ_POLLIN, 0},
-                                            {monitor_, 0, ZMQ_POLLIN, 0}}};
-    const int watched = socket_ == nullptr ? 1 : static_cast<int>(items.size());
-    const int count = zmq_poll(items.data(), watched, to_poll_ms(timeout));
+    std::vector<zmq_pollitem_t>& items = items_;
+    items.clear();
+    items.push_back({nullptr, wakeup_->fd(), ZMQ_POLLIN, 0});
+    const auto add = [&items](const ZmqTransport& one) {
+      if (one.socket_ == nullptr) return;
+      items.push_back({one.socket_, 0, ZMQ_POLLIN, 0});
+      items.push_back({one.monitor_, 0, ZMQ_POLLIN, 0});
+    };
+    add(*this);
+    for (const ZmqTransport* peer : peers_) add(*peer);
+    const bool connected = socket_ != nullptr;
+    const int count = zmq_poll(items.data(), static_cast<int>(items.size()), to_poll_ms(timeout));
     if (socket_ != nullptr && has_moved()) return Event::kLost;
     if (count <= 0) return Event::kTimeout;
-    const bool interrupted = (items[0].revents & ZMQ_POLLIN) != 0;
+    const auto ready = [&items](std::size_t index) {
+      return (items[index].revents & ZMQ_POLLIN) != 0;
+    };
+    const bool interrupted = ready(0);
     if (interrupted) wakeup_->clear();
-    if ((items[2].revents & ZMQ_POLLIN) != 0 && read_monitor()) return Event::kLost;
+    if (connected && ready(2) && read_monitor()) return Event::kLost;
     if (interrupted) return Event::kInterrupted;
-    return (items[1].revents & ZMQ_POLLIN) != 0 ? Event::kFrames : Event::kTimeout;
+    // What a peer's monitor says the peer reads.
+    const bool others = count > (connected && ready(2) ? 1 : 0);
+    return others ? Event::kFrames : Event::kTimeout;
   }
 
   std::size_t endpoints() const override { return split_endpoints(endpoint_).size(); }
@@ -177,6 +208,11 @@ class ZmqTransport final : public Transport {
   Refusal refusal() const override { return refusal_; }
 
  private:
+  static void end_context(void* context) {
+    while (zmq_ctx_term(context) != 0 && errno == EINTR) {
+    }
+  }
+
   base::Status read_keys() {
     ASSIGN_OR_RETURN(access::ClientKeys keys, access::read_client_keys(keys_folder_));
     if (!keys.endpoint.empty() && !endpoint_wins_) endpoint_ = std::move(keys.endpoint);
@@ -217,13 +253,16 @@ class ZmqTransport final : public Transport {
   }
 
   void watch() {
-    const std::string address = "inproc://watch-" + std::to_string(++connects_);
+    // One of its own also among the peers, who share the context.
+    const std::string address = "inproc://watch-" +
+                                std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "-" +
+                                std::to_string(++connects_);
     constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
                             ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
                             ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                             ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
     CHECK(zmq_socket_monitor(socket_, address.c_str(), kEvents) == 0);
-    monitor_ = zmq_socket(context_, ZMQ_PAIR);
+    monitor_ = zmq_socket(context_.get(), ZMQ_PAIR);
     CHECK(monitor_ != nullptr);
     set_option(monitor_, ZMQ_LINGER, 0);
     CHECK(zmq_connect(monitor_, address.c_str()) == 0);
@@ -271,7 +310,10 @@ class ZmqTransport final : public Transport {
   std::optional<access::Credentials> credentials_;
   base::MonoTime looked_at_;
   Refusal refusal_;
-  void* context_;
+  std::shared_ptr<void> context_;  // peers have the same
+  ZmqTransport* const root_ = nullptr;
+  std::vector<ZmqTransport*> peers_;
+  std::vector<zmq_pollitem_t> items_;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
   std::shared_ptr<Received> spare_;
@@ -299,13 +341,6 @@ std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string 
                                               bool endpoint_wins) {
   return std::make_unique<ZmqTransport>(std::move(endpoint), std::move(keys_folder),
                                         std::move(credentials), endpoint_wins);
-}
-
-std::string default_client_name() {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  const std::string name = host[0] == '\0' ? "unknown" : host.data();
-  return name.substr(0, 200) + "/" + std::to_string(getpid());
 }
 
 }  // namespace sluice::client

@@ -25,7 +25,4 @@ std::unique_ptr<Transport> make_zmq_transport(std::string endpoint, std::string 
                                               std::optional<access::Credentials> credentials = {},
                                               bool endpoint_wins = false);
 
-// Host name and process id: who a client is when nobody says.
-std::string default_client_name();
-
 }  // namespace sluice::client

@@ -88,6 +88,11 @@ DispatchHooks BrokerServer::dispatch_hooks() {
     picture.cost = base::Nanos(clock_.mono_now() - begin);
     return picture;
   };
+  if (hooks_.shard_endpoints) {
+    hooks.shard_endpoints = [this](Peer peer) {
+      return hooks_.shard_endpoints(doors_.port_number(peer));
+    };
+  }
   hooks.show_epoch = [this](std::uint64_t epoch) { return host_.leader_epoch().show(epoch); };
   if (hooks_.configure) {
     hooks.configure = [this](base::Now now, std::string_view manifest) {

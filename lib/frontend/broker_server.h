@@ -54,6 +54,9 @@ struct ServerHooks {
   std::function<base::Result<std::unique_ptr<ZmqGatekeeper>>(
       ZmqContext&, std::shared_ptr<const access::KeyRing>)>
       open_gatekeeper;
+  // Where the shards of each queue are, for who came in at this port of ours; none = all are here.
+  // May be empty.
+  std::function<std::vector<std::string>(std::uint16_t port)> shard_endpoints;
   // A manifest from the control port, to be applied and noted (BrokerHost::note_manifest); may be
   // empty.
   std::function<base::Result<base::QueueId>(BrokerHost&, base::Now, std::string_view)> configure;

@@ -1,6 +1,7 @@
 #include "frontend/doors.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/check.h"
@@ -116,6 +117,16 @@ const std::string& Doors::endpoint(Port port) const {
                                    [&](const Door& door) { return door.port == port; });
   CHECK(newest != doors_.rend());
   return newest->router->endpoint();
+}
+
+std::uint16_t Doors::port_number(Peer peer) {
+  const Door* door = find(peer);
+  if (door == nullptr) return 0;
+  const std::string& endpoint = door->router->endpoint();
+  std::uint16_t number = 0;
+  const char* const end = endpoint.data() + endpoint.size();
+  std::from_chars(endpoint.data() + endpoint.rfind(':') + 1, end, number);
+  return number;
 }
 
 std::uint32_t Doors::keys() const {

@@ -57,6 +57,8 @@ class Doors final : public FrameOutput {
   Port port(std::size_t index) const { return doors_[index].port; }
   // Of the newest of a port.
   const std::string& endpoint(Port port) const;
+  // The TCP port that the connection came in at; 0 where it is none, or closed.
+  std::uint16_t port_number(Peer peer);
   // As bound; keys that clients can come with.
   std::uint32_t keys() const;
   // Sessions that are on a socket that is being left, as of the last tick().

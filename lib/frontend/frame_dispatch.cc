@@ -260,7 +260,8 @@ void FrameDispatch::on(const Request& request, const wire::Resolve& frame) {
       chunks ? base::kLargeBodyBytesMax : base::kBatchEntriesBytesMax - base::kEntryHeaderBytes;
   answer.message_bytes_max =
       std::min(config->limits.message_bytes_max, static_cast<std::uint32_t>(largest));
-  answer.map = wire::even_shard_map(config->shards, kShardMapVersion);
+  std::vector<std::string> endpoints;
+  answer.map = map_of(*config, request.peer, endpoints);
   answer.subscriptions.reserve(config->subscriptions.size());
   for (const broker::SubscriptionConfig& subscription : config->subscriptions) {
     answer.subscriptions.push_back(subscription.name);
@@ -274,7 +275,18 @@ bool FrameDispatch::map_is_current(std::uint32_t version) const {
 
 void FrameDispatch::send_map(const Request& request, const base::QueueId& queue) {
   const broker::QueueConfig* config = parts_.commands.config(queue);
-  if (config != nullptr) reply(request, wire::even_shard_map(config->shards, kShardMapVersion));
+  std::vector<std::string> endpoints;
+  if (config != nullptr) reply(request, map_of(*config, request.peer, endpoints));
+}
+
+wire::ShardMap FrameDispatch::map_of(const broker::QueueConfig& config, Peer peer,
+                                     std::vector<std::string>& endpoints) const {
+  wire::ShardMap map = wire::even_shard_map(config.shards, kShardMapVersion);
+  if (hooks_.shard_endpoints) endpoints = hooks_.shard_endpoints(peer);
+  if (endpoints.size() == config.shards) {
+    map.endpoints.assign(endpoints.begin(), endpoints.end());
+  }
+  return map;
 }
 
 void FrameDispatch::on(const Request& request, const wire::OpenPublisher& frame) {

@@ -46,6 +46,9 @@ struct DispatchHooks {
   std::function<ControlPicture(base::Now)> picture;
   // A control call shows the epoch of its leader: refused, or from now on none below it is good.
   std::function<broker::Refusal(std::uint64_t epoch)> show_epoch;
+  // Where the shards of a queue are, one a shard, for who came in by this connection; none = all
+  // are here. May be empty.
+  std::function<std::vector<std::string>(Peer)> shard_endpoints;
   // Creates or changes the queue of a manifest. Empty = this broker is not configured from outside.
   std::function<base::Result<base::QueueId>(base::Now, std::string_view manifest)> configure;
 };
@@ -200,6 +203,9 @@ class FrameDispatch {
   void disconnect(base::Now now, broker::SessionHandle session);
   bool map_is_current(std::uint32_t version) const;
   void send_map(const Request& request, const base::QueueId& queue);
+  // `endpoints` keeps the texts of the map.
+  wire::ShardMap map_of(const broker::QueueConfig& config, Peer peer,
+                        std::vector<std::string>& endpoints) const;
   void observe(base::Now now, Session& session, Observer& observer);
   void tick_observers(base::Now now);
   void tell_watchers(base::Now now);

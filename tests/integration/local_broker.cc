@@ -46,6 +46,8 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     host_options.log.random_id = [] { return runtime::random_id128(); };
     host_options.broker.session_ttl = options.session_ttl;
     host_options.software = "sluice/test";
+    host_options.broker.hosted_shard = options.shard;
+    host_options.broker.shards = options.shards;
     const auto host = frontend::BrokerHost::open(
         fs_, clock_, host_options, [this] { wake_->notify(); }, error);
     CHECK(host != nullptr);
@@ -74,6 +76,9 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
       return frontend::http::queues_json(stats);
     };
     hooks.configure = options.configure;
+    if (options.shard_endpoints) {
+      hooks.shard_endpoints = [all = options.shard_endpoints](std::uint16_t) { return all(); };
+    }
     if (!options.has_gatekeeper) {
       hooks.open_gatekeeper = [](frontend::ZmqContext&, std::shared_ptr<const access::KeyRing>)
           -> base::Result<std::unique_ptr<frontend::ZmqGatekeeper>> {

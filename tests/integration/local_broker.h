@@ -44,6 +44,10 @@ struct LocalBrokerOptions {
   frontend::GuardOptions guard;
   base::Millis handshake_timeout{5'000};
   bool has_gatekeeper = true;
+  // One shard of each queue only, of so many, and where they all are.
+  std::optional<base::ShardIndex> shard;
+  std::uint16_t shards = 1;
+  std::function<std::vector<std::string>()> shard_endpoints;
   // For manifests from the control port.
   decltype(frontend::ServerHooks::configure) configure;
 };

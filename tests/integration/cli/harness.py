@@ -127,7 +127,8 @@ class CliTest(unittest.TestCase):
         process = subprocess.Popen([program(), *map(str, arguments)], text=True,
                                    stdin=options.pop("stdin", subprocess.DEVNULL),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env=self.environment(), **options)
+                                   env={**self.environment(), **options.pop("env", {})},
+                                   **options)
         self.addCleanup(self._end, process)
         return process
 
@@ -146,6 +147,14 @@ class CliTest(unittest.TestCase):
         for one in document["subscriptions"]:
             if one["name"] == subscription:
                 return one["messages"]
+        raise AssertionError(f"{name} has no subscription {subscription}")
+
+    def consumers(self, name, subscription="default"):
+        """The names of those who take messages of a subscription."""
+        document = json.loads(self.sluice("stat", name, "--json").stdout)
+        for one in document["subscriptions"]:
+            if one["name"] == subscription:
+                return one["consumers"]["names"]
         raise AssertionError(f"{name} has no subscription {subscription}")
 
     def wait_for_messages(self, name, **counts):

@@ -123,7 +123,8 @@ class Consume(harness.CliTest):
 
 class Exec(harness.CliTest):
     MANIFESTS = [harness.queue(name, delivery=QUICK) for name in
-                 ("ok", "env", "again", "missing", "stopped", "unread")] + [
+                 ("ok", "env", "again", "missing", "stopped", "unread",
+                  "late", "named")] + [
         harness.queue("long", delivery={"leaseDuration": "1s"}),
     ]
 
@@ -180,6 +181,23 @@ class Exec(harness.CliTest):
         got = self.json_lines("sub", "stopped", "--json", "--max", 2)
         self.assertEqual([(one["body"], one["attempt"], one["stalls"]) for one in got],
                          [("b", 1, 0), ("c", 1, 0)])
+
+    def test_a_command_that_does_not_end_in_time_is_stopped_and_gives_its_message_back(self):
+        self.publish("late", "a")
+        process = self.start("sub", "late", "--grace", "300ms", "--exec",
+                             "trap '' TERM; echo begin; while :; do sleep 0.1; done")
+        self.assertEqual(process.stdout.readline(), "begin\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(harness.SECONDS_MAX), 0)
+        got = self.json_lines("sub", "late", "--json", "--max", 1)
+        self.assertEqual([(one["body"], one["attempt"], one["stalls"]) for one in got],
+                         [("a", 1, 0)])
+
+    def test_a_consumer_is_named_after_its_pod(self):
+        process = self.start("sub", "named", env={"POD_NAME": "worker-7", "POD_UID": "abc"})
+        harness.wait_until(lambda: self.consumers("named") == ["worker-7/abc"], "it is named")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(harness.SECONDS_MAX), 0)
 
     def make_fifo(self):
         folder = tempfile.mkdtemp(dir=self.folder)

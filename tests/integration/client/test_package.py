@@ -124,6 +124,26 @@ class PackageTest(Package, unittest.TestCase):
             message = json.loads(line)
             self.assertEqual((message["attempt"], message["stalls"]), (1, 0), line)
 
+    def test_sigterm_lets_slow_work_end_and_gives_back_what_does_not_within_the_grace_period(self):
+        self.example("producer", 12)
+        left = 12
+        for pack, grace, code in (("2000", "60", 0), ("600000", "1", 1)):
+            worker = subprocess.Popen(
+                [str(self.programs / "worker"), self.endpoint, "-1", pack], text=True,
+                stdout=subprocess.PIPE, env={**os.environ, "GRACE": grace})
+            harness.wait_until(lambda: self.counts()["inFlight"] >= 4, "four are in work")
+            begin = time.monotonic()
+            worker.terminate()
+            output, _ = worker.communicate(timeout=SECONDS_MAX)
+            self.assertLess(time.monotonic() - begin, 20)
+            self.assertEqual(worker.returncode, code)
+            packed = re.search(r"packed (\d+) orders", output)
+            self.assertEqual(packed is not None, code == 0)
+            left -= int(packed.group(1)) if packed else 0
+            self.assertLess(left, 12)
+            self.assertEqual(self.counts()["inFlight"], 0)
+            self.assertEqual(self.counts()["ready"], left)
+
     def counts(self):
         done = subprocess.run([harness.program(), "stat", "orders", "--json"], text=True,
                               capture_output=True, timeout=SECONDS_MAX, check=True,

@@ -47,6 +47,21 @@ TEST_F(KeyFilesTest, WithoutANextKeyThereIsNoRotation) {
   EXPECT_FALSE(keys->next);
 }
 
+TEST_F(KeyFilesTest, TheFolderMaySayWhereTheKeyIsServed) {
+  auto keys = read_broker_keys(folder_);
+  ASSERT_TRUE(keys.has_value()) << problem();
+  EXPECT_EQ(keys->listen + keys->control, "");
+  put("listen", "tcp://0.0.0.0:7660", 0644);
+  put("control", "tcp://0.0.0.0:7661", 0644);
+  keys = read_broker_keys(folder_);
+  ASSERT_TRUE(keys.has_value()) << problem();
+  EXPECT_EQ(keys->listen, "tcp://0.0.0.0:7660");
+  EXPECT_EQ(keys->control, "tcp://0.0.0.0:7661");
+  std::filesystem::remove(folder_ + "/control");
+  put("control", "0.0.0.0:7661", 0644);
+  EXPECT_THAT(problem(), HasSubstr("control: tcp://HOST:PORT expected"));
+}
+
 TEST_F(KeyFilesTest, TheNextKeyHasAnAddress) {
   put("next.key", kOther, 0600);
   EXPECT_THAT(problem(), HasSubstr("next.listen: no such file"));

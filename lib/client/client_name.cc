@@ -1,0 +1,42 @@
+#include "client/client_name.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace sluice::client {
+namespace {
+
+// With the rest below what HELLO takes.
+constexpr std::size_t kHostBytesMax = 200;
+constexpr std::size_t kRestBytesMax = 40;
+
+}  // namespace
+
+std::string client_name_of(const std::function<std::string(const char*)>& variable,
+                           std::string_view machine, std::string_view process) {
+  std::string host = variable("POD_NAME");
+  std::string rest(process);
+  if (!host.empty()) {
+    const std::string uid = variable("POD_UID");
+    if (!uid.empty()) rest = uid;
+  } else {
+    host = variable("HOSTNAME");
+    if (host.empty()) host = machine;
+    if (host.empty()) host = "unknown";
+  }
+  return host.substr(0, kHostBytesMax) + "/" + rest.substr(0, kRestBytesMax);
+}
+
+std::string default_client_name() {
+  std::array<char, 256> machine{};
+  if (gethostname(machine.data(), machine.size() - 1) != 0) machine[0] = '\0';
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  return client_name_of(variable, machine.data(), std::to_string(getpid()));
+}
+
+}  // namespace sluice::client
