@@ -222,6 +222,25 @@ bool SequenceContainer::contains(std::uint32_t value) const {
   return at < runs_.size() && runs_[at].first <= value;
 }
 
+bool SequenceContainer::contains_any(std::span<const Run> runs) const {
+  if (is_bitmap()) {
+    return std::any_of(runs.begin(), runs.end(), [this](Run run) {
+      for (std::size_t i = run.first / 64U; i <= run.last / 64U; ++i) {
+        if ((words_[i] & mask_of(i, run.first, run.last)) != 0) return true;
+      }
+      return false;
+    });
+  }
+  if (runs.empty()) return false;
+  auto mine = runs_.begin() + static_cast<std::ptrdiff_t>(find_run(runs.front().first));
+  for (const Run run : runs) {
+    while (mine != runs_.end() && mine->last < run.first) ++mine;
+    if (mine == runs_.end()) return false;
+    if (mine->first <= run.last) return true;
+  }
+  return false;
+}
+
 std::uint32_t SequenceContainer::count_in(std::uint32_t first, std::uint32_t last) const {
   std::uint32_t count = 0;
   if (is_bitmap()) {

@@ -78,8 +78,21 @@ std::uint64_t SequenceSet::erase(std::span<const Range> ranges) {
 }
 
 bool SequenceSet::contains_any(std::span<const Range> ranges) const {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [this](Range range) { return contains_any(range); });
+  std::vector<SequenceContainer::Run> runs;
+  for (std::size_t at = 0; at < ranges.size();) {
+    const std::uint64_t key = key_of(ranges[at].first.value());
+    const std::size_t entry = ranges[at].first.value() < floor_ ? entries_.size() : find(key);
+    const bool is_part =
+        entry < entries_.size() && entries_[entry].first_key <= key && !entries_[entry].full();
+    if (is_part) take_runs(ranges, at, key, runs);
+    if (!is_part || runs.size() < kBulkMin) {
+      if (contains_any(ranges[at++])) return true;
+      continue;
+    }
+    if (entries_[entry].part.contains_any(runs)) return true;
+    at += runs.size();
+  }
+  return false;
 }
 
 std::size_t SequenceSet::list_gaps(Range within, std::size_t runs_max,
