@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "broker/hosting.h"
 #include "broker/returning.h"
+#include "broker/settling.h"
 #include "broker/subscribing.h"
 
 namespace sluice::broker {
@@ -133,9 +134,10 @@ void open_session(Core& core, base::Now now, const OpenSession& command) {
   core.effects.emit(Wait{}, effect);
 }
 
-void session_gone(Core& core, base::Now, const SessionGone& command) {
+void session_gone(Core& core, base::Now now, const SessionGone& command) {
   Session* session = core.sessions.find(command.session);
   if (session == nullptr) return;
+  finish_settling(core, now, command.session);
   close_handles(core, *session);
   const base::SessionId id = session->id;
   const std::string client = session->client;
@@ -221,6 +223,7 @@ void detach(Core& core, base::Now now, const Detach& command) {
     core.effects.emit(Wait{}, std::move(reply));
     return;
   }
+  finish_settling(core, now, command.origin.session, command.attachment);
   Subscription& subscription = *attachment->subscription;
   const base::SessionId id = core.sessions.find(attachment->session)->id;
   Ranges held;

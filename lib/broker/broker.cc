@@ -164,7 +164,7 @@ void Broker::apply(base::Now now, const CancelTask& command) {
 }
 
 void Broker::apply(base::Now now, const Peek& command) {
-  impl_->run(now, [&] { peek(impl_->core, command); });
+  impl_->run(now, [&] { peek(impl_->core, now, command); });
 }
 
 base::Result<base::QueueId> Broker::configure(base::Now now, const Configure& command) {

@@ -43,6 +43,7 @@ struct DryRun {
   TaskAsker asker;
   std::uint32_t samples_max = 0;
   std::vector<TaskSample> samples;
+  base::MonoTime turn;  // not before
 };
 
 // A seek with more to settle than one step may: ticks go on, and answer it.
@@ -52,6 +53,20 @@ struct RunningSeek {
   base::Sequence position;
   base::Sequence from;     // what lies before it is settled
   bool has_begun = false;  // what comes back is back
+};
+
+// A settle that costs something for each of its messages, of which there are too many for one step:
+// ticks go on, and answer it.
+struct RunningSettle {
+  Settle rest;
+  SettleReply reply;  // of what was settled so far
+};
+
+// A peek at messages that storage has to bring in first.
+struct WaitingPeek {
+  Peek command;
+  base::MonoTime turn;  // not before
+  int turns_left = 0;   // then it reads, whatever that takes
 };
 
 // What the commands work on: the state, the process's own books, and the way into the log. One a
@@ -138,7 +153,9 @@ class Core final : public LeaseWatcher {
   std::deque<Ending> endings;
   // Subscriptions that may have more dead letters than they may; ticks see to it.
   std::set<std::pair<base::QueueId, base::SubscriptionId>> overfull;
-  std::deque<RunningSeek> seeks;  // the first one runs
+  std::deque<RunningSeek> seeks;      // the first one runs
+  std::deque<RunningSettle> settles;  // the same
+  std::deque<WaitingPeek> peeks;
   // Until then recovered leases are kept for their sessions; nullopt = that is over.
   std::optional<base::MonoTime> recovery_ends;
 

@@ -1,6 +1,7 @@
 #include "broker/peeking.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -15,15 +16,25 @@ constexpr std::uint32_t kPeekedMessagesMax = 1000;
 constexpr std::uint32_t kBytesMax = 1U << 20;
 // Messages that one peek looks at; what cannot be read is passed over.
 constexpr std::uint32_t kLooksMax = 2000;
+// Peeks that wait for storage, how often each looks again, and when. Beyond that they read.
+constexpr std::size_t kWaitingPeeksMax = 64;
+constexpr int kTurnsMax = 1000;
+constexpr base::Nanos kReadAgain = std::chrono::milliseconds(1);
 
 class Peeking {
  public:
-  Peeking(Core& core, const Peek& command, const Subscription& subscription, PeekReply& reply)
+  // `waits`: for what storage has to bring in; then waits_too() may be true.
+  Peeking(Core& core, const Peek& command, const Subscription& subscription, PeekReply& reply,
+          bool waits)
       : core_(core),
+        waits_(waits),
         subscription_(subscription),
         reply_(reply),
         messages_left_(std::min(command.messages_max, kPeekedMessagesMax)),
         bytes_left_(std::min(command.bytes_max, kBytesMax)) {}
+
+  // It came to a message that is not here yet; what it found so far is nothing.
+  bool waits_too() const { return waiting_for_storage_; }
 
   void dead_letters(base::Sequence from) {
     const DeadLetters& dead = subscription_.dead();
@@ -59,6 +70,10 @@ class Peeking {
       return false;
     }
     --looks_left_;
+    if (waits_ && !core_.messages.ready(subscription_.stream().id(), sequence)) {
+      waiting_for_storage_ = true;
+      return false;
+    }
     const auto message = read_message(core_, subscription_.stream(), sequence);
     if (!message && letter == nullptr) return true;
     const std::size_t bytes = message ? message->entry.size() : 0;
@@ -112,6 +127,8 @@ class Peeking {
   }
 
   Core& core_;
+  const bool waits_;
+  bool waiting_for_storage_ = false;
   const Subscription& subscription_;
   PeekReply& reply_;
   std::uint32_t messages_left_;
@@ -119,14 +136,14 @@ class Peeking {
   std::uint32_t looks_left_ = kLooksMax;
 };
 
-}  // namespace
-
-void peek(Core& core, const Peek& command) {
+// False: it waits for storage, and was not answered.
+bool try_peek(Core& core, const Peek& command, bool waits) {
   PeekReply reply;
   reply.origin = command.origin;
   const auto refuse = [&](RefusalCode code, std::string message) {
     reply.refusal = {code, std::move(message)};
     core.effects.emit(Wait{}, std::move(reply));
+    return true;
   };
   const Queue* queue = core.state.queue(command.queue);
   if (queue == nullptr) {
@@ -144,14 +161,45 @@ void peek(Core& core, const Peek& command) {
                       "; declared are: " + queue->subscription_names());
   }
   const Subscription& subscription = *stream->find(*id);
-  Peeking peeking(core, command, subscription, reply);
+  Peeking peeking(core, command, subscription, reply, waits);
   if (command.dead_letters) {
     peeking.dead_letters(command.from);
   } else {
     peeking.waiting(command.from);
   }
+  if (peeking.waits_too()) return false;
   // Nobody sees what a power loss could take back.
   core.effects.emit(Core::wait_for(*queue, stream->last_record_end), std::move(reply));
+  return true;
+}
+
+}  // namespace
+
+void peek(Core& core, base::Now now, const Peek& command) {
+  const bool has_room = core.peeks.size() < kWaitingPeeksMax;
+  if (try_peek(core, command, has_room)) return;
+  core.peeks.push_back({command, now.mono + kReadAgain, kTurnsMax});
+}
+
+void go_on_peeking(Core& core, base::Now now, Budget& budget) {
+  for (std::size_t left = core.peeks.size(); left > 0 && !budget.spent(); --left) {
+    WaitingPeek waiting = std::move(core.peeks.front());
+    core.peeks.pop_front();
+    if (waiting.turn <= now.mono) {
+      budget.take(kPeekedMessagesMax);
+      if (try_peek(core, waiting.command, --waiting.turns_left > 0)) continue;
+      waiting.turn = now.mono + kReadAgain;
+    }
+    core.peeks.push_back(std::move(waiting));
+  }
+}
+
+std::optional<base::MonoTime> next_peek(const Core& core) {
+  std::optional<base::MonoTime> next;
+  for (const WaitingPeek& waiting : core.peeks) {
+    if (!next || waiting.turn < *next) next = waiting.turn;
+  }
+  return next;
 }
 
 }  // namespace sluice::broker

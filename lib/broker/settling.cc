@@ -205,6 +205,77 @@ std::set<base::Epoch> leases_to_extend(Core& core, const Attachment& attachment,
 
 }  // namespace
 
+namespace {
+
+bool costs_each(SettleKind kind) {
+  return kind == SettleKind::kFail || kind == SettleKind::kReject;
+}
+
+// Takes the first receipts, with at most `messages_max` messages, out of `rest`.
+Settle take_part(Settle& rest, std::uint64_t messages_max) {
+  Settle part;
+  part.origin = rest.origin;
+  part.attachment = rest.attachment;
+  part.kind = rest.kind;
+  part.delay = rest.delay;
+  part.error = rest.error;
+  std::size_t whole = 0;
+  while (whole < rest.receipts.size() && messages_max > 0) {
+    Receipt& receipt = rest.receipts[whole];
+    if (receipt.range.count() > messages_max) {
+      part.receipts.push_back(
+          {receipt.epoch, {receipt.range.first, receipt.range.first + (messages_max - 1)}});
+      receipt.range.first = receipt.range.first + messages_max;
+      break;
+    }
+    messages_max -= receipt.range.count();
+    part.receipts.push_back(receipt);
+    ++whole;
+  }
+  rest.receipts.erase(rest.receipts.begin(),
+                      rest.receipts.begin() + static_cast<std::ptrdiff_t>(whole));
+  return part;
+}
+
+void settle_now(Core& core, base::Now now, const Attachment& attachment, const Settle& command,
+                SettleReply& reply) {
+  Subscription& subscription = *attachment.subscription;
+  const Claims claims = check(core, now, attachment, command);
+  subscription.stream().queue().totals(subscription.id()).stale_receipts += claims.stale;
+  if (claims.messages > 0) carry_out(core, now, attachment, claims, command);
+  core.touch(subscription);
+  reply.settled += claims.messages + claims.acked;
+  reply.stale += claims.stale;
+}
+
+void answer(Core& core, const Attachment* attachment, bool wants_reply, SettleReply reply) {
+  if (!wants_reply) return;
+  const bool is_stale = reply.settled == 0 && reply.stale > 0;
+  if (is_stale) reply.refusal = {RefusalCode::kStaleReceipt, kStaleText};
+  const bool shows_nothing = is_stale || attachment == nullptr;
+  core.effects.emit(shows_nothing ? Wait{} : Core::wait_for(*attachment->subscription),
+                    std::move(reply));
+}
+
+// True when that was all.
+bool step(Core& core, base::Now now, RunningSettle& running) {
+  const Attachment* attachment =
+      attachment_of(core, running.rest.origin.session, running.rest.attachment);
+  const Settle part =
+      take_part(running.rest, attachment == nullptr ? ~std::uint64_t{0} : kSettledPerStep);
+  if (attachment == nullptr) {
+    // Closed by the broker, and its leases with it.
+    for (const Receipt& receipt : part.receipts) running.reply.stale += receipt.range.count();
+  } else {
+    settle_now(core, now, *attachment, part, running.reply);
+  }
+  if (!running.rest.receipts.empty()) return false;
+  answer(core, attachment, running.rest.wants_reply, std::move(running.reply));
+  return true;
+}
+
+}  // namespace
+
 void settle(Core& core, base::Now now, const Settle& command) {
   SettleReply reply;
   reply.origin = command.origin;
@@ -215,20 +286,35 @@ void settle(Core& core, base::Now now, const Settle& command) {
     if (command.wants_reply) core.effects.emit(Wait{}, std::move(reply));
     return;
   }
-  Subscription& subscription = *attachment->subscription;
-  const Claims claims = check(core, now, *attachment, command);
-  subscription.stream().queue().totals(subscription.id()).stale_receipts += claims.stale;
-  if (claims.messages > 0) carry_out(core, now, *attachment, claims, command);
-  core.touch(subscription);
-  if (!command.wants_reply) return;
-  reply.settled = claims.messages + claims.acked;
-  reply.stale = claims.stale;
-  if (reply.settled == 0 && reply.stale > 0) {
-    reply.refusal = {RefusalCode::kStaleReceipt, kStaleText};
-    core.effects.emit(Wait{}, std::move(reply));
+  if (costs_each(command.kind)) {
+    RunningSettle running{command, std::move(reply)};
+    if (!step(core, now, running)) core.settles.push_back(std::move(running));
     return;
   }
-  core.effects.emit(Core::wait_for(subscription), std::move(reply));
+  settle_now(core, now, *attachment, command, reply);
+  answer(core, attachment, command.wants_reply, std::move(reply));
+}
+
+void go_on_settling(Core& core, base::Now now, Budget& budget) {
+  while (!core.settles.empty() && !budget.spent()) {
+    budget.take(kSettledPerStep);
+    if (step(core, now, core.settles.front())) core.settles.pop_front();
+  }
+}
+
+void finish_settling(Core& core, base::Now now, SessionHandle session,
+                     std::optional<AttachmentHandle> attachment) {
+  for (auto at = core.settles.begin(); at != core.settles.end();) {
+    const bool mine =
+        at->rest.origin.session == session && (!attachment || at->rest.attachment == *attachment);
+    if (!mine) {
+      ++at;
+      continue;
+    }
+    while (!step(core, now, *at)) {
+    }
+    at = core.settles.erase(at);
+  }
 }
 
 void extend(Core& core, base::Now now, const Extend& command) {

@@ -31,8 +31,12 @@ bool has_error(Core& core, const std::string& wanted, base::Lsn text) {
 }  // namespace
 
 bool reads_log(const TaskPlan& plan) {
+  return reads_messages(plan) || !plan.selector.error.empty();
+}
+
+bool reads_messages(const TaskPlan& plan) {
   const bool by_age_of_waiting = !plan.dead_letters && has_times(plan.selector);
-  return plan.selector.header.has_value() || !plan.selector.error.empty() || by_age_of_waiting;
+  return plan.selector.header.has_value() || by_age_of_waiting;
 }
 
 bool matches(Core& core, const Task& task, const Subscription& subscription,

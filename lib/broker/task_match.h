@@ -8,6 +8,8 @@ namespace sluice::broker {
 
 // True when the log has to be read to know whether a message matches.
 bool reads_log(const TaskPlan& plan);
+// True when it reads the messages themselves.
+bool reads_messages(const TaskPlan& plan);
 
 bool matches(Core& core, const Task& task, const Subscription& subscription,
              base::Sequence sequence, const DeadLetter& letter);

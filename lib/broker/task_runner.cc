@@ -25,6 +25,8 @@ constexpr std::size_t kSelectorErrorBytesMax = 1024;
 constexpr base::Nanos kTellEvery = std::chrono::milliseconds(500);
 // Between two looks whether a target takes messages again.
 constexpr base::Nanos kLookAgain = std::chrono::milliseconds(100);
+// While storage brings in what a task looks at next.
+constexpr base::Nanos kReadAgain = std::chrono::milliseconds(1);
 
 bool carries(TaskKind kind) { return kind == TaskKind::kCopy || kind == TaskKind::kMove; }
 
@@ -254,6 +256,7 @@ void run_slice(Core& core, base::Now now, const base::TaskId& id, Budget& budget
     core.task_waits.erase(id);
     core.task_turns.erase(id);
   }
+  if (result.reads) core.task_turns[id] = now.mono + kReadAgain;
   if (rate > 0 && task.done > before.done) {
     const std::uint64_t wait_ns = (task.done - before.done) * 1'000'000'000 / rate;
     core.task_turns[id] = now.mono + static_cast<std::int64_t>(wait_ns);
@@ -334,7 +337,13 @@ void run_tasks(Core& core, base::Now now, Budget& budget) {
   }
   for (auto dry = core.dry_runs.begin(); dry != core.dry_runs.end() && !budget.spent();) {
     DryRun& run = dry->second;
-    if (!slice(core, now, run.task, &run, budget).is_end) {
+    if (now.mono < run.turn) {
+      ++dry;
+      continue;
+    }
+    const Slice result = slice(core, now, run.task, &run, budget);
+    if (!result.is_end) {
+      run.turn = result.reads ? now.mono + kReadAgain : now.mono;
       ++dry;
       continue;
     }
@@ -346,8 +355,11 @@ void run_tasks(Core& core, base::Now now, Budget& budget) {
 }
 
 std::optional<base::MonoTime> next_slice(const Core& core, base::Now now) {
-  if (!core.dry_runs.empty()) return now.mono;
   std::optional<base::MonoTime> next;
+  for (const auto& [id, dry] : core.dry_runs) {
+    const base::MonoTime at = std::max(now.mono, dry.turn);
+    if (!next || at < *next) next = at;
+  }
   for (const auto& [id, task] : core.state.tasks) {
     const auto turn = core.task_turns.find(id);
     const base::MonoTime at =

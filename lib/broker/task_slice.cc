@@ -46,8 +46,14 @@ void note_chosen(const Subscription& subscription, const Ranges& chosen, Task& t
   }
 }
 
-// Dead letters from task.position on. Returns true when there are no more here.
-bool dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry, Budget& budget) {
+// Whether the task can look at the message now; else storage is bringing it in.
+bool can_look(Core& core, const Task& task, const Subscription& subscription, Sequence at) {
+  return !reads_messages(task.plan) || core.messages.ready(subscription.stream().id(), at);
+}
+
+// Dead letters from task.position on. Ends where there are no more here.
+Slice dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry, Budget& budget) {
+  Slice result;
   const DeadLetters& dead = subscription.dead();
   std::uint64_t looks = looks_max(task, budget);
   std::uint64_t acts = dry != nullptr ? kLettersPerSlice : acts_max(task);
@@ -55,6 +61,8 @@ bool dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
   auto at = dead.next(task.position);
   for (; at && looks > 0 && acts > 0; at = dead.next(*at + 1), --looks) {
     budget.take(1);
+    result.reads = !can_look(core, task, subscription, *at);
+    if (result.reads) break;
     const auto letter = dead.find(*at);
     if (!letter || dead.is_leased(*at) || !matches(core, task, subscription, *at, *letter))
       continue;
@@ -62,10 +70,10 @@ bool dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
     budget.take(kUnitsPerEntry);
     --acts;
   }
-  const bool is_end = !at;
-  if (!is_end) task.position = *at;
+  result.is_end = !at;
+  if (at) task.position = *at;
   note_chosen(subscription, chosen, task, dry);
-  if (dry != nullptr || chosen.empty()) return is_end;
+  if (dry != nullptr || chosen.empty()) return result;
   if (task.kind == storage::TaskKind::kRedrive) {
     storage::RedrivenFact fact;
     fact.key = subscription.key();
@@ -74,19 +82,21 @@ bool dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
   } else {
     remove(core, subscription, storage::RemoveCause::kDeadDiscarded, chosen);
   }
-  return is_end;
+  return result;
 }
 
 // Waiting messages from task.position on, without those that are leased.
-bool waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
-                   Budget& budget) {
+Slice waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry,
+                    Budget& budget) {
+  Slice result;
   const Sequence end = task.plan.ends[subscription.stream().id().shard.value()];
   const auto scope = next_wanted(task.plan.selector, {task.position, end - 1});
-  if (!scope) return true;
+  result.is_end = !scope;
+  if (!scope) return result;
   const auto gap = subscription.gone().next_gap(*scope);
   if (!gap) {
     task.position = scope->last + 1;
-    return false;
+    return result;
   }
   const bool reads = reads_log(task.plan);
   std::uint64_t span = reads ? looks_max(task, budget) : kRunPerSlice;
@@ -102,16 +112,22 @@ bool waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* d
       append_range(chosen, range);
       continue;
     }
-    for (Sequence at = range.first; at <= range.last; ++at) {
+    for (Sequence at = range.first; at <= range.last && !result.reads; ++at) {
       budget.take(1);
-      if (matches(core, task.plan, subscription, at)) append_range(chosen, {at, at});
+      result.reads = !can_look(core, task, subscription, at);
+      if (result.reads) {
+        piece.last = at - 1;
+      } else if (matches(core, task.plan, subscription, at)) {
+        append_range(chosen, {at, at});
+      }
     }
+    if (result.reads) break;
   }
   budget.take(1 + chosen.size());
   note_chosen(subscription, chosen, task, dry);
   if (dry == nullptr) remove(core, subscription, storage::RemoveCause::kPurged, chosen);
   task.position = piece.last + 1;
-  return false;
+  return result;
 }
 
 // On to the next shard, or to the next subscription. False = that was all.
@@ -143,9 +159,9 @@ Slice slice(Core& core, base::Now now, Task& task, DryRun* dry, Budget& budget) 
     if (dry == nullptr && !task.plan.target.is_zero()) {
       result = transfer_slice(core, now, task, *subscription, budget);
     } else if (task.plan.dead_letters) {
-      result.is_end = dead_slice(core, task, *subscription, dry, budget);
+      result = dead_slice(core, task, *subscription, dry, budget);
     } else {
-      result.is_end = waiting_slice(core, task, *subscription, dry, budget);
+      result = waiting_slice(core, task, *subscription, dry, budget);
     }
   }
   result.is_end = result.is_end && !advance(queue, task);

@@ -36,6 +36,7 @@ class Carrier {
 
   void dead_letters(Budget& budget);
   void waiting(Budget& budget);
+  bool is_ready(base::Sequence at);
   bool look(Sequence at, const DeadLetter* letter);
   Taken take(Sequence at, const DeadLetter* letter);
   Headers headers_of(Sequence at, const DeadLetter* letter);
@@ -82,6 +83,7 @@ void Carrier::dead_letters(Budget& budget) {
   for (auto at = dead.next(task_.position); at; at = dead.next(*at + 1)) {
     task_.position = *at;
     budget.take(1);
+    if (!is_ready(*at)) return;
     const auto letter = dead.find(*at);
     const bool wanted =
         letter && !dead.is_leased(*at) && matches(core_, task_, from_, *at, *letter);
@@ -114,6 +116,7 @@ void Carrier::waiting(Budget& budget) {
       for (Sequence at = range.first; at <= range.last; ++at) {
         task_.position = at;
         budget.take(kUnitsPerRead);
+        if (!is_ready(at)) return;
         const bool wanted = matches(core_, task_.plan, from_, at);
         const bool goes_on = !wanted ? looks_left_-- > 1 : look(at, nullptr);
         if (!wanted || goes_on) task_.position = at + 1;
@@ -125,6 +128,14 @@ void Carrier::waiting(Budget& budget) {
     task_.position = piece.last + 1;
     looks_left_ -= std::min<std::uint64_t>(looks_left_, 1);  // pieces that are leased cost too
   }
+}
+
+// False: the slice ends here, until storage has brought it in.
+bool Carrier::is_ready(Sequence at) {
+  if (core_.messages.ready(from_.stream().id(), at)) return true;
+  result_.is_end = false;
+  result_.reads = true;
+  return false;
 }
 
 // Takes a message that matches, or leaves it for good. False = the slice ends before it.

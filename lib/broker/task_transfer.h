@@ -12,6 +12,7 @@ namespace sluice::broker {
 struct Slice {
   bool is_end = false;    // of the subscription over this shard
   std::string waits_for;  // nothing was done, because of this
+  bool reads = false;     // storage is bringing in what it looks at next
 };
 
 // A slice of a copy or move: the next messages that the selector matches, as many as one batch of

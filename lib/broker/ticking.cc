@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "broker/cordoning.h"
+#include "broker/peeking.h"
 #include "broker/publishing.h"
 #include "broker/retaining.h"
 #include "broker/returning.h"
 #include "broker/seeking.h"
+#include "broker/settling.h"
 #include "broker/subscribing.h"
 
 namespace sluice::broker {
@@ -243,6 +245,8 @@ void pass_time(Core& core, base::Now now, Budget& budget) {
   expire_subscriptions(core, now, budget);
   clear_index(core, budget);
   go_on_seeking(core, budget);
+  go_on_settling(core, now, budget);
+  go_on_peeking(core, now, budget);
   expire_gatherings(core, now);
   expire_cordons(core, now);
 }
@@ -257,7 +261,7 @@ void forget_sessions(Core& core, base::Now now) {
 std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   const bool is_unfinished = !core.endings.empty() || !core.unfinished.empty() ||
                              !core.state.leaving.empty() || !core.overfull.empty() ||
-                             !core.seeks.empty();
+                             !core.seeks.empty() || !core.settles.empty();
   if (is_unfinished) return now.mono;
   std::optional<base::MonoTime> next;
   const auto offer = [&](std::optional<base::MonoTime> time) {
@@ -276,6 +280,7 @@ std::optional<base::MonoTime> next_time(const Core& core, base::Now now) {
   offer(core.dead_rests.earliest());
   offer(next_gathering_deadline(core));
   offer(core.created_look);
+  offer(next_peek(core));
   offer(core.cordons.earliest());
   offer_wall(core.delays.earliest());
   offer_wall(core.expiries.earliest());

@@ -358,6 +358,33 @@ TEST(Delivery, what_is_there_goes_out_before_what_has_to_be_brought_in) {
   EXPECT_EQ(World::sequences(world.take()), numbers(3, 4));
 }
 
+TEST(Delivery, a_peek_and_a_purge_wait_for_what_has_to_be_brought_in) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 3);
+  world.store.cold = {base::Sequence(2)};
+  Peek command;
+  command.queue = queue;
+  command.subscription = "default";
+  world.broker->apply(world.now, command);
+  Selector selector;
+  selector.header = {"tenant", "blue"};
+  world.purge(queue, false, selector);
+  for (int i = 0; i < 5; ++i) {
+    world.now.mono = world.now.mono + base::Nanos(base::Millis(2));
+    world.broker->tick(world.now);
+  }
+  EXPECT_TRUE(world.sink.peeks.empty());
+  EXPECT_FALSE(world.queue_stats().tasks.empty());
+  world.store.cold.clear();
+  world.now.mono = world.now.mono + base::Nanos(base::Millis(2));
+  world.tick();
+  ASSERT_EQ(world.sink.peeks.size(), 1U);
+  EXPECT_EQ(world.sink.peeks.back().effect.messages.size(), 3U);
+  EXPECT_EQ(world.stats().ready, 3U);
+  EXPECT_EQ(world.sink.tasks.back().effect.state, storage::TaskState::kCompleted);
+}
+
 TEST(Delivery, a_queue_may_go_while_its_messages_are_brought_in) {
   World world;
   const auto queue = world.make(plain_queue());

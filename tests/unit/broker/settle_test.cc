@@ -52,6 +52,42 @@ TEST_F(SettleTest, a_receipt_may_cover_a_part_of_its_batch) {
   EXPECT_EQ(world.stats().acked, 10U);
 }
 
+TEST_F(SettleTest, failing_very_many_is_done_in_steps_and_answered_at_the_end) {
+  begin(10'000);
+  ASSERT_THAT(got, SizeIs(10'000));
+  Settle command;
+  command.origin = {session, RequestId(7)};
+  command.attachment = attachment;
+  command.kind = SettleKind::kFail;
+  for (const Got& one : got) command.receipts.push_back(one.receipt());
+  const std::size_t answers = world.sink.settled.size();
+  world.broker->apply(world.now, command);
+  EXPECT_EQ(world.stats().failed, kSettledPerStep);
+  EXPECT_EQ(world.sink.settled.size(), answers);
+  // Others are served meanwhile, and what was given back is stale when its turn comes.
+  EXPECT_EQ(settle(SettleKind::kRelease, {got.back().receipt()}).settled, 1U);
+  world.tick();
+  EXPECT_EQ(world.stats().failed, 9'999U);
+  const SettleReply reply = world.sink.settled.back().effect;
+  EXPECT_EQ(reply.origin.request, RequestId(7));
+  EXPECT_EQ(reply.settled, 9'999U);
+  EXPECT_EQ(reply.stale, 1U);
+}
+
+TEST_F(SettleTest, who_leaves_has_failed_all_that_it_said) {
+  begin(10'000);
+  ASSERT_THAT(got, SizeIs(10'000));
+  Settle command;
+  command.origin = {session, RequestId(7)};
+  command.attachment = attachment;
+  command.kind = SettleKind::kFail;
+  for (const Got& one : got) command.receipts.push_back(one.receipt());
+  world.broker->apply(world.now, command);
+  world.broker->apply(world.now, SessionGone{session, SessionEnd::kClosed});
+  EXPECT_EQ(world.stats().failed, 10'000U);
+  EXPECT_EQ(world.stats().released, 0U);
+}
+
 TEST_F(SettleTest, an_ack_without_wish_for_a_reply_gets_none) {
   begin(1);
   Settle command;
