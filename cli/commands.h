@@ -28,6 +28,8 @@ void add_log_commands(CLI::App& app, Context& context, int& exit_code);
 void add_backup_commands(CLI::App& app, Context& context, int& exit_code);
 // `list`, `describe` and `support-bundle`: what a cluster says of its Queues.
 void add_cluster_commands(CLI::App& app, Context& context, int& exit_code);
+void add_explain_command(CLI::App& app, Context& context, int& exit_code);
+void add_simulate_command(CLI::App& app, Context& context, int& exit_code);
 void add_bench_command(CLI::App& app, Context& context, int& exit_code);
 void add_completion_command(CLI::App& app, Context& context, int& exit_code);
 

@@ -89,6 +89,8 @@ int run(int argc, char** argv) {
   add_cluster_commands(app, context, exit_code);
   add_log_commands(app, context, exit_code);
   add_backup_commands(app, context, exit_code);
+  add_explain_command(app, context, exit_code);
+  add_simulate_command(app, context, exit_code);
   add_bench_command(app, context, exit_code);
   add_completion_command(app, context, exit_code);
 

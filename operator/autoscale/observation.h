@@ -21,7 +21,7 @@ struct Backlog {
   std::optional<base::Millis> oldest_age;
   // Pods that hold messages of it; absent where nobody says.
   std::optional<std::uint32_t> busy_replicas;
-  std::uint64_t settled_total = 0;
+  std::optional<std::uint64_t> settled_total;  // absent where nobody counts
   // Another value: settled_total began anew (a broker was restarted).
   std::uint64_t counted_since = 0;
 

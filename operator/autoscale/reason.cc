@@ -42,7 +42,8 @@ Words words_of(Reason reason) {
     case Reason::kTargetNotScalable:
       return {"TargetNotScalable", "the target has no scale subresource"};
     case Reason::kTargetUnreadable:
-      return {"TargetUnreadable", "the API server does not let the operator see the target"};
+      return {"TargetUnreadable",
+              "the API server does not let the operator see or change the target"};
     case Reason::kDrainTimedOut:
       return {"DrainTimedOut",
               "a pod that was to go kept its messages longer than drainTimeout, and stays"};
@@ -85,6 +86,22 @@ std::string_view to_string(Reason reason) { return words_of(reason).name; }
 std::string_view to_string(LimitedBy limit) { return words_of(limit).name; }
 std::string_view sentence_of(Reason reason) { return words_of(reason).sentence; }
 std::string_view sentence_of(LimitedBy limit) { return words_of(limit).sentence; }
+
+std::optional<Reason> find_reason(std::string_view name) {
+  for (const Reason reason : kReasons) {
+    if (to_string(reason) == name) return reason;
+  }
+  return std::nullopt;
+}
+
+std::optional<LimitedBy> find_limit(std::string_view name) {
+  for (const LimitedBy limit : kLimits) {
+    if (to_string(limit) == name) return limit;
+  }
+  return std::nullopt;
+}
+
+bool is_held(Reason reason) { return reason >= Reason::kMetricsUnknown; }
 
 bool is_hands_off(Reason reason) {
   switch (reason) {

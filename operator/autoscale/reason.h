@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 // Why a target has the replicas it has: two closed lists, which docs/autoscaling.md explains and
@@ -24,7 +25,7 @@ enum class Reason : std::uint8_t {
   kConflict,           // an HPA or a ScaledObject scales the same target
   kTargetNotFound,     // nothing of that name and kind
   kTargetNotScalable,  // it has no scale subresource
-  kTargetUnreadable,   // the API server refused, or did not answer
+  kTargetUnreadable,   // the API server refuses to tell or to change it, or does not answer
   kDrainTimedOut,      // a pod kept its messages longer than drainTimeout
 };
 
@@ -71,7 +72,14 @@ std::string_view to_string(LimitedBy limit);
 std::string_view sentence_of(Reason reason);
 std::string_view sentence_of(LimitedBy limit);
 
-// Whether the operator leaves the target alone for this reason.
+// What has this name in the status; absent for another text.
+std::optional<Reason> find_reason(std::string_view name);
+std::optional<LimitedBy> find_limit(std::string_view name);
+
+// Whether the number is held for this reason, whatever waits.
+bool is_held(Reason reason);
+// Whether the operator leaves the target alone for this reason: the number is held, and not even
+// minReplicas is kept up.
 bool is_hands_off(Reason reason);
 
 }  // namespace sluice::autoscale

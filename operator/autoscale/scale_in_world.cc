@@ -17,6 +17,20 @@ std::optional<Number> number_of(std::string_view text) {
   return number;
 }
 
+// "6f1c...-...": a pod's uid, as far as a name can tell.
+bool is_uid(std::string_view text) {
+  return text.size() == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' &&
+         text[23] == '-';
+}
+
+// A consumer that names the uid too names one pod, and not the next of the same name.
+bool names_pod(std::string_view consumer, const Pod& pod) {
+  const std::string_view name = pod_of_consumer(consumer);
+  if (name != pod.name) return false;
+  const std::string_view rest = consumer.substr(std::min(consumer.size(), name.size() + 1));
+  return !is_uid(rest) || rest == pod.uid;
+}
+
 bool is_member(const ScaleInWorld& world, const std::string& queue,
                const std::string& subscription) {
   return std::find(world.members.begin(), world.members.end(), MemberId{queue, subscription}) !=
@@ -49,15 +63,17 @@ std::vector<BrokerView> views_of(const ScaleInWorld& world, base::MonoTime now) 
 }
 
 bool has_unmatched_consumers(const ScaleInWorld& world, base::MonoTime now) {
-  std::set<std::string_view> pods;
-  for (const Pod& pod : world.target.pods) pods.insert(pod.name);
+  const std::vector<Pod>& pods = world.target.pods;
   for (const Shard& shard : world.brokers) {
     if (!is_known(shard, now)) continue;
     for (const link::QueueObservation& queue : shard.told->queues) {
       for (const link::SubscriptionObservation& subscription : queue.subscriptions) {
         if (!is_member(world, queue.name, subscription.name)) continue;
         for (const link::ConsumerObservation& consumer : subscription.consumers) {
-          if (!pods.contains(pod_of_consumer(consumer.name))) return true;
+          const bool matched = std::any_of(pods.begin(), pods.end(), [&](const Pod& pod) {
+            return names_pod(consumer.name, pod);
+          });
+          if (!matched) return true;
         }
       }
     }

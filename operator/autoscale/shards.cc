@@ -41,7 +41,7 @@ Backlog backlog_of(std::string_view queue, std::string_view subscription,
     sum.ready += one->ready;
     sum.in_flight += one->in_flight;
     sum.due_delayed += one->due_delayed;
-    sum.settled_total += one->settled_total;
+    sum.settled_total = sum.settled_total.value_or(0) + one->settled_total;
     // Incarnations only rise, so that their sum changes whenever one of them does.
     sum.counted_since += shard.told->incarnation;
     if (one->oldest_age) {

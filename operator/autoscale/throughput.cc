@@ -20,30 +20,31 @@ double busy_replicas_of(const Observation& observation) {
 
 void Throughput::note(const Observation& observation, base::MonoTime now) {
   const Backlog& backlog = observation.backlog;
-  if (backlog.coverage != Coverage::kAll) {
+  if (backlog.coverage != Coverage::kAll || !backlog.settled_total) {
     last_.reset();
     return;
   }
   if (last_ && last_->counted_since == backlog.counted_since &&
-      last_->settled <= backlog.settled_total && last_->at < now) {
+      last_->settled <= *backlog.settled_total && last_->at < now) {
     const double seconds = static_cast<double>(now - last_->at) / 1e9;
     const double keep = std::exp2(-seconds * 1'000 / static_cast<double>(kHalfLife.count()));
-    settled_ = settled_ * keep + static_cast<double>(backlog.settled_total - last_->settled);
-    busy_seconds_ = busy_seconds_ * keep + last_->busy * seconds;
+    settled_ = settled_ * keep + static_cast<double>(*backlog.settled_total - last_->settled);
+    replica_seconds_ = replica_seconds_ * keep + last_->busy * seconds;
+    busy_seconds_ = busy_seconds_ * keep + (last_->busy > 0 ? seconds : 0);
     watched_seconds_ = watched_seconds_ * keep + seconds;
   }
-  last_ = Sample{now, backlog.settled_total, backlog.counted_since, busy_replicas_of(observation)};
+  last_ = Sample{now, *backlog.settled_total, backlog.counted_since, busy_replicas_of(observation)};
 }
 
 std::optional<double> Throughput::per_replica() const {
-  if (busy_seconds_ <= 0) return std::nullopt;
+  if (replica_seconds_ <= 0) return std::nullopt;
   if (settled_ < kSettledMin && busy_seconds_ < kBusySecondsMin) return std::nullopt;
-  return std::max(settled_, 1.0) / busy_seconds_;
+  return std::max(settled_, 1.0) / replica_seconds_;
 }
 
 std::optional<double> Throughput::busy_replicas() const {
   if (watched_seconds_ < kBusySecondsMin) return std::nullopt;
-  return busy_seconds_ / watched_seconds_;
+  return replica_seconds_ / watched_seconds_;
 }
 
 }  // namespace sluice::autoscale

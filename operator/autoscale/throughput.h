@@ -14,7 +14,7 @@ namespace sluice::autoscale {
 class Throughput {
  public:
   static constexpr base::Millis kHalfLife{60'000};
-  // A rate is known once so many messages are settled, or replicas were at work for so long.
+  // A rate is known once so many messages are settled, or somebody was at work for so long.
   static constexpr double kSettledMin = 20;
   static constexpr double kBusySecondsMin = 30;
 
@@ -36,7 +36,8 @@ class Throughput {
 
   std::optional<Sample> last_;  // of an observation that knew everything
   double settled_ = 0;
-  double busy_seconds_ = 0;
+  double replica_seconds_ = 0;  // of work, by all of them
+  double busy_seconds_ = 0;     // in which at least one was at work
   double watched_seconds_ = 0;
 };
 

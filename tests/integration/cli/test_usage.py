@@ -11,7 +11,7 @@ import harness
 
 COMMANDS = ["up", "pub", "sub", "peek", "stat", "queue", "queue list", "queue describe",
             "queue delete", "redrive", "purge", "log", "log verify", "log dump", "bench",
-            "completion", "list", "describe", "support-bundle"]
+            "explain", "simulate-scaling", "completion", "list", "describe", "support-bundle"]
 
 
 def run(*arguments, **environment):

@@ -40,7 +40,7 @@ void turn(base::Prng& random, ScalingWorld& world) {
   if (random.chance(0.02)) backlog.ready = 0;
   const std::uint64_t taken =
       std::min<std::uint64_t>(backlog.ready, std::uint64_t{world.seen.replicas.ready} * 5);
-  backlog.settled_total += backlog.in_flight;
+  *backlog.settled_total += backlog.in_flight;
   backlog.in_flight = taken;
   backlog.ready -= taken;
   backlog.due_delayed = random.chance(0.05) ? random.below(10) : 0;

@@ -256,7 +256,7 @@ struct DrainWithin : testing::Test {
   void work(std::uint32_t replicas, std::uint64_t per_second, int seconds) {
     world.replicas(replicas);
     for (int i = 0; i < seconds; ++i) {
-      world.seen.backlog.settled_total += replicas * per_second;
+      *world.seen.backlog.settled_total += replicas * per_second;
       world.after(1s);
     }
   }
@@ -311,7 +311,7 @@ TEST_F(DrainWithin, TimeInWhichSomethingWasUnknownIsLeftOut) {
   world.seen.backlog.coverage = Coverage::kSome;
   world.after(1s);
   world.seen.backlog.coverage = Coverage::kAll;
-  world.seen.backlog.settled_total += 100'000;
+  *world.seen.backlog.settled_total += 100'000;
   world.after(100s);
   work(1, 10, 5);
   EXPECT_NEAR(*world.decide().answers.rate_per_replica, 10, 1e-9);

@@ -53,6 +53,12 @@ TEST(ScaleInWorld, StrangersCountWhereTheyConsumeFromTheGroup) {
   fake.broker(0).strangers = {"laptop"};
   ScaleInWorld world = fake.world();
   EXPECT_TRUE(has_unmatched_consumers(world, fake.now));
+  fake.broker(0).strangers = {"worker-0/7"};
+  EXPECT_FALSE(has_unmatched_consumers(fake.world(), fake.now));
+  fake.broker(0).strangers = {"worker-0/12345678-1234-1234-1234-123456789012"};
+  EXPECT_TRUE(has_unmatched_consumers(fake.world(), fake.now));
+  fake.pod(0).pod.uid = "12345678-1234-1234-1234-123456789012";
+  EXPECT_FALSE(has_unmatched_consumers(fake.world(), fake.now));
   world.members = {{"invoices", "default"}};
   EXPECT_FALSE(has_unmatched_consumers(world, fake.now));
 }

@@ -24,6 +24,7 @@ struct ScalingWorld {
     policy.max_replicas = 50;
     policy.target.backlog_per_replica = 100;
     seen.backlog.coverage = Coverage::kAll;
+    seen.backlog.settled_total = 0;
   }
 
   ScalingWorld& ready(std::uint64_t messages) {
