@@ -65,8 +65,15 @@ class Broker:
         self.process.wait(SECONDS_MAX)
 
     @property
-    def endpoint(self):
-        return self.ready["endpoint"]
+    def command(self):
+        """How the CLI reaches it."""
+        return [self.sluice, "--endpoint", self.ready["endpoint"]]
+
+    @property
+    def address(self):
+        """Host and port for clients."""
+        host, port = self.ready["endpoint"].split("//")[-1].rsplit(":", 1)
+        return host, int(port)
 
     @property
     def metrics(self):
@@ -75,10 +82,11 @@ class Broker:
 
 
 class Load:
-    """Programs and threads that work until `with` ends."""
+    """Programs and threads that work until `with` ends. `broker` has `command` and `address`;
+    `consumed_elsewhere` are subscriptions of `orders` that others consume."""
 
-    def __init__(self, broker):
-        self.broker = broker
+    def __init__(self, broker, consumed_elsewhere=()):
+        self.broker, self.consumed_elsewhere = broker, consumed_elsewhere
         self.over = threading.Event()
         self.programs, self.threads = [], []
 
@@ -86,7 +94,8 @@ class Load:
         self._publish("orders", lambda at: 60)
         self._publish("emails", lambda at: 120 + 110 * math.sin(at / 9))
         self._publish("thumbnails", lambda at: 200 if at % 40 < 12 else 10)
-        self._consume("orders", "--subscription", "billing")
+        if "billing" not in self.consumed_elsewhere:
+            self._consume("orders", "--subscription", "billing")
         self._consume("orders", "--subscription", "archive", "--exec", "sleep 0.03")
         self._consume("orders", "--subscription", "audit", "--exec",
                       "test $((SLUICE_SEQUENCE % 10)) -ne 0")
@@ -118,7 +127,7 @@ class Load:
         self.threads[-1].start()
 
     def _command(self, *arguments):
-        return [self.broker.sluice, "--endpoint", self.broker.endpoint, *arguments]
+        return [*self.broker.command, *arguments]
 
     def _start(self, *arguments, stdin=subprocess.DEVNULL):
         self.programs.append(subprocess.Popen(
@@ -156,6 +165,5 @@ class Load:
                     return
 
     def _stranger(self):
-        host, port = self.broker.endpoint.split("//")[-1].rsplit(":", 1)
-        with socket.create_connection((host, int(port)), timeout=SECONDS_MAX) as connection:
+        with socket.create_connection(self.broker.address, timeout=SECONDS_MAX) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")

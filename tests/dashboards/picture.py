@@ -3,6 +3,8 @@
 
     picture.py --bin FOLDER --out FOLDER [--seconds 240] [--only FILE...]
         a broker under load, for that long
+    picture.py --bin FOLDER --cluster [--image sluice:dev] --out FOLDER
+        the same load in the cluster of KUBECONFIG, whose operator is scraped, too
     picture.py --target JOB=HOST:PORT... [--value NAME=VALUE...] --out FOLDER
         what runs somewhere else
 
@@ -16,6 +18,7 @@ import re
 import tempfile
 import time
 
+import cluster_scene
 import load
 import queries
 import repository
@@ -87,6 +90,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", help="folder of sluice and sluice-sidecar")
+    parser.add_argument("--cluster", action="store_true", help="in the cluster of KUBECONFIG")
+    parser.add_argument("--image", default="sluice:dev", help="of the worker there")
     parser.add_argument("--target", action="append", type=Target.parse, default=[])
     parser.add_argument("--value", action="append", default=[], help="of a variable: queue=orders")
     parser.add_argument("--only", action="append", help="a dashboard: overview.json")
@@ -98,16 +103,24 @@ def main():
 
     values = dict(one.split("=", 1) for one in arguments.value)
     # Without an operator its dashboard would be empty.
-    names = arguments.only or (["overview.json", "queue.json"] if arguments.bin
+    names = arguments.only or (["overview.json", "queue.json"]
+                               if arguments.bin and not arguments.cluster
                                else list(repository.dashboards()))
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-picture-"))
         targets, single = arguments.target, {}
         if arguments.bin:
+            single = {"queue": "orders"}
+        if arguments.cluster:
+            keys = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-picture-"))
+            scene = stack.enter_context(
+                cluster_scene.Scene(keys, arguments.bin, arguments.image))
+            stack.enter_context(load.Load(scene, consumed_elsewhere=["billing"]))
+            targets = cluster_scene.targets()
+        elif arguments.bin:
             broker = stack.enter_context(load.Broker(folder, arguments.bin))
             stack.enter_context(load.Load(broker))
             targets = [Target("sluice", broker.metrics)]
-            single = {"queue": "orders"}
         prometheus = stack.enter_context(Prometheus(pathlib.Path(folder), targets))
         begin = time.time()
         # A picture of so much time takes so much time.

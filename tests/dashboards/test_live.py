@@ -3,6 +3,8 @@
 
     test_live.py --bin FOLDER
         a broker under load, and a page of what docs/metrics.md says of the operator
+    test_live.py --bin FOLDER --cluster [--image sluice:dev]
+        the same load in the cluster of KUBECONFIG, whose operator is scraped, too
     test_live.py --target JOB=HOST:PORT[,LABEL=VALUE...]... [--value NAME=VALUE...] [--only FILE...]
         what runs somewhere else, for example in a cluster: the operator's JOB has `operator` in
         its name, and a broker has the label namespace
@@ -15,6 +17,7 @@ import shutil
 import sys
 import tempfile
 
+import cluster_scene
 import load
 import operator_page
 import queries
@@ -47,10 +50,19 @@ def local_targets(stack, programs):
             Target("sluice-operator", operator.address, honor_labels=True)]
 
 
+def cluster_targets(stack, programs, image):
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-dashboards-"))
+    scene = stack.enter_context(cluster_scene.Scene(folder, programs, image))
+    stack.enter_context(load.Load(scene, consumed_elsewhere=["billing"]))
+    return cluster_scene.targets()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", help="folder of sluice and sluice-sidecar")
+    parser.add_argument("--cluster", action="store_true", help="in the cluster of KUBECONFIG")
+    parser.add_argument("--image", default="sluice:dev", help="of the worker there")
     parser.add_argument("--target", action="append", type=Target.parse, default=[])
     parser.add_argument("--value", action="append", default=[], help="of a variable: queue=orders")
     parser.add_argument("--only", action="append", help="a dashboard: overview.json")
@@ -67,7 +79,9 @@ def main():
     with contextlib.ExitStack() as stack:
         targets, single = arguments.target, {}
         if arguments.bin:
-            targets, single = local_targets(stack, arguments.bin), {"queue": "orders"}
+            single = {"queue": "orders"}
+            targets = (cluster_targets(stack, arguments.bin, arguments.image)
+                       if arguments.cluster else local_targets(stack, arguments.bin))
         found = list(problems(targets, values, single, names, arguments.seconds))
     for problem in found:
         print(problem)
