@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/cluster/cluster.h"
+#include "cli/cluster/queue_access.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -48,13 +50,22 @@ base::Result<scaling::StatusExplanation> explain_broker(const Context& context,
   return scaling::explain_now(policy, statistics.json, flags.replicas);
 }
 
-base::Result<scaling::StatusExplanation> explain_object(const ExplainFlags& flags) {
-  ASSIGN_OR_RETURN(const nlohmann::json object, read_object(flags.object));
+// The object in a file, or as its cluster has it.
+base::Result<nlohmann::json> queue_object(const Context& context, const ExplainFlags& flags) {
+  if (!flags.object.empty()) return read_object(flags.object);
+  ASSIGN_OR_RETURN(const auto cluster, cluster::Cluster::open(context.cluster));
+  return cluster::find_queue(cluster->api(), cluster->name_space(), flags.queue);
+}
+
+base::Result<scaling::StatusExplanation> explain_object(const Context& context,
+                                                        const ExplainFlags& flags) {
+  ASSIGN_OR_RETURN(const nlohmann::json object, queue_object(context, flags));
   return scaling::explain_status(object, flags.subscription, runtime::SystemClock().wall_now());
 }
 
 int run_explain(const Context& context, const ExplainFlags& flags) {
-  const auto told = flags.manifest.empty() ? explain_object(flags) : explain_broker(context, flags);
+  const auto told =
+      flags.manifest.empty() ? explain_object(context, flags) : explain_broker(context, flags);
   if (!told) return fail(told.error());
   Output output;
   output << (flags.json
@@ -84,12 +95,17 @@ void add_explain_command(CLI::App& app, Context& context, int& exit_code) {
       ->capture_default_str();
   command->add_flag("--json", flags->json, "One JSON document");
   command->footer(
+      "In a cluster the Queue is read there.\n"
+      "\n"
       "Examples:\n"
+      "  kubectl sluice --namespace shop explain orders\n"
       "  sluice explain orders -f examples/orders.yaml --replicas 2\n"
       "  kubectl get queue orders -o json | sluice explain --object -");
   command->callback([flags, manifest, object, &context, &exit_code] {
-    if (manifest->count() + object->count() == 0) {
-      throw CLI::ValidationError("explain", "one of --file and --object is required");
+    const bool in_cluster = context.cluster.wanted && !flags->queue.empty();
+    if (manifest->count() + object->count() == 0 && !in_cluster) {
+      throw CLI::ValidationError(
+          "explain", "one of --file, --object, and a queue with --namespace is required");
     }
     exit_code = run_explain(context, *flags);
   });

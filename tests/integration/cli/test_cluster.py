@@ -102,8 +102,13 @@ class Plugin(unittest.TestCase):
     def fill(cls, client_keys):
         """What an operator leaves in a cluster. Its endpoint leads nowhere from outside."""
         queue = {"apiVersion": "sluice.dev/v1alpha1", "kind": "Queue",
-                 "metadata": {"name": "orders", "namespace": "shop", "uid": "u"}, "spec": {},
+                 "metadata": {"name": "orders", "namespace": "shop", "uid": "u"},
+                 "spec": {"consumers": {"scaleTargetRef": {"kind": "Deployment", "name": "worker"},
+                                        "minReplicas": 0, "maxReplicas": 5}},
                  "status": {"messages": {"ready": 12},
+                            "subscriptions": [{"name": "default", "consumers": {
+                                "current": 1, "desired": 5, "reason": "BacklogPerReplica",
+                                "message": "ready 500; 0 to 5 allowed"}}],
                             "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}}
         data = {"endpoint": "tcp://orders.shop.svc:7650", "client.key": cls.secret_key,
                 "broker.pub": read(f"{client_keys}/broker.pub")}
@@ -199,6 +204,11 @@ class Plugin(unittest.TestCase):
         self.assertIn("queue       orders\n", self.sluice("describe", "orders"))
         self.assertEqual(json.loads(self.sluice("describe", "orders", "--json"))["events"], [])
         self.assertIn("there are orders", self.sluice("describe", "order", expect=1))
+
+    def test_explain_says_why(self):
+        out = self.sluice("explain", "orders")
+        self.assertIn("BacklogPerReplica", out)
+        self.assertIn("ready 500; 0 to 5 allowed", out)
 
     def test_a_consumer_that_is_stopped_leaves_no_kubectl(self):
         process = self.start("sub", "orders")
