@@ -1,0 +1,188 @@
+#include "operator/app/controller.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/reconcile/names.h"
+#include "tests/support/fake_api_server.h"
+#include "tests/support/fake_controllers.h"
+#include "tests/support/operator_sim.h"
+#include "tests/unit/kube/script_transport.h"
+#include "tests/unit/operator/fake_links.h"
+
+namespace sluice::op {
+namespace {
+
+using kube::Json;
+
+// A cluster in memory, whose objects the controller sees when the test says so.
+class ControllerTest : public testing::Test {
+ protected:
+  ControllerTest() { make(); }
+
+  void make() {
+    ControllerOptions options;
+    options.reconcile.version = "1";
+    options.reconcile.operator_namespace = "sys";
+    controller = std::make_unique<Controller>(
+        ControllerSeams{api,
+                        links,
+                        clock,
+                        keys,
+                        counters,
+                        [this](const kube::EventNote& note) { events.push_back(note.reason); },
+                        [this] { return epoch; },
+                        [this](std::uint64_t seen) { met = std::max(met, seen); },
+                        {},
+                        {}},
+        options);
+  }
+
+  void put_queue(const std::string& name, const Json& spec) {
+    ASSERT_TRUE(api.apply({{"apiVersion", "sluice.dev/v1alpha1"},
+                           {"kind", "Queue"},
+                           {"metadata", {{"name", name}, {"namespace", "shop"}}},
+                           {"spec", spec}},
+                          "kubectl")
+                    .has_value());
+  }
+
+  // All watches bring what there is.
+  void watch() {
+    for (const kube::ResourceType* type :
+         {&kube::kQueues, &kube::kStatefulSets, &kube::kServices, &kube::kConfigMaps, &kube::kPods,
+          &kube::kServiceAccounts, &kube::kPersistentVolumeClaims, &kube::kPodDisruptionBudgets,
+          &kube::kNetworkPolicies}) {
+      std::vector<Json> objects;
+      for (const Json* object : api.all(*type)) objects.push_back(*object);
+      controller->view().cache(*type).replace(std::move(objects));
+    }
+  }
+
+  // Brokers run in all pods that are ready, and have applied what is in the ConfigMap or was told.
+  void run_brokers() {
+    const std::map<std::string, link::LinkEvents> now = links.live;
+    for (const auto& [endpoint, live_events] : now) {
+      links.connect(endpoint);
+      link::BrokerObservation observation;
+      observation.incarnation = 1;
+      observation.version = "1";
+      observation.server_keys = 1;
+      observation.leader_epoch = epoch.value_or(0);
+      const Json* config =
+          api.find(kube::kConfigMaps, "shop", reconcile::queues_config_name("orders"));
+      if (config != nullptr && config->contains("data")) {
+        for (const auto& [file, manifest] : (*config)["data"].items()) {
+          link::QueueObservation queue;
+          queue.name = file.substr(0, file.find('.'));
+          queue.revision = link::manifest_revision(manifest.get<std::string>());
+          link::SubscriptionObservation subscription;
+          subscription.name = "default";
+          queue.subscriptions.push_back(subscription);
+          observation.queues.push_back(queue);
+        }
+      }
+      links.observe(endpoint, observation);
+    }
+  }
+
+  // Until nothing changes any more; the number of writes of the last round.
+  std::uint64_t settle() {
+    std::uint64_t writes = 1;
+    for (int round = 0; round < 40 && writes > 0; ++round) {
+      const std::uint64_t before = api.writes;
+      watch();
+      controller->process("shop/orders");
+      writes = api.writes - before;
+      if (controllers.step()) writes = 1;
+      watch();
+      run_brokers();
+      clock.advance(std::chrono::seconds(1));
+      api.set_now(clock.wall_now());
+    }
+    return writes;
+  }
+
+  std::string condition(const std::string& type) {
+    const Json* queue = api.find(kube::kQueues, "shop", "orders");
+    if (queue == nullptr) return "";
+    for (const Json& one : kube::value_in(*queue, {"status", "conditions"})) {
+      if (kube::text_in(one, "type") == type) return kube::text_in(one, "status");
+    }
+    return "";
+  }
+
+  test::FakeApiServer api;
+  test::FakeControllers controllers{api};
+  test::CountingKeyMaker keys;
+  FakeLinks links;
+  kube::TestClock clock;
+  OperatorCounters counters;
+  std::vector<std::string> events;
+  std::optional<std::uint64_t> epoch = 7;
+  std::uint64_t met = 0;
+  std::unique_ptr<Controller> controller;
+};
+
+TEST_F(ControllerTest, a_queue_becomes_a_ready_broker_and_then_there_is_nothing_to_write) {
+  put_queue("orders", Json::object());
+  EXPECT_EQ(settle(), 0U);
+  EXPECT_NE(api.find(kube::kStatefulSets, "shop", "orders"), nullptr);
+  EXPECT_EQ(condition("Ready"), "True");
+  EXPECT_EQ(links.live.size(), 1U);
+  OperatorStats stats;
+  controller->fill(stats);
+  EXPECT_EQ(stats.queues_by_state["Ready"], 1U);
+  EXPECT_EQ(stats.links_connected, 1U);
+  const std::uint64_t before = api.writes;
+  clock.advance(std::chrono::minutes(5));
+  watch();
+  controller->process("shop/orders");
+  EXPECT_EQ(api.writes, before);
+}
+
+TEST_F(ControllerTest, a_changed_setting_is_told_to_the_running_broker) {
+  put_queue("orders", Json::object());
+  settle();
+  const std::size_t calls = links.calls.size();
+  put_queue("orders", {{"delivery", {{"maxAttempts", 9}}}});
+  watch();
+  controller->process("shop/orders");
+  ASSERT_GT(links.calls.size(), calls);
+  EXPECT_EQ(links.calls.back().what, "configure");
+  EXPECT_EQ(links.calls.back().epoch, 7U);
+  EXPECT_NE(links.calls.back().text.find("9"), std::string::npos);
+}
+
+TEST_F(ControllerTest, a_broker_that_is_gone_is_forgotten) {
+  put_queue("orders", {{"deletionPolicy", "Delete"}});
+  settle();
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  settle();
+  for (int i = 0; i < 5; ++i) {
+    controllers.step();
+    watch();
+    controller->process("shop/orders");
+  }
+  EXPECT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
+  EXPECT_TRUE(links.live.empty());
+}
+
+TEST_F(ControllerTest, an_observation_of_a_later_leader_is_told) {
+  put_queue("orders", Json::object());
+  settle();
+  link::BrokerObservation observation;
+  observation.leader_epoch = 99;
+  links.observe(links.live.begin()->first, observation);
+  EXPECT_EQ(met, 99U);
+}
+
+}  // namespace
+}  // namespace sluice::op
