@@ -12,6 +12,7 @@ namespace sluice::cli::scaling {
 namespace {
 
 using namespace std::chrono_literals;
+using sluice::test::IsOk;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -34,7 +35,7 @@ base::WallTime now() { return *base::parse_wall("2026-03-02T09:13:14Z"); }
 
 TEST(Explanation, TellsADecisionInSentences) {
   const auto told = explain_status(queue(), "", now());
-  ASSERT_THAT(told, test::IsOk());
+  ASSERT_THAT(told, IsOk());
   EXPECT_EQ(told->text,
             "orders/default: Deployment orders-worker has 20 replicas and is to have 50\n"
             "  Reason BacklogPerReplica: the backlog for each replica asks for most.\n"
@@ -52,7 +53,7 @@ TEST(Explanation, EveryReasonAndLimitHasItsSentence) {
     auto& consumers = object["status"]["subscriptions"][0]["consumers"];
     consumers["reason"] = autoscale::to_string(reason);
     const auto told = explain_status(object, "", now());
-    ASSERT_THAT(told, test::IsOk());
+    ASSERT_THAT(told, IsOk());
     EXPECT_THAT(told->text, HasSubstr(std::string(autoscale::sentence_of(reason))));
   }
   nlohmann::json object = queue();
@@ -78,7 +79,7 @@ TEST(Explanation, BeforeTheFirstDecisionAndWithoutATarget) {
                                        {"reason", "NotYet"},
                                        {"message", "it is new"}};
   const auto told = explain_status(object, "", now());
-  ASSERT_THAT(told, test::IsOk());
+  ASSERT_THAT(told, IsOk());
   EXPECT_THAT(told->text, HasSubstr("has decided nothing about Deployment orders-worker yet"));
   EXPECT_THAT(told->text, HasSubstr("condition ScalingActive is Unknown, NotYet: it is new"));
   EXPECT_THAT(told->text, Not(HasSubstr("Ready")));
@@ -89,7 +90,7 @@ TEST(Explanation, BeforeTheFirstDecisionAndWithoutATarget) {
   consumers["reason"] = "TargetNotFound";
   EXPECT_THAT(explain_status(object, "", now())->text, HasSubstr("is not scaled\n"));
   object.erase("status");
-  EXPECT_THAT(explain_status(object, "", now()), test::IsOk());
+  EXPECT_THAT(explain_status(object, "", now()), IsOk());
 }
 
 TEST(Explanation, SaysWhereNothingIsScaled) {
@@ -120,7 +121,7 @@ nlohmann::json statistics(std::uint64_t ready) {
 
 TEST(Explanation, TellsWhatWouldBeDecidedNow) {
   const auto told = explain_now(policy(), statistics(500), 2);
-  ASSERT_THAT(told, test::IsOk());
+  ASSERT_THAT(told, IsOk());
   EXPECT_EQ(told->text,
             "orders/default: Deployment orders-worker with 2 replicas should have 5\n"
             "  500 ready, 0 in flight, the oldest 12s old.\n"
@@ -133,7 +134,7 @@ TEST(Explanation, TellsWhatWouldBeDecidedNow) {
 
 TEST(Explanation, FewerWouldWait) {
   const auto told = explain_now(policy(), statistics(0), 2);
-  ASSERT_THAT(told, test::IsOk());
+  ASSERT_THAT(told, IsOk());
   EXPECT_THAT(told->text, HasSubstr("with 2 replicas should have 0\n"));
   EXPECT_THAT(told->text, HasSubstr("stabilization 1m, idleBeforeZero 1m, at most 50 %"));
 }
