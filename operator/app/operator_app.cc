@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -29,7 +30,9 @@
 #include "operator/app/controller.h"
 #include "operator/app/counted_api.h"
 #include "operator/app/exit_code.h"
+#include "operator/autoscale/reason.h"
 #include "operator/link/zmq_links.h"
+#include "operator/scaler/scaler.h"
 #include "runtime/posix/random.h"
 #include "runtime/posix/signal_thread.h"
 #include "runtime/posix/system_clock.h"
@@ -144,6 +147,10 @@ class App {
   base::Result<std::unique_ptr<kube::HttpTransport>> make_transport(base::Millis deadline);
   kube::HttpApiSeams api_seams(kube::HttpTransport& transport);
   void make_controller();
+  ScalingResults scaling_of(const std::string& key);
+  void cordon(const std::string& key, std::size_t shard, const std::string& pod, base::Millis lease,
+              std::function<void(base::Result<std::uint64_t>)> done);
+  void fill_scaling(OperatorStats& stats) const;
   void elect();
   std::optional<std::uint64_t> epoch();
   void met_epoch(std::uint64_t epoch);
@@ -172,6 +179,8 @@ class App {
   std::unique_ptr<CountedApi> api_;
   std::unique_ptr<kube::EventRecorder> recorder_;
   std::unique_ptr<link::BrokerLinks> links_;
+  // It outlives the controller, whose links tell it what they hear.
+  std::unique_ptr<Scaler> scaler_;
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<http::Server> server_;
 };
@@ -269,23 +278,74 @@ void App::make_controller() {
   controller.reconcile.upgrade_brokers = options_.upgrade_brokers;
   controller.reconcile.operator_namespace = own_namespace_;
   controller_ = std::make_unique<Controller>(
-      ControllerSeams{*api_,
-                      *links_,
-                      clock_,
-                      keys_,
-                      counters_,
+      ControllerSeams{*api_, *links_, clock_, keys_, counters_,
                       [this](kube::EventNote note) { recorder_->record(std::move(note)); },
-                      [this] { return epoch(); },
-                      [this](std::uint64_t epoch) { met_epoch(epoch); },
-                      {},
-                      {}},
+                      [this] { return epoch(); }, [this](std::uint64_t epoch) { met_epoch(epoch); },
+                      [this](const std::string& key) { return scaling_of(key); },
+                      [this](const std::string& key, std::size_t /*shard*/,
+                             const std::shared_ptr<const link::BrokerObservation>& /*told*/) {
+                        scaler_->observed(key);
+                      }},
       std::move(controller));
+  scaler_ = std::make_unique<Scaler>(ScalerSeams{
+      *api_, clock_, [this](kube::EventNote note) { recorder_->record(std::move(note)); },
+      [this](const std::string& key) { return controller_->links().shards(key); },
+      [this](const std::string& key, std::size_t shard, const std::string& pod, base::Millis lease,
+             std::function<void(base::Result<std::uint64_t>)> done) {
+        cordon(key, shard, pod, lease, std::move(done));
+      },
+      [this](const std::string& key) { controller_->work().add(key); },
+      [this](const ScalingStatus& status, base::Nanos latency) {
+        counters_.scaled(status.name_space, status.queue, status.subscription,
+                         std::string(autoscale::to_string(status.reason)));
+        counters_.scaling_latency(latency);
+      }});
+}
+
+// A plan is about to be made: the scaler learns which Queues there are, and says how it stands.
+ScalingResults App::scaling_of(const std::string& key) {
+  std::vector<kube::Json> queues;
+  for (const kube::ObjectPtr& queue : controller_->view().queues(key)) queues.push_back(*queue);
+  scaler_->follow(key, queues);
+  scaler_->observed(key);
+  return scaler_->results(key);
+}
+
+void App::cordon(const std::string& key, std::size_t shard, const std::string& pod,
+                 base::Millis lease, std::function<void(base::Result<std::uint64_t>)> done) {
+  const auto link = controller_->links().link(key, shard);
+  const auto leads = epoch();
+  if (link == nullptr || !leads) {
+    done(base::unavailable("no link to the broker, or no lease"));
+    return;
+  }
+  link->cordon(*leads, pod, lease, std::move(done));
+}
+
+void App::fill_scaling(OperatorStats& stats) const {
+  const base::MonoTime now = clock_.mono_now();
+  for (const ScalingStatus& status : scaler_->statuses()) {
+    ScalingSeries& series = stats.scaling.emplace_back();
+    series.name_space = status.name_space;
+    series.queue = status.queue;
+    series.subscription = status.subscription;
+    if (status.current) series.current = *status.current;
+    if (status.desired) series.desired = *status.desired;
+    series.min = status.min;
+    series.max = status.max;
+    series.limited_by = autoscale::to_string(status.limited_by);
+    if (autoscale::is_held(status.reason)) series.held_reason = autoscale::to_string(status.reason);
+    if (status.told_at) {
+      series.observation_age_seconds = static_cast<double>(now - *status.told_at) / 1e9;
+    }
+  }
 }
 
 std::string App::metrics_page() {
   OperatorStats stats;
   counters_.fill(stats);
   controller_->fill(stats);
+  fill_scaling(stats);
   stats.api_host = api_host_;
   stats.lease_name = options_.lease_name;
   stats.leads = mailbox_.leading();
@@ -345,6 +405,7 @@ void App::work() {
                              {"http", server_ == nullptr ? 0 : int{server_->port()}}});
   if (!mailbox_.wait_for_work()) return;
   base::log_info("working", {{"queues", controller_->view().all_queues().size()}});
+  scaler_->start();
   controller_->start_workers();
   mailbox_.wait_for_end();
 }
@@ -352,6 +413,7 @@ void App::work() {
 void App::shut_down() {
   stopping_.stop();
   if (server_ != nullptr) server_->stop();
+  scaler_->stop();
   controller_->stop_workers();
   controller_->view().stop();
   // After the last write: whoever takes the lease now meets nobody.
