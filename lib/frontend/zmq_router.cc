@@ -1,16 +1,13 @@
 #include "frontend/zmq_router.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <deque>
-#include <memory>
 #include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
-#include "frontend/zmq_frame.h"
 #include "frontend/zmq_parts.h"
 #include "wire/frame.h"
 
@@ -18,19 +15,12 @@ namespace sluice::frontend {
 namespace {
 
 constexpr int kReceiveFramesMax = 64;  // a connection; each may have kFrameBytesMax
-constexpr int kSendFramesMax = 1'000;  // a connection; bytes are bounded too
-constexpr std::size_t kQueuedPeersMin = 256;
+constexpr int kSendFramesMax = 1'000;  // a connection; a consumer's credit bounds the bytes
 constexpr int kBacklog = 1'024;
 // ZMQ_ZAP_ENFORCE_DOMAIN: in libzmq since 4.3.0, its name in headers with drafts only.
 constexpr int kZapEnforceDomain = 93;
 constexpr int kHeartbeatMs = 5'000;
 constexpr int kHeartbeatTimeoutMs = 15'000;
-
-zmq::message_t frame_of(base::ByteView bytes) {
-  zmq::message_t frame = make_frame(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), frame.data<std::byte>());
-  return frame;
-}
 
 }  // namespace
 
@@ -70,10 +60,7 @@ class ZmqRouter::Impl {
   void post_or_drop(Peer peer, zmq::message_t message) {
     if (!outboxes_.contains(peer)) hand_over(peer, message);
   }
-  void forget(Peer peer) {
-    outboxes_.erase(peer);
-    queued_.erase(peer);
-  }
+  void forget(Peer peer) { outboxes_.erase(peer); }
   void close(int linger_ms);
   const std::string& endpoint() const { return endpoint_; }
   std::uint8_t door() const { return options_.door; }
@@ -90,7 +77,6 @@ class ZmqRouter::Impl {
   };
 
   SendResult hand_over(Peer peer, zmq::message_t& message);
-  bool has_room(Peer peer, const zmq::message_t& message);
   void drop_parts();
 
   const RouterOptions options_;
@@ -100,8 +86,6 @@ class ZmqRouter::Impl {
   zmq::message_t routing_id_;
   zmq::message_t frame_;
   std::unordered_map<Peer, Outbox> outboxes_;
-  std::unordered_map<Peer, std::shared_ptr<QueuedBytes>> queued_;
-  std::size_t queued_peers_max_ = kQueuedPeersMin;
   std::uint64_t frames_sent_ = 0;
 };
 
@@ -134,22 +118,8 @@ void ZmqRouter::Impl::drop_parts() {
   }
 }
 
-bool ZmqRouter::Impl::has_room(Peer peer, const zmq::message_t& message) {
-  if (queued_.size() >= queued_peers_max_) {
-    // Whoever has nothing queued, or is gone.
-    std::erase_if(queued_, [](const auto& one) { return one.second.use_count() == 1; });
-    queued_peers_max_ = std::max(kQueuedPeersMin, 2 * queued_.size());
-  }
-  std::shared_ptr<QueuedBytes>& queued = queued_[peer];
-  if (queued == nullptr) queued = std::make_shared<QueuedBytes>(0);
-  const std::size_t bytes = queued->load();
-  return bytes == 0 || bytes + message.size() <= options_.queue_bytes_max;
-}
-
 // kOverflow here means: not now.
 SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
-  const bool counted = message.size() >= kCountedFrameBytes;
-  if (counted && !has_room(peer, message)) return SendResult::kOverflow;
   std::byte id[kRoutingIdBytes];
   store_routing_id(peer, id);
   zmq::message_t routing_id(id, kRoutingIdBytes);
@@ -157,7 +127,6 @@ SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
   if (zmq_msg_send(routing_id.handle(), socket_.handle(), flags) < 0) {
     return zmq_errno() == EAGAIN ? SendResult::kOverflow : SendResult::kNoPeer;
   }
-  if (counted) count_frame(message, queued_[peer]);
   // The connection was checked with the routing id; the rest of the message always follows.
   if (zmq_msg_send(message.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) {
     return SendResult::kNoPeer;
@@ -239,18 +208,18 @@ Inbound ZmqRouter::receive() {
 }
 
 SendResult ZmqRouter::send(Peer peer, base::ByteView frame) {
-  return impl_->post(peer, frame_of(frame));
+  return impl_->post(peer, zmq::message_t(frame.data(), frame.size()));
 }
 
 SendResult ZmqRouter::send(Peer peer, std::size_t bytes, const Fill& fill) {
-  zmq::message_t message = make_frame(bytes);
+  zmq::message_t message(bytes);
   const base::Status filled = fill({message.data<std::byte>(), message.size()});
   if (!filled.has_value()) return SendResult::kFailed;
   return impl_->post(peer, std::move(message));
 }
 
 void ZmqRouter::send_or_drop(Peer peer, base::ByteView frame) {
-  impl_->post_or_drop(peer, frame_of(frame));
+  impl_->post_or_drop(peer, zmq::message_t(frame.data(), frame.size()));
 }
 
 void ZmqRouter::forget(Peer peer) { impl_->forget(peer); }

@@ -26,9 +26,7 @@ struct RouterOptions {
   // key, what comes from a connection that no gatekeeper has let in is kStranger.
   std::string curve_secret;
   base::Millis handshake_timeout{5'000};
-  // What waits in ZeroMQ's own queue of a peer, but for small frames; at least one large one may.
-  std::size_t queue_bytes_max = 8U << 20;
-  // Frames that wait for a peer that does not read, beyond that.
+  // Frames that wait for a peer that does not read, beyond ZeroMQ's own queue.
   std::size_t outbox_bytes_max = 8U << 20;
   std::size_t outbox_frames_max = 65'536;
 };
