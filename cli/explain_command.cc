@@ -85,7 +85,7 @@ void add_explain_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_option("--subscription", flags->subscription, "Only of this one");
   CLI::Option* manifest = command->add_option(
       "-f,--file", flags->manifest,
-      "Manifest: tell what would be decided now, by what the broker at the endpoint holds");
+      "Manifest: tell what would be decided now, by what the broker holds");
   CLI::Option* object =
       command->add_option("--object", flags->object,
                           "The Queue as JSON (- = standard input): tell what was decided last");
