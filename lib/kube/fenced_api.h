@@ -15,8 +15,9 @@ class WriteGate {
 };
 
 // Lets everybody read, and only who leads write: no write begins without the lease, nor in the last
-// seconds of it. A write that has begun can still be late, so where two leaders could do harm the
-// call carries a precondition besides. `api` and `gate` must outlive it.
+// seconds of it. HttpApiSeams::may_write asks the same before a call is sent again. A write that
+// has begun can still be late, so where two leaders could do harm the call carries a precondition
+// besides. `api` and `gate` must outlive it.
 class FencedApi final : public Api {
  public:
   FencedApi(Api& api, const WriteGate& gate) : api_(api), gate_(gate) {}

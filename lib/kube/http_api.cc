@@ -61,7 +61,10 @@ base::Result<HttpResponse> HttpApi::call(const HttpRequest& request) {
   base::Millis waited{0};
   base::Millis pause = retry_.first_wait;
   bool fresh_credentials = false;
+  const bool fenced = request.method != "GET" && seams_.may_write;
   for (int tries = 1;; ++tries) {
+    // The lease may have ended while this call waited to be sent again.
+    if (fenced) RETURN_IF_ERROR(seams_.may_write());
     base::Result<HttpResponse> response = call_once(request);
     if (response.has_value() && response->status == 401 && !fresh_credentials) {
       fresh_credentials = true;

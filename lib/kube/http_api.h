@@ -29,6 +29,9 @@ struct HttpApiSeams {
   // Waits; false = the process stops, so that there is no point in going on.
   std::function<bool(base::Millis)> wait;
   CallObserver observe;  // may be empty
+  // Asked before each try of a call that writes, also of one that is sent again: an error ends the
+  // call. May be empty.
+  std::function<base::Status()> may_write = {};
 };
 
 // Api over HTTP. Tried again, within RetryOptions: 429 and 503 as the server asks for it, 500, 502

@@ -9,8 +9,12 @@
 namespace sluice::kube {
 namespace {
 
-constexpr base::Millis kBackOffFirst{800};
-constexpr base::Millis kBackOffMax{30'000};
+// Doubled each time, and up to twice as long by chance. The first ones are quick: a server that
+// makes a collection's storage anew (its definition changed) turns watches away for a moment.
+constexpr base::Millis kBackOffFirst{200};
+constexpr base::Millis kBackOffMax{15'000};
+// Whatever the server asks for: a view that is behind for longer is worse than one more request.
+constexpr base::Millis kWaitMax{30'000};
 // After so long without trouble the next one is the first.
 constexpr base::Nanos kBackOffReset = std::chrono::minutes(2);
 constexpr base::Nanos kShortWatch = std::chrono::seconds(1);
@@ -89,7 +93,7 @@ void ListWatch::back_off(std::string problem, std::optional<base::Millis> at_lea
   const double jittered = static_cast<double>(back_off_.count()) * (1 + prng_.unit());
   base::Millis wait(static_cast<std::int64_t>(jittered));
   if (at_least) wait = std::max(wait, *at_least);
-  not_before_ = now + wait;
+  not_before_ = now + std::min(wait, kWaitMax);
   back_off_ = std::min(back_off_ * 2, kBackOffMax);
 }
 
@@ -173,6 +177,10 @@ bool ListWatch::watch_line(std::string_view line, ObjectSink& sink, base::MonoTi
   if (!event->contains("object")) return true;
   Json& object = (*event)["object"];
   if (type == "ERROR") return error_event(object, now);
+  if (!object.is_object()) {
+    back_off("the watch brought an event without an object", std::nullopt, now);
+    return false;
+  }
   const std::string version = resource_version_of(object);
   watch_saw_event_ = true;
   good(now);

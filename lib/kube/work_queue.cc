@@ -134,8 +134,9 @@ std::optional<WorkQueueCore::Taken> WorkQueue::take(const std::stop_token& stop)
   while (!stop.stop_requested()) {
     const base::MonoTime now = clock_.mono_now();
     if (auto taken = core_.take(now)) {
-      // One notification may have stood for several keys that became due together.
-      if (core_.stats(now).depth > 0) changed_.notify_one();
+      // One notification may have stood for several keys that became due together, and whoever
+      // waited for the next one to be due is here: another has to do it now.
+      if (core_.stats(now).depth > 0 || core_.next_due()) tell();
       return taken;
     }
     const auto due = core_.next_due();
@@ -152,7 +153,7 @@ std::optional<WorkQueueCore::Taken> WorkQueue::take(const std::stop_token& stop)
 base::Nanos WorkQueue::done(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const base::Nanos taken = core_.done(key, clock_.mono_now());
-  changed_.notify_one();
+  tell();  // it may be given out again
   return taken;
 }
 

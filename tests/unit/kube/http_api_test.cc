@@ -30,7 +30,11 @@ class HttpApiTest : public testing::Test {
                       waits.push_back(wait);
                       return !stopping;
                     },
-                    {}});
+                    {},
+                    [this]() -> base::Status {
+                      if (writes_left-- > 0) return {};
+                      return base::failed_precondition("somebody else leads");
+                    }});
   }
   std::string status(const char* reason) {
     return Json{{"kind", "Status"}, {"reason", reason}, {"message", "no"}}.dump();
@@ -40,6 +44,7 @@ class HttpApiTest : public testing::Test {
   TestClock clock;
   std::vector<Millis> waits;
   bool stopping = false;
+  int writes_left = 1'000;  // tries before the lease ends
 };
 
 TEST_F(HttpApiTest, a_server_that_is_busy_is_asked_again_when_it_says) {
@@ -71,6 +76,15 @@ TEST_F(HttpApiTest, refused_credentials_are_renewed_once) {
   transport.answer(401, status("Unauthorized"));
   transport.answer(401, status("Unauthorized"));
   EXPECT_THAT(make().get({&kServices, "shop", "orders"}), HasCode(ErrorCode::kPermissionDenied));
+}
+
+TEST_F(HttpApiTest, a_write_is_not_sent_again_without_the_lease) {
+  writes_left = 1;
+  transport.answer(503, "", Millis(5'000));
+  transport.answer(200, kService.dump());
+  EXPECT_THAT(make().apply(kService, "me"), HasCode(ErrorCode::kFailedPrecondition));
+  EXPECT_EQ(transport.requests.size(), 1U);
+  EXPECT_THAT(make().get({&kServices, "shop", "orders"}), IsOk());
 }
 
 TEST_F(HttpApiTest, what_is_wrong_is_not_repeated) {

@@ -175,12 +175,19 @@ TEST_F(ListWatchTest, waits_grow_to_half_a_minute_and_shrink_after_two_quiet_one
     watch({}, seconds(2));
     end(base::unavailable("down"));
     last = pass_wait();
-    EXPECT_LE(last, seconds(60));
+    EXPECT_LE(last, seconds(30));
   }
-  EXPECT_GE(last, seconds(30));
+  EXPECT_GE(last, seconds(15));
   watch({event("ADDED", "a", "8")}, minutes(5));
   end(base::unavailable("down"));
-  EXPECT_LE(pass_wait(), milliseconds(1'600));
+  EXPECT_LE(pass_wait(), milliseconds(400));
+}
+
+TEST_F(ListWatchTest, no_server_holds_a_watch_off_for_longer_than_half_a_minute) {
+  list("", "7");
+  watch({});
+  end(HttpResponse{429, "{}", base::Millis(3'600'000)});
+  EXPECT_EQ(pass_wait(), seconds(30));
 }
 
 TEST_F(ListWatchTest, a_watch_that_ends_at_once_is_an_error) {
@@ -206,6 +213,18 @@ TEST_F(ListWatchTest, half_a_line_is_no_event) {
   end();
   EXPECT_GT(pass_wait(), seconds(0));
   EXPECT_TRUE(has(next_target(Kind::kWatch), "resourceVersion=8"));
+}
+
+TEST_F(ListWatchTest, an_event_without_an_object_is_no_event) {
+  list("", "7");
+  for (const char* line : {R"({"type":"ADDED","object":"x"})", R"({"type":"DELETED","object":[1]})",
+                           R"({"type":"MODIFIED","object":null})"}) {
+    EXPECT_FALSE(watch({line}, seconds(0)));
+    end();
+    EXPECT_GT(pass_wait(), seconds(0));
+  }
+  EXPECT_TRUE(changes.empty());
+  EXPECT_TRUE(has(next_target(Kind::kWatch), "resourceVersion=7"));
 }
 
 TEST(CacheTest, objects_are_found_by_their_keys) {

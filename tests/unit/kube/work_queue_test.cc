@@ -2,7 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
+
+#include "tests/unit/kube/script_transport.h"
 
 namespace sluice::kube {
 namespace {
@@ -87,6 +94,32 @@ TEST_F(WorkQueueTest, of_two_times_the_earlier_counts) {
   EXPECT_EQ(take(), "a");
   queue.done("a", now);
   EXPECT_FALSE(queue.next_due().has_value());
+}
+
+// Whoever waits already is woken by done(), for a key that was added while it was in work.
+TEST(WorkQueueShellTest, a_key_that_was_added_while_in_work_goes_to_whoever_waits) {
+  const TestClock clock;
+  for (int round = 0; round < 200; ++round) {
+    WorkQueue queue(clock);
+    std::stop_source stop;
+    queue.add("a");
+    ASSERT_TRUE(queue.take(stop.get_token()).has_value());
+    queue.add("a");
+    std::promise<void> begun;
+    std::promise<std::optional<WorkQueueCore::Taken>> taken;
+    auto got = taken.get_future();
+    const std::jthread waiter([&] {
+      begun.set_value();
+      taken.set_value(queue.take(stop.get_token()));
+    });
+    begun.get_future().wait();
+    std::this_thread::yield();
+    queue.done("a");
+    const bool came = got.wait_for(seconds(10)) == std::future_status::ready;
+    stop.request_stop();
+    ASSERT_TRUE(came);
+    EXPECT_TRUE(got.get().has_value());
+  }
 }
 
 TEST_F(WorkQueueTest, it_counts) {
