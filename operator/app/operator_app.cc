@@ -198,17 +198,23 @@ base::Result<std::unique_ptr<kube::HttpTransport>> App::make_transport(base::Mil
 }
 
 kube::HttpApiSeams App::api_seams(kube::HttpTransport& transport) {
-  return {transport, clock_, [this](base::Millis time) { return stopping_.wait(time); },
+  return {transport,
+          clock_,
+          [this](base::Millis time) { return stopping_.wait(time); },
           [this](std::string_view method, int status, base::Millis taken) {
             counters_.request(method, status, taken);
-          }};
+          },
+          {}};
 }
 
 base::Status App::connect() {
   ASSIGN_OR_RETURN(transport_, make_transport(base::Millis(30'000)));
   // A renewal that hangs costs the lease, and what is late is asked again by the election itself.
   ASSIGN_OR_RETURN(election_transport_, make_transport(base::Millis(4'000)));
-  http_api_ = std::make_unique<kube::HttpApi>(api_seams(*transport_));
+  kube::HttpApiSeams seams = api_seams(*transport_);
+  // The election exists before the first write.
+  seams.may_write = [this] { return elector_ == nullptr ? base::Status() : elector_->may_write(); };
+  http_api_ = std::make_unique<kube::HttpApi>(std::move(seams));
   kube::RetryOptions once;
   once.tries_max = 1;
   election_api_ = std::make_unique<kube::HttpApi>(api_seams(*election_transport_), once);
