@@ -148,6 +148,11 @@ void LinkBook::observed(const std::string& key, std::size_t index, std::uint64_t
     const link::BrokerObservation* before = shard->state.observation.get();
     kind = differs_in_kind(before, *observation);
     numbers = before == nullptr || before->queues != observation->queues;
+    // What another process or another version refused, this one may take.
+    if (before != nullptr && (before->incarnation != observation->incarnation ||
+                              before->version != observation->version)) {
+      shard->state.refused.clear();
+    }
     shard->state.observation = observation;
     brokers_[key].meter.observe(index, *observation);
   }

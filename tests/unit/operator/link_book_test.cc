@@ -89,6 +89,22 @@ TEST_F(LinkBookTest, a_refused_manifest_is_kept_until_one_is_taken) {
   EXPECT_EQ(links.calls.back().epoch, 5U);
 }
 
+TEST_F(LinkBookTest, what_another_process_or_version_refused_is_asked_again) {
+  book.follow(key, {{"tcp://a", "", ""}});
+  links.answer = [](const std::string&) { return base::failed_precondition("has messages"); };
+  link::BrokerObservation told = observation(1);
+  links.observe("tcp://a", told);
+  for (const bool upgrade : {false, true}) {
+    EXPECT_THAT(book.configure(key, 0, 5, "orders", "{}"), IsOk());
+    links.observe("tcp://a", told);
+    EXPECT_TRUE(book.shards(key).at(0).refused.contains("orders"));
+    if (upgrade) told.version = "2";
+    if (!upgrade) told.incarnation = 2;
+    links.observe("tcp://a", told);
+    EXPECT_TRUE(book.shards(key).at(0).refused.empty());
+  }
+}
+
 TEST_F(LinkBookTest, a_leader_of_before_is_an_error_and_no_refusal) {
   book.follow(key, {{"tcp://a", "", ""}});
   link::BrokerObservation other = observation(1);
