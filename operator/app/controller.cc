@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "kube/object_ref.h"
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/reconcile.h"
@@ -18,6 +19,7 @@ using kube::ObjectPtr;
 
 // Numbers of a busy queue change all the time; its status does not have to.
 constexpr base::Nanos kNumbersAfter = std::chrono::seconds(3);
+constexpr base::Millis kNameAskAgain{60'000};
 constexpr base::Millis kPostponed{1'000};
 constexpr base::Millis kStorageClassReadAgain{600'000};
 // Drift that no watch told of is found by then; spread, so that not all keys come at once.
@@ -121,6 +123,8 @@ void Controller::process(const std::string& key) {
   work_.forget(key);
   seams_.counters.reconciled(
       outcome.again ? ReconcileResult::kRequeueAfter : ReconcileResult::kSuccess, taken);
+  // What comes back is told by a watch.
+  if (outcome.gone) return;
   work_.add_after(key, outcome.again.value_or(resync_after(key)));
 }
 
@@ -128,10 +132,12 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
   reconcile::Inputs inputs;
   if (view_.queues(key).empty() && view_.objects(key).empty()) {
     forget(key);
-    return {};
+    Outcome gone;
+    gone.gone = true;
+    return gone;
   }
   if (base::Status status = gather(key, inputs); !status.has_value()) {
-    return {std::move(status), std::nullopt, false};
+    return {std::move(status), std::nullopt, false, false};
   }
   const reconcile::Plan plan = reconcile::reconcile(inputs);
   const PlanOutcome outcome = runner_.run(key, plan, inputs.queues);
@@ -141,7 +147,7 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
                                   {"writes", outcome.writes},
                                   {"ok", outcome.status.has_value()}});
   }
-  Outcome result{outcome.status, plan.requeue_after, is_stalled(plan)};
+  Outcome result{outcome.status, plan.requeue_after, is_stalled(plan), false};
   if (outcome.postponed) result.again = std::min(result.again.value_or(kPostponed), kPostponed);
   return result;
 }
@@ -157,6 +163,7 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   for (const ObjectPtr& object : view_.objects(key)) inputs.live.add(*object);
   ASSIGN_OR_RETURN(const std::vector<ObjectPtr> secrets, secrets_.of_broker(key, inputs.now.mono));
   for (const ObjectPtr& secret : secrets) inputs.live.add(*secret);
+  RETURN_IF_ERROR(read_unlabelled(key, inputs));
   follow_shards(key, inputs);
   inputs.shards = links_.shards(key);
   inputs.rates = links_.rates(key);
@@ -165,6 +172,45 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   if (options_.cluster_rights) {
     inputs.namespace_terminating = namespace_is_terminating(inputs);
     read_storage_classes(inputs);
+  }
+  return {};
+}
+
+// The view shows what has a broker's label. Whatever else has one of the broker's names belongs to
+// somebody, who would lose it to the first apply: so a name that the view does not show is asked
+// for.
+base::Status Controller::read_unlabelled(const std::string& key, reconcile::Inputs& inputs) {
+  if (std::all_of(inputs.queues.begin(), inputs.queues.end(), is_deleting)) return {};
+  const std::string& broker = inputs.broker;
+  const std::pair<const kube::ResourceType*, std::string> names[] = {
+      {&kube::kStatefulSets, broker},
+      {&kube::kServices, broker},
+      {&kube::kServices, reconcile::shards_service_name(broker)},
+      {&kube::kConfigMaps, reconcile::queues_config_name(broker)},
+      {&kube::kPodDisruptionBudgets, broker},
+      {&kube::kNetworkPolicies, broker},
+      {&kube::kServiceAccounts, broker}};
+  for (const auto& [type, name] : names) {
+    if (inputs.live.find(*type, name) != nullptr) continue;
+    const kube::ObjectRef ref{type, inputs.name_space, name};
+    {
+      const std::lock_guard lock(mutex_);
+      std::map<std::string, base::MonoTime>& asked = free_names_[key];
+      const auto found = asked.find(ref.to_string());
+      if (found != asked.end() && inputs.now.mono < found->second + kNameAskAgain) continue;
+    }
+    const auto read = seams_.api.get(ref);
+    if (read.has_value()) {
+      inputs.live.add(*read);
+      continue;
+    }
+    const base::ErrorCode code = read.error().code();
+    // Without the right to read it there is none to write it either.
+    if (code != base::ErrorCode::kNotFound && code != base::ErrorCode::kPermissionDenied) {
+      return read.error();
+    }
+    const std::lock_guard lock(mutex_);
+    free_names_[key][ref.to_string()] = inputs.now.mono;
   }
   return {};
 }
@@ -210,17 +256,18 @@ void Controller::read_storage_classes(reconcile::Inputs& inputs) {
       const auto found = storage_classes_.find(name);
       if (found != storage_classes_.end() &&
           inputs.now.mono < found->second.read_at + kStorageClassReadAgain) {
-        inputs.expandable[name] = found->second.expandable;
+        if (found->second.expandable) inputs.expandable[name] = *found->second.expandable;
         continue;
       }
     }
     const auto read = seams_.api.get({&kube::kStorageClasses, "", name});
-    // Not to be had, for instance for want of a right: not known.
-    if (!read.has_value()) continue;
-    const bool expandable = read->value("allowVolumeExpansion", Json(false)) == Json(true);
-    inputs.expandable[name] = expandable;
+    StorageClass known{std::nullopt, inputs.now.mono};
+    if (read.has_value()) {
+      known.expandable = read->value("allowVolumeExpansion", Json(false)) == Json(true);
+      inputs.expandable[name] = *known.expandable;
+    }
     const std::lock_guard lock(mutex_);
-    storage_classes_[name] = {expandable, inputs.now.mono};
+    storage_classes_[name] = known;
   }
 }
 
@@ -228,6 +275,8 @@ void Controller::forget(const std::string& key) {
   links_.forget(key);
   secrets_.forget(key);
   runner_.forget(key);
+  const std::lock_guard lock(mutex_);
+  free_names_.erase(key);
 }
 
 void Controller::fill(OperatorStats& stats) const {

@@ -88,11 +88,13 @@ class Controller {
     base::Status status;
     std::optional<base::Millis> again;
     bool stalled = false;
+    bool gone = false;  // nothing is left of the broker
   };
 
   void work(const std::stop_token& stop);
   Outcome reconcile(const std::string& key);
   base::Status gather(const std::string& key, reconcile::Inputs& inputs);
+  base::Status read_unlabelled(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
   bool namespace_is_terminating(const reconcile::Inputs& inputs);
   void read_storage_classes(reconcile::Inputs& inputs);
@@ -106,11 +108,14 @@ class Controller {
   LinkBook links_;
   PlanRunner runner_;
   struct StorageClass {
-    bool expandable = false;
+    // None: not to be had, for want of the class or of a right; that, too, is kept for a while.
+    std::optional<bool> expandable;
     base::MonoTime read_at;
   };
-  std::mutex mutex_;  // guards storage_classes_
+  std::mutex mutex_;  // guards what follows, but not workers_
   std::map<std::string, StorageClass> storage_classes_;
+  // By broker and object: when it was last asked for by name and was not there.
+  std::map<std::string, std::map<std::string, base::MonoTime>> free_names_;
   std::vector<std::jthread> workers_;
 };
 

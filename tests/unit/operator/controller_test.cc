@@ -160,6 +160,30 @@ TEST_F(ControllerTest, a_changed_setting_is_told_to_the_running_broker) {
   EXPECT_NE(links.calls.back().text.find("9"), std::string::npos);
 }
 
+TEST_F(ControllerTest, an_object_of_somebody_else_with_the_brokers_name_is_left_alone) {
+  ASSERT_TRUE(api.apply({{"apiVersion", "v1"},
+                         {"kind", "Service"},
+                         {"metadata", {{"name", "orders"}, {"namespace", "shop"}}},
+                         {"spec", {{"selector", {{"app", "orders"}}}}}},
+                        "kubectl")
+                  .has_value());
+  put_queue("orders", Json::object());
+  for (int round = 0; round < 10; ++round) {
+    // What has no label is not watched.
+    watch();
+    controller->view().cache(kube::kServices).replace({});
+    controller->process("shop/orders");
+    clock.advance(std::chrono::seconds(1));
+  }
+  const Json* service = api.find(kube::kServices, "shop", "orders");
+  ASSERT_NE(service, nullptr);
+  EXPECT_EQ((*service)["spec"]["selector"], Json({{"app", "orders"}}));
+  EXPECT_EQ(api.find(kube::kStatefulSets, "shop", "orders"), nullptr);
+  const Json* queue = api.find(kube::kQueues, "shop", "orders");
+  ASSERT_NE(queue, nullptr);
+  EXPECT_NE(queue->dump().find("NameTaken"), std::string::npos);
+}
+
 TEST_F(ControllerTest, a_broker_that_is_gone_is_forgotten) {
   put_queue("orders", {{"deletionPolicy", "Delete"}});
   settle();
