@@ -58,8 +58,9 @@ struct RunningSeek {
 // A settle that costs something for each of its messages, of which there are too many for one step:
 // ticks go on, and answer it.
 struct RunningSettle {
-  Settle rest;
+  Settle rest;        // its receipts are ascending, and no other settle has any of their messages
   SettleReply reply;  // of what was settled so far
+  Wait wait;          // for the records of that
 };
 
 // A peek at messages that storage has to bring in first.

@@ -66,10 +66,16 @@ std::optional<base::MonoTime> LeaseBook::earliest_deadline() const {
   return deadlines_.begin()->first;
 }
 
-Lease* LeaseBook::pop_expired(base::MonoTime now) {
+const Lease* LeaseBook::first_expired(base::MonoTime now) const {
   if (deadlines_.empty() || now < deadlines_.begin()->first) return nullptr;
+  const auto found = leases_.find(deadlines_.begin()->second);
+  CHECK(found != leases_.end());
+  return &found->second;
+}
+
+Lease* LeaseBook::pop_expired(base::MonoTime now) {
+  if (first_expired(now) == nullptr) return nullptr;
   Lease* lease = find(deadlines_.begin()->second);
-  CHECK(lease != nullptr);
   clear_deadline(*lease);
   return lease;
 }

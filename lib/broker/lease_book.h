@@ -63,7 +63,9 @@ class LeaseBook {
   void set_deadline(Lease& lease, base::MonoTime deadline);
   void clear_deadline(Lease& lease);
   std::optional<base::MonoTime> earliest_deadline() const;
-  // The lease that is over first at `now`; its deadline is cleared.
+  // The lease that is over first at `now`; nullptr = none is.
+  const Lease* first_expired(base::MonoTime now) const;
+  // The same; its deadline is cleared.
   Lease* pop_expired(base::MonoTime now);
 
  private:

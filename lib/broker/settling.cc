@@ -1,7 +1,9 @@
 #include "broker/settling.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -248,13 +250,72 @@ void settle_now(Core& core, base::Now now, const Attachment& attachment, const S
   reply.stale += claims.stale;
 }
 
-void answer(Core& core, const Attachment* attachment, bool wants_reply, SettleReply reply) {
+void answer(Core& core, Wait wait, bool wants_reply, SettleReply reply) {
   if (!wants_reply) return;
   const bool is_stale = reply.settled == 0 && reply.stale > 0;
   if (is_stale) reply.refusal = {RefusalCode::kStaleReceipt, kStaleText};
-  const bool shows_nothing = is_stale || attachment == nullptr;
-  core.effects.emit(shows_nothing ? Wait{} : Core::wait_for(*attachment->subscription),
-                    std::move(reply));
+  core.effects.emit(is_stale ? Wait{} : wait, std::move(reply));
+}
+
+// The receipts of `rest`, which are ascending, that are of this lease.
+std::pair<std::vector<Receipt>::const_iterator, std::vector<Receipt>::const_iterator> receipts_of(
+    const Settle& rest, base::Epoch epoch) {
+  const auto first =
+      std::lower_bound(rest.receipts.begin(), rest.receipts.end(), epoch,
+                       [](const Receipt& receipt, base::Epoch e) { return receipt.epoch < e; });
+  auto last = first;
+  while (last != rest.receipts.end() && last->epoch == epoch) ++last;
+  return {first, last};
+}
+
+// Takes away what is in a settle that waits for its turn.
+void cut_waiting(const Core& core, base::Epoch epoch, Ranges& ranges) {
+  for (const RunningSettle& waiting : core.settles) {
+    const auto [first, last] = receipts_of(waiting.rest, epoch);
+    Ranges taken;
+    std::transform(first, last, std::back_inserter(taken),
+                   [](const Receipt& receipt) { return receipt.range; });
+    cut_ranges(ranges, taken);
+  }
+}
+
+// The parts of `wanted` that are in `held`; both ascending and disjoint.
+Ranges common(const Ranges& held, const Ranges& wanted) {
+  Ranges both;
+  auto at = held.begin();
+  for (const SequenceRange& range : wanted) {
+    while (at != held.end() && at->last < range.first) ++at;
+    for (auto part = at; part != held.end() && part->first <= range.last; ++part) {
+      both.push_back(intersection(*part, range));
+    }
+  }
+  return both;
+}
+
+// Leaves of the receipts what their leases hold and no waiting settle has, each message once. The
+// rest is stale, whenever its turn comes. So what a session may have waiting is bounded by what it
+// was lent, whatever it claims.
+void clip(Core& core, const Attachment& attachment, Settle& command, SettleReply& reply) {
+  Subscription& subscription = *attachment.subscription;
+  const base::SessionId session = core.sessions.find(attachment.session)->id;
+  std::map<base::Epoch, Ranges> wanted;
+  std::uint64_t claimed = 0;
+  for (const Receipt& receipt : command.receipts) {
+    claimed += receipt.range.count();
+    if (lease_of(core, attachment, session, receipt) == nullptr) continue;
+    wanted[receipt.epoch].push_back(receipt.range);
+  }
+  command.receipts.clear();
+  std::uint64_t kept = 0;
+  for (auto& [epoch, ranges] : wanted) {
+    normalise(ranges);
+    Ranges held = common(core.state.leases.find(epoch)->ranges, ranges);
+    cut_waiting(core, epoch, held);
+    kept += count_messages(held);
+    for (const SequenceRange& range : held) command.receipts.push_back({epoch, range});
+  }
+  reply.stale += claimed - kept;
+  subscription.stream().queue().totals(subscription.id()).stale_receipts += claimed - kept;
 }
 
 // True when that was all.
@@ -268,9 +329,10 @@ bool step(Core& core, base::Now now, RunningSettle& running) {
     for (const Receipt& receipt : part.receipts) running.reply.stale += receipt.range.count();
   } else {
     settle_now(core, now, *attachment, part, running.reply);
+    running.wait = Core::wait_for(*attachment->subscription);
   }
   if (!running.rest.receipts.empty()) return false;
-  answer(core, attachment, running.rest.wants_reply, std::move(running.reply));
+  answer(core, running.wait, running.rest.wants_reply, std::move(running.reply));
   return true;
 }
 
@@ -287,12 +349,13 @@ void settle(Core& core, base::Now now, const Settle& command) {
     return;
   }
   if (costs_each(command.kind)) {
-    RunningSettle running{command, std::move(reply)};
+    RunningSettle running{command, std::move(reply), {}};
+    clip(core, *attachment, running.rest, running.reply);
     if (!step(core, now, running)) core.settles.push_back(std::move(running));
     return;
   }
   settle_now(core, now, *attachment, command, reply);
-  answer(core, attachment, command.wants_reply, std::move(reply));
+  answer(core, Core::wait_for(*attachment->subscription), command.wants_reply, std::move(reply));
 }
 
 void go_on_settling(Core& core, base::Now now, Budget& budget) {
@@ -300,6 +363,18 @@ void go_on_settling(Core& core, base::Now now, Budget& budget) {
     budget.take(kSettledPerStep);
     if (step(core, now, core.settles.front())) core.settles.pop_front();
   }
+}
+
+bool go_on_settling(Core& core, base::Now now, base::Epoch epoch, Budget& budget) {
+  const auto names_it = [&](const RunningSettle& running) {
+    const auto [first, last] = receipts_of(running.rest, epoch);
+    return first != last;
+  };
+  const auto found = std::find_if(core.settles.begin(), core.settles.end(), names_it);
+  if (found == core.settles.end()) return false;
+  budget.take(kSettledPerStep);
+  if (step(core, now, *found)) core.settles.erase(found);
+  return true;
 }
 
 void finish_settling(Core& core, base::Now now, SessionHandle session,

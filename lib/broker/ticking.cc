@@ -75,8 +75,11 @@ void end_leases(Core& core, base::Now now, Budget& budget) {
 
 void expire_leases(Core& core, base::Now now, Budget& budget) {
   while (!budget.spent()) {
+    const Lease* over = core.state.leases.first_expired(now.mono);
+    if (over == nullptr) return;
+    // What was said of it in time counts first, also where it has not had its turn yet.
+    if (go_on_settling(core, now, over->epoch, budget)) continue;
     Lease* lease = core.state.leases.pop_expired(now.mono);
-    if (lease == nullptr) return;
     core.end_lease(*lease, SessionEnd::kLost, core.consumer_of(*lease));
     end_leases(core, now, budget);
   }

@@ -24,6 +24,18 @@ class SettleTest : public testing::Test {
     return world.settle(kind, session, attachment, std::move(receipts));
   }
 
+  // One receipt for the first `messages`.
+  std::vector<Receipt> parts(std::uint64_t messages) const { return {receipt(1, messages)}; }
+  static Settle command(SettleKind kind, SessionHandle from, AttachmentHandle to,
+                        std::vector<Receipt> receipts) {
+    Settle command;
+    command.origin = {from, RequestId(7)};
+    command.attachment = to;
+    command.kind = kind;
+    command.receipts = std::move(receipts);
+    return command;
+  }
+
   World world;
   base::QueueId queue;
   SessionHandle session;
@@ -86,6 +98,77 @@ TEST_F(SettleTest, who_leaves_has_failed_all_that_it_said) {
   world.broker->apply(world.now, SessionGone{session, SessionEnd::kClosed});
   EXPECT_EQ(world.stats().failed, 10'000U);
   EXPECT_EQ(world.stats().released, 0U);
+}
+
+TEST_F(SettleTest, what_was_said_in_time_wins_over_the_end_of_the_lease) {
+  begin(18'000);
+  ASSERT_THAT(got, SizeIs(18'000));
+  world.sleep(29'999ms);
+  std::vector<Receipt> receipts;
+  for (const Got& one : got) receipts.push_back(one.receipt());
+  world.broker->apply(world.now, command(SettleKind::kReject, session, attachment, receipts));
+  world.sleep(1s);
+  EXPECT_EQ(world.stats().dead_lettered, 18'000U);
+  EXPECT_EQ(world.stats().stalled, 0U);
+  EXPECT_EQ(world.sink.settled.back().effect.settled, 18'000U);
+}
+
+TEST_F(SettleTest, the_rest_of_a_lease_ends_when_what_was_said_of_it_is_done) {
+  begin(10'000);
+  world.sleep(29'999ms);
+  world.broker->apply(world.now, command(SettleKind::kFail, session, attachment, parts(9'000)));
+  world.sleep(1ms);
+  EXPECT_EQ(world.stats().failed, 9'000U);
+  EXPECT_EQ(world.stats().stalled, 1'000U);
+}
+
+TEST_F(SettleTest, claims_of_what_was_never_lent_keep_nobody_waiting) {
+  begin(5'000);
+  const auto liar = world.open(2);
+  const auto own = world.attach(liar, queue).attachment;
+  const Receipt lie{base::Epoch(999), {base::Sequence(1), base::Sequence(1U << 20)}};
+  const std::vector<Receipt> lies(4'096, lie);
+  world.broker->apply(world.now, command(SettleKind::kFail, liar, own, lies));
+  // Answered at once: nothing of it is left to do.
+  ASSERT_THAT(world.sink.settled, SizeIs(1));
+  EXPECT_EQ(world.sink.settled.back().effect.stale, std::uint64_t{4'096} << 20);
+  EXPECT_EQ(world.stats().stale_receipts, std::uint64_t{4'096} << 20);
+  world.broker->apply(world.now, command(SettleKind::kFail, session, attachment, parts(5'000)));
+  world.broker->tick(world.now);
+  ASSERT_THAT(world.sink.settled, SizeIs(2));
+  EXPECT_EQ(world.sink.settled.back().effect.settled, 5'000U);
+}
+
+TEST_F(SettleTest, a_message_waits_for_its_settle_once_however_often_it_is_named) {
+  begin(10'000);
+  std::vector<Receipt> twice = parts(10'000);
+  twice.push_back(twice.front());
+  world.broker->apply(world.now, command(SettleKind::kFail, session, attachment, twice));
+  EXPECT_THAT(world.sink.settled, SizeIs(0));
+  for (std::size_t i = 1; i <= 3; ++i) {
+    world.broker->apply(world.now, command(SettleKind::kReject, session, attachment, twice));
+    ASSERT_THAT(world.sink.settled, SizeIs(i));
+    EXPECT_EQ(world.sink.settled.back().effect.stale, 20'000U);
+  }
+  world.tick();
+  EXPECT_EQ(world.sink.settled.back().effect.settled, 10'000U);
+  EXPECT_EQ(world.sink.settled.back().effect.stale, 10'000U);
+  EXPECT_EQ(world.stats().failed, 10'000U);
+  EXPECT_EQ(world.stats().rejected, 0U);
+}
+
+TEST_F(SettleTest, an_answer_waits_for_its_steps_also_when_the_queue_is_gone_before_the_last) {
+  begin(5'000);
+  world.broker->apply(world.now, command(SettleKind::kFail, session, attachment, parts(5'000)));
+  ASSERT_EQ(world.stats().failed, kSettledPerStep);
+  const base::Lsn recorded = world.log.records().back().at.end;
+  DeleteQueue remove;
+  remove.queue = queue;
+  world.broker->apply(world.now, remove);
+  world.tick();
+  ASSERT_THAT(world.sink.settled, SizeIs(1));
+  EXPECT_EQ(world.sink.settled.back().effect.settled, kSettledPerStep);
+  EXPECT_GE(world.sink.settled.back().wait.lsn, recorded);
 }
 
 TEST_F(SettleTest, an_ack_without_wish_for_a_reply_gets_none) {
