@@ -168,8 +168,14 @@ void FrameDispatch::on(const Request& request, const wire::RemoveQueue& frame) {
     return reply(request, answer);
   }
   const auto queue = parts_.commands.find_queue(frame.queue);
-  // Who asks again is told that it is done; of the answer before, it may not have heard.
-  if (!queue) return reply(request, answer);
+  if (!queue) {
+    // Who asks again is told that it is done; of the answer before, it may not have heard. Not
+    // before it is durable: a queue that comes back after a loss of power is not gone.
+    PreparedFrame prepared;
+    prepared.session = request.session.handle;
+    wire::encode_frame(header_of(request.session, request.header.request), answer, prepared.bytes);
+    return parts_.gate.hold({parts_.commands.appended(), true}, std::move(prepared));
+  }
   broker::DeleteQueue command;
   command.origin = request.origin();
   command.queue = *queue;
