@@ -29,12 +29,19 @@ std::string text_of(std::uint64_t epoch) {
 
 LeaderEpoch::LeaderEpoch(runtime::FileSystem& fs, std::string folder)
     : fs_(fs), folder_(std::move(folder)) {
-  const auto found = read();
-  if (found.has_value()) {
-    highest_ = *found;
-  } else if (found.error().code() != base::ErrorCode::kNotFound) {
-    base::log_error("leader_epoch_unreadable", {{"error", found.error().message()}});
+  if (const base::Status loaded = load(); !loaded.has_value()) {
+    base::log_error("leader_epoch_unreadable", {{"error", loaded.error().message()}});
   }
+}
+
+base::Status LeaderEpoch::load() {
+  const auto found = read();
+  if (!found.has_value() && found.error().code() != base::ErrorCode::kNotFound) {
+    return found.error();
+  }
+  if (found.has_value()) highest_ = *found;
+  is_known_ = true;
+  return {};
 }
 
 base::Result<std::uint64_t> LeaderEpoch::read() const {
@@ -67,19 +74,30 @@ base::Status LeaderEpoch::write(std::uint64_t epoch) {
 }
 
 broker::Refusal LeaderEpoch::show(std::uint64_t epoch) {
-  if (epoch == highest_) return {};
+  if (!is_known_) {
+    if (const base::Status loaded = load(); !loaded.has_value()) {
+      return {broker::RefusalCode::kNotReady,
+              "leader epoch: " + loaded.error().message() +
+                  ": restore the file, or remove it when no replaced leader is left"};
+    }
+  }
+  if (epoch == highest_ && is_durable_) return {};
   if (epoch < highest_) {
     return {broker::RefusalCode::kStaleLeader, "leader epoch: " + std::to_string(epoch) +
                                                    " is below " + std::to_string(highest_) +
                                                    ", which another leader has shown"};
   }
+  // Also when the write fails: it may have come as far as the file's new name.
+  const std::uint64_t before = highest_;
+  highest_ = epoch;
+  is_durable_ = false;
   if (const base::Status written = write(epoch); !written.has_value()) {
     base::log_error("leader_epoch_unwritten", {{"error", written.error().message()}});
     return {broker::RefusalCode::kNotReady,
             "leader epoch: could not be written down: " + written.error().message()};
   }
-  base::log_info("leader_changed", {{"epoch", epoch}, {"before", highest_}});
-  highest_ = epoch;
+  base::log_info("leader_changed", {{"epoch", epoch}, {"before", before}});
+  is_durable_ = true;
   return {};
 }
 

@@ -17,23 +17,27 @@ namespace sluice::frontend {
 // epoch there.
 class LeaderEpoch {
  public:
-  // A file that cannot be read, or is not what we write, is told and counts as none: control goes
-  // on with the next leader that calls. `fs` must outlive this.
+  // A file that cannot be read, or is not what we write, is told, and every call is refused until
+  // it is mended or gone: nobody knows which leaders were replaced. `fs` must outlive this.
   LeaderEpoch(runtime::FileSystem& fs, std::string folder);
 
+  // Of those that were shown; 0 = none, or none is known.
   std::uint64_t highest() const { return highest_; }
 
-  // A control call shows its epoch. Refused where it is lower than the highest, or where a higher
-  // one could not be made durable; otherwise it is when this returns.
+  // A control call shows its epoch. Refused where it is lower than the highest, or where it could
+  // not be made durable (the next call tries again); otherwise it is when this returns.
   broker::Refusal show(std::uint64_t epoch);
 
  private:
+  base::Status load();
   base::Result<std::uint64_t> read() const;
   base::Status write(std::uint64_t epoch);
 
   runtime::FileSystem& fs_;
   const std::string folder_;
   std::uint64_t highest_ = 0;
+  bool is_known_ = false;   // what the file says
+  bool is_durable_ = true;  // the file says `highest_`
 };
 
 }  // namespace sluice::frontend

@@ -56,12 +56,27 @@ TEST_F(LeaderEpochTest, WhatCannotBeWrittenDownIsNotAccepted) {
     fault.operation = operation;
     fs_.fail(fault);
     EXPECT_EQ(epoch.show(8).code, RefusalCode::kNotReady);
-    EXPECT_EQ(epoch.highest(), 7U);
+    // It was shown all the same: who it replaces comes too late.
+    EXPECT_EQ(epoch.highest(), 8U);
+    EXPECT_EQ(epoch.show(7).code, RefusalCode::kStaleLeader);
   }
   EXPECT_FALSE(epoch.show(8).refused());
+  EXPECT_EQ(highest_after_crash(), 8U);
 }
 
-TEST_F(LeaderEpochTest, AFileOfAnotherHandCountsAsNone) {
+TEST_F(LeaderEpochTest, AnEpochWhoseFileIsNotSyncedHoldsAndIsWrittenAgain) {
+  LeaderEpoch epoch(fs_, "/data");
+  ASSERT_FALSE(epoch.show(7).refused());
+  runtime::FileFault fault;
+  fault.operation = runtime::FileOperation::kSyncFolder;
+  fs_.fail(fault);
+  EXPECT_EQ(epoch.show(9).code, RefusalCode::kNotReady);
+  EXPECT_EQ(epoch.show(8).code, RefusalCode::kStaleLeader);
+  EXPECT_FALSE(epoch.show(9).refused());
+  EXPECT_EQ(highest_after_crash(), 9U);
+}
+
+TEST_F(LeaderEpochTest, BehindAFileOfAnotherHandNobodyLeadsUntilItIsMended) {
   LeaderEpoch(fs_, "/data").show(7);
   {
     const auto file = fs_.open("/data/leader-epoch", runtime::OpenMode::kReadWrite);
@@ -69,9 +84,12 @@ TEST_F(LeaderEpochTest, AFileOfAnotherHandCountsAsNone) {
     ASSERT_TRUE((*file)->write_at(0, base::as_bytes("9")).has_value());
   }
   LeaderEpoch epoch(fs_, "/data");
-  EXPECT_EQ(epoch.highest(), 0U);
-  EXPECT_FALSE(epoch.show(3).refused());
-  EXPECT_EQ(LeaderEpoch(fs_, "/data").highest(), 3U);
+  EXPECT_EQ(epoch.show(3).code, RefusalCode::kNotReady);
+  EXPECT_EQ(epoch.show(8).code, RefusalCode::kNotReady);
+  EXPECT_THAT(epoch.show(8).message, testing::HasSubstr("/data/leader-epoch"));
+  ASSERT_TRUE(fs_.remove("/data/leader-epoch").has_value());
+  EXPECT_FALSE(epoch.show(8).refused());
+  EXPECT_EQ(LeaderEpoch(fs_, "/data").highest(), 8U);
 }
 
 }  // namespace
