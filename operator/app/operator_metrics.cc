@@ -8,7 +8,6 @@ namespace {
 namespace http = frontend::http;
 using http::MetricData;
 using http::MetricInfo;
-using http::MetricSample;
 using http::MetricType;
 using Labels = std::vector<std::pair<std::string, std::string>>;
 

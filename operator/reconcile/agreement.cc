@@ -115,6 +115,25 @@ std::optional<Obstacle> volume_count_obstacle(const RetainedData& retained, bool
                                             std::to_string(spec.shards) + "; they must be equal"};
 }
 
+// What an established Queue that cannot be read asked for is what there is: no new one outvotes it.
+std::optional<Obstacle> live_shards_obstacle(const Inputs& inputs, const RetainedData& retained,
+                                             const std::vector<Member>& members,
+                                             const api::QueueSpec& spec) {
+  const Json* set = inputs.live.find(kube::kStatefulSets, inputs.broker);
+  if (set == nullptr || std::none_of(members.begin(), members.end(), [](const Member& one) {
+        return one.established && !one.queue;
+      })) {
+    return std::nullopt;
+  }
+  const auto there = std::max(integer_at(*set, {"spec", "replicas"}).value_or(0),
+                              static_cast<std::int64_t>(retained.volumes));
+  if (there == static_cast<std::int64_t>(spec.shards)) return std::nullopt;
+  return Obstacle{"BrokerConflict", "spec.shards is " + std::to_string(spec.shards) +
+                                        " here, and broker " + inputs.broker + " has " +
+                                        std::to_string(there) +
+                                        "; a Queue that shares it cannot be read"};
+}
+
 // An object of that name that is not of this broker must not be taken over: somebody has use for
 // it.
 std::optional<Obstacle> name_obstacle(const Inputs& inputs, const std::vector<Member>& members) {
@@ -212,7 +231,9 @@ class ShapeMaker {
       first = false;
     }
     if (version_.empty()) version_ = annotated_version_;
-    if (version_.empty() && inputs_.options.upgrade_brokers) version_ = inputs_.options.version;
+    // One that cannot be read may have asked for the version that is there.
+    const bool moves = inputs_.options.upgrade_brokers && !unreadable_;
+    if (version_.empty() && moves) version_ = inputs_.options.version;
     set_image(inputs_, version_, shape_);
     if (unreadable_) keep_live_resources(inputs_, shape_);
     if (open_) shape_.access.clear();
@@ -308,6 +329,7 @@ void judge(const Inputs& inputs, const RetainedData& retained, std::vector<Membe
     if (!obstacle && !member.established) {
       obstacle = retained_obstacle(inputs, retained, is_ours, member);
       if (!obstacle) obstacle = volume_count_obstacle(retained, is_ours, spec);
+      if (!obstacle) obstacle = live_shards_obstacle(inputs, retained, members, spec);
     }
     if (!obstacle) obstacle = opinions.compare(spec);
     if (!obstacle) obstacle = storage_class_obstacle(inputs, spec);

@@ -38,6 +38,7 @@ class Deletion {
         others_(others),
         shard_count_(shard_count),
         set_(inputs.live.find(kube::kStatefulSets, inputs.broker)),
+        retained_(retained),
         volumes_(retained.volumes),
         kept_(retained.queues) {
     kept_.erase(member.name);  // its own name is decided about here
@@ -45,11 +46,11 @@ class Deletion {
 
   DeletionPlan make() {
     if (!member_.has_finalizer) return std::move(plan_);
-    if (!member_.established) {
+    if (!member_.established && !may_have_data()) {
       let_go();
       return std::move(plan_);
     }
-    switch (fate()) {
+    switch (member_.established ? fate() : fate_of_unproven()) {
       case Fate::kWait:
         break;
       case Fate::kDiscard:
@@ -74,6 +75,20 @@ class Deletion {
     if (uids == ",,") return std::nullopt;
     return uids.find("," + member_.uid + ",") != std::string::npos ? Fate::kRetain : Fate::kDiscard;
   }
+
+  // Our finalizer is on it, but no object that is seen names it: those may be seen later than the
+  // Queue, or another one's plan left it out. Where something of the broker is there, it counts.
+  bool may_have_data() const {
+    // Noted for an earlier Queue of that name: that stays as it is.
+    if (retained_.queues.contains(member_.name)) return false;
+    return set_ != nullptr || volumes_ > 0 ||
+           inputs_.live.find(kube::kSecrets, broker_secret_name(inputs_.broker)) != nullptr ||
+           std::any_of(inputs_.shards.begin(), inputs_.shards.end(),
+                       [&](const ShardState& shard) { return has_queue(shard, member_.name); });
+  }
+
+  // Nothing proves that the volumes are its own: it does not take them along.
+  Fate fate_of_unproven() { return others_ ? fate() : Fate::kRetain; }
 
   Fate fate() {
     if (const std::optional<Fate> fate = decided()) return *fate;
@@ -165,8 +180,17 @@ class Deletion {
                     "the queue and its messages are removed; the volumes stay for other queues "
                     "that are retained on them");
     }
+    if (retained_.some_unreadable) {
+      plan_.obstacle = {"RetainedDataExists",
+                        "the volumes of broker " + inputs_.broker + " are annotated with " +
+                            std::string(kRetainedFromAnnotation) +
+                            ", but what is retained on them cannot be read: mend or remove the "
+                            "annotations, or change deletionPolicy to Retain"};
+      return;
+    }
     for (const Json* claim : inputs_.live.of_type(kube::kPersistentVolumeClaims)) {
-      if (is_being_removed(*claim)) continue;
+      // Copies of volumes have the label too.
+      if (is_being_removed(*claim) || !is_claim_of(inputs_.broker, kube::name_of(*claim))) continue;
       plan_.actions.emplace_back(
           Remove{{&kube::kPersistentVolumeClaims, inputs_.name_space, kube::name_of(*claim)},
                  {kube::uid_of(*claim), kube::resource_version_of(*claim)},
@@ -246,6 +270,7 @@ class Deletion {
   bool others_;
   std::size_t shard_count_;
   const Json* set_;
+  const RetainedData& retained_;
   std::size_t volumes_;
   std::map<std::string, RetainedQueue> kept_;
   DeletionPlan plan_;

@@ -48,11 +48,7 @@ class Reconciler {
     }
     const bool has_accepted = has(Standing::kAccepted);
     if (has_accepted) shape_ = shape_of(inputs_, members_);
-    shards_ = has_accepted
-                  ? shape_.shards
-                  : static_cast<std::size_t>(std::clamp<std::int64_t>(
-                        set_ == nullptr ? 0 : integer_at(*set_, {"spec", "replicas"}).value_or(0),
-                        0, kShardsMax));
+    shards_ = has_accepted ? shape_.shards : live_shards();
     paused_ = std::any_of(members_.begin(), members_.end(), [](const Member& member) {
       return annotation(*member.object, kPauseAnnotation) == "true";
     });
@@ -68,6 +64,15 @@ class Reconciler {
 
  private:
   static constexpr std::int64_t kShardsMax = 64;
+
+  // One without a pod may have a volume, which somebody scaled away: it is one that is not heard.
+  std::size_t live_shards() const {
+    if (set_ == nullptr) return 0;
+    const std::int64_t replicas = integer_at(*set_, {"spec", "replicas"}).value_or(0);
+    const auto volumes = static_cast<std::int64_t>(retained_.volumes);
+    return static_cast<std::size_t>(
+        std::clamp<std::int64_t>(std::max(replicas, volumes), 0, kShardsMax));
+  }
 
   bool has(Standing standing) const {
     return std::any_of(members_.begin(), members_.end(),
@@ -238,7 +243,7 @@ class Reconciler {
       case Standing::kHeld:
         return true;
       case Standing::kLeaving:
-        return member.has_finalizer && member.established;
+        return member.has_finalizer;
       case Standing::kRefused:
         return false;
     }

@@ -22,7 +22,24 @@ void read_queues(const Json& object, std::map<std::string, RetainedQueue>& queue
   }
 }
 
+// retained-from has every uid: it tells whether the longer annotation was cut or spoiled.
+bool is_readable(const Json& object) {
+  const std::string uids = annotation(object, kRetainedFromAnnotation);
+  if (uids.empty()) return true;
+  std::map<std::string, RetainedQueue> queues;
+  read_queues(object, queues);
+  const auto noted = static_cast<std::size_t>(std::count(uids.begin(), uids.end(), ',')) + 1;
+  return queues.size() >= noted;
+}
+
 }  // namespace
+
+bool is_claim_of(const std::string& broker, const std::string& claim) {
+  const std::string first = claim_name(broker, 0);
+  const std::string stem = first.substr(0, first.size() - 1);
+  return claim.size() > stem.size() && claim.starts_with(stem) &&
+         claim.find_first_not_of("0123456789", stem.size()) == std::string::npos;
+}
 
 RetainedData read_retained(const Inputs& inputs) {
   RetainedData data;
@@ -36,6 +53,7 @@ RetainedData read_retained(const Inputs& inputs) {
       data.first_volume_uid = kube::uid_of(*claim);
     }
     read_queues(*claim, data.queues);
+    data.some_unreadable = data.some_unreadable || !is_readable(*claim);
   }
   return data;
 }

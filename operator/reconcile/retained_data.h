@@ -22,11 +22,15 @@ struct RetainedQueue {
 struct RetainedData {
   std::map<std::string, RetainedQueue> queues;  // by name
   std::size_t volumes = 0;                      // claims that exist and stay
+  bool some_unreadable = false;                 // more is noted on a claim than can be read
   bool some_going = false;                      // a claim is being removed
   std::string first_volume_uid;                 // of shard 0
 };
 
 RetainedData read_retained(const Inputs& inputs);
+
+// Whether this is the name of the claim of one of the broker's shards.
+bool is_claim_of(const std::string& broker, const std::string& claim);
 
 // The uid by which a Queue of this name would take the data over; "" = there is nothing.
 std::string retained_uid(const RetainedData& data, const std::string& queue);

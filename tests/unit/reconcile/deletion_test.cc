@@ -228,5 +228,92 @@ TEST(Deletion, WhatIsRetainedOutlivesTheDeletionOfTheLastQueue) {
   EXPECT_EQ(two.sim.brokers.lost_messages, 5U);
 }
 
+// The view of Queues was behind, and the plan for the other one left it out everywhere.
+struct LeftOut {
+  explicit LeftOut(const Json& spec) : two(Json::object(), spec) {
+    two.sim.delete_queue("emails");
+    const std::string uid = kube::uid_of(*two.sim.queue("emails"));
+    Inputs inputs = two.sim.gather();
+    LiveObjects live;
+    for (const kube::ResourceType* type :
+         {&kube::kStatefulSets, &kube::kServices, &kube::kConfigMaps, &kube::kSecrets,
+          &kube::kPersistentVolumeClaims, &kube::kPods}) {
+      for (const Json* object : inputs.live.of_type(*type)) {
+        Json copy = *object;
+        Json owners = Json::array();
+        if (const Json* there = find_at(copy, {"metadata", "ownerReferences"})) {
+          for (const Json& one : *there) {
+            if (one["uid"] != uid) owners.push_back(one);
+          }
+        }
+        copy["metadata"]["ownerReferences"] = std::move(owners);
+        if (copy["kind"] == "ConfigMap") copy["data"].erase("emails.json");
+        live.add(std::move(copy));
+      }
+    }
+    inputs.live = std::move(live);
+    plan = reconcile(inputs);
+    for (const Action& action : plan.actions) lines.push_back(to_string(action));
+  }
+  TwoQueues two;
+  Plan plan;
+  std::vector<std::string> lines;
+};
+
+TEST(Deletion, RetainHoldsForAQueueThatAnotherPlanLeftOut) {
+  const LeftOut left(Json::object());
+  EXPECT_THAT(left.lines, Contains(HasSubstr("Patch PersistentVolumeClaim")));
+}
+
+TEST(Deletion, DeleteHoldsForAQueueThatAnotherPlanLeftOut) {
+  const LeftOut left(policy("Delete"));
+  EXPECT_THAT(left.lines, Contains(HasSubstr("RemoveQueue")));
+  EXPECT_THAT(left.lines, Not(Contains(HasSubstr("Patch Queue shop/emails"))));
+}
+
+TEST(Deletion, AShardThatWasScaledAwayIsNotEmpty) {
+  OneQueue one(Json{{"shards", 2}, {"deletionPolicy", "DeleteIfEmpty"}});
+  one.sim.brokers.set_messages("shop", "orders-0", "orders", 0);
+  one.sim.brokers.set_messages("shop", "orders-1", "orders", 3);
+  one.sim.delete_queue("orders");
+  Inputs inputs = one.sim.gather();
+  Json set = *inputs.live.find(kube::kStatefulSets, "orders");
+  set["spec"]["replicas"] = 1;
+  inputs.live.add(std::move(set));
+  inputs.shards.resize(1);
+  auto without = std::make_shared<link::BrokerObservation>(*inputs.shards[0].observation);
+  without->queues.clear();
+  inputs.shards[0].observation = without;
+  for (const Action& action : reconcile(inputs).actions) {
+    EXPECT_FALSE(std::holds_alternative<Remove>(action)) << to_string(action);
+  }
+}
+
+TEST(Deletion, VolumesWithNotesThatCannotBeReadAreNotTaken) {
+  OneQueue one(policy("Delete"));
+  one.sim.delete_queue("orders");
+  Inputs inputs = one.sim.gather();
+  Json claim = *one.claim();
+  claim["metadata"]["annotations"] = {{kRetainedFromAnnotation, "u-1"},
+                                      {kRetainedQueuesAnnotation, "{\"emails\":{\"ui"}};
+  inputs.live.add(std::move(claim));
+  for (const Action& action : reconcile(inputs).actions) {
+    EXPECT_FALSE(std::holds_alternative<Remove>(action)) << to_string(action);
+  }
+}
+
+TEST(Deletion, CopiesOfVolumesStay) {
+  OneQueue one(policy("Delete"));
+  one.sim.delete_queue("orders");
+  Inputs inputs = one.sim.gather();
+  Json copy = *one.claim();
+  copy["metadata"]["name"] = "data-orders-0-copy";
+  inputs.live.add(std::move(copy));
+  std::vector<std::string> lines;
+  for (const Action& action : reconcile(inputs).actions) lines.push_back(to_string(action));
+  EXPECT_THAT(lines, Contains(HasSubstr("data-orders-0")));
+  EXPECT_THAT(lines, Not(Contains(HasSubstr("data-orders-0-copy"))));
+}
+
 }  // namespace
 }  // namespace sluice::reconcile

@@ -141,5 +141,17 @@ TEST(SharedBroker, WhoMayConnectToOneOfItsQueuesMayConnectToIt) {
             Json::array({Json{{"podSelector", Json::object()}}}));
 }
 
+TEST(SharedBroker, ANewQueueDoesNotOutvoteOneThatCannotBeRead) {
+  OperatorSim sim{"shop", "main"};
+  sim.put_queue("orders", {{"broker", {{"name", "main"}}}, {"shards", 4}});
+  ASSERT_TRUE(sim.settle());
+  sim.put_queue("orders", {{"broker", {{"name", "main"}}}, {"shards", 4}, {"fromNewerCrd", 1}});
+  sim.put_queue("emails", {{"broker", {{"name", "main"}}}, {"shards", 1}});
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "Stalled"), "True InvalidSpec");
+  EXPECT_EQ(sim.condition("emails", "Stalled"), "True BrokerConflict");
+  EXPECT_EQ((*sim.api.find(kube::kStatefulSets, "shop", "main"))["spec"]["replicas"], 4);
+}
+
 }  // namespace
 }  // namespace sluice::reconcile
