@@ -33,6 +33,28 @@ void add_cluster_flags(CLI::App& app, cluster::ClusterFlags& flags) {
   add("--kubeconfig", flags.kubeconfig, "Which file (default: KUBECONFIG, else ~/.kube/config)");
 }
 
+void add_commands(CLI::App& app, Context& context, int& exit_code) {
+  add_up_command(app, context, exit_code);
+  add_pub_command(app, context, exit_code);
+  add_sub_command(app, context, exit_code);
+  add_peek_command(app, context, exit_code);
+  add_stat_command(app, context, exit_code);
+  add_queue_commands(app, context, exit_code);
+  add_redrive_command(app, context, exit_code);
+  add_purge_command(app, context, exit_code);
+  add_copy_command(app, context, exit_code);
+  add_move_command(app, context, exit_code);
+  add_keys_commands(app, context, exit_code);
+  add_task_commands(app, context, exit_code);
+  add_cluster_commands(app, context, exit_code);
+  add_log_commands(app, context, exit_code);
+  add_backup_commands(app, context, exit_code);
+  add_explain_command(app, context, exit_code);
+  add_simulate_command(app, context, exit_code);
+  add_bench_command(app, context, exit_code);
+  add_completion_command(app, context, exit_code);
+}
+
 int run(int argc, char** argv) {
   const bool plugin = argc > 0 && called_by_kubectl(argv[0]);
   CLI::App app{"Durable message queues, for people.", plugin ? "kubectl sluice" : "sluice"};
@@ -74,25 +96,7 @@ int run(int argc, char** argv) {
   app.parse_complete_callback([&] { context.endpoint_given = endpoint->count() > 0; });
 
   int exit_code = kExitOk;
-  add_up_command(app, context, exit_code);
-  add_pub_command(app, context, exit_code);
-  add_sub_command(app, context, exit_code);
-  add_peek_command(app, context, exit_code);
-  add_stat_command(app, context, exit_code);
-  add_queue_commands(app, context, exit_code);
-  add_redrive_command(app, context, exit_code);
-  add_purge_command(app, context, exit_code);
-  add_copy_command(app, context, exit_code);
-  add_move_command(app, context, exit_code);
-  add_keys_commands(app, context, exit_code);
-  add_task_commands(app, context, exit_code);
-  add_cluster_commands(app, context, exit_code);
-  add_log_commands(app, context, exit_code);
-  add_backup_commands(app, context, exit_code);
-  add_explain_command(app, context, exit_code);
-  add_simulate_command(app, context, exit_code);
-  add_bench_command(app, context, exit_code);
-  add_completion_command(app, context, exit_code);
+  add_commands(app, context, exit_code);
 
   try {
     app.parse(argc, argv);

@@ -107,7 +107,7 @@ std::string shard_problem(BrokerOptions& options) {
   const auto endpoints = shard_endpoints(options.shard_endpoints, options.shards, 1);
   for (const std::string& endpoint : endpoints) {
     if (const std::string problem = endpoint_problem(endpoint); !problem.empty()) {
-      return "--shard-endpoints: " + endpoint + ": " + problem;
+      return std::string("--shard-endpoints: ").append(endpoint).append(": ").append(problem);
     }
   }
   if (endpoints.empty()) {

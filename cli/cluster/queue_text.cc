@@ -18,7 +18,7 @@ using kube::Json;
 
 constexpr std::size_t kEventsMax = 10;
 
-std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 // A number or a text as it stands.
 std::string value_at(const Json& object, std::initializer_list<std::string_view> path) {
@@ -89,7 +89,7 @@ std::string conditions_of(const Json& queue, base::WallTime now) {
 
 // When an event was seen last.
 std::string last_seen(const Json& event) {
-  const std::string again = kube::text_in(kube::value_in(event, {"series"}), "lastObservedTime");
+  std::string again = kube::text_in(kube::value_in(event, {"series"}), "lastObservedTime");
   if (!again.empty()) return again;
   const std::string once = kube::text_in(event, "eventTime");
   return once.empty() ? kube::text_in(event, "deprecatedLastTimestamp") : once;

@@ -108,7 +108,8 @@ class Collector {
     const std::string lines = "&tailLines=" + std::to_string(options_.log_lines);
     for (const Json& container : kube::value_in(pod, {"spec", "containers"})) {
       const std::string name = kube::text_in(container, "name");
-      const std::string file = folder + "/" + kube::name_of(pod) + "." + name;
+      const std::string file =
+          std::string(folder).append("/").append(kube::name_of(pod)).append(".").append(name);
       const std::string path = pod_path(pod) + "/log?container=" + kube::percent_encode(name) +
                                lines + "&timestamps=true";
       add_text(file + ".log", path);

@@ -37,8 +37,9 @@ void put_number(Header& header, std::size_t at, std::size_t size, std::uint64_t 
 // Prefix and name, parted at a slash so that each fits its field.
 std::pair<std::string_view, std::string_view> parts_of(std::string_view name) {
   if (name.size() <= kNameMax) return {"", name};
+  // No slash is beyond every limit, too.
   const std::size_t slash = name.find('/', name.size() - kNameMax - 1);
-  if (slash == std::string_view::npos || slash > kPrefixMax) {
+  if (slash > kPrefixMax) {
     return {"", name.substr(name.size() - kNameMax)};
   }
   return {name.substr(0, slash), name.substr(slash + 1)};

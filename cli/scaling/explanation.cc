@@ -192,7 +192,7 @@ base::Result<StatusExplanation> explain_status(const nlohmann::json& queue,
   for (const auto& [of, consumers] : consumers_of(queue)) {
     if (!subscription.empty() && subscription != of) continue;
     const std::string target = target_text(*consumers);
-    told.text += bold(name + "/" + of) + ": ";
+    told.text += bold(std::string(name).append("/").append(of)) + ": ";
     Json one = {{"subscription", of}, {"target", target}};
     const In* status = named(statuses, of);
     explain_one(status == nullptr ? In() : *status, target, now, told.text, one);

@@ -53,7 +53,7 @@ base::Status Consumer::Impl::open() {
                });
   };
   const ConnectionOptions& options = connection_.options();
-  const base::Status status = connection_.poll_until(
+  base::Status status = connection_.poll_until(
       settled, routes_.local ? options.request_timeout : options.connect_timeout);
   if (failure_) return *failure_;
   const bool any = std::any_of(

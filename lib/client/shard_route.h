@@ -61,7 +61,6 @@ class ShardRoute final : public ConnectionUser {
   const std::string name_;
   base::QueueId queue_;
   bool known_ = false;
-  bool resumed_ = false;
   std::uint64_t request_ = 0;  // of the RESOLVE that is under way
   std::optional<base::MonoTime> retry_at_;
   std::uint32_t producer_epoch_ = 0;

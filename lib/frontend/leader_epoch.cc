@@ -60,7 +60,7 @@ base::Result<std::uint64_t> LeaderEpoch::read() const {
 base::Status LeaderEpoch::write(std::uint64_t epoch) {
   const std::string path = folder_ + std::string(kName);
   const std::string fresh = path + ".tmp";
-  if (const base::Status removed = fs_.remove(fresh);
+  if (base::Status removed = fs_.remove(fresh);
       !removed.has_value() && removed.error().code() != base::ErrorCode::kNotFound) {
     return removed;
   }

@@ -11,12 +11,12 @@ std::string text_in(const Json& object, std::string_view key) {
 }
 
 const Json& value_in(const Json& object, std::initializer_list<std::string_view> path) {
-  static const Json nothing;
+  static const Json kNothing;
   const Json* at = &object;
   for (const std::string_view key : path) {
-    if (!at->is_object()) return nothing;
+    if (!at->is_object()) return kNothing;
     const auto found = at->find(key);
-    if (found == at->end()) return nothing;
+    if (found == at->end()) return kNothing;
     at = &*found;
   }
   return *at;

@@ -50,7 +50,10 @@ base::Result<pid_t> spawn(const Program& program, int out) {
   std::vector<std::string> arguments{program.path};
   arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
   std::vector<std::string> variables;
-  for (const auto& [name, value] : program.environment) variables.push_back(name + "=" + value);
+  variables.reserve(program.environment.size());
+  for (const auto& [name, value] : program.environment) {
+    variables.push_back(std::string(name).append("=").append(value));
+  }
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text(*variable);
     const bool replaced =

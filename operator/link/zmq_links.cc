@@ -162,9 +162,9 @@ class ZmqLink final : public BrokerLink {
         [epoch, manifest = std::move(manifest)](const auto& header, auto& out) {
           wire::encode_frame(header, wire::Configure{epoch, manifest}, out);
         },
-        [this_ = shared(), done = std::move(done)](auto result) mutable {
+        [self = shared(), done = std::move(done)](auto result) mutable {
           const auto answer = answer_as<wire::Configured>(std::move(result));
-          tell(this_, std::move(done),
+          tell(self, std::move(done),
                answer.has_value() ? client::to_status(answer->code, answer->message)
                                   : base::Status(answer.error()));
         });
@@ -178,9 +178,8 @@ class ZmqLink final : public BrokerLink {
         [epoch, queue = std::move(queue), if_empty](const auto& header, auto& out) {
           wire::encode_frame(header, wire::RemoveQueue{epoch, queue, if_empty}, out);
         },
-        [this_ = shared(), done = std::move(done)](auto result) mutable {
-          tell(this_, std::move(done),
-               removal_of(answer_as<wire::QueueRemoved>(std::move(result))));
+        [self = shared(), done = std::move(done)](auto result) mutable {
+          tell(self, std::move(done), removal_of(answer_as<wire::QueueRemoved>(std::move(result))));
         });
   }
 
@@ -192,7 +191,7 @@ class ZmqLink final : public BrokerLink {
         [epoch, consumer = std::move(consumer), lease_ms](const auto& header, auto& out) {
           wire::encode_frame(header, wire::Cordon{epoch, lease_ms, consumer}, out);
         },
-        [this_ = shared(), done = std::move(done)](auto result) mutable {
+        [self = shared(), done = std::move(done)](auto result) mutable {
           const auto answer = answer_as<wire::Cordoned>(std::move(result));
           base::Result<std::uint64_t> held = std::uint64_t{0};
           if (!answer.has_value()) {
@@ -203,7 +202,7 @@ class ZmqLink final : public BrokerLink {
           } else {
             held = answer->in_flight;
           }
-          tell(this_, std::move(done), std::move(held));
+          tell(self, std::move(done), std::move(held));
         });
   }
 

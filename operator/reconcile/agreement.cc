@@ -44,11 +44,11 @@ class Opinions {
     for (const auto& [field, value] : opinions_of(spec)) {
       const auto found = first_.find(field);
       if (found == first_.end() || found->second.value == value) continue;
-      return Obstacle{"BrokerConflict", field + " is " + value + " here and " +
-                                            found->second.value + " in Queue " +
-                                            found->second.queue +
-                                            ", which was there first; Queues that share broker " +
-                                            broker_ + " must agree on it"};
+      std::string message = field;
+      message.append(" is ").append(value).append(" here and ").append(found->second.value);
+      message.append(" in Queue ").append(found->second.queue);
+      message.append(", which was there first; Queues that share broker ").append(broker_);
+      return Obstacle{"BrokerConflict", message.append(" must agree on it")};
     }
     return std::nullopt;
   }
@@ -157,10 +157,11 @@ std::optional<Obstacle> name_obstacle(const Inputs& inputs, const std::vector<Me
                     [&](const Member& one) { return is_owned_by(*object, one.uid); })) {
       continue;
     }
-    return Obstacle{"NameTaken", "a " + std::string(type->kind) + " " + name +
-                                     " exists that is not of broker " + broker +
-                                     ": remove or rename it, or give spec.broker.name another "
-                                     "name in a new Queue"};
+    std::string message = "a ";
+    message.append(type->kind).append(" ").append(name);
+    message.append(" exists that is not of broker ").append(broker);
+    message.append(": remove or rename it, or give spec.broker.name another name in a new Queue");
+    return Obstacle{"NameTaken", std::move(message)};
   }
   return std::nullopt;
 }

@@ -138,8 +138,8 @@ class KeySecrets {
   }
 
   // `rotation`: the text of that annotation, if this Secret has it.
-  void put(const std::string& name, SecretFiles files, const std::optional<std::string>& rotation,
-           std::vector<Action>& actions) const {
+  void put(const std::string& name, const SecretFiles& files,
+           const std::optional<std::string>& rotation, std::vector<Action>& actions) const {
     Json wanted = new_object(kube::kSecrets, shape_, name);
     wanted["type"] = "Opaque";
     wanted["data"] = secret_data(files);
@@ -161,8 +161,8 @@ class KeySecrets {
   // What a merge patch has to say; empty = nothing.
   static Json difference(const Json& wanted, const Json& live) {
     Json patch = Json::object();
-    const auto compare_map = [&](const Json& want, const Json* have, Json::json_pointer where,
-                                 bool exact) {
+    const auto compare_map = [&](const Json& want, const Json* have,
+                                 const Json::json_pointer& where, bool exact) {
       for (const auto& [key, value] : want.items()) {
         const Json* there = have == nullptr ? nullptr : find_at(*have, {key});
         if (there == nullptr || *there != value) patch[where / key] = value;

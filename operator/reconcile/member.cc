@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/wall_text.h"
+#include "kube/object_ref.h"
 #include "operator/api/manifest.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kube/object_ref.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
 

@@ -61,7 +61,7 @@ class Comparison {
                                           const std::string& path, bool amounts) const {
     if (!live.is_object()) return differ(path, &wanted, &live);
     for (const auto& [name, value] : wanted.items()) {
-      const std::string below = path.empty() ? name : path + "." + name;
+      const std::string below = path.empty() ? name : std::string(path).append(".").append(name);
       const Json* there = find_at(live, {name});
       if (there == nullptr) {
         if (is_nothing(value)) continue;

@@ -43,6 +43,7 @@ Scaler::~Scaler() {
 
 void Scaler::follow(const std::string& broker, const std::vector<kube::Json>& queues) {
   std::vector<std::string> versions;
+  versions.reserve(queues.size());
   for (const kube::Json& queue : queues) versions.push_back(version_of(queue));
   {
     const std::lock_guard lock(mutex_);

@@ -139,6 +139,7 @@ base::Status TargetScaler::read_pods() {
 
 autoscale::GroupDecision TargetScaler::decide(const std::vector<ScaledMember>& members) {
   std::vector<autoscale::Member> group;
+  group.reserve(members.size());
   for (const ScaledMember& member : members) {
     group.push_back({{member.queue->name, member.subscription.name},
                      member.subscription.policy,

@@ -43,8 +43,9 @@ std::string selector_text(const Json& selector) {
     }
     if (is == "Exists") add_term(text, key);
     if (is == "DoesNotExist") add_term(text, "!" + key);
-    if (is == "In") add_term(text, key + " in (" + values + ")");
-    if (is == "NotIn") add_term(text, key + " notin (" + values + ")");
+    const std::string listed = std::string("(").append(values).append(")");
+    if (is == "In") add_term(text, std::string(key).append(" in ").append(listed));
+    if (is == "NotIn") add_term(text, std::string(key).append(" notin ").append(listed));
   }
   return text;
 }
