@@ -76,7 +76,7 @@ class KeySecrets {
     const bool finished = was_on && !is_on;
     SecretFiles files = broker_files(finished ? next : server, finished ? there : here);
     if (is_on) add_next(files, next, there);
-    put(broker_secret_name(shape_.name), std::move(files), to_text(plan.after), plan.actions);
+    put(broker_secret_name(shape_.name), files, to_text(plan.after), plan.actions);
 
     const bool moved = finished || plan.after.step == KeyRotation::Step::kMoving;
     for (std::size_t i = 0; i < std::size(kHolders); ++i) {
