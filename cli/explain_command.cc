@@ -83,9 +83,9 @@ void add_explain_command(CLI::App& app, Context& context, int& exit_code) {
       app.add_subcommand("explain", "Why a queue's consumers are as many as they are");
   command->add_option("queue", flags->queue, "Name of the queue");
   command->add_option("--subscription", flags->subscription, "Only of this one");
-  CLI::Option* manifest = command->add_option(
-      "-f,--file", flags->manifest,
-      "Manifest: tell what would be decided now, by what the broker holds");
+  CLI::Option* manifest =
+      command->add_option("-f,--file", flags->manifest,
+                          "Manifest: tell what would be decided now, by what the broker holds");
   CLI::Option* object =
       command->add_option("--object", flags->object,
                           "The Queue as JSON (- = standard input): tell what was decided last");
