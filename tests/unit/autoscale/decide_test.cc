@@ -301,8 +301,10 @@ TEST_F(DrainWithin, IdleTimeDoesNotLowerTheRate) {
   world.ready(30'000).replicas(1).decide();
   work(1, 10, 30);
   world.ready(0).after(1s);
-  world.after(600s);
-  EXPECT_NEAR(*world.decide().answers.rate_per_replica, 10, 0.5);
+  world.after(100s);
+  const auto rate = world.decide().answers.rate_per_replica;
+  ASSERT_TRUE(rate.has_value());
+  EXPECT_NEAR(*rate, 10, 0.5);
 }
 
 TEST_F(DrainWithin, TimeInWhichSomethingWasUnknownIsLeftOut) {
