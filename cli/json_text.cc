@@ -6,8 +6,6 @@
 namespace sluice::cli {
 namespace {
 
-constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 // How many bytes the character has that begins with `first`; 0 = it cannot begin one. `low` and
 // `high` bound the second byte, which keeps out overlong forms, surrogates and what is no Unicode.
 std::size_t character_bytes(unsigned char first, unsigned char& low, unsigned char& high) {
@@ -54,23 +52,6 @@ bool is_utf8(std::string_view text) {
     at += bytes;
   }
   return true;
-}
-
-std::string base64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  const auto byte = [&](std::size_t i) -> std::uint32_t {
-    return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0;
-  };
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::uint32_t word = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    const std::size_t left = bytes.size() - i;
-    out += kBase64[word >> 18 & 63];
-    out += kBase64[word >> 12 & 63];
-    out += left > 1 ? kBase64[word >> 6 & 63] : '=';
-    out += left > 2 ? kBase64[word & 63] : '=';
-  }
-  return out;
 }
 
 void append_number(std::string& out, std::uint64_t number) {

@@ -9,7 +9,6 @@ namespace sluice::cli {
 // JSON lines are put together by hand where they come by the hundred thousand a second.
 
 bool is_utf8(std::string_view text);
-std::string base64(std::string_view bytes);
 void append_number(std::string& out, std::uint64_t number);
 
 }  // namespace sluice::cli

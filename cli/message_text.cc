@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/base64.h"
 #include "base/json_string.h"
 #include "cli/json_text.h"
 #include "cli/terminal.h"
@@ -34,7 +35,7 @@ void append_message_json(std::string& out, const base::MessageAttributes& attrib
     out += R"(},"body":)";
     base::append_json_string(out, body);
   } else {
-    out += R"(},"bodyBase64":")" + base64(body) + '"';
+    out += R"(},"bodyBase64":")" + base::encode_base64(body) + '"';
   }
 }
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/json.h"
 
 namespace sluice::cli::cluster {
@@ -30,7 +30,7 @@ base::Result<std::string> secret_value(const Json& secret, std::string_view key)
   if (encoded.empty()) {
     return base::not_found("Secret " + kube::name_of(secret) + " has no " + std::string(key));
   }
-  ASSIGN_OR_RETURN(const std::string text, kube::decode_base64(encoded));
+  ASSIGN_OR_RETURN(const std::string text, base::decode_base64(encoded));
   constexpr std::string_view kSpace = " \t\r\n";
   const std::size_t begin = text.find_first_not_of(kSpace);
   if (begin == std::string::npos) return std::string();

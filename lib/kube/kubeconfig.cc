@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/static_credentials.h"
 #include "kube/yaml_json.h"
 
@@ -52,7 +52,7 @@ base::Result<TextSource> source(const Section& section, const std::string& folde
                                 const char* data_key, const char* file_key) {
   TextSource source;
   if (const std::string data = section.text(data_key); !data.empty()) {
-    auto decoded = decode_base64(data);
+    auto decoded = base::decode_base64(data);
     if (!decoded.has_value()) return decoded.error().with_prefix(section.where + "." + data_key);
     source.text = *std::move(decoded);
   } else if (const std::string file = section.text(file_key); !file.empty()) {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "operator/reconcile/fields.h"
 
 namespace sluice::reconcile {
@@ -13,7 +13,7 @@ SecretFiles secret_files(const kube::Json* secret) {
   if (data == nullptr || !data->is_object()) return files;
   for (const auto& [name, value] : data->items()) {
     if (!value.is_string()) continue;
-    auto text = kube::decode_base64(value.get_ref<const std::string&>());
+    auto text = base::decode_base64(value.get_ref<const std::string&>());
     if (text.has_value()) files.emplace(name, *std::move(text));
   }
   return files;
@@ -21,7 +21,7 @@ SecretFiles secret_files(const kube::Json* secret) {
 
 kube::Json secret_data(const SecretFiles& files) {
   kube::Json data = kube::Json::object();
-  for (const auto& [name, text] : files) data[name] = kube::encode_base64(text);
+  for (const auto& [name, text] : files) data[name] = base::encode_base64(text);
   return data;
 }
 

@@ -20,14 +20,6 @@ TEST(JsonText, Utf8IsTextOfWholeCharacters) {
 
 TEST(JsonText, ANulIsText) { EXPECT_TRUE(is_utf8(std::string_view("a\0b", 3))); }
 
-TEST(JsonText, Base64PadsItsEnd) {
-  EXPECT_EQ(base64(""), "");
-  EXPECT_EQ(base64("f"), "Zg==");
-  EXPECT_EQ(base64("fo"), "Zm8=");
-  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
-  EXPECT_EQ(base64("\xFF\xFE"), "//4=");
-}
-
 TEST(JsonText, NumbersAreAppended) {
   std::string out = "x";
   append_number(out, 0);

@@ -3,14 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "tests/unit/cli/fake_api.h"
 
 namespace sluice::cli::cluster {
 namespace {
 
+using base::encode_base64;
 using base::ErrorCode;
-using kube::encode_base64;
 using test::FakeApi;
 using test::queue_object;
 using test::secret_object;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kube/base64.h"
+#include "base/base64.h"
 #include "kube/exec_plugin.h"
 #include "kube/kubeconfig.h"
 #include "kube/run_program.h"
@@ -184,16 +184,6 @@ TEST_F(CredentialsTest, a_pod_has_its_service_account) {
   env["KUBERNETES_SERVICE_HOST"] = "fd00::1";
   EXPECT_EQ(in_cluster_access(getenv, reader(), clock)->server,
             "https://kubernetes.default.svc:443");
-}
-
-TEST(Base64Test, it_is_read_and_written) {
-  for (const std::string text : {"", "a", "ab", "abc", "abcd", "\xff\x00\x10z"}) {
-    EXPECT_THAT(decode_base64(encode_base64(text)), IsOkAndHolds(text));
-  }
-  EXPECT_EQ(encode_base64("CERT"), "Q0VSVA==");
-  for (const char* bad : {"a", "ab=", "a===", "ab=c", "ab!d", "===="}) {
-    EXPECT_THAT(decode_base64(bad), HasCode(ErrorCode::kInvalidArgument)) << bad;
-  }
 }
 
 TEST(RunProgramTest, it_gives_what_the_program_wrote) {
