@@ -36,11 +36,11 @@ struct Preconditions {
 //   NotFound            no such object, or no such type in this cluster
 //   AlreadyExists       create() of a name that is taken by an object that is not ours
 //   Conflict            it changed meanwhile, or a precondition does not hold: read again
-//   InvalidArgument     400, 413, 415, 422: can never be right; the server's message says which
-//   field PermissionDenied    401 and 403: a right is missing, a quota is full, the namespace goes
-//   away Unavailable         429, 5xx, no connection: tried again already, as far as that was
-//   allowed DeadlineExceeded    no answer in time; the call may have been carried out
-//   FailedPrecondition  this process must not write now (FencedApi)
+//   InvalidArgument     400, 413, 415, 422: can never be right; the server says which field
+//   PermissionDenied    401, 403: a right is missing, a quota is full, the namespace goes away
+//   Unavailable         429, 5xx, no connection: tried again already, where that was allowed
+//   DeadlineExceeded    no answer in time; the call may have been carried out
+//   FailedPrecondition  this process must not write now (HttpApiSeams::may_write)
 class Api {
  public:
   virtual ~Api() = default;

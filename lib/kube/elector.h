@@ -11,7 +11,6 @@
 
 #include "kube/api.h"
 #include "kube/election.h"
-#include "kube/fenced_api.h"
 #include "runtime/clock.h"
 
 namespace sluice::kube {
@@ -28,17 +27,20 @@ struct ElectorHooks {
 
 // Runs an Election on a thread of its own. `api` needs short time-outs, and no retries: a call that
 // hangs costs the lease. `api` and `clock` must outlive it.
-class Elector final : public WriteGate {
+class Elector final {
  public:
   Elector(Api& api, ElectionOptions options, const runtime::Clock& clock, std::uint64_t prng_seed,
           ElectorHooks hooks);
   // Stops without giving the lease back: the next one waits until it has run out.
-  ~Elector() override;
+  ~Elector();
+  Elector(const Elector&) = delete;
+  Elector& operator=(const Elector&) = delete;
 
   // Stops and gives the lease back. What depends on leading must have ended before.
   void release();
 
-  base::Status may_write() const override;
+  // FailedPrecondition: this process must not change the cluster now. Any thread.
+  base::Status may_write() const;
   // Of the leadership, while there is one. Any thread.
   std::optional<std::uint64_t> epoch() const;
   // A broker has seen this one. Any thread.

@@ -29,15 +29,15 @@ struct HttpApiSeams {
   // Waits; false = the process stops, so that there is no point in going on.
   std::function<bool(base::Millis)> wait;
   CallObserver observe;  // may be empty
-  // Asked before each try of a call that writes, also of one that is sent again: an error ends the
-  // call. May be empty.
+  // Asked before each try of a call that writes, also of one that is sent again, so that only who
+  // leads writes: an error ends the call. A write that has begun can still be late, so where two
+  // leaders could do harm the call carries a precondition besides. May be empty.
   std::function<base::Status()> may_write = {};
 };
 
 // Api over HTTP. Tried again, within RetryOptions: 429 and 503 as the server asks for it, 500, 502
 // and 504 and broken connections except for creates (other calls say what shall be, not what to
-// add, or have a precondition), 401 once
-// with fresh credentials. Never any other 4xx.
+// add, or have a precondition), 401 once with fresh credentials. Never any other 4xx.
 class HttpApi final : public Api {
  public:
   explicit HttpApi(HttpApiSeams seams, const RetryOptions& retry = {});

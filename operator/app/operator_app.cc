@@ -24,7 +24,6 @@
 #include "kube/cpprest_transport.h"
 #include "kube/elector.h"
 #include "kube/event_recorder.h"
-#include "kube/fenced_api.h"
 #include "kube/http_api.h"
 #include "operator/app/cluster_access.h"
 #include "operator/app/controller.h"
@@ -52,12 +51,6 @@ class CurveKeyMaker final : public reconcile::KeyMaker {
     CHECK(pair.has_value());  // fails only where libzmq has no CURVE
     return {pair->public_key, pair->secret_key};
   }
-};
-
-// Who writes when nobody is elected.
-class OpenGate final : public kube::WriteGate {
- public:
-  base::Status may_write() const override { return {}; }
 };
 
 // Waits that a stop cuts short.
@@ -171,11 +164,9 @@ class App {
   std::unique_ptr<kube::HttpTransport> election_transport_;
   std::unique_ptr<kube::HttpApi> http_api_;
   std::unique_ptr<kube::HttpApi> election_api_;
-  OpenGate open_gate_;
   std::mutex own_epoch_mutex_;   // guards own_epoch_
   std::uint64_t own_epoch_ = 0;  // without election
   std::unique_ptr<kube::Elector> elector_;
-  std::unique_ptr<kube::FencedApi> fenced_api_;
   std::unique_ptr<CountedApi> api_;
   std::unique_ptr<kube::EventRecorder> recorder_;
   std::unique_ptr<link::BrokerLinks> links_;
@@ -212,7 +203,7 @@ base::Status App::connect() {
   // A renewal that hangs costs the lease, and what is late is asked again by the election itself.
   ASSIGN_OR_RETURN(election_transport_, make_transport(base::Millis(4'000)));
   kube::HttpApiSeams seams = api_seams(*transport_);
-  // The election exists before the first write.
+  // The election exists before the first write; without one, this process is the only one.
   seams.may_write = [this] { return elector_ == nullptr ? base::Status() : elector_->may_write(); };
   http_api_ = std::make_unique<kube::HttpApi>(std::move(seams));
   kube::RetryOptions once;
@@ -263,11 +254,7 @@ void App::elect() {
 }
 
 void App::make_controller() {
-  const kube::WriteGate& gate = elector_ != nullptr
-                                    ? static_cast<const kube::WriteGate&>(*elector_)
-                                    : static_cast<const kube::WriteGate&>(open_gate_);
-  fenced_api_ = std::make_unique<kube::FencedApi>(*http_api_, gate);
-  api_ = std::make_unique<CountedApi>(*fenced_api_, options_.exit_after_calls);
+  api_ = std::make_unique<CountedApi>(*http_api_, options_.exit_after_calls);
   recorder_ = std::make_unique<kube::EventRecorder>(
       *api_, kube::EventSource{"sluice.dev/operator", options_.identity}, clock_,
       [](const base::Error& error) {
