@@ -126,6 +126,8 @@ class SequenceSet {
 
   static void take_runs(std::span<const Range> ranges, std::size_t at, std::uint64_t key,
                         std::vector<SequenceContainer::Run>& runs);
+  std::optional<std::size_t> bulk_entry(std::span<const Range> ranges, std::size_t at,
+                                        std::vector<SequenceContainer::Run>& runs) const;
   std::size_t find(std::uint64_t key) const;
   std::size_t merge_full(std::size_t at);
   std::size_t split_off(std::size_t at, std::uint64_t key);

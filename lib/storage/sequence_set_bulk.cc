@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 #include "storage/sequence_set.h"
@@ -23,6 +24,23 @@ void SequenceSet::take_runs(std::span<const Range> ranges, std::size_t at, std::
   }
 }
 
+// The entry whose container takes a row of `ranges` from `at` on at once, with that row in `runs`;
+// nothing = the range at `at` is a matter of its own.
+std::optional<std::size_t> SequenceSet::bulk_entry(
+    std::span<const Range> ranges, std::size_t at,
+    std::vector<SequenceContainer::Run>& runs) const {
+  const std::uint64_t first = ranges[at].first.value();
+  if (first < floor_) return std::nullopt;
+  const std::uint64_t key = key_of(first);
+  const std::size_t entry = find(key);
+  if (entry == entries_.size() || entries_[entry].first_key > key || entries_[entry].full()) {
+    return std::nullopt;
+  }
+  take_runs(ranges, at, key, runs);
+  if (runs.size() < kBulkMin) return std::nullopt;
+  return entry;
+}
+
 std::uint64_t SequenceSet::insert(std::span<const Range> ranges) {
   std::uint64_t added = 0;
   // Those that touch the floor come last, so that it rises over all of them at once.
@@ -30,23 +48,19 @@ std::uint64_t SequenceSet::insert(std::span<const Range> ranges) {
   while (low < ranges.size() && ranges[low].first.value() <= floor_) ++low;
   std::vector<SequenceContainer::Run> runs;
   for (std::size_t at = low; at < ranges.size();) {
-    const std::uint64_t key = key_of(ranges[at].first.value());
-    const std::size_t entry = find(key);
-    const bool is_part =
-        entry < entries_.size() && entries_[entry].first_key <= key && !entries_[entry].full();
-    if (is_part) take_runs(ranges, at, key, runs);
-    if (!is_part || runs.size() < kBulkMin) {
+    const std::optional<std::size_t> bulk = bulk_entry(ranges, at, runs);
+    if (!bulk) {
       added += insert(ranges[at++]);
       continue;
     }
     at += runs.size();
-    hint_ = entry;
-    const std::uint32_t here = entries_[entry].part.insert(runs);
+    hint_ = *bulk;
+    const std::uint32_t here = entries_[*bulk].part.insert(runs);
     above_floor_ += here;
     added += here;
-    if (!entries_[entry].part.full()) continue;
-    entries_[entry].part = SequenceContainer();
-    hint_ = merge_full(entry);
+    if (!entries_[*bulk].part.full()) continue;
+    entries_[*bulk].part = SequenceContainer();
+    hint_ = merge_full(*bulk);
   }
   for (std::size_t at = 0; at < low; ++at) added += insert(ranges[at]);
   return added;
@@ -56,22 +70,18 @@ std::uint64_t SequenceSet::erase(std::span<const Range> ranges) {
   std::uint64_t removed = 0;
   std::vector<SequenceContainer::Run> runs;
   for (std::size_t at = 0; at < ranges.size();) {
-    const std::uint64_t key = key_of(ranges[at].first.value());
-    const std::size_t entry = ranges[at].first.value() < floor_ ? entries_.size() : find(key);
-    const bool is_part =
-        entry < entries_.size() && entries_[entry].first_key <= key && !entries_[entry].full();
-    if (is_part) take_runs(ranges, at, key, runs);
-    if (!is_part || runs.size() < kBulkMin) {
+    const std::optional<std::size_t> bulk = bulk_entry(ranges, at, runs);
+    if (!bulk) {
       removed += erase(ranges[at++]);
       continue;
     }
     at += runs.size();
-    hint_ = entry;
-    const std::uint32_t here = entries_[entry].part.erase(runs);
+    hint_ = *bulk;
+    const std::uint32_t here = entries_[*bulk].part.erase(runs);
     above_floor_ -= here;
     removed += here;
-    if (entries_[entry].part.empty()) {
-      entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(entry));
+    if (entries_[*bulk].part.empty()) {
+      entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(*bulk));
     }
   }
   return removed;
@@ -80,16 +90,12 @@ std::uint64_t SequenceSet::erase(std::span<const Range> ranges) {
 bool SequenceSet::contains_any(std::span<const Range> ranges) const {
   std::vector<SequenceContainer::Run> runs;
   for (std::size_t at = 0; at < ranges.size();) {
-    const std::uint64_t key = key_of(ranges[at].first.value());
-    const std::size_t entry = ranges[at].first.value() < floor_ ? entries_.size() : find(key);
-    const bool is_part =
-        entry < entries_.size() && entries_[entry].first_key <= key && !entries_[entry].full();
-    if (is_part) take_runs(ranges, at, key, runs);
-    if (!is_part || runs.size() < kBulkMin) {
+    const std::optional<std::size_t> bulk = bulk_entry(ranges, at, runs);
+    if (!bulk) {
       if (contains_any(ranges[at++])) return true;
       continue;
     }
-    if (entries_[entry].part.contains_any(runs)) return true;
+    if (entries_[*bulk].part.contains_any(runs)) return true;
     at += runs.size();
   }
   return false;
