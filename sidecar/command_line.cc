@@ -239,9 +239,7 @@ void add_log_flags(CLI::App& command, BrokerOptions& options, Texts& texts) {
 // REQUIRES: the texts passed their checks.
 void take(const Texts& texts, BrokerOptions& options) {
   options.log_level = *base::parse_log_level(texts.log_level);
-  const bool human =
-      texts.log_format == "human" || (texts.log_format == "auto" && isatty(STDERR_FILENO) == 1);
-  options.log_format = human ? base::LogFormat::kHuman : base::LogFormat::kJson;
+  options.log_format = *base::parse_log_format(texts.log_format, isatty(STDERR_FILENO) == 1);
   options.session_ttl = *base::parse_duration(texts.session_ttl);
   options.handshake_timeout = *base::parse_duration(texts.handshake_timeout);
   options.rotate_quiet = *base::parse_duration(texts.rotate_quiet);

@@ -149,6 +149,12 @@ Result<LogLevel> parse_log_level(std::string_view text) {
                           "'");
 }
 
+Result<LogFormat> parse_log_format(std::string_view text, bool to_terminal) {
+  if (text == "human" || (text == "auto" && to_terminal)) return LogFormat::kHuman;
+  if (text == "json" || text == "auto") return LogFormat::kJson;
+  return invalid_argument("log format is auto, human or json, not '" + std::string(text) + "'");
+}
+
 void Logger::configure(LogOptions options) {
   const std::lock_guard lock(mutex_);
   set_level(options.level);

@@ -29,6 +29,8 @@ enum class LogFormat : std::uint8_t {
   kJson,   // for machines
   kHuman,  // for a terminal
 };
+// "json", "human", or "auto": as fits where the log goes to.
+Result<LogFormat> parse_log_format(std::string_view text, bool to_terminal);
 
 // One key and its value. Borrows text; lives as long as the call it is an argument of.
 class LogField {

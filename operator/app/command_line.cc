@@ -137,9 +137,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::string_vi
   if (options.broker_version.empty()) options.broker_version = options.version;
   if (options.identity.empty()) options.identity = host_name();
   options.log_level = *base::parse_log_level(texts.log_level);
-  const bool human =
-      texts.log_format == "human" || (texts.log_format == "auto" && isatty(STDERR_FILENO) == 1);
-  options.log_format = human ? base::LogFormat::kHuman : base::LogFormat::kJson;
+  options.log_format = *base::parse_log_format(texts.log_format, isatty(STDERR_FILENO) == 1);
   return {std::move(options), kExitOk};
 }
 

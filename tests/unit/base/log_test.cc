@@ -118,5 +118,15 @@ TEST(ProcessLoggerTest, it_writes_to_standard_error_unless_told_otherwise) {
             "{\"level\":\"info\",\"event\":\"started\",\"port\":7650}\n");
 }
 
+TEST(LogFormatTest, AutoFollowsWhereTheLogGoes) {
+  for (const bool to_terminal : {false, true}) {
+    EXPECT_EQ(*parse_log_format("json", to_terminal), LogFormat::kJson);
+    EXPECT_EQ(*parse_log_format("human", to_terminal), LogFormat::kHuman);
+    EXPECT_FALSE(parse_log_format("xml", to_terminal).has_value());
+  }
+  EXPECT_EQ(*parse_log_format("auto", false), LogFormat::kJson);
+  EXPECT_EQ(*parse_log_format("auto", true), LogFormat::kHuman);
+}
+
 }  // namespace
 }  // namespace sluice::base
