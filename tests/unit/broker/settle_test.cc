@@ -24,6 +24,12 @@ class SettleTest : public testing::Test {
     return world.settle(kind, session, attachment, std::move(receipts));
   }
 
+  // A receipt for each message that was got.
+  std::vector<Receipt> each() const {
+    std::vector<Receipt> receipts;
+    for (const Got& one : got) receipts.push_back(one.receipt());
+    return receipts;
+  }
   // One receipt for the first `messages`.
   std::vector<Receipt> parts(std::uint64_t messages) const { return {receipt(1, messages)}; }
   static Settle command(SettleKind kind, SessionHandle from, AttachmentHandle to,
@@ -67,13 +73,9 @@ TEST_F(SettleTest, a_receipt_may_cover_a_part_of_its_batch) {
 TEST_F(SettleTest, failing_very_many_is_done_in_steps_and_answered_at_the_end) {
   begin(10'000);
   ASSERT_THAT(got, SizeIs(10'000));
-  Settle command;
-  command.origin = {session, RequestId(7)};
-  command.attachment = attachment;
-  command.kind = SettleKind::kFail;
-  for (const Got& one : got) command.receipts.push_back(one.receipt());
+  const Settle all_fail = command(SettleKind::kFail, session, attachment, each());
   const std::size_t answers = world.sink.settled.size();
-  world.broker->apply(world.now, command);
+  world.broker->apply(world.now, all_fail);
   EXPECT_EQ(world.stats().failed, kSettledPerStep);
   EXPECT_EQ(world.sink.settled.size(), answers);
   // Others are served meanwhile, and what was given back is stale when its turn comes.
@@ -89,12 +91,8 @@ TEST_F(SettleTest, failing_very_many_is_done_in_steps_and_answered_at_the_end) {
 TEST_F(SettleTest, who_leaves_has_failed_all_that_it_said) {
   begin(10'000);
   ASSERT_THAT(got, SizeIs(10'000));
-  Settle command;
-  command.origin = {session, RequestId(7)};
-  command.attachment = attachment;
-  command.kind = SettleKind::kFail;
-  for (const Got& one : got) command.receipts.push_back(one.receipt());
-  world.broker->apply(world.now, command);
+  const Settle all_fail = command(SettleKind::kFail, session, attachment, each());
+  world.broker->apply(world.now, all_fail);
   world.broker->apply(world.now, SessionGone{session, SessionEnd::kClosed});
   EXPECT_EQ(world.stats().failed, 10'000U);
   EXPECT_EQ(world.stats().released, 0U);

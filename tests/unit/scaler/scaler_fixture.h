@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 
 #include "tests/unit/scaler/fake_cluster.h"
@@ -31,6 +32,15 @@ struct ScalerTest : testing::Test {
       subscription().consumers.push_back({"worker-h-" + std::to_string(i), in_flight, false});
     }
     subscription().in_flight = in_flight * cluster.replicas();
+  }
+  // Five pods work until nothing waits, hold a message each, and are too many for long enough.
+  void begin_to_drain() {
+    ready(500);
+    start();
+    run_for(std::chrono::seconds(2));
+    ready(0);
+    connect_pods(1);
+    run_for(std::chrono::seconds(70));
   }
   ScalingStatus status() {
     const auto all = scaler.statuses();

@@ -111,12 +111,7 @@ TEST_F(ScalerTest, ToZeroAndMarksNothingThatStays) {
 }
 
 TEST_F(ScalerTest, NewBacklogWhileDrainingLiftsTheCordons) {
-  ready(500);
-  start();
-  run_for(2s);
-  ready(0);
-  connect_pods(1);
-  run_for(70s);
+  begin_to_drain();
   ASSERT_TRUE(cluster.cordoned_until["worker-h-0"] > cluster.clock.mono);
   ready(600);
   run();
@@ -194,12 +189,7 @@ TEST_F(ScalerTest, ALeaderThatComesBackHasNoPast) {
 }
 
 TEST_F(ScalerTest, AnotherLeaderTakesOverInTheMiddleOfAScaleIn) {
-  ready(500);
-  start();
-  run_for(2s);
-  ready(0);
-  connect_pods(1);
-  run_for(70s);
+  begin_to_drain();
   ASSERT_EQ(status().limited_by, LimitedBy::kDraining);
   Scaler other(cluster.seams(), 0);
   scaler.stop();

@@ -44,12 +44,7 @@ TEST_F(ScalerTest, AnHpaOnTheTargetIsAConflictAndHandsStayOff) {
 }
 
 TEST_F(ScalerTest, AConflictInTheMiddleOfAScaleInLiftsTheCordons) {
-  ready(500);
-  start();
-  run_for(2s);
-  ready(0);
-  connect_pods(1);
-  run_for(70s);
+  begin_to_drain();
   ASSERT_GT(cluster.cordoned_until["worker-h-0"], cluster.clock.mono);
   cluster.kube.put(hpa());
   run_for(35s);
