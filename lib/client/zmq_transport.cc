@@ -3,7 +3,6 @@
 #include <zmq.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -12,23 +11,16 @@
 #include <vector>
 
 #include "base/check.h"
-#include "client/zmq_keys.h"
+#include "client/zmq_connection.h"
 #include "runtime/posix/wakeup.h"
-#include "wire/frame.h"
 
 namespace sluice::client {
 namespace {
 
-constexpr int kGoodbyeLingerMs = 500;
-constexpr int kConnectTimeoutMs = 5'000;
-constexpr int kHandshakeTimeoutMs = 5'000;
+constexpr std::int64_t kPollMsMax = 3'600'000;
 constexpr base::Nanos kLookInterval{1'000'000'000};
 // Below this a copy is cheaper than a callback on the I/O thread.
 constexpr std::size_t kZeroCopyBytesMin = 16 * 1024;
-
-void set_option(void* socket, int option, int value) {
-  CHECK(zmq_setsockopt(socket, option, &value, sizeof value) == 0);
-}
 
 // A received message; its address is stable, so views into small messages stay good too.
 class Received {
@@ -113,21 +105,10 @@ class ZmqTransport final : public Transport {
     const std::string& endpoint = endpoints[turn % endpoints.size()];
     socket_ = zmq_socket(context_.get(), ZMQ_DEALER);
     if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
-    set_option(socket_, ZMQ_LINGER, 0);
-    // Credit is the limit, so that nothing is ever stuck or dropped in here.
-    set_option(socket_, ZMQ_SNDHWM, 0);
-    set_option(socket_, ZMQ_RCVHWM, 0);
-    // A lost connection is ours to repair: a socket that reconnects by itself would send what it
-    // had queued before our HELLO.
-    set_option(socket_, ZMQ_RECONNECT_IVL, -1);
-    set_option(socket_, ZMQ_CONNECT_TIMEOUT, kConnectTimeoutMs);
-    set_option(socket_, ZMQ_HANDSHAKE_IVL, kHandshakeTimeoutMs);
-    set_option(socket_, ZMQ_IPV6, 1);
+    set_up_dealer(socket_);
     set_option(socket_, ZMQ_TCP_KEEPALIVE, 1);
-    const auto frame_max = static_cast<std::int64_t>(wire::kFrameBytesMax);
-    CHECK(zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
     if (credentials_) {
-      base::Status status = use_keys();
+      base::Status status = use_curve(socket_, credentials_->secret_key, credentials_->broker_key);
       if (!status.has_value()) {
         close(0);
         return status;
@@ -188,7 +169,8 @@ class ZmqTransport final : public Transport {
     add(*this);
     for (const ZmqTransport* peer : peers_) add(*peer);
     const bool connected = socket_ != nullptr;
-    const int count = zmq_poll(items.data(), static_cast<int>(items.size()), to_poll_ms(timeout));
+    const int count =
+        zmq_poll(items.data(), static_cast<int>(items.size()), poll_ms(timeout, kPollMsMax));
     if (socket_ != nullptr && has_moved()) return Event::kLost;
     if (count <= 0) return Event::kTimeout;
     const auto ready = [&items](std::size_t index) {
@@ -220,19 +202,6 @@ class ZmqTransport final : public Transport {
     return {};
   }
 
-  base::Status use_keys() {
-    ASSIGN_OR_RETURN(const std::string public_key, public_key_of(credentials_->secret_key));
-    const auto set = [this](int option, const std::string& key) {
-      return zmq_setsockopt(socket_, option, key.c_str(), key.size() + 1) == 0;
-    };
-    if (set(ZMQ_CURVE_SERVERKEY, credentials_->broker_key) &&
-        set(ZMQ_CURVE_PUBLICKEY, public_key) &&
-        set(ZMQ_CURVE_SECRETKEY, credentials_->secret_key)) {
-      return {};
-    }
-    return base::invalid_argument("broker key: 40 characters of Z85 expected");
-  }
-
   // The folder names another broker than the one we are connected to. Asked about once a second; a
   // folder that cannot be read, or is being changed, says nothing.
   bool has_moved() {
@@ -244,36 +213,19 @@ class ZmqTransport final : public Transport {
            keys->credentials.broker_key != credentials_->broker_key;
   }
 
-  static long to_poll_ms(base::Nanos timeout) {
-    constexpr std::int64_t kMax = 3'600'000;
-    const std::int64_t ms =
-        (std::max<std::int64_t>(timeout.count(), 0) + base::kNanosPerMilli - 1) /
-        base::kNanosPerMilli;
-    return static_cast<long>(std::min(ms, kMax));
-  }
-
   void watch() {
     // One of its own also among the peers, who share the context.
-    const std::string address = "inproc://watch-" +
-                                std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "-" +
-                                std::to_string(++connects_);
-    constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                            ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
-    CHECK(zmq_socket_monitor(socket_, address.c_str(), kEvents) == 0);
-    monitor_ = zmq_socket(context_.get(), ZMQ_PAIR);
+    const std::string name = "watch-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) +
+                             "-" + std::to_string(++connects_);
+    monitor_ = watch_connection(context_.get(), socket_, name);
     CHECK(monitor_ != nullptr);
-    set_option(monitor_, ZMQ_LINGER, 0);
-    CHECK(zmq_connect(monitor_, address.c_str()) == 0);
   }
 
   // True = the connection is gone, or never came about.
   bool read_monitor() {
     bool lost = false;
-    std::array<std::byte, 8> event{};
-    while (zmq_recv(monitor_, event.data(), event.size(), ZMQ_DONTWAIT) >= 2) {
-      const auto number = base::load<std::uint16_t>(event.data());
+    while (const auto heard = next_connection_event(monitor_)) {
+      const std::uint16_t number = *heard;
       connected_ = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
       if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
         refusal_ = {"the broker refused this key", true};
@@ -285,8 +237,6 @@ class ZmqTransport final : public Transport {
                     number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL};
       }
       lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
-      std::array<char, 256> address;  // the second part
-      zmq_recv(monitor_, address.data(), address.size(), ZMQ_DONTWAIT);
     }
     return lost;
   }

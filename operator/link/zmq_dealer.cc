@@ -3,32 +3,24 @@
 #include <zmq.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
 #include "base/check.h"
-#include "client/zmq_keys.h"
-#include "wire/frame.h"
+#include "client/zmq_connection.h"
 
 namespace sluice::link {
 namespace {
 
-constexpr int kGoodbyeLingerMs = 500;
-constexpr int kConnectTimeoutMs = 5'000;
 constexpr int kFramesAtOnce = 256;
-
-void set_option(void* socket, int option, int value) {
-  CHECK(zmq_setsockopt(socket, option, &value, sizeof value) == 0);
-}
+constexpr std::int64_t kPollMsMax = 60'000;
 
 // Monitors are found by a name; one in the process each.
 std::string next_monitor_name() {
   static std::atomic<std::uint64_t> number{0};
-  return "inproc://link-watch-" + std::to_string(++number);
+  return "link-watch-" + std::to_string(++number);
 }
 
 }  // namespace
@@ -48,36 +40,19 @@ ZmqLinkContext::~ZmqLinkContext() {
 ZmqDealer::ZmqDealer(ZmqLinkContext& context, LinkAddress address)
     : context_(context), address_(std::move(address)) {}
 
-ZmqDealer::~ZmqDealer() { close(connected_ ? kGoodbyeLingerMs : 0); }
+ZmqDealer::~ZmqDealer() { close(connected_ ? client::kGoodbyeLingerMs : 0); }
 
 base::Status ZmqDealer::connect() {
   close(0);
   socket_ = zmq_socket(context_.get(), ZMQ_DEALER);
   if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
-  set_option(socket_, ZMQ_LINGER, 0);
-  set_option(socket_, ZMQ_SNDHWM, 0);
-  set_option(socket_, ZMQ_RCVHWM, 0);
-  // A lost connection is the session's to repair: see docs/protocol.md, "Transport".
-  set_option(socket_, ZMQ_RECONNECT_IVL, -1);
-  set_option(socket_, ZMQ_CONNECT_TIMEOUT, kConnectTimeoutMs);
-  set_option(socket_, ZMQ_HANDSHAKE_IVL, kConnectTimeoutMs);
-  set_option(socket_, ZMQ_IPV6, 1);
-  const auto frame_max = static_cast<std::int64_t>(wire::kFrameBytesMax);
-  CHECK(zmq_setsockopt(socket_, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0);
+  client::set_up_dealer(socket_);
   if (base::Status status = use_keys(); !status.has_value()) {
     close(0);
     return status;
   }
-  const std::string name = next_monitor_name();
-  constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                          ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
-  monitor_ = zmq_socket(context_.get(), ZMQ_PAIR);
-  const bool watched = monitor_ != nullptr &&
-                       zmq_socket_monitor(socket_, name.c_str(), kEvents) == 0 &&
-                       zmq_connect(monitor_, name.c_str()) == 0;
-  if (!watched || zmq_connect(socket_, address_.endpoint.c_str()) != 0) {
+  monitor_ = client::watch_connection(context_.get(), socket_, next_monitor_name());
+  if (monitor_ == nullptr || zmq_connect(socket_, address_.endpoint.c_str()) != 0) {
     const std::string reason = zmq_strerror(errno);
     close(0);
     return base::unavailable(address_.endpoint + ": " + reason);
@@ -87,15 +62,7 @@ base::Status ZmqDealer::connect() {
 
 base::Status ZmqDealer::use_keys() {
   if (address_.client_secret.empty() && address_.broker_key.empty()) return {};
-  ASSIGN_OR_RETURN(const std::string public_key, client::public_key_of(address_.client_secret));
-  const auto set = [this](int option, const std::string& key) {
-    return zmq_setsockopt(socket_, option, key.c_str(), key.size() + 1) == 0;
-  };
-  if (set(ZMQ_CURVE_SERVERKEY, address_.broker_key) && set(ZMQ_CURVE_PUBLICKEY, public_key) &&
-      set(ZMQ_CURVE_SECRETKEY, address_.client_secret)) {
-    return {};
-  }
-  return base::invalid_argument("broker key: 40 characters of Z85 expected");
+  return client::use_curve(socket_, address_.client_secret, address_.broker_key);
 }
 
 void ZmqDealer::disconnect() { close(0); }
@@ -103,11 +70,8 @@ void ZmqDealer::disconnect() { close(0); }
 void ZmqDealer::close(int linger_ms) {
   if (socket_ == nullptr) return;
   zmq_socket_monitor(socket_, nullptr, 0);
-  if (monitor_ != nullptr) {
-    set_option(monitor_, ZMQ_LINGER, 0);
-    zmq_close(monitor_);
-  }
-  set_option(socket_, ZMQ_LINGER, linger_ms);
+  if (monitor_ != nullptr) zmq_close(monitor_);
+  client::set_option(socket_, ZMQ_LINGER, linger_ms);
   zmq_close(socket_);
   socket_ = nullptr;
   monitor_ = nullptr;
@@ -134,9 +98,10 @@ void ZmqDealer::receive(const std::function<void(base::ByteView)>& frame) {
 
 bool ZmqDealer::read_monitor(std::string& why) {
   bool lost = false;
-  std::array<std::byte, 8> event{};
-  while (monitor_ != nullptr && zmq_recv(monitor_, event.data(), event.size(), ZMQ_DONTWAIT) >= 2) {
-    const auto number = base::load<std::uint16_t>(event.data());
+  while (monitor_ != nullptr) {
+    const auto heard = client::next_connection_event(monitor_);
+    if (!heard) break;
+    const std::uint16_t number = *heard;
     if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) connected_ = true;
     if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
       why = "the broker refused this key";
@@ -145,8 +110,6 @@ bool ZmqDealer::read_monitor(std::string& why) {
       why = "no handshake: the broker has another key, or uses none";
     }
     lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
-    std::array<char, 256> address;  // the second part
-    zmq_recv(monitor_, address.data(), address.size(), ZMQ_DONTWAIT);
   }
   return lost;
 }
@@ -156,10 +119,7 @@ void wait_for_input(const std::vector<void*>& sockets, int descriptor, base::Nan
   items.reserve(sockets.size() + 1);
   items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
   for (void* socket : sockets) items.push_back({socket, 0, ZMQ_POLLIN, 0});
-  const std::int64_t ms = (std::max<std::int64_t>(timeout.count(), 0) + base::kNanosPerMilli - 1) /
-                          base::kNanosPerMilli;
-  zmq_poll(items.data(), static_cast<int>(items.size()),
-           static_cast<long>(std::min<std::int64_t>(ms, 60'000)));
+  zmq_poll(items.data(), static_cast<int>(items.size()), client::poll_ms(timeout, kPollMsMax));
 }
 
 }  // namespace sluice::link
