@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/posix/file_descriptor.h"
+
 extern char** environ;  // NOLINT: the system's name
 
 namespace sluice::kube {
@@ -20,22 +22,6 @@ namespace {
 
 constexpr std::size_t kOutputBytesMax = 1 << 20;
 constexpr std::size_t kFileBytesMax = 4ULL << 20;
-
-class OpenFile {
- public:
-  explicit OpenFile(int fd) : fd_(fd) {}
-  ~OpenFile() { close(); }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-};
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> out;
@@ -122,10 +108,10 @@ base::Status wait_for(pid_t child) {
 base::Result<std::string> run_program(const Program& program, base::Millis timeout) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return base::io_error("making a pipe", errno);
-  const OpenFile from_child(ends[0]);
-  OpenFile to_us(ends[1]);
+  const runtime::FileDescriptor from_child(ends[0]);
+  runtime::FileDescriptor to_us(ends[1]);
   ASSIGN_OR_RETURN(const pid_t child, spawn(program, to_us.get()));
-  to_us.close();
+  to_us = runtime::FileDescriptor();
   std::string output;
   const base::Status read =
       read_until_end(from_child.get(), std::chrono::steady_clock::now() + timeout, output);
@@ -137,8 +123,8 @@ base::Result<std::string> run_program(const Program& program, base::Millis timeo
 }
 
 base::Result<std::string> read_text_file(const std::string& path) {
-  const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return base::io_error("reading " + path, errno);
+  const runtime::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return base::io_error("reading " + path, errno);
   std::string text;
   char buffer[16 * 1024];
   while (text.size() <= kFileBytesMax) {

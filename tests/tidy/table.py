@@ -80,7 +80,7 @@ INCLUDE_HOMES = {
     r"benchmark/.*": [r"bench/.*"],
     # The real side of the seams: whoever includes it cannot run in a simulation.
     r"runtime/posix/.*": [r"lib/runtime/posix/.*", r"lib/(frontend|client)/.*",
-                          r"operator/link/zmq_\w+\.cc",
+                          r"lib/kube/run_program\.cc", r"operator/link/zmq_\w+\.cc",
                           r"(operator/app|sidecar|cli|bench|tests)/.*"],
     # The broker answers from memory and from the log; files are the storage's.
     r"runtime/file_system\.h|fstream|filesystem": [r"(?!lib/(broker|wire|base)/).*"],
