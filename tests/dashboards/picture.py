@@ -22,6 +22,7 @@ import cluster_scene
 import load
 import queries
 import repository
+import source_flags
 import svg
 from prometheus import Prometheus, Target
 
@@ -89,17 +90,8 @@ class Painter:
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", help="folder of sluice and sluice-sidecar")
-    parser.add_argument("--cluster", action="store_true", help="in the cluster of KUBECONFIG")
-    parser.add_argument("--image", default="sluice:dev", help="of the worker there")
-    parser.add_argument("--target", action="append", type=Target.parse, default=[])
-    parser.add_argument("--value", action="append", default=[], help="of a variable: queue=orders")
-    parser.add_argument("--only", action="append", help="a dashboard: overview.json")
-    parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    arguments = parser.parse_args()
-    if bool(arguments.bin) == bool(arguments.target):
-        parser.error("either --bin or --target")
+    arguments = source_flags.parse(parser, 240)
 
     values = dict(one.split("=", 1) for one in arguments.value)
     # Without an operator its dashboard would be empty.

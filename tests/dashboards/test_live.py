@@ -22,6 +22,7 @@ import load
 import operator_page
 import queries
 import repository
+import source_flags
 from prometheus import Prometheus, Target
 
 SECONDS_MAX = 60
@@ -60,16 +61,7 @@ def cluster_targets(stack, programs, image):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", help="folder of sluice and sluice-sidecar")
-    parser.add_argument("--cluster", action="store_true", help="in the cluster of KUBECONFIG")
-    parser.add_argument("--image", default="sluice:dev", help="of the worker there")
-    parser.add_argument("--target", action="append", type=Target.parse, default=[])
-    parser.add_argument("--value", action="append", default=[], help="of a variable: queue=orders")
-    parser.add_argument("--only", action="append", help="a dashboard: overview.json")
-    parser.add_argument("--seconds", type=float, default=SECONDS_MAX)
-    arguments = parser.parse_args()
-    if bool(arguments.bin) == bool(arguments.target):
-        parser.error("either --bin or --target")
+    arguments = source_flags.parse(parser, SECONDS_MAX)
     if not shutil.which("prometheus"):
         print("prometheus is not installed: SKIPPED")
         sys.exit(SKIPPED)
