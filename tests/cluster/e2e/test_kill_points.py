@@ -129,6 +129,8 @@ class KillPoints(unittest.TestCase):
             step(reference)
             self.run_to_the_end(reference, gone=step == self.delete)
             wanted.append(self.objects(reference))
+        # The collector looks for types that are new to the cluster every 30 seconds.
+        wait_for("the collector knows Queues", lambda: not self.left(reference), 90)
         self.assertIn("statefulsets/orders", wanted[0])
         self.assertNotEqual(wanted[0], wanted[1])
 
