@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "client/connection_events.h"
 #include "client/zmq_connection.h"
 #include "runtime/posix/wakeup.h"
 
@@ -83,7 +84,7 @@ class ZmqTransport final : public Transport {
 
   ~ZmqTransport() override {
     if (root_ != nullptr) std::erase(root_->peers_, this);
-    close(connected_ ? kGoodbyeLingerMs : 0);
+    close(events_.connected() ? kGoodbyeLingerMs : 0);
   }
 
   base::MonoTime now() const override {
@@ -93,7 +94,7 @@ class ZmqTransport final : public Transport {
 
   base::Status connect(std::size_t turn) override {
     close(0);
-    refusal_ = {};
+    events_ = {};
     if (!keys_folder_.empty()) {
       base::Status status = read_keys();
       // Once read, a folder that somebody is just changing is no reason to end.
@@ -187,12 +188,29 @@ class ZmqTransport final : public Transport {
 
   std::size_t endpoints() const override { return split_endpoints(endpoint_).size(); }
   void interrupt() override { wakeup_->notify(); }
-  Refusal refusal() const override { return refusal_; }
+  Refusal refusal() const override {
+    switch (events_.failure()) {
+      case HandshakeFailure::kNone:
+        return {};
+      case HandshakeFailure::kKeyRefused:
+        return {"the broker refused this key", true};
+      case HandshakeFailure::kProtocol:
+        return {no_handshake(), true};
+      case HandshakeFailure::kBrokenOff:
+        return {no_handshake(), false};
+    }
+    return {};
+  }
 
  private:
   static void end_context(void* context) {
     while (zmq_ctx_term(context) != 0 && errno == EINTR) {
     }
+  }
+
+  const char* no_handshake() const {
+    return credentials_ ? "no handshake: broker.pub is not this broker's key, or it uses no keys"
+                        : "no handshake: this broker lets in only who has a key";
   }
 
   base::Status read_keys() {
@@ -224,20 +242,7 @@ class ZmqTransport final : public Transport {
   // True = the connection is gone, or never came about.
   bool read_monitor() {
     bool lost = false;
-    while (const auto heard = next_connection_event(monitor_)) {
-      const std::uint16_t number = *heard;
-      connected_ = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
-      if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-        refusal_ = {"the broker refused this key", true};
-      } else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ||
-                 number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
-        refusal_ = {credentials_
-                        ? "no handshake: broker.pub is not this broker's key, or it uses no keys"
-                        : "no handshake: this broker lets in only who has a key",
-                    number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL};
-      }
-      lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
-    }
+    while (const auto heard = next_connection_event(monitor_)) lost = events_.take(*heard) || lost;
     return lost;
   }
 
@@ -249,7 +254,6 @@ class ZmqTransport final : public Transport {
     zmq_close(socket_);
     socket_ = nullptr;
     monitor_ = nullptr;
-    connected_ = false;
     in_multipart_ = false;
   }
 
@@ -259,7 +263,7 @@ class ZmqTransport final : public Transport {
   const bool endpoint_wins_;
   std::optional<access::Credentials> credentials_;
   base::MonoTime looked_at_;
-  Refusal refusal_;
+  ConnectionEvents events_;
   std::shared_ptr<void> context_;  // peers have the same
   ZmqTransport* const root_ = nullptr;
   std::vector<ZmqTransport*> peers_;
@@ -268,7 +272,6 @@ class ZmqTransport final : public Transport {
   void* monitor_ = nullptr;
   std::shared_ptr<Received> spare_;
   std::uint64_t connects_ = 0;
-  bool connected_ = false;
   bool in_multipart_ = false;
 };
 

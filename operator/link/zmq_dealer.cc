@@ -40,10 +40,11 @@ ZmqLinkContext::~ZmqLinkContext() {
 ZmqDealer::ZmqDealer(ZmqLinkContext& context, LinkAddress address)
     : context_(context), address_(std::move(address)) {}
 
-ZmqDealer::~ZmqDealer() { close(connected_ ? client::kGoodbyeLingerMs : 0); }
+ZmqDealer::~ZmqDealer() { close(events_.connected() ? client::kGoodbyeLingerMs : 0); }
 
 base::Status ZmqDealer::connect() {
   close(0);
+  events_ = {};
   socket_ = zmq_socket(context_.get(), ZMQ_DEALER);
   if (socket_ == nullptr) return base::unavailable(std::string("socket: ") + zmq_strerror(errno));
   client::set_up_dealer(socket_);
@@ -75,7 +76,6 @@ void ZmqDealer::close(int linger_ms) {
   zmq_close(socket_);
   socket_ = nullptr;
   monitor_ = nullptr;
-  connected_ = false;
 }
 
 bool ZmqDealer::send(base::ByteView frame) {
@@ -96,22 +96,27 @@ void ZmqDealer::receive(const std::function<void(base::ByteView)>& frame) {
   }
 }
 
-bool ZmqDealer::read_monitor(std::string& why) {
+bool ZmqDealer::read_monitor() {
   bool lost = false;
   while (monitor_ != nullptr) {
     const auto heard = client::next_connection_event(monitor_);
     if (!heard) break;
-    const std::uint16_t number = *heard;
-    if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) connected_ = true;
-    if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-      why = "the broker refused this key";
-    } else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL ||
-               number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
-      why = "no handshake: the broker has another key, or uses none";
-    }
-    lost = lost || number == ZMQ_EVENT_DISCONNECTED || number == ZMQ_EVENT_CLOSED;
+    lost = events_.take(*heard) || lost;
   }
   return lost;
+}
+
+std::string_view ZmqDealer::refusal() const {
+  switch (events_.failure()) {
+    case client::HandshakeFailure::kNone:
+      return {};
+    case client::HandshakeFailure::kKeyRefused:
+      return "the broker refused this key";
+    case client::HandshakeFailure::kProtocol:
+    case client::HandshakeFailure::kBrokenOff:
+      return "no handshake: the broker has another key, or uses none";
+  }
+  return {};
 }
 
 void wait_for_input(const std::vector<void*>& sockets, int descriptor, base::Nanos timeout) {

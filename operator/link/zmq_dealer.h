@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "client/connection_events.h"
 #include "operator/link/broker_link.h"
 #include "operator/link/link_session.h"
 
@@ -43,8 +44,10 @@ class ZmqDealer final : public LinkPort {
   void* monitor() const { return monitor_; }
   // Calls frame(ByteView) for what is here, at most some hundred.
   void receive(const std::function<void(base::ByteView)>& frame);
-  // True = the connection is gone; `why` says so where it is known.
-  bool read_monitor(std::string& why);
+  // True = the connection is gone.
+  bool read_monitor();
+  // Why the last connection was none; empty where that is not known.
+  std::string_view refusal() const;
 
  private:
   base::Status use_keys();
@@ -54,7 +57,7 @@ class ZmqDealer final : public LinkPort {
   const LinkAddress address_;
   void* socket_ = nullptr;
   void* monitor_ = nullptr;
-  bool connected_ = false;
+  client::ConnectionEvents events_;
 };
 
 // Waits until a socket has something to read, the descriptor is readable, or the time is over.

@@ -126,8 +126,9 @@ class LinkThread {
   void read(Link& link) {
     link.dealer.receive(
         [&](base::ByteView bytes) { link.session.on_frame(clock_.mono_now(), bytes); });
-    std::string why;
-    if (link.dealer.read_monitor(why)) link.session.on_lost(clock_.mono_now(), why);
+    if (link.dealer.read_monitor()) {
+      link.session.on_lost(clock_.mono_now(), link.dealer.refusal());
+    }
   }
 
   const runtime::Clock& clock_;
