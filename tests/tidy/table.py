@@ -90,14 +90,28 @@ INCLUDE_HOMES = {
 ONE_FILE_ONLY = [r"yaml-cpp/.*"]
 
 # These folders get time, randomness and threads as arguments, so that the same objects run in a
-# simulation.
+# simulation; the simulation itself is one of them, but for its program, which tells how long it
+# took.
 PURE = ["lib/wire", "lib/broker", "lib/storage", "operator/api", "operator/autoscale",
-        "operator/reconcile"]
+        "operator/reconcile", "tests/sim"]
+IMPURE_PROGRAMS = r"tests/sim/(\w+/)?(\w+_)?main\.cc"
 IMPURE_TOKENS = [
-    r"\bsystem_clock\b", r"\bsteady_clock\b", r"\bhigh_resolution_clock\b",
-    r"\bsleep_for\b", r"\bsleep_until\b", r"\brandom_device\b",
-    r"\bstd::j?thread\b", r"\bgetenv\b", r"\bs?rand\s*\(", r"\btime\s*\(\s*(nullptr|NULL|0|&)",
-    r"\bclock_gettime\b",
+    # Time.
+    r"\b(system|steady|high_resolution|utc|file|tai|gps)_clock\b",
+    r"\bclock_gettime\b", r"\bgettimeofday\b", r"\btime\s*\(\s*(nullptr|NULL|0|&)",
+    r"\b(localtime|gmtime)(_r)?\b", r"\bstd::clock\s*\(",
+    # Waiting.
+    r"\bsleep_(for|until)\b", r"\b(u|nano|clock_nano)?sleep\s*\(",
+    r"(?<!\w)::(poll|epoll_wait|select|alarm)\s*\(",
+    # Randomness; the distributions of the standard library differ from one to the next.
+    r"\brandom_device\b", r"\bs?rand(om|48)?\s*\(", r"\b[de]rand48\b", r"\bgetrandom\b",
+    r"\barc4random\w*", r"\bmt19937\w*", r"\bdefault_random_engine\b", r"\w+_distribution\b",
+    # Threads and what goes with them.
+    r"\bstd::j?thread\b", r"\bthis_thread\b", r"\bstd::async\b", r"\bpthread_\w+",
+    r"\bstd::(recursive_|shared_|timed_)?mutex\b", r"\bcondition_variable\w*",
+    r"\bthread_local\b", r"\bv?fork\s*\(",
+    # Surroundings.
+    r"\b(secure_)?getenv\b", r"\b(un)?setenv\b", r"\benviron\b",
 ]
 
 COLUMNS_MAX = 100

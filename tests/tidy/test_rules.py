@@ -6,6 +6,7 @@ import unittest
 
 import rules
 import source
+import table
 
 LATER = "TO" + "DO"
 MEND = "FIX" + "ME"
@@ -74,16 +75,35 @@ class RulesTest(unittest.TestCase):
 
     def test_purity(self):
         rule = "purity"
-        for token in ("std::chrono::steady_clock::now()", "std::chrono::system_clock::now()",
-                      "std::this_thread::sleep_for(x)", "std::random_device d", "std::thread t",
-                      "std::jthread t", 'getenv("X")', "rand()", "time(nullptr)"):
-            for folder in ("lib/wire", "lib/broker", "lib/storage", "operator/api"):
+        for token in (
+                "std::chrono::steady_clock::now()", "std::chrono::system_clock::now()",
+                "std::chrono::high_resolution_clock::now()", "std::chrono::file_clock::now()",
+                "clock_gettime(CLOCK_REALTIME, &t)", "::gettimeofday(&t, nullptr)",
+                "time(nullptr)", "std::time(&t)", "localtime_r(&t, &x)", "std::clock()",
+                "std::this_thread::yield()", "sleep_for(x)", "sleep_until(x)", "::sleep(1)",
+                "usleep(1)", "nanosleep(&t, nullptr)",
+                "::poll(&p, 1, -1)", "::epoll_wait(e, x, 1, 1)",
+                "::select(1, &r, 0, 0, 0)", "::alarm(1)",
+                "std::random_device d", "rand()", "srand(1)", "random()", "drand48()",
+                "getrandom(p, 1, 0)", "arc4random_uniform(2)", "std::mt19937_64 g",
+                "std::default_random_engine g", "std::uniform_int_distribution<int> d",
+                "std::thread t", "std::jthread t", "std::async(f)", "pthread_create(&t, 0, f, 0)",
+                "std::mutex m", "std::shared_mutex m", "std::condition_variable c",
+                "thread_local int n", "::fork()",
+                'getenv("X")', 'std::getenv("X")', 'secure_getenv("X")', 'setenv("X", "y", 1)',
+                "char** x = environ"):
+            for folder in table.PURE:
                 self.fails(rule, f"{folder}/a.cc", f"int x;\n{token};\n", line=2)
+            self.fails(rule, "tests/sim/broker/a.h", f"int x;\n{token};\n", line=2)
             self.passes(rule, "lib/runtime/a.cc", f"{token};\n")
+            self.passes(rule, "tests/sim/sim_main.cc", f"{token};\n")
+            self.passes(rule, "tests/sim/broker/broker_sim_main.cc", f"{token};\n")
         self.passes(rule, "lib/broker/a.cc", "// no steady_clock here\n")
         self.passes(rule, "lib/broker/a.cc", 'log("std::thread");\n')
         self.passes(rule, "lib/broker/a.cc", 'log(R"x(std::thread "quoted")x");\n')
         self.passes(rule, "lib/broker/a.cc", "int n = 1'000; strand(1); lease_time(0);\n")
+        self.passes(rule, "lib/broker/a.cc", "operand(1); at_random_; asleep(1); repoll(); "
+                                             "consumer.poll(2); redistribution_();\n")
         self.fails(rule, "lib/broker/a.cc", "int n = 1'000; rand(); int m = 2'000;\n")
 
     def test_own_header_first(self):
