@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "client/connection_events.h"
 #include "client/zmq_connection.h"
+#include "client/zmq_connection_events.h"
 #include "runtime/posix/wakeup.h"
 
 namespace sluice::client {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "client/connection_events.h"
+#include "client/zmq_connection_events.h"
 #include "operator/link/broker_link.h"
 #include "operator/link/link_session.h"
 

@@ -1,4 +1,4 @@
-#include "client/connection_events.h"
+#include "client/zmq_connection_events.h"
 
 #include <zmq.h>
 
