@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -32,6 +33,15 @@ def checked(done):
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
     return done
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def percentile(values, share):
@@ -84,6 +94,8 @@ class World:
         self.broker = None
         self.children = []
         self.starts = 0
+        self.keep = False  # the folder, at the end
+        self.environment = None  # of the broker; None = ours
         self.log_path = os.path.join(self.folder, "broker.log")
 
     def __enter__(self):
@@ -94,7 +106,10 @@ class World:
             if child.poll() is None:
                 child.kill()
             child.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.keep:
+            print(f"kept: {self.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def endpoint(self):
@@ -107,7 +122,7 @@ class World:
              "--listen", self.endpoint, "--control", f"tcp://127.0.0.1:{self.control}",
              "--http", f"127.0.0.1:{self.http}", "--session-ttl", self.session_ttl,
              "-f", self.manifest, *self.arguments],
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         log.close()
         self.starts += 1
         if wait:

@@ -20,7 +20,7 @@ import random
 import sys
 import time
 
-from processes import Consumer, Producer, World
+from processes import Consumer, Producer, World, wait_until
 
 
 def run(options):
@@ -68,15 +68,6 @@ def is_empty(stat):
 
 def dead_letters(stat):
     return sum(s["messages"]["deadLettered"] for s in stat["subscriptions"])
-
-
-def wait_until(condition, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def judge(producers, consumers):
