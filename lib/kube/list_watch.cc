@@ -19,11 +19,20 @@ constexpr base::Millis kWaitMax{30'000};
 constexpr base::Nanos kBackOffReset = std::chrono::minutes(2);
 constexpr base::Nanos kShortWatch = std::chrono::seconds(1);
 constexpr base::Millis kTooLargeVersionWait{1'000};
+// A server that says that it makes a collection's storage anew (its definition changed, or the
+// server itself has just begun) is ready within seconds: the wait does not grow beyond this,
+// whatever it asks for.
+constexpr base::Millis kStorageBackOffMax{1'000};
+constexpr base::Millis kStorageWaitMax{3'000};
 
 // 504 with a cause: this server is behind the version that another one gave.
 bool is_version_too_large(std::string_view body) {
   return body.find("ResourceVersionTooLarge") != std::string_view::npos ||
          body.find("Too large resource version") != std::string_view::npos;
+}
+
+bool is_storage_starting(std::string_view text) {
+  return text.find("storage is (re)initializing") != std::string_view::npos;
 }
 
 void name_type(Json& object, const ResourceType& type) {
@@ -61,8 +70,6 @@ ListWatch::Step ListWatch::next(base::MonoTime now) {
   std::string first = "limit=" + std::to_string(kListPageItems);
   if (!continue_.empty()) {
     first += "&continue=" + percent_encode(continue_);
-  } else if (consistency_ == Consistency::kCached) {
-    first += "&resourceVersion=0";
   } else if (consistency_ == Consistency::kLastSeen) {
     first += "&resourceVersion=" + percent_encode(resource_version_);
   }
@@ -90,10 +97,12 @@ void ListWatch::back_off(std::string problem, std::optional<base::Millis> at_lea
     back_off_ = kBackOffFirst;
   }
   last_failure_ = now;
+  const bool starting = is_storage_starting(problem_);
+  if (starting) back_off_ = std::min(back_off_, kStorageBackOffMax);
   const double jittered = static_cast<double>(back_off_.count()) * (1 + prng_.unit());
   base::Millis wait(static_cast<std::int64_t>(jittered));
   if (at_least) wait = std::max(wait, *at_least);
-  not_before_ = now + std::min(wait, kWaitMax);
+  not_before_ = now + std::min(wait, starting ? kStorageWaitMax : kWaitMax);
   back_off_ = std::min(back_off_ * 2, kBackOffMax);
 }
 
@@ -107,7 +116,14 @@ void ListWatch::good(base::MonoTime now) {
 
 void ListWatch::listed(const base::Result<HttpResponse>& response, ObjectSink& sink,
                        base::MonoTime now) {
-  if (!response.has_value()) return back_off(response.error().message(), std::nullopt, now);
+  if (!response.has_value()) {
+    // A server that answers a list of a version from its cache sends all of it at once, which may
+    // be more than is read; the newest comes in pages.
+    if (response.error().code() == base::ErrorCode::kResourceExhausted) {
+      restart_list(Consistency::kNewest);
+    }
+    return back_off(response.error().message(), std::nullopt, now);
+  }
   if (response->status == 200) return take_page(response->body, sink, now);
   const base::Error error = error_of(response->status, response->body);
   if (response->status == 410) {

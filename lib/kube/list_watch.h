@@ -37,6 +37,9 @@ struct ListWatchOptions {
 // on from the last one. It expires when the server has forgotten what came since (410, as a status
 // or as an event): then everything is listed again, and the sink learns what vanished meanwhile.
 // Being turned away (429, no connection, 5xx) only waits and resumes.
+//
+// The first list is of the collection as it is when it is asked for, not of a server's older copy:
+// who begins to watch as soon as it may act does not act on a past that somebody else has changed.
 class ListWatch {
  public:
   enum class Kind : std::uint8_t { kList, kWatch, kWait };
@@ -64,7 +67,7 @@ class ListWatch {
   std::uint64_t lists() const { return lists_; }
 
  private:
-  enum class Consistency : std::uint8_t { kCached, kLastSeen, kNewest };
+  enum class Consistency : std::uint8_t { kLastSeen, kNewest };
 
   std::string query(std::string_view first) const;
   void restart_list(Consistency consistency);
@@ -77,7 +80,7 @@ class ListWatch {
   ListWatchOptions options_;
   base::Prng prng_;
   bool watching_ = false;  // what comes next
-  Consistency consistency_ = Consistency::kCached;
+  Consistency consistency_ = Consistency::kNewest;
   std::string resource_version_;
   std::string continue_;
   std::vector<Json> pages_;

@@ -10,6 +10,7 @@
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/reconcile.h"
+#include "operator/reconcile/unseen_queues.h"
 
 namespace sluice::op {
 namespace {
@@ -163,6 +164,7 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   for (const ObjectPtr& object : view_.objects(key)) inputs.live.add(*object);
   ASSIGN_OR_RETURN(const std::vector<ObjectPtr> secrets, secrets_.of_broker(key, inputs.now.mono));
   for (const ObjectPtr& secret : secrets) inputs.live.add(*secret);
+  RETURN_IF_ERROR(read_unseen(key, inputs));
   RETURN_IF_ERROR(read_unlabelled(key, inputs));
   follow_shards(key, inputs);
   inputs.shards = links_.shards(key);
@@ -172,6 +174,33 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   if (options_.cluster_rights) {
     inputs.namespace_terminating = namespace_is_terminating(inputs);
     read_storage_classes(inputs);
+  }
+  return {};
+}
+
+// A Queue that is not in view may be there all the same, with messages: the view of Queues can be
+// behind that of the broker's objects, which name it. A uid that is gone does not come back.
+base::Status Controller::read_unseen(const std::string& key, reconcile::Inputs& inputs) {
+  for (const reconcile::UnseenQueue& unseen : reconcile::unseen_queues(inputs)) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto gone = gone_queues_.find(key);
+      if (gone != gone_queues_.end() && gone->second.contains(unseen.uid)) continue;
+    }
+    const auto read = seams_.api.get({&kube::kQueues, inputs.name_space, unseen.name});
+    if (!read.has_value() && read.error().code() != base::ErrorCode::kNotFound) {
+      return read.error();
+    }
+    if (read.has_value() && reconcile::broker_of(*read) == inputs.broker) {
+      // Newer than what the view has under that name.
+      std::erase_if(inputs.queues,
+                    [&](const Json& one) { return kube::name_of(one) == unseen.name; });
+      inputs.queues.push_back(*read);
+      if (unseen.uid.empty() || kube::uid_of(*read) == unseen.uid) continue;
+    }
+    if (unseen.uid.empty()) continue;
+    const std::lock_guard lock(mutex_);
+    gone_queues_[key].insert(unseen.uid);
   }
   return {};
 }
@@ -277,6 +306,7 @@ void Controller::forget(const std::string& key) {
   runner_.forget(key);
   const std::lock_guard lock(mutex_);
   free_names_.erase(key);
+  gone_queues_.erase(key);
 }
 
 void Controller::fill(OperatorStats& stats) const {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -94,6 +95,7 @@ class Controller {
   void work(const std::stop_token& stop);
   Outcome reconcile(const std::string& key);
   base::Status gather(const std::string& key, reconcile::Inputs& inputs);
+  base::Status read_unseen(const std::string& key, reconcile::Inputs& inputs);
   base::Status read_unlabelled(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
   bool namespace_is_terminating(const reconcile::Inputs& inputs);
@@ -116,6 +118,8 @@ class Controller {
   std::map<std::string, StorageClass> storage_classes_;
   // By broker and object: when it was last asked for by name and was not there.
   std::map<std::string, std::map<std::string, base::MonoTime>> free_names_;
+  // By broker: uids of Queues that its objects name, and that are known to be gone.
+  std::map<std::string, std::set<std::string>> gone_queues_;
   std::vector<std::jthread> workers_;
 };
 

@@ -95,10 +95,16 @@ class Mailbox {
     }
     changed_.notify_all();
   }
-  // Until the operator can work, or is to end.
-  bool wait_for_work() {
+  // Until this process leads; false: it is to end.
+  bool wait_for_lead() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stop_ || lost_ || (synced_ && leading_); });
+    changed_.wait(lock, [this] { return stop_ || lost_ || leading_; });
+    return !stop_ && !lost_;
+  }
+  // The same, until everything was listed.
+  bool wait_for_lists() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return stop_ || lost_ || synced_; });
     return !stop_ && !lost_;
   }
   void wait_for_end() {
@@ -364,7 +370,8 @@ std::optional<int> App::serve() {
     return http::text_response(200, http::kJsonType, "{\"status\":\"ok\"}\n");
   });
   router->get("/readyz", [this](const http::Request&) {
-    if (!controller_->view().synced()) {
+    // One that waits to lead has nothing to list yet.
+    if (mailbox_.leading() && !controller_->view().synced()) {
       return http::error_response(503, "the cluster's objects are being listed");
     }
     return http::text_response(200, http::kJsonType, "{\"status\":\"ok\"}\n");
@@ -390,13 +397,16 @@ void App::work() {
   hooks.on_problem = [](const std::string& problem) {
     if (!problem.empty()) base::log_warn("watch_trouble", {{"error", problem}});
   };
-  controller_->view().start(*transport_, clock_, options_.name_space, runtime::random_seed(),
-                            hooks);
   base::log_info("started", {{"version", options_.version},
                              {"api_server", api_host_},
                              {"namespace", options_.name_space},
                              {"http", server_ == nullptr ? 0 : int{server_->port()}}});
-  if (!mailbox_.wait_for_work()) return;
+  if (!mailbox_.wait_for_lead()) return;
+  // Only now, so that everything that is known is from after the last word of whoever led before:
+  // what was seen earlier could be a past in which a Queue is missing.
+  controller_->view().start(*transport_, clock_, options_.name_space, runtime::random_seed(),
+                            hooks);
+  if (!mailbox_.wait_for_lists()) return;
   base::log_info("working", {{"queues", controller_->view().all_queues().size()}});
   scaler_->start();
   controller_->start_workers();

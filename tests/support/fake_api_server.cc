@@ -108,6 +108,7 @@ void FakeApiServer::note(std::string_view verb, const ObjectRef& ref) {
 }
 
 base::Result<Json> FakeApiServer::get(const ObjectRef& ref) {
+  if (get_error) return *get_error;
   const auto found = objects_.find(key_of(ref));
   if (found == objects_.end()) return base::not_found(ref.to_string());
   return found->second.object;

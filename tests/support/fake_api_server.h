@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,8 @@ class FakeApiServer : public kube::Api {
   // Called for each write before it is carried out: verb and object.
   std::function<void(std::string_view verb, const kube::ObjectRef& ref)> on_write;
   std::uint64_t writes = 0;
+  // What reads by name are answered with; none = with the object.
+  std::optional<base::Error> get_error;
 
  private:
   using Key = std::pair<std::string, std::pair<std::string, std::string>>;  // kind, (ns, name)

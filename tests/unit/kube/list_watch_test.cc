@@ -80,7 +80,7 @@ class ListWatchTest : public testing::Test {
 
 TEST_F(ListWatchTest, it_lists_in_pages_and_watches_from_there) {
   EXPECT_EQ(next_target(Kind::kList),
-            "/api/v1/namespaces/shop/pods?limit=500&resourceVersion=0&labelSelector=app%3Dx");
+            "/api/v1/namespaces/shop/pods?limit=500&labelSelector=app%3Dx");
   core.listed(
       HttpResponse{200,
                    R"({"metadata":{"resourceVersion":"7","continue":"next page"},"items":[)" +
@@ -188,6 +188,47 @@ TEST_F(ListWatchTest, no_server_holds_a_watch_off_for_longer_than_half_a_minute)
   watch({});
   end(HttpResponse{429, "{}", base::Millis(3'600'000)});
   EXPECT_EQ(pass_wait(), seconds(30));
+}
+
+// What kube-apiserver says while the storage of a custom resource is made anew, word for word.
+constexpr const char* kStorageStarts =
+    R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",)"
+    R"("message":"storage is (re)initializing","reason":"TooManyRequests",)"
+    R"("details":{"retryAfterSeconds":1},"code":429})";
+
+TEST_F(ListWatchTest, a_storage_that_is_made_anew_is_asked_again_within_seconds) {
+  list("", "7");
+  // The waits had grown for another reason.
+  for (int i = 0; i < 8; ++i) {
+    watch({}, seconds(0));
+    end(base::unavailable("down"));
+    pass_wait();
+  }
+  for (int i = 0; i < 20; ++i) {
+    watch({}, seconds(0));
+    end(HttpResponse{429, kStorageStarts, base::Millis(1'000)});
+    const base::Nanos waited = pass_wait();
+    EXPECT_GE(waited, seconds(1));
+    EXPECT_LE(waited, seconds(2));
+  }
+  watch({}, seconds(0));
+  end(HttpResponse{429, kStorageStarts, base::Millis(60'000)});
+  EXPECT_EQ(pass_wait(), seconds(3));
+  watch({R"({"type":"ERROR","object":)" + std::string(kStorageStarts) + "}"}, seconds(0));
+  end();
+  EXPECT_LE(pass_wait(), seconds(2));
+  EXPECT_TRUE(has(next_target(Kind::kWatch), "resourceVersion=7"));
+  EXPECT_EQ(core.lists(), 1U);
+}
+
+TEST_F(ListWatchTest, a_list_that_is_too_long_is_asked_for_in_pages) {
+  list("", "7");
+  watch({});
+  end(HttpResponse{410, "{}", std::nullopt});
+  EXPECT_TRUE(has(next_target(Kind::kList), "resourceVersion=7"));
+  core.listed(base::Error(base::ErrorCode::kResourceExhausted, "longer than 64 MiB"), cache, now);
+  EXPECT_GT(pass_wait(), seconds(0));
+  EXPECT_FALSE(has(next_target(Kind::kList), "resourceVersion"));
 }
 
 TEST_F(ListWatchTest, a_watch_that_ends_at_once_is_an_error) {

@@ -184,6 +184,41 @@ TEST_F(ControllerTest, an_object_of_somebody_else_with_the_brokers_name_is_left_
   EXPECT_NE(queue->dump().find("NameTaken"), std::string::npos);
 }
 
+TEST_F(ControllerTest, a_queue_that_is_not_in_view_keeps_its_place_until_it_is_gone) {
+  put_queue("orders", Json::object());
+  put_queue("emails", {{"broker", {{"name", "orders"}}}});
+  settle();
+  const auto picture = [&] {
+    const Json* config = api.find(kube::kConfigMaps, "shop", "orders-queues");
+    return std::pair((*config)["data"].contains("emails.json"),
+                     (*config)["metadata"]["ownerReferences"].size());
+  };
+  ASSERT_EQ(picture(), std::pair(true, std::size_t{2}));
+  // The watch of Queues is behind that of the rest; another change has the ConfigMap applied.
+  put_queue("orders", {{"delivery", {{"maxAttempts", 9}}}});
+  watch();
+  controller->view().cache(kube::kQueues).replace({*api.find(kube::kQueues, "shop", "orders")});
+  controller->process("shop/orders");
+  EXPECT_EQ(picture(), std::pair(true, std::size_t{2}));
+  // Somebody took its finalizer away: then it may be dropped.
+  api.erase(kube::kQueues, "shop", "emails");
+  watch();
+  controller->process("shop/orders");
+  EXPECT_EQ(picture(), std::pair(false, std::size_t{1}));
+}
+
+TEST_F(ControllerTest, a_queue_that_cannot_be_asked_for_is_not_dropped) {
+  put_queue("orders", Json::object());
+  put_queue("emails", {{"broker", {{"name", "orders"}}}});
+  settle();
+  watch();
+  controller->view().cache(kube::kQueues).replace({*api.find(kube::kQueues, "shop", "orders")});
+  api.get_error = base::unavailable("no connection");
+  const std::uint64_t before = api.writes;
+  controller->process("shop/orders");
+  EXPECT_EQ(api.writes, before);
+}
+
 TEST_F(ControllerTest, a_broker_that_is_gone_is_forgotten) {
   put_queue("orders", {{"deletionPolicy", "Delete"}});
   settle();

@@ -1,0 +1,61 @@
+#include "operator/reconcile/unseen_queues.h"
+
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "kube/object_ref.h"
+#include "operator/api/names.h"
+#include "operator/api/queue.h"
+#include "operator/reconcile/fields.h"
+#include "operator/reconcile/names.h"
+
+namespace sluice::reconcile {
+namespace {
+
+constexpr std::string_view kManifestSuffix = ".json";
+constexpr std::string_view kGroup = "sluice.dev/";  // of any version
+
+}  // namespace
+
+std::vector<UnseenQueue> unseen_queues(const Inputs& inputs) {
+  std::set<UnseenQueue> unseen;
+  // Without a Queue nothing is applied.
+  if (inputs.queues.empty()) return {};
+  std::set<std::string> uids;
+  std::set<std::string> names;
+  for (const Json& queue : inputs.queues) {
+    uids.insert(kube::uid_of(queue));
+    names.insert(kube::name_of(queue));
+  }
+  for (const kube::ResourceType* type :
+       {&kube::kStatefulSets, &kube::kServices, &kube::kConfigMaps, &kube::kSecrets,
+        &kube::kServiceAccounts, &kube::kPodDisruptionBudgets, &kube::kNetworkPolicies}) {
+    for (const Json* object : inputs.live.of_type(*type)) {
+      const Json* owners = find_at(*object, {"metadata", "ownerReferences"});
+      if (owners == nullptr || !owners->is_array()) continue;
+      for (const Json& owner : *owners) {
+        UnseenQueue one{text_at(owner, {"name"}), text_at(owner, {"uid"})};
+        const bool is_queue = text_at(owner, {"kind"}) == api::kQueueKind &&
+                              text_at(owner, {"apiVersion"}).starts_with(kGroup);
+        if (is_queue && api::is_label(one.name) && !uids.contains(one.uid)) {
+          unseen.insert(std::move(one));
+        }
+      }
+    }
+  }
+  const Json* config = inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker));
+  const Json* data = config == nullptr ? nullptr : find_at(*config, {"data"});
+  if (data != nullptr && data->is_object()) {
+    for (const auto& [file, text] : data->items()) {
+      if (!std::string_view(file).ends_with(kManifestSuffix)) continue;
+      const std::string name = file.substr(0, file.size() - kManifestSuffix.size());
+      const auto owned = unseen.lower_bound({name, ""});
+      if (names.contains(name) || (owned != unseen.end() && owned->name == name)) continue;
+      if (api::is_label(name)) unseen.insert({name, ""});
+    }
+  }
+  return {unseen.begin(), unseen.end()};
+}
+
+}  // namespace sluice::reconcile
