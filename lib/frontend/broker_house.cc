@@ -245,6 +245,8 @@ http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   stats.compactions = opened_->housekeeper().compactor().compactions();
   stats.compacted_bytes = opened_->housekeeper().compactor().copied_bytes();
   stats.disk_free_bytes = space_.disk.available_bytes;
+  stats.disk_bytes = space_.disk.total_bytes;
+  stats.low_mark_bytes = space_.mark_bytes;
   stats.reserve_bytes = space_.reserve_bytes;
   stats.disk_low = space_.low;
   if (snapshot_at_) {

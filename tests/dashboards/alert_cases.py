@@ -55,6 +55,12 @@ def storage(free, used, step=0):
             level(name, used, BROKER + ', kind="used"')]
 
 
+def volume(size, low):
+    name = "sluice_storage_bytes"
+    return [level(name, size, BROKER + ', kind="size"'),
+            level(name, low, BROKER + ', kind="low"')]
+
+
 def cause(reason):
     return SUBSCRIPTION + f', cause="{reason}"'
 
@@ -124,7 +130,11 @@ BROKER_CASES = {
         fires=[(f"sluice_storage_low{{{BROKER}}}", "0x10 1x3 0x20")],
         quiet=[level("sluice_storage_low", 0)]),
     "SluiceVolumeNearlyFull": Case(
-        OF_BROKER, 20, fires=storage(GIB, 9 * GIB), quiet=storage(2 * GIB, 8 * GIB)),
+        OF_BROKER, 20,
+        # Others fill a disk that they share.
+        fires=storage(GIB, GIB // 10) + volume(size=10 * GIB, low=GIB // 2),
+        # A tenth of a large disk is much.
+        quiet=storage(100 * GIB, 900 * GIB) + volume(size=1000 * GIB, low=GIB)),
     "SluiceLowDiskPredicted": Case(
         {**OF_BROKER, "kind": "free"}, 500,
         fires=storage(100 * GIB, GIB, -GIB // 10),

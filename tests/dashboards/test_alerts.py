@@ -12,7 +12,7 @@ import alert_cases
 import repository
 import test_lint
 
-BASE = "https://sluice.dev/docs/runbooks/"
+BASE = "docs/runbooks/"  # in this repository; the chart puts a URL in its place, or nothing
 
 
 def rules_of(path):

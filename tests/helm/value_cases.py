@@ -31,6 +31,11 @@ def _argument(release, name):
     return [one.split("=", 1)[1] for one in release.container["args"] if one.startswith(name + "=")]
 
 
+def _alerts(release):
+    return [rule for group in release.one("PrometheusRule")["spec"]["groups"]
+            for rule in group["rules"]]
+
+
 def _annotations_of_crd(release):
     return release.one("CustomResourceDefinition")["metadata"].get("annotations", {})
 
@@ -165,6 +170,12 @@ CASES = {
                               == "p"),
     "prometheusRule.enabled": ({"prometheusRule": SCRAPE},
                                lambda r: len(r.one("PrometheusRule")["spec"]["groups"]) >= 3),
+    "prometheusRule.runbookBase": ({"prometheusRule": {**SCRAPE,
+                                                       "runbookBase": "https://wiki.example/r"}},
+                                   lambda r: all(
+                                       rule["annotations"]["runbook_url"]
+                                       == f"https://wiki.example/r/{rule['alert']}.md"
+                                       for rule in _alerts(r))),
     "prometheusRule.labels": ({"prometheusRule": {**SCRAPE, "labels": {"release": "p"}}},
                               lambda r: r.one("PrometheusRule")["metadata"]["labels"]["release"]
                               == "p"),

@@ -20,8 +20,8 @@ constexpr MetricInfo kIdentityInfo = {"sluice_identity_info", MetricType::kGauge
                                       "1; which data the broker serves, in its label."};
 constexpr MetricInfo kStorageBytes = {
     "sluice_storage_bytes", MetricType::kGauge, "kind",
-    "Disk space: used by the log, its limit (where one is set), free on the file system, reserved "
-    "for when that is full."};
+    "Disk space: used by the log, its limit (where one is set), free on the file system, its size, "
+    "how little free counts as low, reserved for when it is full."};
 constexpr MetricInfo kSnapshotAge = {"sluice_snapshot_age_seconds", MetricType::kGauge, "",
                                      "Age of the last snapshot; absent until there is one."};
 constexpr MetricInfo kScrubAge = {
@@ -108,6 +108,8 @@ MetricData storage_bytes(const StorageStats& storage) {
   add("used", storage.log_bytes);
   if (storage.log_bytes_limit > 0) add("limit", storage.log_bytes_limit);
   add("free", storage.disk_free_bytes);
+  add("size", storage.disk_bytes);
+  add("low", storage.low_mark_bytes);
   add("reserve", storage.reserve_bytes);
   return metric;
 }

@@ -24,6 +24,8 @@ struct StorageStats {
   std::uint64_t log_bytes = 0;        // files of the data folder, recycled segments included
   std::uint64_t log_bytes_limit = 0;  // 0 = the disk alone
   std::uint64_t disk_free_bytes = 0;  // of the file system under the data folder
+  std::uint64_t disk_bytes = 0;       // all of that file system
+  std::uint64_t low_mark_bytes = 0;   // with less free than this the disk is low
   std::uint64_t reserve_bytes = 0;    // taken for when it is full
   bool disk_low = false;              // publishes are refused with DiskLow
   std::optional<double> snapshot_age_seconds;  // none: no snapshot yet

@@ -55,6 +55,8 @@ TEST(Metrics, TellTheProcess) {
   EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"used\"}"), 256.0 * (1 << 20));
   EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"limit\"}"), 1024.0 * (1 << 20));
   EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"free\"}"), 5120.0 * (1 << 20));
+  EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"size\"}"), 20480.0 * (1 << 20));
+  EXPECT_EQ(page.value("sluice_storage_bytes{kind=\"low\"}"), 1024.0 * (1 << 20));
   EXPECT_EQ(page.value("sluice_snapshot_age_seconds"), 12.5);
   EXPECT_EQ(page.value("sluice_scrub_age_seconds"), 3600);
   EXPECT_EQ(page.value("sluice_scrub_bytes_total"), 1 << 20);

@@ -75,6 +75,8 @@ inline frontend::http::ProcessStats sample_stats() {
   stats.storage.log_bytes = 256ULL << 20;
   stats.storage.log_bytes_limit = 1ULL << 30;
   stats.storage.disk_free_bytes = 5ULL << 30;
+  stats.storage.disk_bytes = 20ULL << 30;
+  stats.storage.low_mark_bytes = 1ULL << 30;
   stats.storage.snapshot_age_seconds = 12.5;
   stats.storage.scrub_bytes = 1 << 20;
   stats.storage.scrub_age_seconds = 3'600;
