@@ -26,7 +26,7 @@ base::Result<Session> connect(const Context& context, std::string_view queue) {
   if (context.keys.empty() && !context.client_key.empty()) {
     options.credentials = access::Credentials{context.broker_key, context.client_key};
   }
-  std::unique_ptr<cluster::PortForward> forward;
+  std::vector<std::unique_ptr<cluster::PortForward>> forwards;
   const bool in_cluster = context.cluster.wanted && !context.endpoint_given;
   if (in_cluster) {
     ASSIGN_OR_RETURN(
@@ -36,13 +36,14 @@ base::Result<Session> connect(const Context& context, std::string_view queue) {
     options.endpoint_wins = true;
     options.keys_folder.clear();
     options.credentials = std::move(door.credentials);
-    forward = std::move(door.forward);
+    options.detours = std::move(door.detours);
+    forwards = std::move(door.forwards);
   }
   options.connect_timeout = context.timeout();
   options.request_timeout = context.timeout();
   const std::string endpoint = options.endpoint;
   auto connection = client::Connection::open(std::move(options));
-  if (connection) return Session(std::move(*connection), std::move(forward));
+  if (connection) return Session(std::move(*connection), std::move(forwards));
   base::Error error = connection.error();
   if (client::is_permission_denied(error)) return error;
   if (error.code() == base::ErrorCode::kDeadlineExceeded ||

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/cluster/port_forward.h"
@@ -15,15 +16,15 @@ namespace sluice::cli {
 class Session {
  public:
   explicit Session(std::unique_ptr<client::Connection> connection,
-                   std::unique_ptr<cluster::PortForward> forward = nullptr)
-      : forward_(std::move(forward)), connection_(std::move(connection)) {}
+                   std::vector<std::unique_ptr<cluster::PortForward>> forwards = {})
+      : forwards_(std::move(forwards)), connection_(std::move(connection)) {}
 
   client::Connection& operator*() const { return *connection_; }
   client::Connection* operator->() const { return connection_.get(); }
 
  private:
   // The connection says goodbye when it ends, so it ends first.
-  std::unique_ptr<cluster::PortForward> forward_;
+  std::vector<std::unique_ptr<cluster::PortForward>> forwards_;
   std::unique_ptr<client::Connection> connection_;
 };
 

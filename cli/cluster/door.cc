@@ -27,21 +27,25 @@ base::Result<Door> open_door(const ClusterFlags& flags, std::string_view queue,
     door.endpoint = std::move(access.endpoint);
     return door;
   }
-  if (access.shards > 1) {
-    return base::Error(
-        base::ErrorCode::kUnimplemented,
-        "the queue has " + std::to_string(access.shards) +
-            " shards, and a port-forward leads to one of them: run this in a pod of the cluster");
-  }
   ForwardTarget target;
   target.kubeconfig = flags.kubeconfig;
   target.context = flags.context;
   target.name_space = name_space;
-  target.service = access.broker;
+  target.object = "service/" + access.broker;
   target.port = access.port;
-  ASSIGN_OR_RETURN(door.forward,
-                   PortForward::open(std::move(target), std::max(timeout, kForwardMin)));
-  door.endpoint = "tcp://127.0.0.1:" + std::to_string(door.forward->port());
+  std::vector<ForwardTarget> targets;
+  for (std::uint16_t shard = 0; shard < access.shards; ++shard) {
+    // A Service leads to any of its pods, which is the one that is meant only where there is one.
+    if (access.shards > 1) target.object = "pod/" + shard_pod(access, shard);
+    targets.push_back(target);
+  }
+  ASSIGN_OR_RETURN(door.forwards,
+                   PortForward::open_all(std::move(targets), std::max(timeout, kForwardMin)));
+  for (std::uint16_t shard = 0; shard < access.shards; ++shard) {
+    const std::string way = "tcp://127.0.0.1:" + std::to_string(door.forwards[shard]->port());
+    door.endpoint += (shard == 0 ? "" : ",") + way;
+    if (access.shards > 1) door.detours.emplace(shard_endpoint(access, name_space, shard), way);
+  }
   return door;
 }
 

@@ -11,7 +11,7 @@ std::vector<std::string> forward_command(const ForwardTarget& target, std::uint1
   words.push_back("--namespace=" + target.name_space);
   words.push_back("port-forward");
   words.push_back("--address=127.0.0.1");
-  words.push_back("service/" + target.service);
+  words.push_back(target.object);
   words.push_back((local_port == 0 ? "" : std::to_string(local_port)) + ":" +
                   std::to_string(target.port));
   return words;

@@ -8,13 +8,13 @@
 
 namespace sluice::cli::cluster {
 
-// A way through the API server to a port of a Service.
+// A way through the API server to a port of a Service or of a pod.
 struct ForwardTarget {
   std::string program = "kubectl";
   std::string kubeconfig;  // empty = kubectl's own choice, as for `context`
   std::string context;
   std::string name_space;
-  std::string service;
+  std::string object;  // "service/orders", "pod/orders-0"
   std::uint16_t port = 0;
 };
 

@@ -122,12 +122,30 @@ base::Result<std::uint16_t> ForwardProcess::wait_for_port(base::Millis timeout) 
 
 base::Result<std::unique_ptr<PortForward>> PortForward::open(ForwardTarget target,
                                                              base::Millis timeout) {
-  runtime::FileDescriptor wake(eventfd(0, EFD_CLOEXEC));
-  if (!wake.valid()) return base::io_error("making an eventfd", errno);
-  ASSIGN_OR_RETURN(ForwardProcess process, ForwardProcess::start(target, 0));
-  ASSIGN_OR_RETURN(const std::uint16_t port, process.wait_for_port(timeout));
-  return std::unique_ptr<PortForward>(
-      new PortForward(std::move(target), std::move(process), port, std::move(wake)));
+  std::vector<ForwardTarget> targets;
+  targets.push_back(std::move(target));
+  ASSIGN_OR_RETURN(auto opened, open_all(std::move(targets), timeout));
+  return std::move(opened.front());
+}
+
+base::Result<std::vector<std::unique_ptr<PortForward>>> PortForward::open_all(
+    std::vector<ForwardTarget> targets, base::Millis timeout) {
+  std::vector<ForwardProcess> processes;
+  processes.reserve(targets.size());
+  for (const ForwardTarget& target : targets) {
+    ASSIGN_OR_RETURN(ForwardProcess process, ForwardProcess::start(target, 0));
+    processes.push_back(std::move(process));
+  }
+  std::vector<std::unique_ptr<PortForward>> opened;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const base::Result<std::uint16_t> port = processes[i].wait_for_port(timeout);
+    if (!port) return port.error().with_prefix(targets[i].object);
+    runtime::FileDescriptor wake(eventfd(0, EFD_CLOEXEC));
+    if (!wake.valid()) return base::io_error("making an eventfd", errno);
+    opened.push_back(std::unique_ptr<PortForward>(
+        new PortForward(std::move(targets[i]), std::move(processes[i]), *port, std::move(wake))));
+  }
+  return opened;
 }
 
 PortForward::PortForward(ForwardTarget target, ForwardProcess process, std::uint16_t port,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -41,12 +42,15 @@ class ForwardProcess {
   runtime::FileDescriptor said_;  // a file in memory: a pipe would have to be emptied for ever
 };
 
-// A local port that leads to a Service for as long as this lives: kubectl's forwarding ends with
-// the pod that it has chosen, so a thread begins it anew, on the same port. One thread uses it.
+// A local port that leads to a Service or a pod for as long as this lives: kubectl's forwarding
+// ends with the pod, so a thread begins it anew, on the same port. One thread uses it.
 class PortForward {
  public:
   static base::Result<std::unique_ptr<PortForward>> open(ForwardTarget target,
                                                          base::Millis timeout);
+  // All of them at once, in the order of `targets`; the first that fails names its object.
+  static base::Result<std::vector<std::unique_ptr<PortForward>>> open_all(
+      std::vector<ForwardTarget> targets, base::Millis timeout);
   ~PortForward();
   PortForward(const PortForward&) = delete;
   PortForward& operator=(const PortForward&) = delete;

@@ -82,6 +82,16 @@ base::Result<QueueAccess> access_of(kube::Api& api, std::string_view name_space,
 
 }  // namespace
 
+std::string shard_pod(const QueueAccess& access, std::uint16_t shard) {
+  return access.broker + "-" + std::to_string(shard);
+}
+
+std::string shard_endpoint(const QueueAccess& access, std::string_view name_space,
+                           std::uint16_t shard) {
+  return "tcp://" + shard_pod(access, shard) + "." + access.broker + "-shards." +
+         std::string(name_space) + ".svc:" + std::to_string(access.port);
+}
+
 std::string broker_of(const Json& queue) {
   std::string named = kube::text_in(kube::value_in(queue, {"spec", "broker"}), "name");
   return named.empty() ? kube::name_of(queue) : named;

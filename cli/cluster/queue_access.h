@@ -21,6 +21,12 @@ struct QueueAccess {
   std::uint16_t shards = 1;
 };
 
+// The pod that a shard of it runs in, and the endpoint by which brokers tell clients of it: as the
+// operator names them (docs/operator.md, "What a Queue becomes").
+std::string shard_pod(const QueueAccess& access, std::uint16_t shard);
+std::string shard_endpoint(const QueueAccess& access, std::string_view name_space,
+                           std::uint16_t shard);
+
 // The name of a Queue's broker: spec.broker.name, else its own.
 std::string broker_of(const kube::Json& queue);
 

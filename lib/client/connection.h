@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ struct ConnectionOptions {
   // `endpoint` is what somebody has asked for: the folder's does not count.
   bool endpoint_wins = false;
   std::optional<access::Credentials> credentials;
+  // Where the brokers of other shards are reached, by the endpoint that a shard map names: for who
+  // is outside of their network. Those that are missing are reached where the map says.
+  std::map<std::string, std::string> detours;
   // Who this is, for lags, leases and dead letters; empty = client/client_name.h.
   std::string client_name;
   // How long open() and every blocking call wait for a session.

@@ -202,9 +202,10 @@ Connection& Connection::Impl::peer(const std::string& endpoint) {
   std::unique_ptr<Connection>& place = peers_[endpoint];
   if (place == nullptr) {
     ConnectionOptions options = options_;
-    options.endpoint = endpoint;
+    const auto detour = options_.detours.find(endpoint);
+    options.endpoint = detour == options_.detours.end() ? endpoint : detour->second;
     options.endpoint_wins = true;
-    std::unique_ptr<Transport> transport = transport_->peer(endpoint);
+    std::unique_ptr<Transport> transport = transport_->peer(options.endpoint);
     CHECK(transport != nullptr);
     place.reset(new Connection(std::make_unique<Impl>(std::move(options), std::move(transport))));
   }

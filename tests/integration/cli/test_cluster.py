@@ -21,12 +21,18 @@ TOKEN = "the-token-of-the-kubeconfig"
 COLLECTIONS = {"queues", "statefulsets", "pods", "services", "configmaps", "secrets", "events",
                "poddisruptionbudgets", "networkpolicies", "serviceaccounts",
                "persistentvolumeclaims"}
-# In kubectl's place: a forwarding that is there already, and notes of how it was called.
+# In kubectl's place: forwardings that are there already, and notes of how it was called.
 KUBECTL = """#!/bin/sh
 echo "$$ $@" >> {folder}/kubectl.calls
-echo "Forwarding from 127.0.0.1:{port} -> 7650"
+for word; do
+  case $word in
+{cases}
+  esac
+done
+echo "Forwarding from 127.0.0.1:$port -> 7650"
 exec sleep 600
 """
+ROLES = "produce,consume,inspect,admin"
 
 
 class ApiServer:
@@ -75,8 +81,19 @@ def read(path):
     return pathlib.Path(path).read_text(encoding="utf-8")
 
 
-class Plugin(unittest.TestCase):
-    """Tests share a broker `orders` in namespace shop; each publishes what it needs."""
+def secret_of(broker, client_keys):
+    """As an operator leaves it; its endpoint leads nowhere from outside."""
+    data = {"endpoint": f"tcp://{broker}.shop.svc:7650",
+            **{name: read(f"{client_keys}/{name}") for name in ("client.key", "broker.pub")}}
+    return {"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": f"{broker}-admin", "namespace": "shop",
+                         "labels": {"sluice.dev/broker": broker}},
+            "data": {key: base64.b64encode(value.encode()).decode()
+                     for key, value in data.items()}}
+
+
+class PluginCase(unittest.TestCase):
+    """An API server, a kubectl, and the keys of a broker that the test has yet to start."""
 
     longMessage = True
 
@@ -84,57 +101,20 @@ class Plugin(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="sluice-plugin-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        broker_keys, client_keys = f"{cls.folder}/broker", f"{cls.folder}/client"
-        subprocess.run([harness.program(), "keys", "generate", "--broker", broker_keys, "--client",
-                        client_keys, "--id", "admin", "--role", "produce,consume,inspect,admin"],
+        cls.broker_keys, cls.client_keys = f"{cls.folder}/broker", f"{cls.folder}/client"
+        subprocess.run([harness.program(), "keys", "generate", "--broker", cls.broker_keys,
+                        "--client", cls.client_keys, "--id", "admin", "--role", ROLES],
                        check=True, capture_output=True)
-        cls.broker = harness.Broker(cls.folder, [harness.queue("orders")])
-        cls.broker.arguments += ["--keys", broker_keys]
-        cls.broker.start()
-        cls.addClassCleanup(cls.broker.stop)
         cls.api = ApiServer()
         cls.addClassCleanup(cls.api.stop)
-        cls.secret_key = read(f"{client_keys}/client.key").strip()
-        cls.fill(client_keys)
-        cls.write_programs()
 
     @classmethod
-    def fill(cls, client_keys):
-        """What an operator leaves in a cluster. Its endpoint leads nowhere from outside."""
-        queue = {"apiVersion": "sluice.dev/v1alpha1", "kind": "Queue",
-                 "metadata": {"name": "orders", "namespace": "shop", "uid": "u"},
-                 "spec": {"consumers": {"scaleTargetRef": {"kind": "Deployment", "name": "worker"},
-                                        "minReplicas": 0, "maxReplicas": 5}},
-                 "status": {"messages": {"ready": 12},
-                            "subscriptions": [{"name": "default", "consumers": {
-                                "current": 1, "desired": 5, "reason": "BacklogPerReplica",
-                                "message": "ready 500; 0 to 5 allowed"}}],
-                            "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}}
-        data = {"endpoint": "tcp://orders.shop.svc:7650", "client.key": cls.secret_key,
-                "broker.pub": read(f"{client_keys}/broker.pub")}
-        secret = {"apiVersion": "v1", "kind": "Secret",
-                  "metadata": {"name": "orders-admin", "namespace": "shop",
-                               "labels": {"sluice.dev/broker": "orders"}},
-                  "data": {key: base64.b64encode(value.encode()).decode()
-                           for key, value in data.items()}}
-        pod = {"metadata": {"name": "orders-0", "namespace": "shop"},
-               "spec": {"containers": [{"name": "broker"}]}}
-        core, queues = "/api/v1/namespaces/shop", "/apis/sluice.dev/v1alpha1/namespaces/shop/queues"
-        cls.api.answers.update({
-            queues: {"kind": "QueueList", "metadata": {}, "items": [queue]},
-            f"{queues}/orders": queue,
-            f"{core}/secrets": {"kind": "SecretList", "metadata": {}, "items": [secret]},
-            f"{core}/secrets/orders-admin": secret,
-            f"{core}/pods": {"kind": "PodList", "metadata": {}, "items": [pod]},
-            f"{core}/pods/orders-0/log": f'{{"event":"started","key":"{cls.secret_key}"}}\n',
-            f"{core}/pods/orders-0:7652/proxy/metrics": "sluice_queues 1\n",
-        })
-
-    @classmethod
-    def write_programs(cls):
-        port = cls.broker.endpoint.rsplit(":", 1)[1]
+    def write_programs(cls, endpoints):
+        """`endpoints`: where forwarding to an object such as service/orders leads."""
+        cases = "\n".join(f"  {name}) port={endpoint.rsplit(':', 1)[1]} ;;"
+                          for name, endpoint in endpoints.items())
         kubectl = pathlib.Path(cls.folder, "kubectl")
-        kubectl.write_text(KUBECTL.format(folder=cls.folder, port=port), encoding="utf-8")
+        kubectl.write_text(KUBECTL.format(folder=cls.folder, cases=cases), encoding="utf-8")
         kubectl.chmod(0o700)
         config = {"apiVersion": "v1", "kind": "Config", "current-context": "here",
                   "clusters": [{"name": "c", "cluster": {"server": cls.api.url}}],
@@ -170,6 +150,47 @@ class Plugin(unittest.TestCase):
     def assert_nothing_runs(self):
         for process, _ in self.calls():
             self.assertFalse(pathlib.Path(f"/proc/{process}").exists(), f"kubectl {process} runs")
+
+
+class Plugin(PluginCase):
+    """Tests share a broker `orders` in namespace shop; each publishes what it needs."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.broker = harness.Broker(cls.folder, [harness.queue("orders")])
+        cls.broker.arguments += ["--keys", cls.broker_keys]
+        cls.broker.start()
+        cls.addClassCleanup(cls.broker.stop)
+        cls.secret_key = read(f"{cls.client_keys}/client.key").strip()
+        cls.fill()
+        cls.write_programs({"service/orders": cls.broker.endpoint})
+
+    @classmethod
+    def fill(cls):
+        """What an operator leaves in a cluster."""
+        queue = {"apiVersion": "sluice.dev/v1alpha1", "kind": "Queue",
+                 "metadata": {"name": "orders", "namespace": "shop", "uid": "u"},
+                 "spec": {"consumers": {"scaleTargetRef": {"kind": "Deployment", "name": "worker"},
+                                        "minReplicas": 0, "maxReplicas": 5}},
+                 "status": {"messages": {"ready": 12},
+                            "subscriptions": [{"name": "default", "consumers": {
+                                "current": 1, "desired": 5, "reason": "BacklogPerReplica",
+                                "message": "ready 500; 0 to 5 allowed"}}],
+                            "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}}
+        secret = secret_of("orders", cls.client_keys)
+        pod = {"metadata": {"name": "orders-0", "namespace": "shop"},
+               "spec": {"containers": [{"name": "broker"}]}}
+        core, queues = "/api/v1/namespaces/shop", "/apis/sluice.dev/v1alpha1/namespaces/shop/queues"
+        cls.api.answers.update({
+            queues: {"kind": "QueueList", "metadata": {}, "items": [queue]},
+            f"{queues}/orders": queue,
+            f"{core}/secrets": {"kind": "SecretList", "metadata": {}, "items": [secret]},
+            f"{core}/secrets/orders-admin": secret,
+            f"{core}/pods": {"kind": "PodList", "metadata": {}, "items": [pod]},
+            f"{core}/pods/orders-0/log": f'{{"event":"started","key":"{cls.secret_key}"}}\n',
+            f"{core}/pods/orders-0:7652/proxy/metrics": "sluice_queues 1\n",
+        })
 
     def test_messages_go_to_and_fro(self):
         self.sluice("pub", "orders", "--body", "hello")

@@ -23,7 +23,7 @@ constexpr base::Millis kLong{30'000};
 TEST(Forwarding, CallsKubectlForAServiceOnALoopbackAddress) {
   ForwardTarget target;
   target.name_space = "shop";
-  target.service = "orders";
+  target.object = "service/orders";
   target.port = 7650;
   EXPECT_THAT(forward_command(target, 0),
               ElementsAre("kubectl", "--namespace=shop", "port-forward", "--address=127.0.0.1",
@@ -65,7 +65,7 @@ class PortForwardTest : public testing::Test {
     ForwardTarget target;
     target.program = folder_ + "/kubectl";
     target.name_space = "shop";
-    target.service = "orders";
+    target.object = "service/orders";
     target.port = 7650;
     return target;
   }
@@ -115,6 +115,30 @@ TEST_F(PortForwardTest, BeginsAnewOnTheSamePortWhenItsPodIsGone) {
   const pid_t second = std::stoi(lines_of("pids").at(1));
   forward->reset();
   EXPECT_EQ(kill(second, 0), -1);
+}
+
+TEST_F(PortForwardTest, OpensSeveralAtOnceAndEndsThemAllWhenOneFails) {
+  // As each leads to a pod of its own, the port is taken from its name.
+  const std::string script =
+      "for word; do case $word in pod/orders-9) echo 'no such pod' >&2; exit 1;;\n"
+      "pod/*) n=${word#pod/orders-}; echo \"Forwarding from 127.0.0.1:4012$n -> 7650\";;\n"
+      "esac; done\nexec sleep 600\n";
+  std::vector<ForwardTarget> targets(2, target_of(script));
+  targets[0].object = "pod/orders-0";
+  targets[1].object = "pod/orders-1";
+  auto forwards = PortForward::open_all(targets, kLong);
+  ASSERT_TRUE(forwards.has_value()) << forwards.error().message();
+  ASSERT_EQ(forwards->size(), 2U);
+  EXPECT_EQ((*forwards)[0]->port(), 40'120);
+  EXPECT_EQ((*forwards)[1]->port(), 40'121);
+  forwards->clear();
+
+  targets[1].object = "pod/orders-9";
+  const auto failed = PortForward::open_all(targets, kLong);
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_THAT(failed.error().message(), HasSubstr("pod/orders-9"));
+  EXPECT_THAT(failed.error().message(), HasSubstr("no such pod"));
+  for (const std::string& pid : lines_of("pids")) EXPECT_EQ(kill(std::stoi(pid), 0), -1);
 }
 
 TEST_F(PortForwardTest, SaysWhatKubectlSaid) {

@@ -71,6 +71,8 @@ TEST(QueueAccess, BelongsToTheBrokerThatQueuesShare) {
   ASSERT_TRUE(access.has_value());
   EXPECT_EQ(access->broker, "shared");
   EXPECT_EQ(access->shards, 4);
+  EXPECT_EQ(shard_pod(*access, 3), "shared-3");
+  EXPECT_EQ(shard_endpoint(*access, "shop", 3), "tcp://shared-3.shared-shards.shop.svc:7650");
 }
 
 TEST(QueueAccess, NamesTheQueuesThereAre) {

@@ -49,6 +49,19 @@ TEST_F(ConnectionTest, NamesItselfWhenNobodyDoes) {
   EXPECT_NE(broker_.last_client.find('/'), std::string::npos);
 }
 
+TEST_F(ConnectionTest, TakesTheDetourToAPeerWhereThereIsOne) {
+  ConnectionOptions options;
+  options.detours = {{"tcp://orders-1.shop.svc:7650", "tcp://127.0.0.1:40123"}};
+  ASSERT_THAT(open(options), IsOk());
+  client::Connection& there = connection_->peer("tcp://orders-1.shop.svc:7650");
+  EXPECT_EQ(there.options().endpoint, "tcp://127.0.0.1:40123");
+  EXPECT_EQ(&there, &connection_->peer("tcp://orders-1.shop.svc:7650"));
+  EXPECT_EQ(connection_->peer("tcp://orders-2.shop.svc:7650").options().endpoint,
+            "tcp://orders-2.shop.svc:7650");
+  EXPECT_EQ(transport_->peers,
+            (std::vector<std::string>{"tcp://127.0.0.1:40123", "tcp://orders-2.shop.svc:7650"}));
+}
+
 TEST_F(ConnectionTest, SaysThatNobodyAnswers) {
   refuse_ = true;
   const base::Status status = open();

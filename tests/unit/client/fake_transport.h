@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "client/transport.h"
@@ -23,6 +24,10 @@ class FakeTransport final : public Transport {
   std::optional<InboundFrame> receive() override;
   Event wait(base::Nanos timeout) override;
   void interrupt() override { interrupted_ = true; }
+  std::unique_ptr<Transport> peer(const std::string& endpoint) override {
+    peers.push_back(endpoint);
+    return std::make_unique<FakeTransport>(broker_);
+  }
 
   // The connection breaks; frames under way to the client are lost.
   void cut();
@@ -31,6 +36,7 @@ class FakeTransport final : public Transport {
   bool refuse_connections = false;
   std::size_t nobody_at_first = 0;  // the first so many turns
   std::vector<std::size_t> turns;   // of each connect()
+  std::vector<std::string> peers;   // of each peer()
 
  private:
   void fetch();

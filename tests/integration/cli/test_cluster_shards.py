@@ -1,0 +1,73 @@
+"""kubectl sluice from outside of a cluster, on a queue whose shards are at two brokers."""
+
+import json
+import pathlib
+
+import harness
+import test_cluster
+
+SHARDS = 2
+
+
+def endpoint_of(shard):
+    return f"tcp://wide-{shard}.wide-shards.shop.svc:7650"
+
+
+class Shards(test_cluster.PluginCase):
+    """Queue `wide` in namespace shop; what its brokers say of each other leads nowhere here."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.brokers = [cls.start_broker(shard) for shard in range(SHARDS)]
+        core, queues = "/api/v1/namespaces/shop", "/apis/sluice.dev/v1alpha1/namespaces/shop/queues"
+        queue = {"apiVersion": "sluice.dev/v1alpha1", "kind": "Queue",
+                 "metadata": {"name": "wide", "namespace": "shop", "uid": "u"},
+                 "spec": {"shards": SHARDS}}
+        cls.api.answers.update({
+            queues: {"kind": "QueueList", "metadata": {}, "items": [queue]},
+            f"{queues}/wide": queue,
+            f"{core}/secrets/wide-admin": test_cluster.secret_of("wide", cls.client_keys)})
+        cls.write_programs({f"pod/wide-{shard}": broker.endpoint
+                            for shard, broker in enumerate(cls.brokers)})
+
+    @classmethod
+    def start_broker(cls, shard):
+        folder = pathlib.Path(cls.folder, f"shard-{shard}")
+        folder.mkdir()
+        broker = harness.Broker(str(folder), [harness.queue("wide", shards=SHARDS)])
+        broker.arguments = [
+            harness.program("sluice-sidecar"), "broker", "--data", broker.data,
+            "--file", str(folder / "queue-0.yaml"), "--listen", "tcp://127.0.0.1:0",
+            "--control", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0", "--keys", cls.broker_keys,
+            "--shards", str(SHARDS), "--shard", str(shard), "--log-format", "json",
+            "--shard-endpoints", ",".join(map(endpoint_of, range(SHARDS)))]
+        broker.start()
+        cls.addClassCleanup(broker.stop)
+        return broker
+
+    def json_lines(self, *arguments):
+        return [json.loads(line) for line in self.sluice(*arguments, "--json").splitlines()]
+
+    def test_every_command_reaches_all_shards(self):
+        count = 8
+        for number in range(count):
+            self.sluice("pub", "wide", "--key", f"key-{number}", "--body", "hello")
+        peeked = self.json_lines("peek", "wide", "--max", "100")
+        self.assertEqual(len(peeked), count)
+        self.assertEqual({one["shard"] for one in peeked}, set(range(SHARDS)))
+        stat = json.loads(self.sluice("stat", "wide", "--json"))
+        self.assertEqual(stat["subscriptions"][0]["messages"]["ready"], count)
+
+        rejected = self.json_lines("sub", "wide", "--max", str(count), "--settle", "reject")
+        self.assertEqual({one["shard"] for one in rejected}, set(range(SHARDS)))
+        self.assertIn(f"redrove {count}", self.sluice("redrive", "wide"))
+        self.assertIn(f"removed {count}", self.sluice("purge", "wide", "--yes"))
+        self.assertEqual(self.json_lines("peek", "wide"), [])
+        for shard in range(SHARDS):
+            self.assertTrue(any(f" pod/wide-{shard} :7650" in call for _, call in self.calls()))
+        self.assert_nothing_runs()
+
+
+if __name__ == "__main__":
+    harness.main()
