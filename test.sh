@@ -6,7 +6,7 @@ source scripts/common.sh
 
 usage() {
   cat <<'END'
-Usage: ./test.sh [--quick | --help]
+Usage: ./test.sh [--quick | --cluster-e2e | --help]
 
 Runs, in this order:
   tidy      rules of the source tree, clang-format, shellcheck, headers alone, clang-tidy
@@ -15,17 +15,21 @@ Runs, in this order:
   dev       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests with threads under ThreadSanitizer
 
-  --quick   the inner loop: unit and golden tests of release, and the fast rules
-  --help    this text
+  --quick         the inner loop: unit and golden tests of release, and the fast rules
+  --cluster-e2e   Sluice itself on a Kubernetes cluster: the walk of docs/kubernetes.md, scaling,
+                  upheavals, keys that change, dashboards, an operator that is killed after each
+                  of its calls. Part of no other run: it takes half an hour
+  --help          this text
 
 The last line says how many passed and failed. Logs: build/logs.
 END
 }
 
-quick=false
+mode=full
 case "${1-}" in
   "") ;;
-  --quick) quick=true ;;
+  --quick) mode=quick ;;
+  --cluster-e2e) mode=cluster_e2e ;;
   -h | --help)
     usage
     exit 0
@@ -114,9 +118,10 @@ quick_run() {
     -j "$(nproc)" -L '^(unit|golden|tidy-light)$'
 }
 
-# With the programs of the release build. What no cluster runs on is told, not failed.
+# cluster_run LABEL: with the programs of the release build. What no cluster runs on is told, not
+# failed.
 cluster_run() {
-  local status=0
+  local label=$1 status=0
   if [[ $(id -u) -ne 0 ]]; then
     echo "SKIPPED: no Kubernetes cluster on this machine: a cluster needs root"
     skipped=$((skipped + 1))
@@ -129,8 +134,8 @@ cluster_run() {
     tail -n 20 "$LOGS/cluster-build.log"
     failed=$((failed + 1))
   else
-    tests cluster-tests ctest --test-dir build/release --output-on-failure --no-tests=error \
-      -L '^cluster$'
+    tests "$label-tests" ctest --test-dir build/release --output-on-failure --no-tests=error \
+      -L "^$label\$"
   fi
 }
 
@@ -138,7 +143,7 @@ full_run() {
   if build tidy; then tests tidy-tests ctest --preset tidy; fi
   if build release --target all; then
     tests release-tests ctest --preset release
-    cluster_run
+    cluster_run cluster
   fi
   if build dev --target all; then tests dev-tests ctest --preset dev; fi
   if build tsan --target tests_threads; then
@@ -146,11 +151,19 @@ full_run() {
   fi
 }
 
+cluster_e2e_run() {
+  if build release --target all; then cluster_run cluster-e2e; fi
+}
+
 mkdir -p "$LOGS"
 packages=("${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}")
-$quick || packages+=("${CLUSTER_PACKAGES[@]}")
+[[ $mode == quick ]] || packages+=("${CLUSTER_PACKAGES[@]}")
 ensure_packages "${packages[@]}"
-if $quick; then quick_run; else full_run; fi
+case $mode in
+  quick) quick_run ;;
+  cluster_e2e) cluster_e2e_run ;;
+  full) full_run ;;
+esac
 
 echo "Logs: $LOGS"
 line="$passed passed, $failed failed"

@@ -28,20 +28,42 @@ class Request:
         return f"{self.user} {self.verb} {self.resource} {self.name} {self.status}"
 
 
+class Follower:
+    """Requests that were answered, oldest first; `since` is an aware datetime. Each line of the log
+    is read once, however often one asks for more."""
+
+    def __init__(self, log, since=None, user="", writes=False):
+        self._log, self._since, self._user, self._writes = log, since, user, writes
+        # Most lines are somebody else's: found out without reading them as JSON.
+        self._mark = f'"username":"{user}'.encode()
+        self._position = 0
+        self.found = []
+
+    def more(self):
+        """All requests so far."""
+        with open(self._log, "rb") as lines:
+            lines.seek(self._position)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # still being written
+                self._position += len(line)
+                if self._mark in line:
+                    self._look_at(json.loads(line))
+        return self.found
+
+    def _look_at(self, event):
+        if event["stage"] != "ResponseComplete":
+            return
+        request = Request(event)
+        if (not self._since or request.at >= self._since) and \
+                request.user.startswith(self._user) and \
+                (not self._writes or request.verb in WRITES):
+            self.found.append(request)
+
+
 def requests(log, since=None, user="", writes=False):
     """Requests that were answered, oldest first; `since` is an aware datetime."""
-    with open(log, encoding="utf-8") as lines:
-        for line in lines:
-            if not line.endswith("\n"):
-                return  # still being written
-            event = json.loads(line)
-            if event["stage"] != "ResponseComplete":
-                continue
-            request = Request(event)
-            if since and request.at < since or not request.user.startswith(user):
-                continue
-            if not writes or request.verb in WRITES:
-                yield request
+    return Follower(log, since, user, writes).more()
 
 
 def now():

@@ -113,6 +113,7 @@ class ControlPlane:
             f"--kubelet-client-key={sign.key('admin')}",
             "--kubelet-preferred-address-types=InternalIP",
             f"--audit-policy-file={policy}", "--audit-log-mode=blocking",
+            "--audit-log-maxsize=8192",  # in MiB: it is counted, so none of it may go
             f"--audit-log-path={self.launcher.logs / 'audit.log'}"])
         self.servers.append(process)
         wait_for("etcd", lambda: self._answers(f"{etcd}/health"), 30, etcd_process,

@@ -54,8 +54,10 @@ class Network:
 
 
 def without_node():
-    """A control plane alone hands out service addresses that lead nowhere."""
-    return Network(0)
+    """A control plane alone hands out service addresses that lead nowhere, so as many as it likes."""
+    network = Network(0)
+    network.services, network.first_service = SERVICES, str(SERVICES[1])
+    return network
 
 
 def connected(node_pid):

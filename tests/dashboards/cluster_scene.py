@@ -12,6 +12,7 @@ from prometheus import Target
 BROKER = "load"
 SECONDS_MAX = 120
 CLIENT_PORT = 7650
+WORK_SECONDS = 0.04  # for each order
 PORTS = {"sluice-broker": 7652, "sluice-operator": 8080}
 
 
@@ -25,7 +26,7 @@ def kubectl(*arguments, stdin=None):
 
 def queues(namespace):
     """The queues of the load; `billing` is consumed by the Deployment, which wants more than it
-    may have."""
+    may have when much comes, and less than that when little does."""
     for text in load.MANIFESTS:
         queue = json.loads(text)
         queue["metadata"]["namespace"] = namespace
@@ -36,7 +37,8 @@ def queues(namespace):
                 subscription["consumers"] = {
                     "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment",
                                        "name": "worker"},
-                    "minReplicas": 0, "maxReplicas": 1, "target": {"backlogPerReplica": 1}}
+                    "minReplicas": 0, "maxReplicas": 3, "target": {"backlogPerReplica": 10},
+                    "scaleIn": {"stabilization": "10s", "idleBeforeZero": "10s"}}
         yield queue
 
 
@@ -45,7 +47,8 @@ def worker(namespace, image):
     labels = {"app": "worker"}
     container = {
         "name": "worker", "image": image, "imagePullPolicy": "IfNotPresent",
-        "command": ["sluice", "sub", "orders", "--subscription", "billing"],
+        "command": ["sluice", "sub", "orders", "--subscription", "billing",
+                    "--exec", f"sleep {WORK_SECONDS}"],
         "env": [{"name": "SLUICE_KEYS_DIR", "value": "/keys"},
                 {"name": "POD_NAME",
                  "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],

@@ -91,7 +91,8 @@ class Load:
         self.programs, self.threads = [], []
 
     def __enter__(self):
-        self._publish("orders", lambda at: 60)
+        # More than its consumers can do, then less: where they are scaled, they go up and down.
+        self._publish("orders", lambda at: 120 if at % 60 < 30 else 5)
         self._publish("emails", lambda at: 120 + 110 * math.sin(at / 9))
         self._publish("thumbnails", lambda at: 200 if at % 40 < 12 else 10)
         if "billing" not in self.consumed_elsewhere:

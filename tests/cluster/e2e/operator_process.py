@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -39,12 +40,17 @@ class ControlPlane:
         self.kube = self.cluster.kube()
         self.kubeconfig = self.cluster.folder / "operator.kubeconfig"
 
+    def helm(self, *arguments):
+        said = subprocess.run(
+            [str(binaries.folder() / "helm"), *arguments, "--namespace", SYSTEM, "--kubeconfig",
+             str(self.cluster.kubeconfig)],
+            check=False, timeout=120, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if said.returncode != 0:
+            raise RuntimeError(f"helm {' '.join(arguments)}: {said.stderr}{said.stdout}")
+
     def install(self):
-        subprocess.run(
-            [str(binaries.folder() / "helm"), "upgrade", "--install", "sluice",
-             str(ROOT / "helm/sluice"), "--namespace", SYSTEM, "--create-namespace",
-             "--kubeconfig", str(self.cluster.kubeconfig)],
-            check=True, timeout=120, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.helm("upgrade", "--install", "sluice", str(ROOT / "helm/sluice"),
+                  "--create-namespace")
         wait_for("the resource Queue", lambda: any(
             c["type"] == "Established" and c["status"] == "True"
             for c in self.kube.get(f"{CRDS}/queues.sluice.dev")["status"].get("conditions", [])),
@@ -56,10 +62,19 @@ class ControlPlane:
         self.kubeconfig.write_text(json.dumps(config), encoding="utf-8")
         self.kubeconfig.chmod(0o600)
 
+    def uninstall(self):
+        """Undoes install(): release, definition of Queue and namespace."""
+        self.helm("uninstall", "sluice", "--ignore-not-found")
+        self.kube.delete(f"{CRDS}/queues.sluice.dev")
+        self.kube.delete(f"/api/v1/namespaces/{SYSTEM}")
+
+    def follow(self, since, user=USER, writes=False):
+        """Of the requests of one user."""
+        return audit.Follower(self.cluster.logs / "audit.log", since, user, writes)
+
     def requests(self, since, writes=False):
         """What the operator has asked, without its Lease."""
-        return [r for r in audit.requests(self.cluster.logs / "audit.log", since, USER, writes)
-                if r.resource != "leases"]
+        return [r for r in self.follow(since, writes=writes).more() if r.resource != "leases"]
 
 
 class Operator:
@@ -100,13 +115,34 @@ class Operator:
             print(f"== sluice-operator\n{self.tail()}", file=sys.stderr)
         self.stop()
 
+    def wait_until_it_answers(self, seconds=30):
+        def answers():
+            try:
+                return self.metrics()
+            except urllib.error.URLError:
+                return None
+        wait_for("the operator", answers, seconds, self.child)
+
     def metrics(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
             return answer.read().decode()
 
-    def resident_mib(self):
+    def total(self, name):
+        """Of all series of a metric."""
+        return sum(float(line.rsplit(" ", 1)[1]) for line in self.metrics().splitlines()
+                   if line.startswith((name + "{", name + " ")))
+
+    def wait_until_idle(self, seconds=60):
+        """It has looked at something since its start, and has nothing left to look at."""
+        self.wait_until_it_answers()
+        wait_for("an idle operator", lambda: self.total("controller_runtime_reconcile_total") and
+                 not self.total("controller_runtime_active_workers") and
+                 not self.total("workqueue_depth"), seconds, self.child)
+
+    def resident_mib(self, peak=False):
         status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii")
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
+        name = "VmHWM" if peak else "VmRSS"
+        return int(re.search(rf"{name}:\s+(\d+) kB", status).group(1)) / 1024
 
     def cpu_seconds(self):
         stat = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text(encoding="ascii")
@@ -117,8 +153,9 @@ class Operator:
 def wait_quiet(plane, since, seconds=1.0, at_most=60):
     """Returns when the operator has written nothing for so long."""
     deadline = time.monotonic() + at_most
+    writes = plane.follow(since, writes=True)
     while time.monotonic() < deadline:
-        last = max((r.at for r in plane.requests(since, writes=True)), default=since)
+        last = max((r.at for r in writes.more() if r.resource != "leases"), default=since)
         if (audit.now() - last).total_seconds() > seconds:
             return
         time.sleep(0.1)

@@ -229,9 +229,9 @@ class StageCase(unittest.TestCase):
     def broker_pods(self, broker):
         return self.pods(f"sluice.dev/broker={broker}")
 
-    def metric(self, broker, name, **labels):
-        """One number of a broker's pod 0, or 0 where the series does not exist."""
-        address = self.kube.get(self.path(f"pods/{broker}-0"))["status"]["podIP"]
+    def metric(self, broker, name, shard=0, **labels):
+        """One number of a broker's pod, or 0 where the series does not exist."""
+        address = self.kube.get(self.path(f"pods/{broker}-{shard}"))["status"]["podIP"]
         with urllib.request.urlopen(f"http://{address}:7652/metrics", timeout=5) as answer:
             for line in answer.read().decode().splitlines():
                 if line.startswith((name + "{", name + " ")) and all(
@@ -239,8 +239,9 @@ class StageCase(unittest.TestCase):
                     return float(line.rsplit(" ", 1)[1])
         return 0.0
 
-    def make_worker(self, name, queue, seconds, replicas=0):
-        """A Deployment that takes `seconds` for each message of a queue."""
+    def make_worker(self, name, queue, seconds, replicas=0, subscription="default"):
+        """A Deployment that takes `seconds` for each message; None: no longer than a print."""
+        work = [] if seconds is None else ["--exec", f"sleep {seconds}"]
         labels = {"app": name}
         self.kube.apply({
             "apiVersion": "apps/v1", "kind": "Deployment",
@@ -253,7 +254,8 @@ class StageCase(unittest.TestCase):
                     "containers": [{
                         "name": "worker", "image": f"sluice:{TAGS[0]}",
                         "imagePullPolicy": "Never",
-                        "command": ["sluice", "sub", queue, "--exec", f"sleep {seconds}"],
+                        "command": ["sluice", "sub", queue, "--subscription", subscription,
+                                    *work],
                         "env": [{"name": "SLUICE_KEYS_DIR", "value": "/keys"}],
                         "volumeMounts": [{"name": "keys", "mountPath": "/keys"}]}],
                     "volumes": [{"name": "keys", "secret": {

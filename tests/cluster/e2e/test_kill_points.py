@@ -99,8 +99,9 @@ class KillPoints(unittest.TestCase):
             else:
                 wait_for("its objects", lambda: "statefulsets/orders" in self.objects(namespace),
                          60, operator.child)
-                # Its Queue has been looked at as it is now.
+                # Its Queue has been looked at as it is now, by this one.
                 wait_for("the generation", lambda: self.seen(namespace), 60, operator.child)
+                operator.wait_until_idle()
             wait_quiet(self.plane, begin)
         return len(self.plane.requests(begin))
 
