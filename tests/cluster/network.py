@@ -54,7 +54,7 @@ class Network:
 
 
 def without_node():
-    """A control plane alone hands out service addresses that lead nowhere, so as many as it likes."""
+    """A control plane alone hands out service addresses that lead nowhere: many of them."""
     network = Network(0)
     network.services, network.first_service = SERVICES, str(SERVICES[1])
     return network
