@@ -52,6 +52,16 @@ std::string describe_owner(const runtime::Clock& clock) {
          std::to_string(clock.wall_now().value() / 1000);
 }
 
+// Who set one of these meant something by it, or a newer schema gave it as a default.
+void tell_passed_over(const api::Queue& queue) {
+  std::string fields;
+  for (const std::string& field : queue.passed_over) {
+    fields += (fields.empty() ? "" : ", ") + field;
+  }
+  if (fields.empty()) return;
+  base::log_warn("fields_passed_over", {{"queue", queue.metadata.name}, {"fields", fields}});
+}
+
 frontend::HostOptions host_options(const BrokerOptions& options, const runtime::Clock& clock) {
   frontend::HostOptions host;
   host.folder = options.data;
@@ -219,6 +229,7 @@ base::Status App::apply(const std::vector<LoadedQueue>& queues) {
   std::string problems;
   std::size_t new_ones = 0;
   for (const LoadedQueue& loaded : queues) {
+    tell_passed_over(loaded.queue);
     auto config = to_queue_config(loaded.queue, options_.shards);
     base::Status fits = config.has_value() ? host_->check_configure(*config, new_ones)
                                            : base::Status(config.error());
@@ -316,6 +327,7 @@ frontend::ServerHooks App::hooks() {
                            std::string_view text) -> base::Result<base::QueueId> {
     ASSIGN_OR_RETURN(const std::vector<api::Queue> queues, api::parse_queues("manifest", text));
     if (queues.size() != 1) return base::invalid_argument("manifest: one Queue is expected");
+    tell_passed_over(queues.front());
     ASSIGN_OR_RETURN(const broker::QueueConfig config,
                      to_queue_config(queues.front(), options_.shards));
     ASSIGN_OR_RETURN(const base::QueueId queue, host.configure(now, config));

@@ -364,6 +364,7 @@ const YamlNode* ObjectReader::names(std::string_view name, std::size_t entries_m
 void ObjectReader::not_in_this_version(std::string_view name) {
   accept(name);
   if (!has(name)) return;
+  if (context_.passes_unknown) return context_.pass_over(field_path(name));
   problem(name, "is not in this version of Sluice yet; leave it out");
 }
 
@@ -379,6 +380,10 @@ void ObjectReader::finish() {
   for (const auto& [key, value] : node_->entries) {
     if (std::binary_search(known_.begin(), known_.end(), key) ||
         std::binary_search(silent_.begin(), silent_.end(), key)) {
+      continue;
+    }
+    if (context_.passes_unknown) {
+      context_.pass_over(field_path(path_step(key)));
       continue;
     }
     if (context_.problems.full()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -24,6 +25,15 @@ struct DecodeContext {
   // Where given, gets the path of each field that is looked for, lists as "[]", and what may stand
   // there. So the schema can be compared with its documentation and with the CRD.
   std::map<std::string, FieldInfo>* fields = nullptr;
+  // Unknown fields are no problems of the document that is read; their paths are kept here, the
+  // first of them.
+  bool passes_unknown = false;
+  std::vector<std::string> passed_over;
+
+  void pass_over(std::string path) {
+    constexpr std::size_t kKeptMax = 20;
+    if (passed_over.size() < kKeptMax) passed_over.push_back(std::move(path));
+  }
 };
 
 // Inclusive.
@@ -109,7 +119,7 @@ class ObjectReader {
   const YamlNode* names(std::string_view name, std::size_t entries_max);
   // A field that may be there and means nothing to us.
   void accept(std::string_view name) { silent_.emplace_back(name); }
-  // A field of the schema that this version cannot honour: present = refused.
+  // A field of the schema that this version cannot honour: present = refused, as unknown ones are.
   void not_in_this_version(std::string_view name);
   // Reports the field as missing unless it is there.
   void require(std::string_view name, std::string_view allowed);

@@ -16,6 +16,11 @@ namespace sluice::api {
 inline constexpr std::string_view kApiVersion = "sluice.dev/v1alpha1";
 inline constexpr std::string_view kQueueKind = "Queue";
 inline constexpr std::string_view kDefaultSubscription = "default";
+// The annotation "true" of a manifest whose spec an API server has stored, and so checked by its
+// schema, which may be newer than this program and have given defaults to fields that are unknown
+// here: these are passed over. The operator writes it into what it reads and what it tells brokers;
+// in what people write every unknown field is an error.
+inline constexpr std::string_view kStoredAnnotation = "sluice.dev/stored";
 
 enum class Fsync : std::uint8_t { kAlways, kInterval, kNever };
 enum class Ordering : std::uint8_t { kUnordered, kGrouped };
@@ -176,6 +181,8 @@ struct Queue {
   Metadata metadata;
   QueueSpec spec;
   int line = 0;  // of its document in the file it came from
+  // Paths of unknown fields that were passed over (kStoredAnnotation), the first of them.
+  std::vector<std::string> passed_over;
 };
 
 // The volume's size: as said, else what the limits need and at least 10 GiB. Bodies and dead

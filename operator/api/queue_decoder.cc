@@ -37,6 +37,8 @@ void decode_metadata(const YamlNode* node, DecodeContext& context, Metadata& out
   read_string_map(reader, "labels", context, label_rule(), out.labels);
   read_string_map(reader, "annotations", context, annotation_rule, out.annotations);
   for (const std::string_view field : kServerFields) reader.accept(field);
+  const auto stored = out.annotations.find(std::string(kStoredAnnotation));
+  context.passes_unknown = stored != out.annotations.end() && stored->second == "true";
   reader.finish();
 }
 
@@ -63,12 +65,15 @@ Queue decode_queue(const YamlNode& document, DecodeContext& context) {
   };
   if (is_other("apiVersion", kApiVersion) || is_other("kind", kQueueKind)) return queue;
 
+  context.passes_unknown = false;
+  context.passed_over.clear();
   decode_metadata(reader.find("metadata"), context, queue.metadata);
   reader.require("metadata", "a map with a name");
   decode_spec(reader.find("spec"), context, queue.spec);
   if (queue.spec.broker.name.empty()) queue.spec.broker.name = queue.metadata.name;
   reader.accept("status");
   reader.finish();
+  queue.passed_over = context.passed_over;
   return queue;
 }
 

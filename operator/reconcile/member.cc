@@ -26,7 +26,8 @@ std::string manifest_text(const Json& object) {
                    {"kind", text_at(object, {"kind"})},
                    {"metadata",
                     {{"name", text_at(object, {"metadata", "name"})},
-                     {"namespace", text_at(object, {"metadata", "namespace"})}}}};
+                     {"namespace", text_at(object, {"metadata", "namespace"})},
+                     {"annotations", {{api::kStoredAnnotation, "true"}}}}}};
   if (const Json* spec = find_at(object, {"spec"})) manifest["spec"] = *spec;
   return manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -84,8 +85,10 @@ api::DeletionPolicy Member::deletion_policy() const {
 }
 
 std::string Member::manifest() const {
-  Json text = {
-      {"apiVersion", api::kApiVersion}, {"kind", api::kQueueKind}, {"metadata", {{"name", name}}}};
+  // Of fields that are unknown here a broker may know more, or even less.
+  Json text = {{"apiVersion", api::kApiVersion},
+               {"kind", api::kQueueKind},
+               {"metadata", {{"name", name}, {"annotations", {{api::kStoredAnnotation, "true"}}}}}};
   const Json* spec = find_at(*object, {"spec"});
   if (spec != nullptr && spec->is_object()) {
     Json part = *spec;

@@ -1,5 +1,7 @@
 #include "operator/reconcile/queue_status.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "operator/reconcile/conditions.h"
@@ -13,6 +15,9 @@ namespace sluice::reconcile {
 namespace {
 
 using Kind = SettingsState::Kind;
+
+constexpr std::string_view kUnknownFields = "UnknownFields";
+constexpr std::size_t kFieldsShown = 8;
 
 class StatusMaker {
  public:
@@ -136,7 +141,27 @@ class StatusMaker {
       return conditions_.set(kReconciling, Truth::kFalse, obstacle_->reason,
                              "it takes a change of this Queue");
     }
+    if (const std::string unknown = unknown_fields(); !unknown.empty()) {
+      if (conditions_.live_reason(kReconciling) != kUnknownFields) {
+        event(true, std::string(kUnknownFields), unknown);
+      }
+      return conditions_.set(kReconciling, Truth::kFalse, kUnknownFields, unknown);
+    }
     conditions_.set(kReconciling, Truth::kFalse, "UpToDate", "everything is as the Queue asks for");
+  }
+
+  // A newer CustomResourceDefinition has fields, and defaults for them, that are not known here.
+  std::string unknown_fields() const {
+    if (!member_.queue || member_.queue->passed_over.empty()) return {};
+    const std::vector<std::string>& fields = member_.queue->passed_over;
+    std::string text =
+        "this version of the operator does not know these fields, and passes over "
+        "them: ";
+    for (std::size_t i = 0; i < std::min(fields.size(), kFieldsShown); ++i) {
+      if (i > 0) text += ", ";
+      text += fields[i];
+    }
+    return fields.size() > kFieldsShown ? text + ", ..." : text;
   }
 
   void set_stalled() {

@@ -10,9 +10,11 @@ namespace sluice::op {
 std::optional<ScaledQueue> scaled_queue_of(const kube::Json& queue) {
   const kube::Json& metadata = kube::value_in(queue, {"metadata"});
   if (!kube::text_in(metadata, "deletionTimestamp").empty()) return std::nullopt;
-  kube::Json manifest = {{"apiVersion", api::kApiVersion},
-                         {"kind", api::kQueueKind},
-                         {"metadata", {{"name", kube::name_of(queue)}}}};
+  kube::Json manifest = {
+      {"apiVersion", api::kApiVersion},
+      {"kind", api::kQueueKind},
+      {"metadata",
+       {{"name", kube::name_of(queue)}, {"annotations", {{api::kStoredAnnotation, "true"}}}}}};
   if (const kube::Json& spec = kube::value_in(queue, {"spec"}); spec.is_object()) {
     manifest["spec"] = spec;
   }

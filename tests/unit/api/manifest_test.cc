@@ -254,5 +254,27 @@ TEST(Manifest, WhatFollowsASyntaxErrorIsNotJudged) {
       AllOf(HasSubstr("f.yaml:4: spec.shards"), HasSubstr("f.yaml:"), Not(HasSubstr("Other"))));
 }
 
+TEST(Manifest, UnknownFieldsOfAStoredObjectArePassedOver) {
+  constexpr std::string_view kStored =
+      "apiVersion: sluice.dev/v1alpha1\nkind: Queue\n"
+      "metadata: {name: orders, annotations: {sluice.dev/stored: \"true\"}}\n";
+  constexpr std::string_view kSpec =
+      "spec: {fresh: 1, deduplication: {window: 1m}, delivery: {maxAttempts: 7, pace: {x: 1}}}\n";
+  const Manifest stored = parse_manifest(std::string(kStored) + std::string(kSpec));
+  ASSERT_TRUE(stored.ok()) << stored.describe_problems("f.yaml");
+  EXPECT_THAT(
+      stored.queues.front().passed_over,
+      testing::UnorderedElementsAre("spec.fresh", "spec.deduplication", "spec.delivery.pace"));
+  EXPECT_EQ(stored.queues.front().spec.delivery.max_attempts, 7U);
+  // What people write is read as strictly as ever, also behind a stored one in the same file.
+  EXPECT_EQ(parse_manifest(std::string(kHead) + std::string(kSpec)).problems.size(), 3U);
+  EXPECT_EQ(parse_manifest(std::string(kStored) + "---\n" + std::string(kHead) + std::string(kSpec))
+                .problems.size(),
+            3U + 1U);  // and the name stands twice
+  // Known fields are not taken more lightly.
+  EXPECT_THAT(problems_of(std::string(kStored) + "spec: {shards: many}\n"),
+              HasSubstr("spec.shards"));
+}
+
 }  // namespace
 }  // namespace sluice::api

@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "operator/api/manifest.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/reconcile.h"
@@ -186,7 +188,7 @@ TEST(Lifecycle, ABadSpecStallsAndTheBrokerGoesOnAsItWas) {
 
 TEST(Lifecycle, ABadNewQueueGetsAStatusAndNothingElse) {
   OperatorSim sim("shop", "orders");
-  sim.put_queue("orders", {{"delivery", {{"leaseduration", "1s"}}}});
+  sim.put_queue("orders", {{"delivery", {{"leaseDuration", "1"}}}});
   ASSERT_TRUE(sim.settle());
   EXPECT_EQ(sim.condition("orders", "Stalled"), "True InvalidSpec");
   EXPECT_EQ(sim.api.all().size(), 1U);
@@ -291,6 +293,29 @@ TEST(Lifecycle, TheBrokersNameIsReadFromWhateverIsThere) {
   EXPECT_EQ(broker_of(Json{{"metadata", {{"name", "a"}}}, {"spec", {{"broker", {{"name", "b"}}}}}}),
             "b");
   EXPECT_EQ(broker_of(Json{{"metadata", {{"name", "a"}}}, {"spec", {{"broker", 3}}}}), "a");
+}
+
+TEST(Lifecycle, FieldsOfANewerSchemaArePassedOverAndNamedOnce) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", {{"delivery", {{"pace", "brisk"}}}, {"limits", {{"messages", 5}}}});
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(sim.condition("orders", "Stalled"), "False NoObstacle");
+  EXPECT_EQ(sim.condition("orders", "Reconciling"), "False UnknownFields");
+  EXPECT_NE(sim.queue("orders")->dump().find("spec.delivery.pace"), std::string::npos);
+  EXPECT_EQ(std::count(sim.events.begin(), sim.events.end(), "Warning UnknownFields"), 1);
+  // A broker may know more than its operator: it gets the field, and reads it as leniently.
+  const std::string told =
+      (*sim.api.find(kube::kConfigMaps, "shop", "orders-queues"))["data"]["orders.json"];
+  EXPECT_NE(told.find("pace"), std::string::npos);
+  EXPECT_TRUE(api::parse_manifest(told).ok());
+  const std::size_t done = sim.actions_done;
+  sim.restart();
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.actions_done, done);
+  sim.put_queue("orders", {{"limits", {{"messages", 5}}}});
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "Reconciling"), "False UpToDate");
 }
 
 }  // namespace

@@ -145,7 +145,7 @@ TEST(SharedBroker, ANewQueueDoesNotOutvoteOneThatCannotBeRead) {
   OperatorSim sim{"shop", "main"};
   sim.put_queue("orders", {{"broker", {{"name", "main"}}}, {"shards", 4}});
   ASSERT_TRUE(sim.settle());
-  sim.put_queue("orders", {{"broker", {{"name", "main"}}}, {"shards", 4}, {"fromNewerCrd", 1}});
+  sim.put_queue("orders", {{"broker", {{"name", "main"}}}, {"shards", 4}, {"paused", 1}});
   sim.put_queue("emails", {{"broker", {{"name", "main"}}}, {"shards", 1}});
   ASSERT_TRUE(sim.settle());
   EXPECT_EQ(sim.condition("orders", "Stalled"), "True InvalidSpec");
