@@ -13,9 +13,19 @@ constexpr double kJitter = 0.2;
 // leaseTransitions has 32 bits.
 constexpr std::uint64_t kEpochMax = std::numeric_limits<std::int32_t>::max();
 
+constexpr std::uint64_t kYearSeconds = 365ULL * 24 * 60 * 60;
+
+std::uint64_t unix_seconds(base::WallTime now) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(now.value(), 0)) / 1'000;
+}
+
 std::uint64_t bounded(std::uint64_t epoch) { return std::min(epoch, kEpochMax); }
 
 }  // namespace
+
+bool is_credible_epoch(std::uint64_t epoch, base::WallTime now) {
+  return epoch <= bounded(unix_seconds(now) + kYearSeconds);
+}
 
 Election::Election(ElectionOptions options, std::uint64_t prng_seed)
     : options_(std::move(options)), prng_(prng_seed) {
@@ -65,10 +75,10 @@ Election::Step Election::next(base::Now now) {
   }
   if (missing_) {
     asked_ = Kind::kCreate;
-    const std::uint64_t seconds = static_cast<std::uint64_t>(now.wall.value()) / 1'000;
     return {Kind::kCreate,
             {},
-            lease_document(now, bounded(std::max({seconds, met_epoch_ + 1, epoch_ + 1})))};
+            lease_document(
+                now, bounded(std::max({unix_seconds(now.wall), met_epoch_ + 1, epoch_ + 1})))};
   }
   asked_ = Kind::kUpdate;
   // Ours, too, begins anew once it has run out: meanwhile somebody may have led in between unseen.
@@ -78,14 +88,14 @@ Election::Step Election::next(base::Now now) {
   return {Kind::kUpdate, {}, lease_document(now, bounded(epoch))};
 }
 
-void Election::observe(const Json& lease, base::MonoTime now) {
+void Election::observe(const Json& lease, base::Now now) {
   const bool changed =
       lease_.is_null() || missing_ || resource_version_of(lease) != resource_version_of(lease_);
   read_ = true;
   missing_ = false;
   lease_ = lease;
   if (!changed) return;
-  changed_at_ = now;
+  changed_at_ = now.mono;
   const Json& holder = value_in(lease, {"spec", "holderIdentity"});
   const Json& duration = value_in(lease, {"spec", "leaseDurationSeconds"});
   const Json& transitions = value_in(lease, {"spec", "leaseTransitions"});
@@ -97,6 +107,10 @@ void Election::observe(const Json& lease, base::MonoTime now) {
   lease_epoch_ = transitions.is_number_integer() && transitions.get<std::int64_t>() > 0
                      ? transitions.get<std::uint64_t>()
                      : 0;
+  // Somebody wrote that by hand.
+  if (!is_credible_epoch(lease_epoch_, now.wall)) {
+    lease_epoch_ = std::max(unix_seconds(now.wall), epoch_);
+  }
 }
 
 void Election::answered(const base::Result<Json>& lease, base::Now now) {
@@ -107,7 +121,7 @@ void Election::answered(const base::Result<Json>& lease, base::Now now) {
   due_ = asked_at_ + pause;
   problem_.clear();
   if (lease.has_value()) {
-    observe(*lease, now.mono);
+    observe(*lease, now);
     if (asked == Kind::kRead) {
       // Free, or our own from before an error: go on at once.
       if (holder_.empty() || ours()) due_ = now.mono;
@@ -146,11 +160,12 @@ base::MonoTime Election::write_until() const {
 
 bool Election::may_write(base::MonoTime now) const { return renewed_at_ && now < write_until(); }
 
-void Election::met_epoch(std::uint64_t epoch) {
-  // A broker that shows more than fits a Lease was never led by one of us.
-  if (epoch >= kEpochMax || epoch <= met_epoch_) return;
+bool Election::met_epoch(std::uint64_t epoch, base::WallTime now) {
+  if (epoch <= met_epoch_) return true;
+  if (!is_credible_epoch(epoch, now)) return false;
   met_epoch_ = epoch;
   if (asked_ == Kind::kWait && epoch > epoch_) due_ = base::MonoTime();
+  return true;
 }
 
 std::optional<Json> Election::release(base::Now now) {

@@ -23,6 +23,10 @@ struct ElectionOptions {
   base::Millis write_margin{2'000};
 };
 
+// Whether a leader may have had this epoch: at most a year above Unix time, where a clock that was
+// wrong may have taken it.
+bool is_credible_epoch(std::uint64_t epoch, base::WallTime now);
+
 // One of several processes leads: the one that holds a Lease. Pure: says what call to make next,
 // and is told the answer. One thread.
 //
@@ -33,7 +37,8 @@ struct ElectionOptions {
 // The epoch fences what the lease alone cannot: it is leaseTransitions, rises with every change of
 // leader, and goes with every call to a broker, which refuses a lower one. A Lease that was deleted
 // must not take us back, so a new one starts at the seconds of Unix time, and a leader that meets a
-// higher epoch than its own writes that + 1.
+// higher epoch than its own writes that + 1. One that is more than a year above Unix time is none
+// of ours: it is passed over, since it would use up the numbers that there are.
 class Election {
  public:
   enum class Kind : std::uint8_t { kWait, kRead, kCreate, kUpdate };
@@ -58,7 +63,8 @@ class Election {
   // Of this leadership. REQUIRES: leads().
   std::uint64_t epoch() const { return epoch_; }
   // A broker has seen this one: the next renewal takes a higher one, and epoch() is that then.
-  void met_epoch(std::uint64_t epoch);
+  // False: no leader can have had it, and it is passed over.
+  bool met_epoch(std::uint64_t epoch, base::WallTime now);
   // The Lease as it is to be left to the next one; none when it is not ours.
   std::optional<Json> release(base::Now now);
   // Whom the Lease names; empty = nobody, or not known.
@@ -68,7 +74,7 @@ class Election {
  private:
   bool ours() const { return holder_ == options_.identity; }
   Json lease_document(base::Now now, std::uint64_t epoch) const;
-  void observe(const Json& lease, base::MonoTime now);
+  void observe(const Json& lease, base::Now now);
   Step wait(base::MonoTime now);
 
   ElectionOptions options_;

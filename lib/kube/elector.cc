@@ -101,11 +101,12 @@ std::optional<std::uint64_t> Elector::epoch() const {
   return election_.epoch();
 }
 
-void Elector::met_epoch(std::uint64_t epoch) {
+bool Elector::met_epoch(std::uint64_t epoch) {
   const std::lock_guard lock(mutex_);
-  election_.met_epoch(epoch);
+  if (!election_.met_epoch(epoch, clock_.wall_now())) return false;
   woken_ = true;
   wake_.notify_all();
+  return true;
 }
 
 }  // namespace sluice::kube

@@ -43,8 +43,8 @@ class Elector final {
   base::Status may_write() const;
   // Of the leadership, while there is one. Any thread.
   std::optional<std::uint64_t> epoch() const;
-  // A broker has seen this one. Any thread.
-  void met_epoch(std::uint64_t epoch);
+  // A broker has seen this one; false: no leader can have had it. Any thread.
+  bool met_epoch(std::uint64_t epoch);
 
  private:
   void run(const std::stop_token& stop);

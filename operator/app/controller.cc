@@ -75,14 +75,15 @@ Controller::Controller(ControllerSeams seams, ControllerOptions options)
       work_(seams_.clock),
       view_([this](const std::string& key) { work_.add(key); }),
       secrets_(seams_.api),
-      links_(seams_.links, {[this](const std::string& key, bool at_once) {
-                              if (at_once) {
-                                work_.add(key);
-                              } else {
-                                work_.add_after(key, kNumbersAfter);
-                              }
-                            },
-                            seams_.met_epoch, seams_.on_observation}),
+      links_(seams_.links, seams_.clock,
+             {[this](const std::string& key, bool at_once) {
+                if (at_once) {
+                  work_.add(key);
+                } else {
+                  work_.add_after(key, kNumbersAfter);
+                }
+              },
+              seams_.met_epoch, seams_.on_observation}),
       runner_({seams_.api, links_, secrets_, seams_.clock, seams_.record, seams_.epoch}) {}
 
 Controller::~Controller() { stop_workers(); }
@@ -133,6 +134,8 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
   reconcile::Inputs inputs;
   if (view_.queues(key).empty() && view_.objects(key).empty()) {
     forget(key);
+    // The autoscaler learns that there is no Queue any more.
+    if (seams_.scaling) seams_.scaling(key);
     Outcome gone;
     gone.gone = true;
     return gone;

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "operator/reconcile/live_settings.h"
+
 namespace sluice::op {
 namespace {
 
@@ -53,8 +55,8 @@ bool differs_in_kind(const link::BrokerObservation* before, const link::BrokerOb
 
 }  // namespace
 
-LinkBook::LinkBook(link::BrokerLinks& links, LinkHooks hooks)
-    : links_(links), hooks_(std::move(hooks)), life_(std::make_shared<Life>()) {
+LinkBook::LinkBook(link::BrokerLinks& links, const runtime::Clock& clock, LinkHooks hooks)
+    : links_(links), clock_(clock), hooks_(std::move(hooks)), life_(std::make_shared<Life>()) {
   life_->book = this;
 }
 
@@ -98,7 +100,11 @@ void LinkBook::follow(const std::string& key, const std::vector<link::LinkAddres
       shard.turn = ++turns_;
       shard.state.connected = false;
       shard.state.problem = "";
-      if (!addresses[i].endpoint.empty()) opening.emplace_back(i, shard.turn);
+      if (addresses[i].endpoint.empty()) continue;
+      opening.emplace_back(i, shard.turn);
+      if (shard.state.observation == nullptr && !shard.state.trying_since) {
+        shard.state.trying_since = clock_.mono_now();
+      }
     }
   }
   closing.clear();
@@ -171,6 +177,7 @@ void LinkBook::status_changed(const std::string& key, std::size_t index, std::ui
       return;
     }
     shard->state.connected = status.connected;
+    if (status.connected) shard->state.trying_since.reset();
     shard->state.problem = status.problem;
   }
   if (hooks_.on_news) hooks_.on_news(key, true);
@@ -236,7 +243,11 @@ base::Status LinkBook::configure(const std::string& key, std::size_t shard, std:
   const bool fenced = state.observation != nullptr && state.observation->leader_epoch > epoch;
   if (!fenced &&
       (code == base::ErrorCode::kInvalidArgument || code == base::ErrorCode::kFailedPrecondition)) {
-    state.refused[queue] = {link::manifest_revision(manifest), done.error().message()};
+    reconcile::Refusal& refusal = state.refused[queue];
+    refusal = {link::manifest_revision(manifest), done.error().message(), std::nullopt};
+    if (code == base::ErrorCode::kFailedPrecondition) {
+      refusal.ask_again = clock_.mono_now() + base::Nanos(reconcile::kAskRefusedEvery);
+    }
     return {};
   }
   return done.error();

@@ -14,6 +14,7 @@
 #include "operator/link/broker_link.h"
 #include "operator/reconcile/inputs.h"
 #include "operator/reconcile/rate_meter.h"
+#include "runtime/clock.h"
 
 namespace sluice::op {
 
@@ -35,7 +36,8 @@ class LinkBook {
  public:
   static constexpr base::Millis kCallTimeout{10'000};
 
-  LinkBook(link::BrokerLinks& links, LinkHooks hooks);
+  // Both must outlive it.
+  LinkBook(link::BrokerLinks& links, const runtime::Clock& clock, LinkHooks hooks);
   // Closes all links.
   ~LinkBook();
   LinkBook(const LinkBook&) = delete;
@@ -90,6 +92,7 @@ class LinkBook {
   Shard* find(const std::string& key, std::size_t index, std::uint64_t turn);
 
   link::BrokerLinks& links_;
+  const runtime::Clock& clock_;
   LinkHooks hooks_;
   std::shared_ptr<Life> life_;
   mutable std::mutex mutex_;  // guards what follows

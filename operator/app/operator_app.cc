@@ -1,6 +1,7 @@
 #include "operator/app/operator_app.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -50,6 +51,10 @@ class CurveKeyMaker final : public reconcile::KeyMaker {
     const auto pair = client::make_key_pair();
     CHECK(pair.has_value());  // fails only where libzmq has no CURVE
     return {pair->public_key, pair->secret_key};
+  }
+  std::optional<std::string> public_key_of(const std::string& secret_key) override {
+    auto key = client::public_key_of(secret_key);
+    return key.has_value() ? std::optional(*std::move(key)) : std::nullopt;
   }
 };
 
@@ -170,8 +175,9 @@ class App {
   std::unique_ptr<kube::HttpTransport> election_transport_;
   std::unique_ptr<kube::HttpApi> http_api_;
   std::unique_ptr<kube::HttpApi> election_api_;
-  std::mutex own_epoch_mutex_;   // guards own_epoch_
-  std::uint64_t own_epoch_ = 0;  // without election
+  std::mutex own_epoch_mutex_;                 // guards own_epoch_
+  std::uint64_t own_epoch_ = 0;                // without election
+  std::atomic<std::uint64_t> passed_over_{0};  // the epoch that was told of last
   std::unique_ptr<kube::Elector> elector_;
   std::unique_ptr<CountedApi> api_;
   std::unique_ptr<kube::EventRecorder> recorder_;
@@ -225,10 +231,15 @@ std::optional<std::uint64_t> App::epoch() {
 }
 
 void App::met_epoch(std::uint64_t epoch) {
-  if (elector_ != nullptr) {
-    elector_->met_epoch(epoch);
+  if (elector_ != nullptr ? !elector_->met_epoch(epoch)
+                          : !kube::is_credible_epoch(epoch, clock_.wall_now())) {
+    // Its broker will refuse all calls; the others must not.
+    if (passed_over_.exchange(epoch) != epoch) {
+      base::log_warn("epoch_passed_over", {{"epoch", epoch}});
+    }
     return;
   }
+  if (elector_ != nullptr) return;
   const std::lock_guard lock(own_epoch_mutex_);
   if (epoch > own_epoch_) own_epoch_ = epoch + 1;
 }

@@ -45,6 +45,7 @@ bool is_urgent(const Json& wanted, const Json* live) {
 PlanOutcome PlanRunner::run(const std::string& key, const reconcile::Plan& plan,
                             const std::vector<Json>& queues) {
   PlanOutcome outcome;
+  forget_others(key, queues);
   for (const reconcile::Action& action : plan.actions) {
     outcome.status = carry_out(key, action, queues, outcome);
     base::log_debug("action", {{"broker", key},
@@ -55,6 +56,16 @@ PlanOutcome PlanRunner::run(const std::string& key, const reconcile::Plan& plan,
     break;
   }
   return outcome;
+}
+
+void PlanRunner::forget_others(const std::string& key, const std::vector<Json>& queues) {
+  const std::lock_guard lock(mutex_);
+  const auto found = status_written_.find(key);
+  if (found == status_written_.end()) return;
+  std::erase_if(found->second, [&queues](const auto& one) {
+    return std::none_of(queues.begin(), queues.end(),
+                        [&one](const Json& queue) { return kube::name_of(queue) == one.first; });
+  });
 }
 
 base::Result<std::uint64_t> PlanRunner::epoch() const {

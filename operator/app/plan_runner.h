@@ -58,6 +58,8 @@ class PlanRunner {
                          const std::vector<kube::Json>& queues, PlanOutcome& outcome);
   base::Status write_status(const std::string& key, const kube::Json& object,
                             const std::vector<kube::Json>& queues, PlanOutcome& outcome);
+  // When the statuses of Queues were written that are gone.
+  void forget_others(const std::string& key, const std::vector<kube::Json>& queues);
   base::Result<std::uint64_t> epoch() const;
   void note_secret(const std::string& key, const base::Result<kube::Json>& written);
 

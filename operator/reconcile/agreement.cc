@@ -245,15 +245,13 @@ class ShapeMaker {
  private:
   // What belongs to the broker as long as it exists.
   void add_object(const Member& member) {
-    const bool leaves_later = member.standing == Standing::kLeaving &&
-                              member.deletion_policy() == api::DeletionPolicy::kDeleteIfEmpty;
     const bool is_there =
         member.standing == Standing::kAccepted || member.standing == Standing::kHeld ||
         (member.standing == Standing::kLeaving && (member.established || member.has_finalizer));
     if (is_there) shape_.owners.push_back({member.name, member.uid});
     if (member.standing == Standing::kAccepted) {
       shape_.manifests.emplace(member.name, member.manifest());
-    } else if (member.established && (member.standing == Standing::kHeld || leaves_later)) {
+    } else if (member.keeps_settings()) {
       const Json* config = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
       std::string text =
           config == nullptr ? std::string() : text_at(*config, {"data", member.name + ".json"});

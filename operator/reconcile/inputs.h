@@ -35,9 +35,15 @@ struct Options {
 struct Refusal {
   std::uint64_t revision = 0;  // link::manifest_revision() of it
   std::string message;         // the broker's
+  // When it may be asked again, where the reason can pass by itself: a subscription that is taken
+  // away is drained. None = it takes another manifest.
+  std::optional<base::MonoTime> ask_again = {};
 
   bool operator==(const Refusal&) const = default;
 };
+
+// A process that has just begun does not call a shard unreachable before it has tried for so long.
+inline constexpr base::Millis kConnectGrace{5'000};
 
 // What is known of one broker pod over its control port.
 struct ShardState {
@@ -47,6 +53,8 @@ struct ShardState {
   // but what was seen last.
   std::shared_ptr<const link::BrokerObservation> observation;
   std::map<std::string, Refusal> refused;  // by queue: the last answer to a Configure, if a refusal
+  // While this process tries to reach the shard for the first time: since when.
+  std::optional<base::MonoTime> trying_since = {};
 };
 
 enum class ScalingState : std::uint8_t { kActive, kInactive, kUnknown };

@@ -34,12 +34,24 @@ std::string file_of(const SecretFiles& files, std::string_view name) {
   return found == files.end() ? std::string() : found->second;
 }
 
-// The pair in two files of a Secret, or a new one where there is none.
+// The pair in two files of a Secret; the public half follows from the secret one. None: there is no
+// secret half.
+std::optional<KeyPair> found_pair(const SecretFiles& files, std::string_view secret,
+                                  std::string_view public_key, KeyMaker& keys) {
+  KeyPair pair{file_of(files, public_key), file_of(files, secret)};
+  if (!access::is_key_text(pair.secret_key)) return std::nullopt;
+  if (access::is_key_text(pair.public_key)) return pair;
+  const auto made = keys.public_key_of(pair.secret_key);
+  if (!made) return std::nullopt;
+  pair.public_key = *made;
+  return pair;
+}
+
+// The same, or a new one.
 KeyPair pair_of(const SecretFiles& files, std::string_view secret, std::string_view public_key,
                 KeyMaker& keys) {
-  KeyPair pair{file_of(files, public_key), file_of(files, secret)};
-  if (access::is_key_text(pair.public_key) && access::is_key_text(pair.secret_key)) return pair;
-  return keys.make();
+  const auto found = found_pair(files, secret, public_key, keys);
+  return found ? *found : keys.make();
 }
 
 struct Ports {
@@ -56,14 +68,19 @@ class KeySecrets {
   KeyPlan plan() {
     const Json* secret = inputs_.live.find(kube::kSecrets, broker_secret_name(shape_.name));
     const SecretFiles live = secret_files(secret);
+    KeyPlan plan;
+    if (secret != nullptr) {
+      plan.before = parse_rotation(annotation(*secret, kRotationAnnotation));
+      plan.obstacle = damage(live, plan.before);
+      plan.after = plan.before;
+      if (plan.obstacle) return plan;
+    }
     const KeyPair server = pair_of(live, kServerKeyFile, kServerPublicFile, *inputs_.keys);
     const bool on_second = file_of(live, kClientPortFile) == kSecondPorts.client;
     const Ports& here = on_second ? kSecondPorts : kFirstPorts;
     const Ports& there = on_second ? kFirstPorts : kSecondPorts;
 
-    KeyPlan plan;
     if (secret != nullptr) {
-      plan.before = parse_rotation(annotation(*secret, kRotationAnnotation));
       plan.after = next_step(plan.before, shape_.rotation_tokens, inputs_.shards, shape_.shards);
     } else {
       plan.after = new_rotation(shape_.rotation_tokens);
@@ -88,6 +105,29 @@ class KeySecrets {
   }
 
  private:
+  // A key of the broker that its pods and clients go by and that the Secret does not have any more.
+  // Another one would cut all of them off, so nobody makes one.
+  std::optional<Obstacle> damage(const SecretFiles& live, const KeyRotation& rotation) const {
+    const SecretFiles told =
+        secret_files(inputs_.live.find(kube::kSecrets, access_secret_name(shape_.name)));
+    const bool in_use = !file_of(live, kServerKeyFile).empty() ||
+                        !file_of(live, kServerPublicFile).empty() ||
+                        !file_of(told, kBrokerPublicFile).empty();
+    std::string_view file;
+    if (in_use && !found_pair(live, kServerKeyFile, kServerPublicFile, *inputs_.keys)) {
+      file = kServerKeyFile;
+    } else if (rotation.step != KeyRotation::Step::kNone &&
+               !found_pair(live, kNextKeyFile, kNextPublicFile, *inputs_.keys)) {
+      file = kNextKeyFile;
+    }
+    if (file.empty()) return std::nullopt;
+    const std::string name = broker_secret_name(shape_.name);
+    return Obstacle{"KeyUnreadable",
+                    std::string(file) + " of Secret " + name +
+                        " is no key: put it back from a copy; or delete the Secret and then the "
+                        "broker's pods, whose clients need the new keys then"};
+  }
+
   const KeyPair& holder_pair(std::size_t holder) {
     if (holder_pairs_.empty()) {
       for (const Holder& one : kHolders) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "operator/reconcile/broker_shape.h"
 #include "operator/reconcile/inputs.h"
 #include "operator/reconcile/key_rotation.h"
+#include "operator/reconcile/member.h"
 #include "operator/reconcile/plan.h"
 
 // The four Secrets of a broker: its own folder of keys, and those of its clients, its
@@ -15,6 +17,9 @@
 namespace sluice::reconcile {
 
 struct KeyPlan {
+  // Nothing is done about the Secrets: a key that is in use cannot be read, and only somebody who
+  // has it can put it back.
+  std::optional<Obstacle> obstacle;
   std::vector<Action> actions;
   KeyRotation before;
   KeyRotation after;  // once the actions are carried out

@@ -1,5 +1,8 @@
 #include "operator/reconcile/live_settings.h"
 
+#include <algorithm>
+#include <chrono>
+
 namespace sluice::reconcile {
 namespace {
 
@@ -38,15 +41,30 @@ SettingsState settings_state(const std::vector<ShardState>& shards, std::size_t 
   return state;
 }
 
-std::vector<Action> plan_settings(const std::vector<ShardState>& shards, std::size_t shard_count,
-                                  const std::string& queue, const std::string& manifest) {
+SettingsPlan plan_settings(const std::vector<ShardState>& shards, std::size_t shard_count,
+                           const std::string& queue, const std::string& manifest,
+                           base::MonoTime now) {
   const std::uint64_t revision = link::manifest_revision(manifest);
-  std::vector<Action> actions;
+  SettingsPlan plan;
+  const auto look_again = [&plan](base::Millis after) {
+    plan.again = plan.again ? std::min(*plan.again, after) : after;
+  };
   for (std::size_t i = 0; i < shard_count && i < shards.size(); ++i) {
-    if (kind_at(shards[i], queue, revision) != Kind::kApplying) continue;
-    actions.emplace_back(Configure{i, queue, manifest});
+    const Kind kind = kind_at(shards[i], queue, revision);
+    if (kind == Kind::kRefused) {
+      const Refusal& refusal = shards[i].refused.at(queue);
+      if (!refusal.ask_again) continue;
+      if (now < *refusal.ask_again) {
+        look_again(std::chrono::ceil<base::Millis>(base::Nanos(*refusal.ask_again - now)));
+        continue;
+      }
+      look_again(kAskRefusedEvery);
+    } else if (kind != Kind::kApplying) {
+      continue;
+    }
+    plan.actions.emplace_back(Configure{i, queue, manifest});
   }
-  return actions;
+  return plan;
 }
 
 bool has_queue(const ShardState& shard, const std::string& queue) {

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "operator/reconcile/inputs.h"
 #include "operator/reconcile/plan.h"
 
@@ -25,10 +27,19 @@ struct SettingsState {
 SettingsState settings_state(const std::vector<ShardState>& shards, std::size_t shard_count,
                              const std::string& queue, const std::string& manifest);
 
+// What a broker refuses for now is asked again so often.
+inline constexpr base::Millis kAskRefusedEvery{60'000};
+
+struct SettingsPlan {
+  std::vector<Action> actions;
+  std::optional<base::Millis> again;  // when something refused is to be asked again
+};
+
 // What is to be told to the shards that are connected and go by another manifest. One that was
-// refused is not sent again: the Queue has to change first.
-std::vector<Action> plan_settings(const std::vector<ShardState>& shards, std::size_t shard_count,
-                                  const std::string& queue, const std::string& manifest);
+// refused is not sent again until the Queue has changed, or Refusal::ask_again has come.
+SettingsPlan plan_settings(const std::vector<ShardState>& shards, std::size_t shard_count,
+                           const std::string& queue, const std::string& manifest,
+                           base::MonoTime now);
 
 // Whether the log of this shard has the queue, as last seen.
 bool has_queue(const ShardState& shard, const std::string& queue);

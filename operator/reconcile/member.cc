@@ -84,6 +84,12 @@ api::DeletionPolicy Member::deletion_policy() const {
   return api::DeletionPolicy::kRetain;
 }
 
+bool Member::keeps_settings() const {
+  if (!established) return false;
+  return standing == Standing::kHeld || (standing == Standing::kLeaving &&
+                                         deletion_policy() == api::DeletionPolicy::kDeleteIfEmpty);
+}
+
 std::string Member::manifest() const {
   // Of fields that are unknown here a broker may know more, or even less.
   Json text = {{"apiVersion", api::kApiVersion},

@@ -44,6 +44,8 @@ struct Member {
 
   // The policy that counts even where the rest cannot be read; anything unclear is Retain.
   api::DeletionPolicy deletion_policy() const;
+  // Its settings stay in the broker's ConfigMap as they are there.
+  bool keeps_settings() const;
   // The text that a broker gets: the part of the manifest that it acts on.
   std::string manifest() const;
 };

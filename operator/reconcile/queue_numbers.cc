@@ -45,28 +45,51 @@ Json consumers_json(const ScalingResult& result) {
   return out;
 }
 
+Json& entry_of(Json& fields, const std::string& subscription) {
+  Json& list = fields["subscriptions"];
+  if (!list.is_array()) list = Json::array();
+  for (Json& one : list) {
+    if (text_at(one, {"name"}) == subscription) return one;
+  }
+  list.push_back({{"name", subscription}});
+  return list.back();
+}
+
+// Of what is scaled, and of which the autoscaler has not said anything yet since this process
+// began: that stays as it was said last. True if there is any.
+bool keep_scaling(const Inputs& inputs, const Member& member, const Json& live, Json& fields) {
+  if (!member.queue) return false;
+  bool kept = false;
+  for (const api::Subscription& one : member.queue->spec.subscriptions) {
+    if (!one.consumers || inputs.scaling.contains({member.name, one.name})) continue;
+    kept = true;
+    const Json* list = find_at(live, {"subscriptions"});
+    if (list == nullptr || !list->is_array()) continue;
+    for (const Json& there : *list) {
+      const Json* consumers = find_at(there, {"consumers"});
+      if (consumers == nullptr || text_at(there, {"name"}) != one.name) continue;
+      entry_of(fields, one.name)["consumers"] = *consumers;
+    }
+  }
+  const Json* sums = find_at(live, {"consumers"});
+  if (kept && sums != nullptr) fields["consumers"] = *sums;
+  return kept;
+}
+
 // Adds what the autoscaler says to the list of subscriptions, and to the sums.
-void add_scaling(const Inputs& inputs, const Member& member, Json& fields) {
+void add_scaling(const Inputs& inputs, const Member& member, const Json& live, Json& fields) {
   std::uint64_t current = 0;
   std::uint64_t desired = 0;
   bool known = false;
   for (const auto& [key, result] : inputs.scaling) {
     if (key.first != member.name) continue;
-    if (!fields.contains("subscriptions")) fields["subscriptions"] = Json::array();
-    Json* entry = nullptr;
-    for (Json& one : fields["subscriptions"]) {
-      if (text_at(one, {"name"}) == key.second) entry = &one;
-    }
-    if (entry == nullptr) {
-      fields["subscriptions"].push_back({{"name", key.second}});
-      entry = &fields["subscriptions"].back();
-    }
-    (*entry)["consumers"] = consumers_json(result);
+    entry_of(fields, key.second)["consumers"] = consumers_json(result);
     if (!result.current || !result.desired) continue;
     known = true;
     current += *result.current;
     desired += *result.desired;
   }
+  if (keep_scaling(inputs, member, live, fields)) return;
   if (known) fields["consumers"] = {{"current", current}, {"desired", desired}};
 }
 
@@ -136,7 +159,7 @@ kube::Json numbers_json(const Inputs& inputs, const Member& member,
       if (const Json* there = find_at(live, {name})) fields[name] = *there;
     }
   }
-  add_scaling(inputs, member, fields);
+  add_scaling(inputs, member, live, fields);
   if (const auto found = inputs.rates.find(member.name); found != inputs.rates.end()) {
     fields["rates"] = {{"inPerSecond", std::llround(found->second.in_per_second)},
                        {"outPerSecond", std::llround(found->second.out_per_second)}};

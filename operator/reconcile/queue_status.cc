@@ -59,6 +59,8 @@ class StatusMaker {
     if (settings_.kind == Kind::kRefused) {
       obstacle_ = {"SettingsRefused",
                    "the broker does not take these settings: " + settings_.message};
+    } else if (facts_.keys) {
+      obstacle_ = facts_.keys;
     } else if (facts_.volume && member_.queue->spec.broker.storage.size) {
       obstacle_ = facts_.volume;
     }
@@ -201,7 +203,7 @@ class StatusMaker {
       const ShardState shard = i < inputs_.shards.size() ? inputs_.shards[i] : ShardState();
       if (shard.connected) continue;
       all_connected = false;
-      if (shard.observation == nullptr && shard.problem.empty()) continue;  // being tried
+      if (shard.observation == nullptr && is_being_tried(shard)) continue;
       some_lost = true;
       if (!problems.empty()) problems += "; ";
       problems += "shard " + std::to_string(i) +
@@ -214,6 +216,21 @@ class StatusMaker {
       return conditions_.set(kMetricsAvailable, Truth::kFalse, "ShardsUnreachable", problems);
     }
     conditions_.keep(kMetricsAvailable, "WaitingForBroker");
+  }
+
+  // Not for long enough to say that it cannot be reached.
+  bool is_being_tried(const ShardState& shard) {
+    if (shard.problem.empty()) return true;
+    if (!shard.trying_since) return false;
+    const base::Nanos left =
+        base::Nanos(kConnectGrace) - base::Nanos(inputs_.now.mono - *shard.trying_since);
+    if (left.count() <= 0) return false;
+    look_again(std::chrono::ceil<base::Millis>(left));
+    return true;
+  }
+
+  void look_again(base::Millis after) {
+    result_.again = result_.again ? std::min(*result_.again, after) : after;
   }
 
   void event(bool warning, std::string reason, std::string note) {
@@ -246,16 +263,25 @@ class StatusMaker {
     return fixed;
   }
 
+  static Json without_messages(Json conditions) {
+    if (!conditions.is_array()) return conditions;
+    for (Json& one : conditions) {
+      if (one.is_object()) one.erase("message");
+    }
+    return conditions;
+  }
+
+  // Words of conditions are no part of it: they change with every attempt to reach a shard, say.
   bool is_fixed_part_there(const Json& fixed) const {
     if (live_ == nullptr) return false;
-    for (const char* name :
-         {"conditions", "observedGeneration", "endpoint", "broker", "retained"}) {
+    for (const char* name : {"observedGeneration", "endpoint", "broker", "retained"}) {
       const Json* there = find_at(*live_, {name});
       if (fixed.contains(name) ? there == nullptr || *there != fixed[name] : there != nullptr) {
         return false;
       }
     }
-    return true;
+    const Json* there = find_at(*live_, {"conditions"});
+    return there != nullptr && without_messages(*there) == without_messages(fixed["conditions"]);
   }
 
   StatusPlan plan() {
@@ -276,9 +302,10 @@ class StatusMaker {
       for (const char* name : {"messages", "subscriptions", "consumers", "rates"}) {
         if (const Json* one = find_at(live, {name})) there[name] = *one;
       }
-      if (!is_material(numbers, there)) return std::move(result_);
+      const bool says_so = live["conditions"] == status["conditions"];
+      if (says_so && !is_material(numbers, there)) return std::move(result_);
       if (const base::Millis wait = time_until_numbers(); wait.count() > 0) {
-        result_.again = wait;
+        look_again(wait);
         return std::move(result_);
       }
     }

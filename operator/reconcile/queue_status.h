@@ -29,6 +29,7 @@ struct BrokerFacts {
   std::string storage;
   std::string endpoint;
   std::optional<Obstacle> volume;  // the size that cannot be had
+  std::optional<Obstacle> keys;    // a key in use that is damaged
   std::string retained_uid;        // of the deleted Queue that the obstacle of this one is about
 };
 

@@ -55,6 +55,7 @@ class Reconciler {
     if (!paused_) {
       add_finalizers();
       if (has_accepted && !waits_for_volumes()) keep_broker();
+      if (!has_accepted && has(Standing::kHeld)) drop_entries();
       delete_leaving();
     }
     add_statuses();
@@ -149,8 +150,30 @@ class Reconciler {
                {"data", std::move(extra)}}});
   }
 
+  // Where no Queue has the ConfigMap applied, the settings of those that go have to leave it all
+  // the same: the next start of the pod would make their queues again.
+  void drop_entries() {
+    const Json* live = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
+    const Json* data = live == nullptr ? nullptr : find_at(*live, {"data"});
+    if (data == nullptr || !data->is_object() || is_being_removed(*live)) return;
+    Json extra = Json::object();
+    for (const auto& [file, value] : data->items()) {
+      const bool stays =
+          std::any_of(members_.begin(), members_.end(), [&file = file](const Member& one) {
+            return one.keeps_settings() && one.name + ".json" == file;
+          });
+      if (!stays) extra[file] = nullptr;
+    }
+    if (extra.empty()) return;
+    objects_.emplace_back(
+        Patch{{&kube::kConfigMaps, inputs_.name_space, kube::name_of(*live)},
+              {{"metadata", {{"resourceVersion", kube::resource_version_of(*live)}}},
+               {"data", std::move(extra)}}});
+  }
+
   void keep_keys() {
     KeyPlan keys = plan_key_secrets(inputs_, shape_);
+    facts_.keys = std::move(keys.obstacle);
     append(objects_, std::move(keys.actions));
     if (keys.before.step == keys.after.step) return;
     switch (keys.after.step) {
@@ -178,8 +201,10 @@ class Reconciler {
     take_over_data();
     for (const Member& member : members_) {
       if (member.standing != Standing::kAccepted) continue;
-      append(objects_,
-             plan_settings(inputs_.shards, shards_, member.name, shape_.manifests.at(member.name)));
+      SettingsPlan settings = plan_settings(inputs_.shards, shards_, member.name,
+                                            shape_.manifests.at(member.name), inputs_.now.mono);
+      append(objects_, std::move(settings.actions));
+      if (settings.again) look_again(*settings.again);
     }
   }
 

@@ -1,6 +1,7 @@
 #include "operator/scaler/scaler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -160,7 +161,9 @@ base::Millis Scaler::run_all() {
   return soonest;
 }
 
-std::vector<ScaledMember> Scaler::members_of(const Target& target) const {
+std::vector<ScaledMember> Scaler::members_of(const Target& target,
+                                             std::optional<base::Millis>& trying) const {
+  const base::MonoTime now = seams_.clock.mono_now();
   std::map<std::string, std::vector<reconcile::ShardState>> states;
   std::vector<ScaledMember> members;
   for (const auto& [queue, subscription] : target.members) {
@@ -171,6 +174,14 @@ std::vector<ScaledMember> Scaler::members_of(const Target& target) const {
       autoscale::Shard shard{shard_name(queue->broker, i), nullptr};
       if (i < known->second.size() && known->second[i].connected) {
         shard.told = known->second[i].observation;
+      } else if (i < known->second.size() && known->second[i].trying_since &&
+                 known->second[i].observation == nullptr) {
+        const base::Nanos left = base::Nanos(reconcile::kConnectGrace) -
+                                 base::Nanos(now - *known->second[i].trying_since);
+        if (left.count() > 0) {
+          trying =
+              std::max(trying.value_or(base::Millis(0)), std::chrono::ceil<base::Millis>(left));
+        }
       }
       member.shards.push_back(std::move(shard));
     }
@@ -200,7 +211,12 @@ std::optional<base::Millis> Scaler::process(const std::string& key) {
     if (life->scaler == nullptr || !scaler) return;
     life->scaler->answered(key, scaler, call, std::move(answer));
   };
-  const base::Millis again = target.scaler->run(members_of(target), on_answer);
+  std::optional<base::Millis> trying;
+  const std::vector<ScaledMember> members = members_of(target, trying);
+  // Links of a process that has just begun come up at once or not at all: nothing is decided, and
+  // told, of brokers that it has not had the time to hear.
+  if (trying && target.scaler->statuses().empty()) return trying;
+  const base::Millis again = target.scaler->run(members, on_answer);
   for (const std::string& broker : target.scaler->take_changed()) {
     if (seams_.status_changed) seams_.status_changed(broker);
   }

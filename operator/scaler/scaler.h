@@ -69,7 +69,9 @@ class Scaler {
   void work(const std::stop_token& stop);
   // When again; none = the target is gone.
   std::optional<base::Millis> process(const std::string& key);
-  std::vector<ScaledMember> members_of(const Target& target) const;
+  // `trying`: one of the shards is being reached for the first time, for so much longer.
+  std::vector<ScaledMember> members_of(const Target& target,
+                                       std::optional<base::Millis>& trying) const;
   void answered(const std::string& key, const std::shared_ptr<TargetScaler>& of,
                 const autoscale::CordonCall& call, base::Result<std::uint64_t> answer);
   // With the lock held.

@@ -39,7 +39,14 @@ reconcile::KeyPair CountingKeyMaker::make() {
     return access::to_key_text(bytes);
   };
   ++count_;
-  return {text(2 * count_), text(2 * count_ + 1)};
+  reconcile::KeyPair pair{text(2 * count_), text(2 * count_ + 1)};
+  made_[pair.secret_key] = pair.public_key;
+  return pair;
+}
+
+std::optional<std::string> CountingKeyMaker::public_key_of(const std::string& secret_key) {
+  const auto found = made_.find(secret_key);
+  return found == made_.end() ? std::nullopt : std::optional(found->second);
 }
 
 OperatorSim::OperatorSim(std::string name_space, std::string broker)

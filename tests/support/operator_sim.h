@@ -5,6 +5,7 @@
 #include <deque>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,11 @@ namespace sluice::test {
 class CountingKeyMaker : public reconcile::KeyMaker {
  public:
   reconcile::KeyPair make() override;
+  std::optional<std::string> public_key_of(const std::string& secret_key) override;
 
  private:
   std::uint64_t count_ = 0;
+  std::map<std::string, std::string> made_;  // public halves by secret ones
 };
 
 // An operator that looks after one broker of a simulated cluster, and may be cut off after any of

@@ -193,7 +193,7 @@ TEST_F(ElectionTest, a_higher_epoch_that_was_met_is_surpassed) {
   process("a").wall_offset_ms = -1'000'000'000;  // its clock is 11 days behind
   run(seconds(1));
   const std::uint64_t met = process("a").election.epoch() + 500'000;
-  process("a").election.met_epoch(met);
+  EXPECT_TRUE(process("a").election.met_epoch(met, now_of(process("a")).wall));
   run(seconds(3));
   EXPECT_EQ(leader(), "a");
   EXPECT_EQ(process("a").election.epoch(), met + 1);
@@ -204,9 +204,30 @@ TEST_F(ElectionTest, an_absurd_epoch_does_not_end_the_count) {
   process("a");
   run(seconds(1));
   const std::uint64_t epoch = process("a").election.epoch();
-  process("a").election.met_epoch(~0ULL);
+  // The second one just fits a Lease: all leaders after it would have the same number.
+  for (const std::uint64_t absurd : {~0ULL, (1ULL << 31) - 2, epoch + 400ULL * 86'400}) {
+    EXPECT_FALSE(process("a").election.met_epoch(absurd, clock.wall));
+    run(seconds(5));
+    EXPECT_EQ(process("a").election.epoch(), epoch);
+  }
+}
+
+TEST_F(ElectionTest, an_absurd_number_in_the_lease_does_not_end_the_count) {
+  process("a");
+  run(seconds(1));
+  const std::uint64_t epoch = process("a").election.epoch();
+  lease["spec"]["leaseTransitions"] = (1ULL << 31) - 1;
+  lease["metadata"]["resourceVersion"] = std::to_string(++version);
   run(seconds(5));
-  EXPECT_EQ(process("a").election.epoch(), epoch);
+  EXPECT_EQ(leader(), "a");
+  EXPECT_GE(process("a").election.epoch(), epoch);
+  const std::uint64_t now_epoch = process("a").election.epoch();
+  EXPECT_LT(now_epoch, epoch + 3'600);
+  process("b");
+  process("a").cut_off = true;
+  run(seconds(30));
+  EXPECT_EQ(leader(), "b");
+  EXPECT_GT(process("b").election.epoch(), now_epoch);
 }
 
 TEST_F(ElectionTest, a_write_whose_answer_was_lost_is_found_again) {

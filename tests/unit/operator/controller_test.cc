@@ -39,7 +39,10 @@ class ControllerTest : public testing::Test {
                         [this](const kube::EventNote& note) { events.push_back(note.reason); },
                         [this] { return epoch; },
                         [this](std::uint64_t seen) { met = std::max(met, seen); },
-                        {},
+                        [this](const std::string& key) {
+                          scaled[key] = controller->view().queues(key).size();
+                          return ScalingResults();
+                        },
                         {}},
         options);
   }
@@ -127,6 +130,7 @@ class ControllerTest : public testing::Test {
   std::vector<std::string> events;
   std::optional<std::uint64_t> epoch = 7;
   std::uint64_t met = 0;
+  std::map<std::string, std::size_t> scaled;  // Queues that the autoscaler knows of, by broker
   std::unique_ptr<Controller> controller;
 };
 
@@ -232,6 +236,41 @@ TEST_F(ControllerTest, a_broker_that_is_gone_is_forgotten) {
   }
   EXPECT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
   EXPECT_TRUE(links.live.empty());
+  EXPECT_EQ(scaled["shop/orders"], 0U);
+}
+
+// Another process: it knows nothing, and its links have not connected yet.
+TEST_F(ControllerTest, a_restart_writes_nothing_while_links_connect) {
+  put_queue("orders", {{"shards", 2}});
+  settle();
+  ASSERT_EQ(condition("MetricsAvailable"), "True");
+  const std::uint64_t before = api.writes;
+  controller.reset();
+  make();
+  watch();
+  for (int i = 0; i < 4; ++i) {
+    controller->process("shop/orders");
+    for (const auto& [endpoint, link] : std::map(links.live)) {
+      link.status_changed({false, "nobody answers there, attempt " + std::to_string(i)});
+    }
+    clock.advance(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(api.writes, before);
+  run_brokers();
+  controller->process("shop/orders");
+  EXPECT_EQ(api.writes, before);
+}
+
+TEST_F(ControllerTest, a_shard_that_does_not_answer_after_a_restart_is_told_of_after_five_seconds) {
+  put_queue("orders", Json::object());
+  settle();
+  controller.reset();
+  make();
+  watch();
+  controller->process("shop/orders");
+  clock.advance(std::chrono::seconds(5));
+  controller->process("shop/orders");
+  EXPECT_EQ(condition("MetricsAvailable"), "False");
 }
 
 TEST_F(ControllerTest, an_observation_of_a_later_leader_is_told) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/status_matchers.h"
+#include "tests/unit/kube/script_transport.h"
 #include "tests/unit/operator/fake_links.h"
 
 namespace sluice::op {
@@ -36,7 +37,9 @@ class LinkBookTest : public testing::Test {
   FakeLinks links;
   std::vector<std::string> news;
   std::uint64_t met = 0;
+  kube::TestClock clock;
   LinkBook book{links,
+                clock,
                 {[this](const std::string& broker, bool at_once) {
                    news.push_back((at_once ? "now " : "later ") + broker);
                  },
@@ -89,6 +92,33 @@ TEST_F(LinkBookTest, a_refused_manifest_is_kept_until_one_is_taken) {
   EXPECT_EQ(links.calls.back().epoch, 5U);
 }
 
+TEST_F(LinkBookTest,
+       a_refusal_that_may_pass_is_asked_again_after_a_minute_and_a_wrong_manifest_never) {
+  book.follow(key, {{"tcp://a", "", ""}});
+  links.answer = [](const std::string&) { return base::invalid_argument("limits: no"); };
+  EXPECT_THAT(book.configure(key, 0, 5, "orders", "{}"), IsOk());
+  EXPECT_EQ(book.shards(key).at(0).refused.at("orders").ask_again, std::nullopt);
+  links.answer = [](const std::string&) { return base::failed_precondition("has messages"); };
+  EXPECT_THAT(book.configure(key, 0, 5, "orders", "{}"), IsOk());
+  EXPECT_EQ(book.shards(key).at(0).refused.at("orders").ask_again,
+            clock.mono + base::Nanos(std::chrono::minutes(1)));
+}
+
+TEST_F(LinkBookTest, a_shard_is_being_tried_until_it_was_connected_once) {
+  book.follow(key, {{}});
+  EXPECT_EQ(book.shards(key).at(0).trying_since, std::nullopt);
+  book.follow(key, {{"tcp://a", "", ""}});
+  const base::MonoTime began = clock.mono;
+  clock.advance(std::chrono::seconds(1));
+  book.follow(key, {{"tcp://b", "", ""}});
+  EXPECT_EQ(book.shards(key).at(0).trying_since, began);
+  links.connect("tcp://b");
+  links.observe("tcp://b", observation(1));
+  EXPECT_EQ(book.shards(key).at(0).trying_since, std::nullopt);
+  book.follow(key, {{"tcp://c", "", ""}});
+  EXPECT_EQ(book.shards(key).at(0).trying_since, std::nullopt);
+}
+
 TEST_F(LinkBookTest, what_another_process_or_version_refused_is_asked_again) {
   book.follow(key, {{"tcp://a", "", ""}});
   links.answer = [](const std::string&) { return base::failed_precondition("has messages"); };
@@ -124,7 +154,7 @@ TEST_F(LinkBookTest, without_a_link_a_call_fails_and_may_be_repeated) {
 }
 
 TEST_F(LinkBookTest, callbacks_that_come_late_find_nobody) {
-  auto early = std::make_unique<LinkBook>(links, LinkHooks{});
+  auto early = std::make_unique<LinkBook>(links, clock, LinkHooks{});
   early->follow(key, {{"tcp://a", "", ""}});
   const link::LinkEvents events = links.live.at("tcp://a");
   early->follow(key, {{"tcp://b", "", ""}});

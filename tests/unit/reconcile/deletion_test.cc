@@ -315,5 +315,23 @@ TEST(Deletion, CopiesOfVolumesStay) {
   EXPECT_THAT(lines, Not(Contains(HasSubstr("data-orders-0-copy"))));
 }
 
+// Nobody is left who has the ConfigMap applied; its entry would make the queue again.
+TEST(Deletion, NoSettingsStayBehindWhereOnlyHeldQueuesAreLeft) {
+  for (const char* name : {"Delete", "DeleteIfEmpty"}) {
+    TwoQueues two(Json::object(), policy(name));
+    two.sim.brokers.set_messages("shop", "main-0", "emails", 0);
+    two.sim.put_queue("orders", {{"broker", {{"name", "main"}}}, {"shards", 99}});
+    ASSERT_TRUE(two.sim.settle());
+    ASSERT_EQ(two.sim.condition("orders", "Stalled"), "True InvalidSpec");
+    two.sim.delete_queue("emails");
+    ASSERT_TRUE(two.sim.settle());
+    EXPECT_EQ(two.sim.queue("emails"), nullptr);
+    const Json& data = (*two.sim.api.find(kube::kConfigMaps, "shop", "main-queues"))["data"];
+    EXPECT_TRUE(data.contains("orders.json"));
+    EXPECT_FALSE(data.contains("emails.json")) << name;
+    EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), 7);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::reconcile

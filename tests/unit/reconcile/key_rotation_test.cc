@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/secret_files.h"
@@ -101,6 +102,59 @@ TEST(KeyRotation, ATokenAsksOnceAndANewBrokerNeedsNone) {
   rotate(sim, "june");
   ASSERT_TRUE(sim.settle());
   EXPECT_EQ(files(sim, "orders-broker").at("client-port"), "7660");
+}
+
+void put_file(OperatorSim& sim, const std::string& secret, const char* file, const char* text) {
+  sim.api.change(kube::kSecrets, "shop", secret,
+                 [&](Json& object) { object["data"][file] = base::encode_base64(text); });
+}
+
+TEST(Keys, APublicHalfFollowsFromTheSecretOne) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  const SecretFiles broker = files(sim, "orders-broker");
+  const SecretFiles access = files(sim, "orders-access");
+  put_file(sim, "orders-broker", "server.pub", "cut off\n");
+  put_file(sim, "orders-access", "client.pub", "");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(files(sim, "orders-broker"), broker);
+  EXPECT_EQ(files(sim, "orders-access"), access);
+}
+
+TEST(Keys, ADamagedKeyThatIsInUseIsNotReplaced) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  const SecretFiles broker = files(sim, "orders-broker");
+  const SecretFiles access = files(sim, "orders-access");
+  put_file(sim, "orders-broker", "server.key", "oops");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "Stalled"), "True KeyUnreadable");
+  EXPECT_EQ(sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(files(sim, "orders-access"), access);
+  put_file(sim, "orders-broker", "server.key", broker.at("server.key").c_str());
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "Stalled"), "False NoObstacle");
+  // Somebody decides for other keys.
+  sim.api.erase(kube::kSecrets, "shop", "orders-broker");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_NE(files(sim, "orders-broker").at("server.key"), broker.at("server.key"));
+  EXPECT_EQ(sim.check_keys(), "");
+}
+
+TEST(Keys, ADamagedNextKeyStopsTheChangeOfKeys) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  sim.brokers.sessions_move = false;
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  const SecretFiles access = files(sim, "orders-access");
+  put_file(sim, "orders-broker", "next.key", "oops");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "Stalled"), "True KeyUnreadable");
+  EXPECT_EQ(files(sim, "orders-access"), access);
 }
 
 TEST(ControlAddress, IsEmptyWithoutTheSecret) {

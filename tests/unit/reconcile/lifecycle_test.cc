@@ -6,7 +6,10 @@
 
 #include "operator/api/manifest.h"
 #include "operator/reconcile/fields.h"
+#include "operator/reconcile/live_settings.h"
+#include "operator/reconcile/member.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/queue_status.h"
 #include "operator/reconcile/reconcile.h"
 #include "tests/support/kstatus.h"
 #include "tests/support/operator_sim.h"
@@ -316,6 +319,53 @@ TEST(Lifecycle, FieldsOfANewerSchemaArePassedOverAndNamedOnce) {
   sim.put_queue("orders", {{"limits", {{"messages", 5}}}});
   ASSERT_TRUE(sim.settle());
   EXPECT_EQ(sim.condition("orders", "Reconciling"), "False UpToDate");
+}
+
+TEST(Lifecycle, WhatABrokerRefusesForNowIsAskedAgainEachMinute) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", kEmpty);
+  ASSERT_TRUE(sim.settle());
+  sim.put_queue("orders", {{"delivery", {{"maxAttempts", 9}}}});
+  Inputs inputs = sim.gather();
+  const auto refuse = [&](std::optional<base::MonoTime> ask_again) {
+    const std::string manifest = read_members(inputs).front().manifest();
+    inputs.shards[0].refused["orders"] = {link::manifest_revision(manifest), "has messages",
+                                          ask_again};
+  };
+  const auto asks = [&](const Plan& plan) {
+    return std::count_if(plan.actions.begin(), plan.actions.end(),
+                         [](const Action& one) { return std::holds_alternative<Configure>(one); });
+  };
+  refuse(std::nullopt);
+  EXPECT_EQ(asks(reconcile(inputs)), 0);
+  refuse(inputs.now.mono + base::Nanos(std::chrono::seconds(60)));
+  EXPECT_EQ(asks(reconcile(inputs)), 0);
+  EXPECT_EQ(reconcile(inputs).requeue_after, base::Millis(60'000));
+  inputs.now.mono = inputs.now.mono + base::Nanos(std::chrono::seconds(60));
+  EXPECT_EQ(asks(reconcile(inputs)), 1);
+  EXPECT_EQ(reconcile(inputs).requeue_after, kAskRefusedEvery);
+}
+
+// Each attempt to reach a shard has a reason of its own.
+TEST(Lifecycle, OtherWordsOfAConditionWaitAsNumbersDo) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", kEmpty);
+  ASSERT_TRUE(sim.settle());
+  Inputs inputs = sim.gather();
+  inputs.shards[0].connected = false;
+  inputs.shards[0].problem = "the connection was lost";
+  const Plan lost = reconcile(inputs);
+  ASSERT_EQ(lost.actions.size(), 1U);
+  ASSERT_TRUE(sim.api.apply_status(std::get<ApplyStatus>(lost.actions[0]).object, kStatusManager)
+                  .has_value());
+  inputs = sim.gather();
+  inputs.status_written["orders"] = inputs.now.mono;
+  inputs.shards[0].connected = false;
+  inputs.shards[0].problem = "nobody answers there";
+  EXPECT_TRUE(reconcile(inputs).actions.empty());
+  EXPECT_EQ(reconcile(inputs).requeue_after, kNumbersEvery);
+  inputs.now.mono = inputs.now.mono + base::Nanos(kNumbersEvery);
+  EXPECT_EQ(reconcile(inputs).actions.size(), 1U);
 }
 
 }  // namespace

@@ -152,5 +152,34 @@ TEST(Scaling, IsACondition) {
   EXPECT_EQ(status["subscriptions"][0]["consumers"]["current"], 3);
 }
 
+TEST(Numbers, WhatTheAutoscalerSaidLastStaysUntilItSaysSomething) {
+  OperatorSim sim("shop", "orders");
+  const Json spec = {
+      {"consumers",
+       {{"scaleTargetRef", {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "worker"}}},
+        {"maxReplicas", 5},
+        {"target", {{"backlogPerReplica", 10}}}}}};
+  sim.put_queue("orders", spec);
+  ASSERT_TRUE(sim.settle());
+  run(sim, 31);
+  ASSERT_EQ(sim.condition("orders", "Stalled"), "False NoObstacle");
+  Inputs inputs = sim.gather();
+  ScalingResult result;
+  result.state = ScalingState::kActive;
+  result.reason = "Idle";
+  result.current = 2;
+  result.desired = 2;
+  inputs.scaling[{"orders", "default"}] = result;
+  for (const Action& action : reconcile(inputs).actions) {
+    if (const auto* status = std::get_if<ApplyStatus>(&action)) {
+      ASSERT_TRUE(sim.api.apply_status(status->object, kStatusManager).has_value());
+    }
+  }
+  ASSERT_EQ(integer_at(*sim.queue("orders"), {"status", "consumers", "current"}), 2);
+  // Another process, whose autoscaler has not looked yet.
+  sim.restart();
+  EXPECT_TRUE(reconcile(sim.gather()).actions.empty());
+}
+
 }  // namespace
 }  // namespace sluice::reconcile

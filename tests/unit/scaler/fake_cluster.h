@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -207,7 +208,11 @@ struct FakeCluster {
   }
 
   std::vector<reconcile::ShardState> shards() {
-    if (!connected) return {reconcile::ShardState{}};
+    if (!connected) {
+      reconcile::ShardState state;
+      state.trying_since = trying_since;
+      return {state};
+    }
     auto told = std::make_shared<link::BrokerObservation>();
     told->received_at = clock.mono;
     told->incarnation = 1;
@@ -261,6 +266,7 @@ struct FakeCluster {
   link::QueueObservation broker;
   std::vector<std::string> more_queues;
   bool connected = true;
+  std::optional<base::MonoTime> trying_since;  // while not connected
   std::map<std::string, base::MonoTime> cordoned_until;
   std::vector<std::pair<std::string, base::Millis>> cordons;
   std::vector<kube::EventNote> events;

@@ -189,5 +189,16 @@ TEST_F(ScalerTest, APodThatKeepsItsMessagesIsToldOnce) {
   EXPECT_LE(warnings, 3);
 }
 
+TEST_F(ScalerTest, NothingIsSaidOfABrokerThatThereWasNoTimeToHear) {
+  cluster.connected = false;
+  cluster.trying_since = cluster.clock.mono;
+  start();
+  EXPECT_EQ(run(), reconcile::kConnectGrace);
+  EXPECT_THAT(scaler.statuses(), IsEmpty());
+  cluster.clock.advance(reconcile::kConnectGrace);
+  run();
+  EXPECT_THAT(scaler.statuses(), SizeIs(1));
+}
+
 }  // namespace
 }  // namespace sluice::op
