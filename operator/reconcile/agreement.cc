@@ -7,12 +7,16 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "operator/api/names.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/object_meta.h"
 #include "operator/reconcile/volume_size.h"
 
 namespace sluice::reconcile {
 namespace {
+
+constexpr std::size_t kTokenBytesMax = 63;
 
 std::string resources_text(const api::Resources& resources) {
   return Json{{"requests", resources.requests}, {"limits", resources.limits}}.dump();
@@ -94,6 +98,13 @@ std::optional<Obstacle> retained_obstacle(const Inputs& inputs, const RetainedDa
                                               " keeps the messages of a deleted Queue of this "
                                               "name: " +
                                               adopt_advice(found->second.uid)};
+  }
+  if (retained.some_unreadable) {
+    return Obstacle{"RetainedDataExists", "the volumes of broker " + inputs.broker +
+                                              " are annotated with " +
+                                              std::string(kRetainedFromAnnotation) +
+                                              ", but what is retained on them cannot be read: mend "
+                                              "or remove the annotations"};
   }
   if (is_ours || retained.volumes == 0) return std::nullopt;
   const auto& queues = retained.queues;
@@ -265,7 +276,9 @@ class ShapeMaker {
     if (first) shape_.shards = spec.shards;
     if (version_.empty()) version_ = spec.broker.version;
     if (annotated_version_.empty()) {
-      annotated_version_ = annotation(*member.object, kVersionAnnotation);
+      // Nothing but a tag: what else stands behind the repository's name could name another one.
+      const std::string version = annotation(*member.object, kVersionAnnotation);
+      if (api::is_label_value(version)) annotated_version_ = version;
     }
     if (!storage_) storage_ = spec.broker.storage.size;
     if (shape_.storage_class.empty()) {
@@ -279,6 +292,8 @@ class ShapeMaker {
     open_ = open_ || spec.access_from.empty();
     for (const api::AccessPeer& peer : spec.access_from) shape_.access.push_back(peer);
     if (std::string token = annotation(*member.object, kRotateAnnotation); !token.empty()) {
+      // It is kept in an annotation with others, which has its bounds.
+      if (token.size() > kTokenBytesMax) token = content_name(token);
       shape_.rotation_tokens.push_back(std::move(token));
     }
   }

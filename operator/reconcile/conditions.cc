@@ -1,10 +1,14 @@
 #include "operator/reconcile/conditions.h"
 
 #include "base/wall_text.h"
+#include "operator/api/problem.h"
 #include "operator/reconcile/fields.h"
 
 namespace sluice::reconcile {
 namespace {
+
+// The schema allows more, but nobody reads it; and a broker's own words can be of any length.
+constexpr std::size_t kMessageBytesMax = 8'000;
 
 // Kubernetes writes times of conditions in whole seconds.
 std::string seconds_text(base::WallTime time) {
@@ -35,12 +39,14 @@ void Conditions::set(std::string_view type, Truth status, std::string_view reaso
   const Json* there = find_live(type);
   const bool same = there != nullptr && text_at(*there, {"status"}) == to_string(status);
   const std::string since = same ? text_at(*there, {"lastTransitionTime"}) : std::string();
-  list_.push_back({{"type", type},
-                   {"status", to_string(status)},
-                   {"reason", reason},
-                   {"message", std::move(message)},
-                   {"observedGeneration", generation_},
-                   {"lastTransitionTime", since.empty() ? now_ : since}});
+  list_.push_back(
+      {{"type", type},
+       {"status", to_string(status)},
+       {"reason", reason},
+       {"message", message.size() <= kMessageBytesMax ? std::move(message)
+                                                      : api::printable(message, kMessageBytesMax)},
+       {"observedGeneration", generation_},
+       {"lastTransitionTime", since.empty() ? now_ : since}});
 }
 
 void Conditions::keep(std::string_view type, std::string_view fallback) {

@@ -73,7 +73,10 @@ class Deletion {
     if (set_ != nullptr || others_ || secret == nullptr) return std::nullopt;
     const std::string uids = "," + annotation(*secret, kRetainedFromAnnotation) + ",";
     if (uids == ",,") return std::nullopt;
-    return uids.find("," + member_.uid + ",") != std::string::npos ? Fate::kRetain : Fate::kDiscard;
+    if (uids.find("," + member_.uid + ",") != std::string::npos) return Fate::kRetain;
+    // Whatever is written there, it does not destroy what the Queue asks to keep.
+    if (member_.deletion_policy() == api::DeletionPolicy::kRetain) return std::nullopt;
+    return Fate::kDiscard;
   }
 
   // Our finalizer is on it, but no object that is seen names it: those may be seen later than the
@@ -188,9 +191,8 @@ class Deletion {
                             "annotations, or change deletionPolicy to Retain"};
       return;
     }
-    for (const Json* claim : inputs_.live.of_type(kube::kPersistentVolumeClaims)) {
-      // Copies of volumes have the label too.
-      if (is_being_removed(*claim) || !is_claim_of(inputs_.broker, kube::name_of(*claim))) continue;
+    for (const Json* claim : claims_of(inputs_.live, inputs_.broker)) {
+      if (is_being_removed(*claim)) continue;
       plan_.actions.emplace_back(
           Remove{{&kube::kPersistentVolumeClaims, inputs_.name_space, kube::name_of(*claim)},
                  {kube::uid_of(*claim), kube::resource_version_of(*claim)},
@@ -215,7 +217,7 @@ class Deletion {
 
   void annotate_volumes() {
     const Json annotations = retained_annotations(kept_);
-    for (const Json* claim : inputs_.live.of_type(kube::kPersistentVolumeClaims)) {
+    for (const Json* claim : claims_of(inputs_.live, inputs_.broker)) {
       if (is_being_removed(*claim)) continue;
       add_patch(kube::kPersistentVolumeClaims, *claim, annotations, false);
     }

@@ -37,6 +37,9 @@ inline constexpr std::uint16_t kOtherControlPort = 7661;
 
 inline constexpr std::string_view kVolumeName = "data";
 
+// As the manifest has it: whatever stands elsewhere is no more than this.
+inline constexpr std::size_t kShardsMax = 64;
+
 // Files of the Secrets. Those of a broker's and of a client's folder are described in
 // docs/access.md.
 inline constexpr std::string_view kServerKeyFile = "server.key";

@@ -5,12 +5,15 @@
 
 #include "base/duration.h"
 #include "base/wall_text.h"
+#include "operator/api/problem.h"
 #include "operator/reconcile/fields.h"
 
 namespace sluice::reconcile {
 namespace {
 
 constexpr std::uint64_t kMaterialPart = 10;
+// The schema allows 1,024 characters.
+constexpr std::size_t kMessageBytesMax = 1'000;
 
 void add(MessageNumbers& to, const MessageNumbers& from) {
   to.ready += from.ready;
@@ -37,8 +40,12 @@ Json messages_json(const MessageNumbers& numbers) {
 }
 
 Json consumers_json(const ScalingResult& result) {
+  // Names of pods may be in it, and there may be many.
+  const bool fits = result.message.size() <= kMessageBytesMax;
   Json out = {
-      {"reason", result.reason}, {"limitedBy", result.limited_by}, {"message", result.message}};
+      {"reason", result.reason},
+      {"limitedBy", result.limited_by},
+      {"message", fits ? result.message : api::printable(result.message, kMessageBytesMax)}};
   if (result.current) out["current"] = *result.current;
   if (result.desired) out["desired"] = *result.desired;
   if (result.last_scale) out["lastScaleTime"] = base::format_wall(*result.last_scale);

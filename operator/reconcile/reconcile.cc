@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/duration.h"
+#include "operator/api/names.h"
 #include "operator/reconcile/agreement.h"
 #include "operator/reconcile/builders.h"
 #include "operator/reconcile/deletion.h"
@@ -64,15 +65,13 @@ class Reconciler {
   }
 
  private:
-  static constexpr std::int64_t kShardsMax = 64;
-
   // One without a pod may have a volume, which somebody scaled away: it is one that is not heard.
   std::size_t live_shards() const {
     if (set_ == nullptr) return 0;
     const std::int64_t replicas = integer_at(*set_, {"spec", "replicas"}).value_or(0);
     const auto volumes = static_cast<std::int64_t>(retained_.volumes);
     return static_cast<std::size_t>(
-        std::clamp<std::int64_t>(std::max(replicas, volumes), 0, kShardsMax));
+        std::clamp<std::int64_t>(std::max(replicas, volumes), 0, std::int64_t{kShardsMax}));
   }
 
   bool has(Standing standing) const {
@@ -251,7 +250,7 @@ class Reconciler {
     }
     if (taken.empty()) return;
     const Json annotations = retained_annotations(left);
-    for (const Json* claim : inputs_.live.of_type(kube::kPersistentVolumeClaims)) {
+    for (const Json* claim : claims_of(inputs_.live, inputs_.broker)) {
       if (is_being_removed(*claim)) continue;
       objects_.emplace_back(
           Patch{{&kube::kPersistentVolumeClaims, inputs_.name_space, kube::name_of(*claim)},
@@ -296,7 +295,9 @@ class Reconciler {
 
   std::string version() const {
     for (const ShardState& shard : inputs_.shards) {
-      if (shard.observation != nullptr && !shard.observation->version.empty()) {
+      // What is no tag was not told by a broker of ours, and a status has no room for it.
+      if (shard.observation != nullptr && api::is_label_value(shard.observation->version) &&
+          !shard.observation->version.empty()) {
         return shard.observation->version;
       }
     }

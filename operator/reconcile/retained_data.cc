@@ -11,6 +11,7 @@ namespace {
 
 // All annotations of an object share 256 KiB.
 constexpr std::size_t kSpecBytesMax = 8 * 1024;
+constexpr std::size_t kUidBytesMax = 64;
 constexpr std::size_t kAllBytesMax = 128 * 1024;
 
 void read_queues(const Json& object, std::map<std::string, RetainedQueue>& queues) {
@@ -18,6 +19,8 @@ void read_queues(const Json& object, std::map<std::string, RetainedQueue>& queue
   if (!parsed.is_object()) return;
   for (const auto& [name, value] : parsed.items()) {
     RetainedQueue queue{text_at(value, {"uid"}), nullptr};
+    // One that nobody could name, or a status not hold, was not written by us.
+    if (queue.uid.empty() || queue.uid.size() > kUidBytesMax) continue;
     if (const Json* spec = find_at(value, {"spec"})) queue.spec = *spec;
     queues.emplace(name, std::move(queue));
   }
@@ -35,16 +38,18 @@ bool is_readable(const Json& object) {
 
 }  // namespace
 
-bool is_claim_of(const std::string& broker, const std::string& claim) {
-  const std::string first = claim_name(broker, 0);
-  const std::string stem = first.substr(0, first.size() - 1);
-  return claim.size() > stem.size() && claim.starts_with(stem) &&
-         claim.find_first_not_of("0123456789", stem.size()) == std::string::npos;
+std::vector<const Json*> claims_of(const LiveObjects& live, const std::string& broker) {
+  std::vector<const Json*> claims;
+  for (std::size_t shard = 0; shard < kShardsMax; ++shard) {
+    const Json* claim = live.find(kube::kPersistentVolumeClaims, claim_name(broker, shard));
+    if (claim != nullptr) claims.push_back(claim);
+  }
+  return claims;
 }
 
 RetainedData read_retained(const Inputs& inputs) {
   RetainedData data;
-  for (const Json* claim : inputs.live.of_type(kube::kPersistentVolumeClaims)) {
+  for (const Json* claim : claims_of(inputs.live, inputs.broker)) {
     if (is_being_removed(*claim)) {
       data.some_going = true;
       continue;

@@ -29,8 +29,9 @@ struct RetainedData {
 
 RetainedData read_retained(const Inputs& inputs);
 
-// Whether this is the name of the claim of one of the broker's shards.
-bool is_claim_of(const std::string& broker, const std::string& claim);
+// The claims of the broker's shards. Others may carry its label as well: copies, backups, whatever
+// somebody labelled by hand; none of them is ours to count, to change or to remove.
+std::vector<const kube::Json*> claims_of(const LiveObjects& live, const std::string& broker);
 
 // The uid by which a Queue of this name would take the data over; "" = there is nothing.
 std::string retained_uid(const RetainedData& data, const std::string& queue);

@@ -4,6 +4,7 @@
 
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/quantity.h"
+#include "operator/reconcile/retained_data.h"
 
 namespace sluice::reconcile {
 namespace {
@@ -25,14 +26,14 @@ std::uint64_t requested(const Json& claim) {
 std::uint64_t live_volume_bytes(const Inputs& inputs) {
   const Json* one = first_template(inputs);
   std::uint64_t bytes = one == nullptr ? 0 : requested(*one);
-  for (const Json* claim : inputs.live.of_type(kube::kPersistentVolumeClaims)) {
+  for (const Json* claim : claims_of(inputs.live, inputs.broker)) {
     if (!is_being_removed(*claim)) bytes = std::max(bytes, requested(*claim));
   }
   return bytes;
 }
 
 std::string live_storage_class(const Inputs& inputs) {
-  for (const Json* claim : inputs.live.of_type(kube::kPersistentVolumeClaims)) {
+  for (const Json* claim : claims_of(inputs.live, inputs.broker)) {
     std::string name = text_at(*claim, {"spec", "storageClassName"});
     if (!name.empty() && !is_being_removed(*claim)) return name;
   }

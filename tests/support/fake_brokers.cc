@@ -60,7 +60,7 @@ bool FakeBrokers::step() {
     const bool told =
         !next.empty() && secret_file(name_space, reconcile::access_secret_name(broker),
                                      reconcile::kBrokerPublicFile) == next;
-    const bool closed = told && sessions_move;
+    const bool closed = told && sessions_move && !with_older_sessions.contains(kube::name_of(*pod));
     changed = changed || closed != at->second.older_closed;
     at->second.older_closed = closed;
   }
@@ -125,7 +125,8 @@ reconcile::ShardState FakeBrokers::shard(const std::string& name_space,
       !secret_file(name_space, reconcile::broker_secret_name(broker_of_pod(object)),
                    reconcile::kNextKeyFile)
            .empty();
-  observation->server_keys = rotates && !process->older_closed ? 2 : 1;
+  const bool reads_late = late_with_key.contains(pod);
+  observation->server_keys = rotates && !reads_late && !process->older_closed ? 2 : 1;
   for (const auto& [name, queue] : logs_.at(process->claim_uid)) {
     observation->queues.push_back(queue);
   }

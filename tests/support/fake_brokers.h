@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ class FakeBrokers {
   bool refuse_settings = false;
   // Sessions go where the Secrets of clients say; then the port of the older key is closed.
   bool sessions_move = true;
+  // Pods that have not read their next key yet, and those on whose older port sessions stay.
+  std::set<std::string> late_with_key;
+  std::set<std::string> with_older_sessions;
   std::uint64_t lost_messages = 0;  // in logs and queues that were removed
 
  private:

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/base64.h"
+#include "operator/reconcile/fields.h"
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/secret_files.h"
@@ -102,6 +103,68 @@ TEST(KeyRotation, ATokenAsksOnceAndANewBrokerNeedsNone) {
   rotate(sim, "june");
   ASSERT_TRUE(sim.settle());
   EXPECT_EQ(files(sim, "orders-broker").at("client-port"), "7660");
+}
+
+// The older key is valid until the last shard has moved, and clients hear of the next one only when
+// all serve it.
+TEST(KeyRotation, AllShardsMoveBeforeTheOlderKeyGoes) {
+  OperatorSim sim("shop", "orders");
+  const Json spec = {{"shards", 3}};
+  sim.put_queue("orders", spec);
+  ASSERT_TRUE(sim.settle());
+  const std::string first = files(sim, "orders-broker").at("server.pub");
+  std::vector<std::string> pods;
+  for (const Json* pod : sim.api.all(kube::kPods)) pods.push_back(kube::uid_of(*pod));
+  ASSERT_EQ(pods.size(), 3U);
+
+  sim.brokers.late_with_key = {"orders-2"};
+  sim.put_queue("orders", spec, {{"sluice.dev/rotate-broker-key", "june"}});
+  ASSERT_TRUE(sim.settle());
+  EXPECT_TRUE(files(sim, "orders-broker").contains("next.key"));
+  for (const char* secret : {"orders-access", "orders-admin", "orders-operator"}) {
+    EXPECT_EQ(files(sim, secret).at("broker.pub"), first) << secret;
+  }
+  EXPECT_EQ(control_address(sim.gather().live, "orders", "10.1.0.1").endpoint,
+            "tcp://10.1.0.1:7651");
+
+  sim.brokers.late_with_key = {};
+  sim.brokers.with_older_sessions = {"orders-1"};
+  ASSERT_TRUE(sim.settle());
+  const SecretFiles broker = files(sim, "orders-broker");
+  EXPECT_EQ(broker.at("server.pub"), first);
+  EXPECT_EQ(broker.at("client-port"), "7650");
+  for (const char* secret : {"orders-access", "orders-admin", "orders-operator"}) {
+    EXPECT_EQ(files(sim, secret).at("broker.pub"), broker.at("next.pub")) << secret;
+  }
+  EXPECT_EQ(files(sim, "orders-access").at("endpoint"), "tcp://orders.shop.svc:7660");
+  EXPECT_EQ(control_address(sim.gather().live, "orders", "10.1.0.1").endpoint,
+            "tcp://10.1.0.1:7661");
+
+  sim.brokers.with_older_sessions = {};
+  ASSERT_TRUE(sim.settle());
+  EXPECT_FALSE(files(sim, "orders-broker").contains("next.key"));
+  EXPECT_EQ(files(sim, "orders-broker").at("server.pub"), broker.at("next.pub"));
+  EXPECT_EQ(files(sim, "orders-broker").at("client-port"), "7660");
+  EXPECT_EQ(sim.check_keys(), "");
+  std::vector<std::string> after;
+  for (const Json* pod : sim.api.all(kube::kPods)) after.push_back(kube::uid_of(*pod));
+  EXPECT_EQ(after, pods);
+  EXPECT_EQ(sim.condition("orders", "Ready"), "True QueueReady");
+}
+
+// What people write into an annotation is no bound for what a Secret can hold.
+TEST(KeyRotation, TokensOfAnyLengthFitTheAnnotationOfTheSecret) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  for (int i = 0; i < 4; ++i) {
+    rotate(sim, (std::string(100'000, 'x') + std::to_string(i)).c_str());
+    ASSERT_TRUE(sim.settle());
+    EXPECT_EQ(files(sim, "orders-broker").at("client-port"), i % 2 == 0 ? "7660" : "7650");
+  }
+  EXPECT_LT(annotation(*sim.api.find(kube::kSecrets, "shop", "orders-broker"), kRotationAnnotation)
+                .size(),
+            1'000U);
 }
 
 void put_file(OperatorSim& sim, const std::string& secret, const char* file, const char* text) {

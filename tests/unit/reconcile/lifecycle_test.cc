@@ -368,5 +368,23 @@ TEST(Lifecycle, OtherWordsOfAConditionWaitAsNumbersDo) {
   EXPECT_EQ(reconcile(inputs).actions.size(), 1U);
 }
 
+TEST(Lifecycle, BrokersOfSeveralShardsAreToldWhereTheOthersAre) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", {{"shards", 3}});
+  ASSERT_TRUE(sim.settle());
+  const Json set = set_of(sim);
+  const Json& arguments = set["spec"]["template"]["spec"]["containers"][0]["args"];
+  const auto after = [&](const char* flag) {
+    const auto found = std::find(arguments.begin(), arguments.end(), Json(flag));
+    return found == arguments.end() ? std::string() : std::next(found)->get<std::string>();
+  };
+  EXPECT_EQ(after("--shards"), "3");
+  EXPECT_EQ(after("--shard-endpoints"), "tcp://orders-{shard}.orders-shards.shop.svc:{port}");
+  EXPECT_EQ(sim.api.all(kube::kPersistentVolumeClaims).size(), 3U);
+  // One that is not ready yet can be found by its clients, who wait for it.
+  const Json& service = *sim.api.find(kube::kServices, "shop", "orders-shards");
+  EXPECT_EQ(service["spec"]["publishNotReadyAddresses"], true);
+}
+
 }  // namespace
 }  // namespace sluice::reconcile
