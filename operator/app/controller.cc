@@ -10,6 +10,7 @@
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/reconcile.h"
+#include "operator/reconcile/retained_data.h"
 #include "operator/reconcile/unseen_queues.h"
 
 namespace sluice::op {
@@ -132,7 +133,9 @@ void Controller::process(const std::string& key) {
 
 Controller::Outcome Controller::reconcile(const std::string& key) {
   reconcile::Inputs inputs;
-  if (view_.queues(key).empty() && view_.objects(key).empty()) {
+  // What is left without a Queue (volumes that are kept, what somebody labelled by hand) needs
+  // nothing of us.
+  if (view_.queues(key).empty()) {
     forget(key);
     // The autoscaler learns that there is no Queue any more.
     if (seams_.scaling) seams_.scaling(key);
@@ -164,9 +167,9 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   inputs.keys = &seams_.keys;
   inputs.now = seams_.clock.now();
   for (const ObjectPtr& queue : view_.queues(key)) inputs.queues.push_back(*queue);
-  for (const ObjectPtr& object : view_.objects(key)) inputs.live.add(*object);
+  for (const ObjectPtr& object : view_.objects(key)) inputs.live.add(object);
   ASSIGN_OR_RETURN(const std::vector<ObjectPtr> secrets, secrets_.of_broker(key, inputs.now.mono));
-  for (const ObjectPtr& secret : secrets) inputs.live.add(*secret);
+  for (const ObjectPtr& secret : secrets) inputs.live.add(secret);
   RETURN_IF_ERROR(read_unseen(key, inputs));
   RETURN_IF_ERROR(read_unlabelled(key, inputs));
   follow_shards(key, inputs);
@@ -280,7 +283,7 @@ bool Controller::namespace_is_terminating(const reconcile::Inputs& inputs) {
 }
 
 void Controller::read_storage_classes(reconcile::Inputs& inputs) {
-  for (const Json* claim : inputs.live.of_type(kube::kPersistentVolumeClaims)) {
+  for (const Json* claim : reconcile::claims_of(inputs.live, inputs.broker)) {
     const std::string name = kube::text_in(kube::value_in(*claim, {"spec"}), "storageClassName");
     if (name.empty() || inputs.expandable.contains(name)) continue;
     {

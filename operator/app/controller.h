@@ -89,7 +89,7 @@ class Controller {
     base::Status status;
     std::optional<base::Millis> again;
     bool stalled = false;
-    bool gone = false;  // nothing is left of the broker
+    bool gone = false;  // no Queue is left of the broker
   };
 
   void work(const std::stop_token& stop);

@@ -314,9 +314,7 @@ void App::make_controller() {
 
 // A plan is about to be made: the scaler learns which Queues there are, and says how it stands.
 ScalingResults App::scaling_of(const std::string& key) {
-  std::vector<kube::Json> queues;
-  for (const kube::ObjectPtr& queue : controller_->view().queues(key)) queues.push_back(*queue);
-  scaler_->follow(key, queues);
+  scaler_->follow(key, controller_->view().queues(key));
   scaler_->observed(key);
   return scaler_->results(key);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kube/cache.h"
 #include "kube/json.h"
 #include "kube/resource_type.h"
 
@@ -18,6 +19,8 @@ class LiveObjects {
   // REQUIRES: `object` has kind and metadata.name. A later one of the same kind and name replaces
   // the earlier.
   void add(kube::Json object);
+  // The same for one that is shared, and so not copied.
+  void add(kube::ObjectPtr object);
 
   // nullptr = there is none.
   const kube::Json* find(const kube::ResourceType& type, std::string_view name) const;
@@ -25,7 +28,7 @@ class LiveObjects {
   std::vector<const kube::Json*> of_type(const kube::ResourceType& type) const;
 
  private:
-  std::map<std::pair<std::string, std::string>, kube::Json> objects_;
+  std::map<std::pair<std::string, std::string>, kube::ObjectPtr> objects_;
 };
 
 }  // namespace sluice::reconcile

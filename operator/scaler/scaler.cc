@@ -42,18 +42,18 @@ Scaler::~Scaler() {
   stop();
 }
 
-void Scaler::follow(const std::string& broker, const std::vector<kube::Json>& queues) {
+void Scaler::follow(const std::string& broker, const std::vector<kube::ObjectPtr>& queues) {
   std::vector<std::string> versions;
   versions.reserve(queues.size());
-  for (const kube::Json& queue : queues) versions.push_back(version_of(queue));
+  for (const kube::ObjectPtr& queue : queues) versions.push_back(version_of(*queue));
   {
     const std::lock_guard lock(mutex_);
     const auto known = versions_.find(broker);
     if (known != versions_.end() && known->second == versions) return;
   }
   std::vector<ScaledQueuePtr> scaled;
-  for (const kube::Json& queue : queues) {
-    auto one = scaled_queue_of(queue);
+  for (const kube::ObjectPtr& queue : queues) {
+    auto one = scaled_queue_of(*queue);
     if (one && one->broker == broker) {
       scaled.push_back(std::make_shared<const ScaledQueue>(std::move(*one)));
     }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kube/cache.h"
 #include "kube/work_queue.h"
 #include "operator/scaler/scaled_queue.h"
 #include "operator/scaler/scaler_seams.h"
@@ -35,7 +36,7 @@ class Scaler {
   Scaler& operator=(const Scaler&) = delete;
 
   // These are all Queues of the broker, as the API server has them; again after every change.
-  void follow(const std::string& broker, const std::vector<kube::Json>& queues);
+  void follow(const std::string& broker, const std::vector<kube::ObjectPtr>& queues);
   // One of the broker's shards told something, or its link came or went.
   void observed(const std::string& broker);
 

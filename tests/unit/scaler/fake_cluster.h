@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kube/api.h"
+#include "kube/cache.h"
 #include "kube/object_ref.h"
 #include "operator/link/observation.h"
 #include "operator/scaler/scaler.h"
@@ -30,6 +31,13 @@ class FakeClock final : public runtime::Clock {
   base::MonoTime mono{1'000'000'000'000};
   base::WallTime wall{1'790'000'000'000};
 };
+
+// As a cache has them.
+inline std::vector<kube::ObjectPtr> kept(const std::vector<kube::Json>& objects) {
+  std::vector<kube::ObjectPtr> out;
+  for (const kube::Json& one : objects) out.push_back(std::make_shared<const kube::Json>(one));
+  return out;
+}
 
 class FakeKube final : public kube::Api {
  public:

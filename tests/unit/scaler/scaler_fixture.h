@@ -10,7 +10,9 @@
 namespace sluice::op {
 
 struct ScalerTest : testing::Test {
-  ScalerTest() { scaler.follow(FakeCluster::kBroker, {cluster.queue(FakeCluster::consumers())}); }
+  ScalerTest() {
+    scaler.follow(FakeCluster::kBroker, kept({cluster.queue(FakeCluster::consumers())}));
+  }
 
   void start() { scaler.start(); }
   base::Millis run() { return scaler.run_all(); }

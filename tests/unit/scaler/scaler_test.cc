@@ -132,8 +132,8 @@ TEST_F(ScalerTest, SilenceHolds) {
 
 TEST_F(ScalerTest, QueuesWithOneTargetAreOneGroup) {
   cluster.more_queues = {"bills"};
-  scaler.follow(FakeCluster::kBroker, {cluster.queue(FakeCluster::consumers()),
-                                       cluster.queue(FakeCluster::consumers(), "bills")});
+  scaler.follow(FakeCluster::kBroker, kept({cluster.queue(FakeCluster::consumers()),
+                                            cluster.queue(FakeCluster::consumers(), "bills")}));
   ready(700);
   start();
   run();
@@ -154,7 +154,7 @@ TEST_F(ScalerTest, AQueueThatLosesItsConsumersIsLeftAlone) {
   kube::Json object = cluster.queue(FakeCluster::consumers());
   object["metadata"]["resourceVersion"] = "2";
   object["spec"].erase("consumers");
-  scaler.follow(FakeCluster::kBroker, {object});
+  scaler.follow(FakeCluster::kBroker, kept({object}));
   ready(500);
   run();
   EXPECT_EQ(cluster.replicas(), 0U);
@@ -168,7 +168,7 @@ TEST_F(ScalerTest, AnotherPolicyHoldsAtOnce) {
   kube::Json object = cluster.queue(FakeCluster::consumers());
   object["metadata"]["resourceVersion"] = "2";
   object["spec"]["consumers"]["target"]["backlogPerReplica"] = 50;
-  scaler.follow(FakeCluster::kBroker, {object});
+  scaler.follow(FakeCluster::kBroker, kept({object}));
   run();
   EXPECT_EQ(cluster.replicas(), 10U);
 }
@@ -193,7 +193,7 @@ TEST_F(ScalerTest, AnotherLeaderTakesOverInTheMiddleOfAScaleIn) {
   ASSERT_EQ(status().limited_by, LimitedBy::kDraining);
   Scaler other(cluster.seams(), 0);
   scaler.stop();
-  other.follow(FakeCluster::kBroker, {cluster.queue(FakeCluster::consumers())});
+  other.follow(FakeCluster::kBroker, kept({cluster.queue(FakeCluster::consumers())}));
   other.start();
   other.run_all();
   // It does not know yet that fewer were enough for long, so all may work on for now.

@@ -77,7 +77,7 @@ TEST(ScalerThreads, AnObservationWakesItWithinASecond) {
   };
   seams.scaled = [&](const ScalingStatus& /*status*/, base::Nanos /*latency*/) { ++scaled; };
   Scaler scaler(seams, 2);
-  scaler.follow(FakeCluster::kBroker, {cluster.queue(FakeCluster::consumers())});
+  scaler.follow(FakeCluster::kBroker, kept({cluster.queue(FakeCluster::consumers())}));
   scaler.start();
   ready = 500;
   const base::MonoTime before = clock.mono_now();

@@ -136,7 +136,7 @@ TEST_F(ScalerTest, BoundsThatLeaveNothingAreToldToAllQueues) {
   many["minReplicas"] = 20;
   kube::Json few = FakeCluster::consumers();
   few["maxReplicas"] = 10;
-  scaler.follow(FakeCluster::kBroker, {cluster.queue(many), cluster.queue(few, "bills")});
+  scaler.follow(FakeCluster::kBroker, kept({cluster.queue(many), cluster.queue(few, "bills")}));
   start();
   run();
   EXPECT_EQ(cluster.replicas(), 0U);
@@ -150,7 +150,7 @@ TEST_F(ScalerTest, APausedQueueIsLeftAloneWithoutAWarning) {
   kube::Json object = cluster.queue(FakeCluster::consumers());
   object["metadata"]["annotations"] = {{"sluice.dev/pause-reconcile", "true"}};
   object["metadata"]["resourceVersion"] = "2";
-  scaler.follow(FakeCluster::kBroker, {object});
+  scaler.follow(FakeCluster::kBroker, kept({object}));
   ready(500);
   start();
   run();
@@ -165,7 +165,7 @@ TEST_F(ScalerTest, APodThatKeepsItsMessagesIsToldOnce) {
   consumers["target"]["backlogPerReplica"] = 1;
   kube::Json object = cluster.queue(consumers);
   object["metadata"]["resourceVersion"] = "2";
-  scaler.follow(FakeCluster::kBroker, {object});
+  scaler.follow(FakeCluster::kBroker, kept({object}));
   ready(2);
   start();
   run_for(2s);
