@@ -47,6 +47,11 @@ void give_back(void* /*data*/, void* hint) {
   delete frame;
 }
 
+// What stands behind the last colon.
+std::string_view port_of(std::string_view endpoint) {
+  return endpoint.substr(endpoint.rfind(':') + 1);
+}
+
 class ZmqTransport final : public Transport {
  public:
   ZmqTransport(std::string endpoint, std::string keys_folder,
@@ -67,7 +72,8 @@ class ZmqTransport final : public Transport {
         endpoint_wins_(true),
         credentials_(root.credentials_),
         context_(root.context_),
-        root_(&root) {
+        root_(&root),
+        home_port_(port_of(root.endpoint_)) {
     make_wakeup();
     root.peers_.push_back(this);
   }
@@ -215,6 +221,7 @@ class ZmqTransport final : public Transport {
 
   base::Status read_keys() {
     ASSIGN_OR_RETURN(access::ClientKeys keys, access::read_client_keys(keys_folder_));
+    if (follows(keys.endpoint)) follow(keys.endpoint);
     if (!keys.endpoint.empty() && !endpoint_wins_) endpoint_ = std::move(keys.endpoint);
     credentials_ = std::move(keys.credentials);
     return {};
@@ -228,7 +235,23 @@ class ZmqTransport final : public Transport {
     const auto keys = access::read_client_keys(keys_folder_);
     if (!keys.has_value()) return false;
     return (!endpoint_wins_ && !keys->endpoint.empty() && keys->endpoint != endpoint_) ||
+           (follows(keys->endpoint) && port_of(keys->endpoint) != home_port_) ||
            keys->credentials.broker_key != credentials_->broker_key;
+  }
+
+  // A peer whose root goes where the folder says: `home` is where that is.
+  bool follows(const std::string& home) const {
+    return root_ != nullptr && !root_->endpoint_wins_ && !home.empty();
+  }
+  // Brokers of shards name each other with the port at which a client came in, which is that of
+  // their key: where the folder names another port, the peers are there too.
+  void follow(const std::string& home) {
+    std::string port(port_of(home));
+    if (port == home_port_) return;
+    if (port_of(endpoint_) == home_port_) {
+      endpoint_.replace(endpoint_.size() - home_port_.size(), home_port_.size(), port);
+    }
+    home_port_ = std::move(port);
   }
 
   void watch() {
@@ -266,6 +289,7 @@ class ZmqTransport final : public Transport {
   ConnectionEvents events_;
   std::shared_ptr<void> context_;  // peers have the same
   ZmqTransport* const root_ = nullptr;
+  std::string home_port_;  // of a peer: that of the root when this one's endpoint was right
   std::vector<ZmqTransport*> peers_;
   std::vector<zmq_pollitem_t> items_;
   void* socket_ = nullptr;

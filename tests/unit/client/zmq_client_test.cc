@@ -3,6 +3,9 @@
 
 #include <array>
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <thread>
@@ -24,6 +27,9 @@ using test::IsOk;
 class ServedBroker {
  public:
   ServedBroker() : context_(zmq_ctx_new()) {}
+  // At all addresses of this machine, and for those only who know the public half of its key.
+  explicit ServedBroker(std::string secret_key)
+      : context_(zmq_ctx_new()), secret_key_(std::move(secret_key)), endpoint_("tcp://0.0.0.0:*") {}
   ~ServedBroker() {
     stop();
     zmq_ctx_term(context_);
@@ -36,6 +42,10 @@ class ServedBroker {
     const int one = 1;
     zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof linger);
     zmq_setsockopt(socket_, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
+    if (!secret_key_.empty()) {
+      zmq_setsockopt(socket_, ZMQ_CURVE_SERVER, &one, sizeof one);
+      zmq_setsockopt(socket_, ZMQ_CURVE_SECRETKEY, secret_key_.c_str(), secret_key_.size() + 1);
+    }
     const int unlimited = 0;
     zmq_setsockopt(socket_, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
     zmq_setsockopt(socket_, ZMQ_RCVHWM, &unlimited, sizeof unlimited);
@@ -58,6 +68,9 @@ class ServedBroker {
   }
 
   const std::string& endpoint() const { return endpoint_; }
+  std::string endpoint_at(const std::string& address) const {
+    return "tcp://" + address + endpoint_.substr(endpoint_.rfind(':'));
+  }
   // To be touched while it is stopped, or before the first client.
   FakeBroker broker;
   // Bodies to deliver to whoever attaches.
@@ -104,6 +117,7 @@ class ServedBroker {
 
   void* context_;
   void* socket_ = nullptr;
+  const std::string secret_key_;
   std::string endpoint_ = "tcp://127.0.0.1:*";
   std::atomic<bool> stopping_{false};
   std::thread thread_;
@@ -228,6 +242,55 @@ TEST_F(ZmqClientTest, ItsGoodbyeLeaves) {
 }
 
 // The public library: callbacks know where each message went, whatever the maps were meanwhile.
+struct KeyPair {
+  KeyPair() { CHECK(zmq_curve_keypair(public_key.data(), secret_key.data()) == 0); }
+  std::array<char, 41> public_key{};
+  std::array<char, 41> secret_key{};
+};
+
+// A rotation of the key that the brokers of all shards have: each has two ports for it.
+TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
+  const KeyPair older;
+  const KeyPair newer;
+  const KeyPair own;
+  ServedBroker before{std::string(older.secret_key.data())};
+  ServedBroker after{std::string(newer.secret_key.data())};
+  before.start();
+  after.start();
+
+  std::string folder = testing::TempDir() + "/peer-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const auto write = [&](const std::string& name, const std::string& text) {
+    const std::string path = folder + "/" + name;
+    std::ofstream(path + ".new") << text;
+    std::filesystem::permissions(path + ".new", std::filesystem::perms::owner_read);
+    std::filesystem::rename(path + ".new", path);
+  };
+  write("client.key", own.secret_key.data());
+  write("broker.pub", older.public_key.data());
+  write("endpoint", before.endpoint_at("127.0.0.1"));
+
+  ConnectionOptions options;
+  options.keys_folder = folder;
+  options.connect_timeout = Millis(20'000);
+  options.backoff_min = Millis(1);
+  options.backoff_max = Millis(50);
+  const auto connection = Connection::open(options);
+  ASSERT_THAT(connection, IsOk());
+  // Another address stands for the broker of another shard.
+  Connection& peer = (*connection)->peer(before.endpoint_at("127.0.0.2"));
+  ASSERT_THAT((*connection)->poll_until([&] { return peer.ready(); }, Millis(20'000)), IsOk());
+
+  write("broker.pub", newer.public_key.data());
+  write("endpoint", after.endpoint_at("127.0.0.1"));
+  const auto both_have_moved = [&] {
+    return (*connection)->reconnects() > 0 && (*connection)->ready() && peer.reconnects() > 0 &&
+           peer.ready();
+  };
+  EXPECT_THAT((*connection)->poll_until(both_have_moved, Millis(20'000)), IsOk());
+  std::filesystem::remove_all(folder);
+}
+
 TEST_F(ZmqClientTest, APublicProducerFollowsTheShardMap) {
   constexpr int kMessages = 6'000;
   constexpr int kKeys = 11;
