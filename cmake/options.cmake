@@ -9,7 +9,7 @@ set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers, for example address;undefined o
 set(SLUICE_FOLDERS
     lib/base lib/runtime lib/wire lib/access lib/storage lib/broker lib/frontend lib/client
     lib/kube operator/api operator/link operator/autoscale operator/reconcile operator/scaler
-    operator/app sidecar cli bench tests)
+    operator/app sidecar cli examples/kubernetes bench tests)
 
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
