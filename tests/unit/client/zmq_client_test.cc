@@ -12,6 +12,7 @@
 
 #include "client/consumer.h"
 #include "client/publisher.h"
+#include "client/zmq_keys.h"
 #include "sluice/sluice.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_broker.h"
@@ -242,19 +243,13 @@ TEST_F(ZmqClientTest, ItsGoodbyeLeaves) {
 }
 
 // The public library: callbacks know where each message went, whatever the maps were meanwhile.
-struct KeyPair {
-  KeyPair() { CHECK(zmq_curve_keypair(public_key.data(), secret_key.data()) == 0); }
-  std::array<char, 41> public_key{};
-  std::array<char, 41> secret_key{};
-};
-
 // A rotation of the key that the brokers of all shards have: each has two ports for it.
 TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
-  const KeyPair older;
-  const KeyPair newer;
-  const KeyPair own;
-  ServedBroker before{std::string(older.secret_key.data())};
-  ServedBroker after{std::string(newer.secret_key.data())};
+  const KeyPair older = make_key_pair().value();
+  const KeyPair newer = make_key_pair().value();
+  const KeyPair own = make_key_pair().value();
+  ServedBroker before(older.secret_key);
+  ServedBroker after(newer.secret_key);
   before.start();
   after.start();
 
@@ -266,8 +261,8 @@ TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
     std::filesystem::permissions(path + ".new", std::filesystem::perms::owner_read);
     std::filesystem::rename(path + ".new", path);
   };
-  write("client.key", own.secret_key.data());
-  write("broker.pub", older.public_key.data());
+  write("client.key", own.secret_key);
+  write("broker.pub", older.public_key);
   write("endpoint", before.endpoint_at("127.0.0.1"));
 
   ConnectionOptions options;
@@ -281,7 +276,7 @@ TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
   Connection& peer = (*connection)->peer(before.endpoint_at("127.0.0.2"));
   ASSERT_THAT((*connection)->poll_until([&] { return peer.ready(); }, Millis(20'000)), IsOk());
 
-  write("broker.pub", newer.public_key.data());
+  write("broker.pub", newer.public_key);
   write("endpoint", after.endpoint_at("127.0.0.1"));
   const auto both_have_moved = [&] {
     return (*connection)->reconnects() > 0 && (*connection)->ready() && peer.reconnects() > 0 &&
