@@ -9,23 +9,17 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/status.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <exception>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string_view>
 #include <thread>
 #include <utility>
 
 #include "base/check.h"
-#include "frontend/http/request_rules.h"
+#include "frontend/http/request_reader.h"
 
 namespace sluice::frontend::http {
 namespace {
@@ -34,7 +28,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using Tcp = asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
-using Parser = beast::http::request_parser<beast::http::string_body>;
 
 // What a peer may still send, and how long it may take, after we have said the last word.
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
@@ -66,17 +59,6 @@ std::string head_of(const Response& response, std::size_t body_bytes, bool keep_
   return head + "\r\n\r\n";
 }
 
-// What is told to a peer whose bytes the parser refuses.
-Response refusal_of(const ErrorCode& error) {
-  using Failure = beast::http::error;
-  if (error == Failure::header_limit || error == Failure::buffer_overflow) {
-    return error_response(431, "the request line and headers are too long");
-  }
-  if (error == Failure::body_limit) return error_response(413, "the body is too long");
-  if (error == Failure::bad_version) return error_response(505, "this is no HTTP/1.0 or HTTP/1.1");
-  return error_response(400, "this is no proper HTTP request: " + error.message());
-}
-
 class Connection;
 
 // What all connections share. Outlives them.
@@ -92,8 +74,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Tcp::socket socket, Shared& shared)
       : stream_(std::move(socket)),
-        buffer_(shared.options.header_bytes_max + kReadAhead),
-        shared_(shared) {
+        shared_(shared),
+        reader_(shared.options.header_bytes_max, shared.options.body_bytes_max) {
     ErrorCode remote_error;
     const auto remote = stream_.socket().remote_endpoint(remote_error);
     peer_is_loopback_ = !remote_error && is_loopback(remote.address());
@@ -103,54 +85,49 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void start() { read_head(); }
+  void start() { await_request(); }
   void close() { stream_.close(); }
 
  private:
-  static constexpr std::size_t kReadAhead = 4 * 1024;  // chunk headers, pipelined requests
-
   static bool is_loopback(const asio::ip::address& address) {
     if (address.is_loopback()) return true;
     return address.is_v6() && address.to_v6().is_v4_mapped() &&
            asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
   }
 
-  void read_head() {
-    parser_.emplace();
-    parser_->header_limit(shared_.options.header_bytes_max);
-    parser_->body_limit(shared_.options.body_bytes_max);
-    // Also for a peer that sends a byte now and then: the deadline is not moved by them.
+  // Also for a peer that sends a byte now and then: the deadline is not moved by them.
+  void await_request() {
+    in_body_ = false;
     stream_.expires_after(shared_.options.timeout);
-    beast::http::async_read_header(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_head(error); });
+    go_on();
   }
 
-  void on_head(const ErrorCode& error) {
-    if (error == beast::http::error::end_of_stream) {
-      close();
-      return;
+  void go_on() {
+    switch (reader_.next()) {
+      case RequestReader::Next::kBytes:
+        return read_some();
+      case RequestReader::Next::kContinue:
+        return send_continue();
+      case RequestReader::Next::kRequest:
+        return answer();
+      case RequestReader::Next::kRefusal:
+        return send_last(reader_.refusal());
     }
-    if (error) {
-      fail(error);
-      return;
+  }
+
+  void read_some() {
+    if (reader_.in_body() && !in_body_) {
+      in_body_ = true;
+      stream_.expires_after(shared_.options.timeout);
     }
-    const auto& fields = parser_->get();
-    RequestHead head;
-    head.version = fields.version();
-    head.target = as_view(fields.target());
-    head.host_count = fields.count(beast::http::field::host);
-    head.content_length_count = fields.count(beast::http::field::content_length);
-    head.has_transfer_encoding = fields.count(beast::http::field::transfer_encoding) > 0;
-    head.is_chunked = parser_->chunked();
-    head.expect = as_view(fields[beast::http::field::expect]);
-    if (auto refusal = refuse(head)) {
-      send_last(std::move(*refusal));
-    } else if (wants_continue(head) && !parser_->is_done()) {
-      send_continue();
-    } else {
-      read_body();
-    }
+    const std::size_t wanted = std::min(bytes_.size(), reader_.room());
+    stream_.async_read_some(asio::buffer(bytes_.data(), wanted),
+                            [self = shared_from_this()](ErrorCode error, std::size_t count) {
+                              // Also where the peer is at its end in the middle of something.
+                              if (error) return self->fail(error);
+                              self->reader_.add({self->bytes_.data(), count});
+                              self->go_on();
+                            });
   }
 
   void send_continue() {
@@ -158,43 +135,17 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     stream_.expires_after(shared_.options.timeout);
     asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
                       [self = shared_from_this()](ErrorCode error, std::size_t) {
-                        if (error) {
-                          self->fail(error);
-                        } else {
-                          self->read_body();
-                        }
+                        if (error) return self->fail(error);
+                        self->go_on();
                       });
   }
 
-  void read_body() {
-    if (parser_->is_done()) {
-      answer();
-      return;
-    }
-    stream_.expires_after(shared_.options.timeout);
-    beast::http::async_read(stream_, buffer_, *parser_,
-                            [self = shared_from_this()](ErrorCode error, std::size_t) {
-                              if (error) {
-                                self->fail(error);
-                              } else {
-                                self->answer();
-                              }
-                            });
-  }
-
   void answer() {
-    const auto& fields = parser_->get();
-    const bool head_only = fields.method() == beast::http::verb::head;
-    Request request;
-    request.method = head_only ? "GET" : std::string(as_view(fields.method_string()));
-    const std::string_view target = as_view(fields.target());
-    const std::size_t mark = target.find('?');
-    request.path = target.substr(0, mark);
-    if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
-    request.host = as_view(fields[beast::http::field::host]);
+    const RequestReader::Asked& asked = reader_.asked();
+    Request request = asked.request;
     request.peer_is_loopback = peer_is_loopback_;
     shared_.counters.requests.fetch_add(1, std::memory_order_relaxed);
-    send(ask(request), head_only, fields.keep_alive());
+    send(ask(request), asked.head_only, asked.keep_alive);
   }
 
   Response ask(const Request& request) {
@@ -224,7 +175,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
                         if (error) {
                           self->fail(error);
                         } else if (keep_alive) {
-                          self->read_head();
+                          self->await_request();
                         } else {
                           self->linger();
                         }
@@ -237,12 +188,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     ErrorCode ignored;
     stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
     stream_.expires_after(std::min(shared_.options.timeout, kLingerMax));
-    buffer_.clear();
     read_rest();
   }
 
   void read_rest() {
-    stream_.async_read_some(buffer_.prepare(kReadAhead),
+    stream_.async_read_some(asio::buffer(bytes_),
                             [self = shared_from_this()](ErrorCode error, std::size_t count) {
                               self->lingered_ += count;
                               if (error || self->lingered_ > kLingerBytesMax) {
@@ -253,23 +203,19 @@ class Connection final : public std::enable_shared_from_this<Connection> {
                             });
   }
 
+  // The peer took too long, or went away, or we are stopping.
   void fail(const ErrorCode& error) {
     if (error == beast::error::timeout) {
       shared_.counters.timeouts.fetch_add(1, std::memory_order_relaxed);
-      close();
-    } else if (error.category() == beast::http::make_error_code(beast::http::error{}).category() &&
-               error != beast::http::error::partial_message) {
-      send_last(refusal_of(error));
-    } else {
-      // The peer went away in the middle of something, or we are stopping.
-      close();
     }
+    close();
   }
 
   beast::tcp_stream stream_;
-  beast::flat_buffer buffer_;
   Shared& shared_;
-  std::optional<Parser> parser_;
+  RequestReader reader_;
+  std::array<char, 4096> bytes_{};  // as they come
+  bool in_body_ = false;            // its deadline runs
   std::string head_;
   Body body_;
   std::size_t lingered_ = 0;
