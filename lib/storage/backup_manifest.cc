@@ -43,9 +43,13 @@ class Lines {
     if (line.take(' ') != name) ok_ = false;
     return line.text_;
   }
-  std::uint64_t number(std::string_view name) { return to_number(field(name), 10); }
-  std::uint64_t to_number(std::string_view text, int base) {
-    std::uint64_t value = 0;
+  template <typename T = std::uint64_t>
+  T number(std::string_view name) {
+    return to_number<T>(field(name), 10);
+  }
+  template <typename T>
+  T to_number(std::string_view text, int base) {
+    T value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
     if (error != std::errc() || end != text.data() + text.size()) ok_ = false;
     return value;
@@ -94,17 +98,19 @@ Result<BackupManifest> decode_backup_manifest(std::string_view text) {
     return base::failed_precondition("the backup was taken by a newer version of Sluice");
   }
   BackupManifest manifest;
-  ASSIGN_OR_RETURN(manifest.log_id, base::Id128::from_hex(lines.field("log")));
-  manifest.feature_level = static_cast<std::uint32_t>(lines.number("feature-level"));
+  const Result<base::Id128> log_id = base::Id128::from_hex(lines.field("log"));
+  if (!log_id) return bad_manifest("log: " + std::string(log_id.error().message()));
+  manifest.log_id = *log_id;
+  manifest.feature_level = lines.number<std::uint32_t>("feature-level");
   manifest.segment_bytes = lines.number("segment-bytes");
   manifest.end = base::Lsn(lines.number("end"));
-  manifest.taken_at = base::WallTime(static_cast<std::int64_t>(lines.number("taken-at")));
+  manifest.taken_at = base::WallTime(lines.number<std::int64_t>("taken-at"));
   manifest.by = std::string(lines.field("by"));
   while (!lines.done() && lines.ok()) {
     Lines words(lines.field("file"));
     BackupFile file;
-    file.crc = static_cast<std::uint32_t>(words.to_number(words.take(' '), 16));
-    file.bytes = words.to_number(words.take(' '), 10);
+    file.crc = words.to_number<std::uint32_t>(words.take(' '), 16);
+    file.bytes = words.to_number<std::uint64_t>(words.take(' '), 10);
     file.path = std::string(words.rest());
     // Whoever restores writes to this path.
     const bool inside =
@@ -112,7 +118,8 @@ Result<BackupManifest> decode_backup_manifest(std::string_view text) {
     if (!words.ok() || !inside) return bad_manifest("an impossible file");
     manifest.files.push_back(std::move(file));
   }
-  if (!lines.ok()) return bad_manifest("an impossible line");
+  // There is one way to write each line, so nothing is read that is not what somebody wrote.
+  if (!lines.ok() || encode(manifest) != text) return bad_manifest("an impossible line");
   return manifest;
 }
 

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+
+#include "base/crc32c.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/storage/log_harness.h"
@@ -270,6 +273,38 @@ TEST(BackupManifest, IsReadAsItWasWritten) {
   }
   manifest.files = {{"../elsewhere", 1, 1}};
   EXPECT_THAT(decode_backup_manifest(encode(manifest)), HasCode(ErrorCode::kCorruption));
+}
+
+// With a checksum that fits, as who writes by hand would make one.
+std::string sealed(const std::string& text) {
+  std::string crc(8, '0');
+  std::snprintf(crc.data(), crc.size() + 1, "%08x", base::crc32c(base::as_bytes(text)));
+  return text + "crc " + crc + "\n";
+}
+
+TEST(BackupManifest, HasOneWayToBeWritten) {
+  BackupManifest manifest;
+  manifest.taken_at = WallTime(-5);  // a clock that was never set
+  manifest.files = {{"x", 3, 0xAB}};
+  const std::string text = encode(manifest);
+  ASSERT_THAT(decode_backup_manifest(text), IsOk());
+  EXPECT_EQ(decode_backup_manifest(text)->taken_at, WallTime(-5));
+  const std::string body = text.substr(0, text.find("crc "));
+  ASSERT_EQ(sealed(body), text);
+  const std::pair<const char*, const char*> changes[] = {
+      {"feature-level 1", "feature-level 4294967297"},
+      {"feature-level 1", "feature-level 01"},
+      {"segment-bytes 0", "segment-bytes "},
+      {"file 000000ab", "file AB"},
+      {"file 000000ab", "file 1000000ab"},
+      {"log 0", "log 0 "}};
+  for (const auto& [from, to] : changes) {
+    std::string other = body;
+    ASSERT_NE(other.find(from), std::string::npos) << from;
+    other.replace(other.find(from), std::string(from).size(), to);
+    const auto read = decode_backup_manifest(sealed(other));
+    EXPECT_THAT(read, HasCode(ErrorCode::kCorruption)) << to;
+  }
 }
 
 }  // namespace
