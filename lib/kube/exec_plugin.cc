@@ -83,7 +83,9 @@ class ExecCredentials final : public Credentials {
         {"apiVersion", kVersion}, {"kind", "ExecCredential"}, {"spec", {{"interactive", false}}}};
     if (!plugin_.cluster.is_null()) info["spec"]["cluster"] = plugin_.cluster;
     Program program{plugin_.command, plugin_.arguments, plugin_.environment};
-    program.environment.emplace_back("KUBERNETES_EXEC_INFO", info.dump());
+    // What a kubeconfig says need not be UTF-8.
+    program.environment.emplace_back("KUBERNETES_EXEC_INFO",
+                                     info.dump(-1, ' ', false, Json::error_handler_t::replace));
     const auto refuse = [this](const base::Error& error) {
       std::string text = "credential plugin '" + plugin_.command + "': " + error.message();
       if (error.code() == base::ErrorCode::kNotFound && !plugin_.install_hint.empty()) {

@@ -128,8 +128,12 @@ base::Result<Json> HttpApi::list_pages(const ResourceType& type, std::string_vie
       for (Json& item : page["items"]) all["items"].push_back(std::move(item));
     }
   } while (!next.empty());
+  Json& items = all["items"];
+  items.erase(std::remove_if(items.begin(), items.end(),
+                             [](const Json& item) { return !item.is_object(); }),
+              items.end());
   // Items of a list do not say of what type they are.
-  for (Json& item : all["items"]) {
+  for (Json& item : items) {
     item["apiVersion"] = type.api_version();
     item["kind"] = type.kind;
   }

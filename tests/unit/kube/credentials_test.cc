@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -144,6 +145,28 @@ TEST_F(CredentialsTest, what_a_plugin_must_write_is_said) {
     EXPECT_THAT(token, HasCode(ErrorCode::kPermissionDenied)) << text;
     EXPECT_TRUE(token.error().message().starts_with("credential plugin '/home/u/./login': "));
   }
+}
+
+TEST_F(CredentialsTest, a_server_that_is_no_utf8_is_told_to_the_plugin_as_far_as_it_is) {
+  std::string text = kConfig;
+  text.replace(text.find("127.0.0.1"), 9, "h\xff");
+  output = "{}";
+  const auto access = kubeconfig(text, "exec");
+  ASSERT_THAT(access, IsOk());
+  EXPECT_THAT(access->credentials->bearer_token(), HasCode(ErrorCode::kPermissionDenied));
+  ASSERT_EQ(programs.size(), 1U);
+  EXPECT_THAT(programs[0].environment.back().second, testing::HasSubstr("https://h\xEF\xBF\xBD"));
+}
+
+TEST_F(CredentialsTest, aliases_that_stand_for_millions_are_refused) {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 9; ++i) {
+    const std::string below = "*a" + std::to_string(i - 1);
+    text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + below;
+    for (int repeat = 1; repeat < 10; ++repeat) text += ", " + below;
+    text += "]\n";
+  }
+  EXPECT_THAT(refusal(text + kConfig), testing::HasSubstr("more than 200,000 values"));
 }
 
 TEST_F(CredentialsTest, what_is_not_supported_is_refused_by_its_name) {

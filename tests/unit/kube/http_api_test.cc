@@ -55,6 +55,14 @@ TEST_F(HttpApiTest, a_server_that_is_busy_is_asked_again_when_it_says) {
   EXPECT_EQ(waits, (std::vector<Millis>{Millis(3'000), Millis(1'000)}));
 }
 
+TEST_F(HttpApiTest, what_is_no_object_is_no_item_of_a_list) {
+  transport.answer(200, R"({"items":[1,{"metadata":{"name":"a"}},null,"x"]})");
+  const auto list = make().list(kServices, "shop", {});
+  ASSERT_THAT(list, IsOk());
+  ASSERT_EQ(list->at("items").size(), 1U);
+  EXPECT_EQ(list->at("items")[0]["kind"], "Service");
+}
+
 TEST_F(HttpApiTest, waiting_has_an_end) {
   for (int i = 0; i < 20; ++i) transport.answer(429, status("TooManyRequests"), Millis(4'000));
   EXPECT_THAT(make().get({&kServices, "shop", "orders"}), HasCode(ErrorCode::kUnavailable));
