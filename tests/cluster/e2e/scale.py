@@ -196,11 +196,12 @@ def take_over(plane, fleet, operator, count, report):
     report["delete_requests_a_queue"] = round(len(plane.requests(begin)) / count, 1)
 
 
-def measure(plane, count, quiet, seconds, report):
+def measure(plane, count, quiet, seconds):
+    """One that fails half-way tells what it has found so far."""
     fleet = Fleet(plane.kube, seconds)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    report.update(queues=count, processors=os.cpu_count(), machine=platform.machine(),
-                  memory_gib=round(memory / 2**30))
+    report = {"queues": count, "processors": os.cpu_count(), "machine": platform.machine(),
+              "memory_gib": round(memory / 2**30)}
     fleet.open()
     try:
         with Operator(plane) as operator:
@@ -210,18 +211,13 @@ def measure(plane, count, quiet, seconds, report):
             stand_still(plane, operator, quiet, report)
         with Operator(plane) as operator:
             take_over(plane, fleet, operator, count, report)
-    finally:
-        say("cleaning up")
-        fleet.close()
-
-
-def measured(plane, arguments, report):
-    """A measurement that fails half-way tells what it has found so far."""
-    try:
-        measure(plane, arguments.queues, arguments.quiet_seconds, arguments.seconds, report)
     except BaseException:
         say(f"so far: {json.dumps(report)}")
         raise
+    finally:
+        say("cleaning up")
+        fleet.close()
+    return report
 
 
 def broken(report):
@@ -264,8 +260,7 @@ def main():
     was_there = plane.kube.exists(f"/api/v1/namespaces/{SYSTEM}")
     plane.install()
     try:
-        report = {}
-        measured(plane, arguments, report)
+        report = measure(plane, arguments.queues, arguments.quiet_seconds, arguments.seconds)
     finally:
         if not was_there:
             plane.uninstall()
