@@ -8,7 +8,7 @@ readonly BUILD_PACKAGES=(
 )
 # What test.sh needs on top.
 readonly TEST_PACKAGES=(
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libfuse3-dev libfaketime
   ccache clang-14 clang-tidy-14 clang-format-14 shellcheck python3 python3-yaml doxygen prometheus
 )
 # What a Kubernetes cluster for the tests needs (tests/cluster), apart from Go.

@@ -78,6 +78,7 @@ INCLUDE_HOMES = {
     r"CLI/.*": [r"(cli|sidecar|bench|operator/app)/.*", r"tests/.*"],
     r"(gtest|gmock)/.*": [r"tests/.*"],
     r"benchmark/.*": [r"bench/.*"],
+    r"fuse3/.*": [r"tests/torture/lossy_fs/\w+\.cc"],
     # The real side of the seams: whoever includes it cannot run in a simulation.
     r"runtime/posix/.*": [r"lib/runtime/posix/.*", r"lib/(frontend|client)/.*",
                           r"lib/kube/run_program\.cc", r"operator/link/zmq_\w+\.cc",

@@ -14,6 +14,7 @@ import collections
 import heapq
 import os
 import sys
+import threading
 import time
 
 Op = collections.namedtuple("Op", "time type f value details actor")
@@ -45,16 +46,18 @@ def read_nemesis(folder):
 
 
 class Recorder:
-    """Writes such a file for a client that does not do it itself. Not thread-safe."""
+    """Writes such a file. Thread-safe."""
 
     def __init__(self, folder, actor):
         os.makedirs(folder, exist_ok=True)
         self._log = open(os.path.join(folder, actor), "a", encoding="ascii")
+        self._lock = threading.Lock()
 
     def write(self, kind, f, value, **details):
         words = [str(time.monotonic_ns()), kind, f, value]
         words += [f"{key}={number}" for key, number in details.items()]
-        self._log.write(" ".join(words) + "\n")
+        with self._lock:
+            self._log.write(" ".join(words) + "\n")
 
     def close(self):
         self._log.close()
