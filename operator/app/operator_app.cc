@@ -351,8 +351,8 @@ void App::fill_scaling(OperatorStats& stats) const {
 
 std::string App::metrics_page() {
   OperatorStats stats;
-  counters_.fill(stats);
   controller_->fill(stats);
+  counters_.fill(stats);
   fill_scaling(stats);
   stats.api_host = api_host_;
   stats.lease_name = options_.lease_name;

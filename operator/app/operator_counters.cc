@@ -51,6 +51,13 @@ void OperatorCounters::scaling_latency(base::Nanos time) {
   latency_.add(seconds(time));
 }
 
+void OperatorCounters::keep_queues(const std::set<std::pair<std::string, std::string>>& queues) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(decisions_, [&queues](const auto& one) {
+    return !queues.contains({std::get<0>(one.first), std::get<1>(one.first)});
+  });
+}
+
 void OperatorCounters::fill(OperatorStats& stats) const {
   const std::lock_guard lock(mutex_);
   stats.reconciles = reconciles_;

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -80,6 +81,8 @@ class OperatorCounters {
   void scaled(const std::string& name_space, const std::string& queue,
               const std::string& subscription, const std::string& reason);
   void scaling_latency(base::Nanos time);
+  // These are all Queues, by namespace and name: what was counted of others is forgotten.
+  void keep_queues(const std::set<std::pair<std::string, std::string>>& queues);
 
   // Fills in what is counted here.
   void fill(OperatorStats& stats) const;

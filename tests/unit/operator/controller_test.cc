@@ -239,6 +239,21 @@ TEST_F(ControllerTest, a_broker_that_is_gone_is_forgotten) {
   EXPECT_EQ(scaled["shop/orders"], 0U);
 }
 
+TEST_F(ControllerTest, what_was_counted_of_a_queue_goes_with_it) {
+  put_queue("orders", Json::object());
+  counters.scaled("shop", "orders", "default", "Backlog");
+  watch();
+  OperatorStats stats;
+  controller->fill(stats);
+  counters.fill(stats);
+  EXPECT_EQ(stats.decisions.size(), 1U);
+  api.erase(kube::kQueues, "shop", "orders");
+  watch();
+  controller->fill(stats);
+  counters.fill(stats);
+  EXPECT_TRUE(stats.decisions.empty());
+}
+
 // Another process: it knows nothing, and its links have not connected yet.
 TEST_F(ControllerTest, a_restart_writes_nothing_while_links_connect) {
   put_queue("orders", {{"shards", 2}});
