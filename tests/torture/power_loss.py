@@ -12,9 +12,8 @@ life of the broker:
   write   the same with a write
   full    the disk is full for a while, and the broker lives; then the power fails
 
-A power loss keeps of what was not synced what its seed draws: nothing, everything, a prefix of the
-writes, any sectors, some of them garbled; and any number of the unsynced creations, renames and
-removals, in their order. Then the broker starts on what is left. Judged as in kill.py.
+A power loss takes all that was not synced: bytes, sizes, creations, renames and removals. Then the
+broker starts on what is left. Judged as in kill.py.
 
   power_loss.py --bin build/release/bin --cycles 200 --check
   power_loss.py --cycles 6 --lie files    a disk that answers fdatasync without it: must be bad
@@ -67,9 +66,8 @@ class PowerLoss:
         if end in ("sync", "write") and self.dice.random() < 0.5:
             self.counts["without_power_loss"] += 1
             return
-        seed = self.dice.randrange(2**32)
-        self.arena.note("power-loss", seed)
-        lost = self.disk.ask("lose", seed)
+        self.arena.note("power-loss")
+        lost = self.disk.ask("lose-all")
         self.unsynced.update(lost)
         self.counts["with_something_to_lose"] += any(lost.values())
 
