@@ -5,7 +5,7 @@
 #   sluice_executable(NAME t SOURCES f... [OUTPUT_NAME o] [DEPS n...] [THIRD_PARTY p...] [INSTALL])
 #   sluice_test(NAME n SOURCES f... [DEPS n...] [THIRD_PARTY p...] [LABELS l...]
 #               [EXECUTABLES t...] [TIMEOUT seconds] [SERIAL])
-#   sluice_fuzz(NAME n SOURCES f... [DEPS n...] [CORPUS dir])
+#   sluice_fuzz(NAME n SOURCES f... [DEPS n...] [THIRD_PARTY p...] [CORPUS dir...])
 #
 # DEPS are module names (base, not sluice::base); THIRD_PARTY are the short names of
 # third_party.cmake and stay private to the target, so a module that uses a package in one .cc does
@@ -215,22 +215,23 @@ endfunction()
 # A file with LLVMFuzzerTestOneInput: a libFuzzer program in the fuzz preset, elsewhere a test that
 # replays the corpus, so that what was once found stays found with every compiler.
 function(sluice_fuzz)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;CORPUS" "SOURCES;DEPS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;DEPS;THIRD_PARTY;CORPUS")
   if(NOT SLUICE_TESTS)
     return()
   endif()
   sluice_require_deps(${arg_NAME} ${arg_DEPS})
   add_executable(${arg_NAME} ${arg_SOURCES})
   sluice_compile_as_ours(${arg_NAME})
-  sluice_link(${arg_NAME} PRIVATE DEPS ${arg_DEPS})
+  sluice_link(${arg_NAME} PRIVATE DEPS ${arg_DEPS} THIRD_PARTY ${arg_THIRD_PARTY})
   set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   sluice_label_target(${arg_NAME} fuzz)
 
   set(corpus)
-  if(arg_CORPUS)
-    cmake_path(ABSOLUTE_PATH arg_CORPUS BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE
-               OUTPUT_VARIABLE corpus)
-  endif()
+  foreach(folder IN LISTS arg_CORPUS)
+    cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE
+               OUTPUT_VARIABLE path)
+    list(APPEND corpus ${path})
+  endforeach()
   if(SLUICE_FUZZ)
     target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
     add_test(NAME fuzz.${arg_NAME} COMMAND ${arg_NAME} -runs=0 ${corpus})

@@ -38,6 +38,7 @@ set(SLUICE_THIRD_PARTY_openssl OpenSSL::SSL OpenSSL::Crypto)
 set(SLUICE_THIRD_PARTY_zlib ZLIB::ZLIB)
 set(SLUICE_THIRD_PARTY_cpprest cpprestsdk::cpprest)
 set(SLUICE_THIRD_PARTY_fuse PkgConfig::Fuse)
+set(SLUICE_THIRD_PARTY_gtest GTest::gtest)
 set(SLUICE_THIRD_PARTY_benchmark benchmark::benchmark)
 
 # sluice_third_party(<out> <short name>...): the imported targets behind short names.
