@@ -9,7 +9,8 @@ readonly BUILD_PACKAGES=(
 # What test.sh needs on top.
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libfuse3-dev libfaketime
-  ccache clang-14 clang-tidy-14 clang-format-14 shellcheck python3 python3-yaml doxygen prometheus
+  ccache clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev gcovr
+  shellcheck python3 python3-yaml doxygen prometheus
 )
 # What a Kubernetes cluster for the tests needs (tests/cluster), apart from Go.
 readonly CLUSTER_PACKAGES=(

@@ -4,6 +4,7 @@ checks nothing."""
 
 import unittest
 
+import promises
 import rules
 import source
 import table
@@ -148,6 +149,16 @@ class RulesTest(unittest.TestCase):
                          [])
         self.assertEqual(found("listed", {"lib/base/aa.cc": "", **lists}), [("lib/base/aa.cc", 1)])
         self.assertEqual(found("listed", {"lib/base/b.cc": "", **lists}), [("lib/base/b.cc", 1)])
+
+    def test_promises(self):
+        sources = {"tests/a/CMakeLists.txt": "sluice_test(NAME a_test SOURCES b_test.cc)",
+                   "tests/a/b_test.cc": "TEST_F(Disk, IsFull) {}\n"}
+
+        def missing(page):
+            return list(promises.missing(page, sources, {"tests/fuzz/a_fuzz.cc"}.__contains__))
+        self.assertEqual(missing("`a_test Disk`, `a_test IsFull`, `a_test`, `a_fuzz`, `b`"), [])
+        for page in ("`a_test Empty`", "`b_test`", "`b_fuzz`", "`tests/nothing.py --check`"):
+            self.assertEqual(len(missing(page)), 1, page)
 
 
 if __name__ == "__main__":
