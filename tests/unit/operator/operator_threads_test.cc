@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -78,15 +77,16 @@ class LockedApi final : public kube::Api {
 // Links whose events come on whatever thread the test has for them.
 class LockedLinks final : public link::BrokerLinks {
  public:
-  std::unique_ptr<link::BrokerLink> open(const link::LinkAddress& address,
+  std::unique_ptr<link::BrokerLink> open(const link::LinkAddress& /*address*/,
                                          link::LinkEvents events) override {
     const std::lock_guard lock(mutex_);
-    live_[address.endpoint] = std::move(events);
+    opened_.push_back(std::move(events));
     return std::make_unique<Link>();
   }
-  std::map<std::string, link::LinkEvents> live() const {
+  // Also those that are closed: what comes late finds nobody.
+  std::vector<link::LinkEvents> opened() const {
     const std::lock_guard lock(mutex_);
-    return live_;
+    return opened_;
   }
 
  private:
@@ -105,7 +105,7 @@ class LockedLinks final : public link::BrokerLinks {
     }
   };
   mutable std::mutex mutex_;
-  std::map<std::string, link::LinkEvents> live_;
+  std::vector<link::LinkEvents> opened_;
 };
 
 // All brokers have what stands in all ConfigMaps.
@@ -198,7 +198,7 @@ TEST(OperatorThreads, WorkersWatchesAndLinksDoNotDisturbEachOther) {
   std::jthread hearing([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       const auto told = std::make_shared<const link::BrokerObservation>(observation_of(kube));
-      for (const auto& [endpoint, link] : links.live()) {
+      for (const link::LinkEvents& link : links.opened()) {
         link.status_changed({true, ""});
         link.observed(told);
       }
