@@ -202,6 +202,7 @@ void attach(Core& core, base::Now, const Attach& command) {
   attachment.at_most_once = command.at_most_once;
   attachment.takes_chunks = command.takes_chunks;
   attachment.dead = dead;
+  attachment.congested = session->congested;
   attachment.cordoned = core.cordons.covers(session->client);
   if (command.last_epoch) end_unseen_leases(core, attachment, *session, *command.last_epoch);
   claim_leases(core, attachment, session->id);

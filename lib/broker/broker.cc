@@ -9,6 +9,7 @@
 #include "broker/core.h"
 #include "broker/damage.h"
 #include "broker/delivery.h"
+#include "broker/lending.h"
 #include "broker/observing.h"
 #include "broker/peeking.h"
 #include "broker/publish_credit.h"
@@ -117,6 +118,10 @@ void Broker::apply(base::Now now, const PublishChunk& command) {
 
 void Broker::apply(base::Now now, const ChunksSent& command) {
   impl_->run(now, [&] { chunks_sent(impl_->core, command); });
+}
+
+void Broker::apply(base::Now now, const DeliveriesLeft& command) {
+  impl_->run(now, [&] { deliveries_left(impl_->core, command); });
 }
 
 void Broker::apply(base::Now now, const Attach& command) {
@@ -258,6 +263,13 @@ std::optional<base::SequenceRange> Broker::next_live(const storage::StreamId& st
   const Stream* found = impl_->core.state.stream(stream);
   if (found == nullptr) return std::nullopt;
   return found->next_live(within);
+}
+
+std::pair<std::uint64_t, std::uint64_t> Broker::live_sizes(const storage::StreamId& stream,
+                                                           base::SequenceRange run) const {
+  const Stream* found = impl_->core.state.stream(stream);
+  if (found == nullptr) return {0, 0};
+  return found->sizes_of(run);
 }
 
 std::uint64_t Broker::revivals() const { return impl_->core.state.revivals; }

@@ -35,6 +35,9 @@ struct BrokerOptions {
   base::Millis gathering_timeout{30'000};
   std::uint32_t delivery_bytes_max = 256 * 1024;  // of one DELIVER frame
   std::uint32_t delivery_runs_max = 2'048;
+  // Of deliveries to one session that have not left the process yet (Deliver::unsent_bytes()); then
+  // nothing more is delivered to it until DeliveriesLeft. 0 = no limit, and nobody tells.
+  std::uint64_t unsent_bytes_max = 0;
   std::uint32_t producers_max = 100'000;
   std::uint32_t queues_max = 1'000;
   // This broker has one shard of each queue only, of so many; others have the rest.
@@ -84,6 +87,7 @@ class Broker {
   void apply(base::Now now, const PublishChunk& command);
   void apply(base::Now now, const Attach& command);
   void apply(base::Now now, const ChunksSent& command);
+  void apply(base::Now now, const DeliveriesLeft& command);
   void apply(base::Now now, const Detach& command);
   void apply(base::Now now, const Credit& command);
   void apply(base::Now now, const Settle& command);
@@ -137,6 +141,9 @@ class Broker {
   // The first run of such messages inside `within`, cut to it; another may follow it at once.
   std::optional<base::SequenceRange> next_live(const storage::StreamId& stream,
                                                base::SequenceRange within) const;
+  // How many messages of the run have bodies of a known size, and the bytes of these.
+  std::pair<std::uint64_t, std::uint64_t> live_sizes(const storage::StreamId& stream,
+                                                     base::SequenceRange run) const;
   // Rises whenever messages that nobody needed are needed again (a seek).
   std::uint64_t revivals() const;
   // True while a dead letter or a message that waits for its retry has its error text in a record

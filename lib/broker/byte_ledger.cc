@@ -187,6 +187,22 @@ std::uint64_t ByteLedger::size_of(base::Sequence sequence) const {
   return sequence <= at->second.last ? each(at->second) : 0;
 }
 
+std::pair<std::uint64_t, std::uint64_t> ByteLedger::sum_of(base::SequenceRange range) const {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  auto at = runs_.upper_bound(range.first);
+  if (at != runs_.begin()) --at;
+  for (; at != runs_.end() && at->first <= range.last; ++at) {
+    const Run& run = at->second;
+    if (run.last < range.first) continue;
+    const std::uint64_t count =
+        std::min(run.live, intersection({at->first, run.last}, range).count());
+    messages += count;
+    bytes += count * each(run);
+  }
+  return {messages, bytes};
+}
+
 void ByteLedger::restore(base::Sequence first, const Run& run) {
   CHECK(runs_.empty() || std::prev(runs_.end())->second.last < first);
   runs_.emplace_hint(runs_.end(), first, run);

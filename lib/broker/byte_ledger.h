@@ -49,6 +49,9 @@ class ByteLedger {
   // A body's size: exact in uniform runs, else the mean of its run; 0 when it is not counted.
   std::uint64_t size_of(base::Sequence sequence) const;
 
+  // How many messages of the range count, and their bodies' bytes, as far as size_of() knows them.
+  std::pair<std::uint64_t, std::uint64_t> sum_of(base::SequenceRange range) const;
+
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
 

@@ -97,6 +97,12 @@ struct ChunksSent {
   AttachmentHandle attachment;
 };
 
+// So much of what was delivered to a session (Deliver::unsent_bytes()) has left the process.
+struct DeliveriesLeft {
+  SessionHandle session;
+  std::uint64_t bytes = 0;
+};
+
 struct Detach {
   Origin origin;
   AttachmentHandle attachment;  // its leases are released, uncounted

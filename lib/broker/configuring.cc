@@ -11,6 +11,7 @@
 #include "broker/config_codec.h"
 #include "broker/hosting.h"
 #include "broker/observing.h"
+#include "broker/publishing.h"
 #include "broker/seeking.h"
 #include "broker/task_runner.h"
 
@@ -277,6 +278,7 @@ void delete_queue(Core& core, const DeleteQueue& command) {
       close_attachments(core, *subscription, reason);
     }
   }
+  abandon_gatherings(core, *queue);
   close_publishers(core, *queue);
   abandon_tasks(core, *queue);
   const bool syncs = queue->syncs();

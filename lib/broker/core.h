@@ -67,7 +67,23 @@ struct RunningSettle {
 struct WaitingPeek {
   Peek command;
   base::MonoTime turn;  // not before
-  int turns_left = 0;   // then it reads, whatever that takes
+  int turns_left = 0;   // then it shows what is here
+};
+
+// A large message that a task carries to another queue, as far as it was read: a slice of the task
+// reads a few pieces. One at a time, so that all tasks together cost the memory of one.
+struct CarriedMessage {
+  base::TaskId task;
+  storage::SubscriptionKey from;
+  base::Sequence sequence;
+  base::Lsn death;                 // of a dead letter, whose headers it has
+  std::uint64_t stored_ahead = 0;  // so much further is what is stored than `entry`, modulo 2^64
+  std::uint64_t entry_bytes = 0;   // of the whole entry
+  std::vector<std::byte> entry;
+
+  bool is(const storage::SubscriptionKey& key, base::Sequence at, base::Lsn died) const {
+    return from == key && sequence == at && death == died;
+  }
 };
 
 // What the commands work on: the state, the process's own books, and the way into the log. One a
@@ -169,6 +185,7 @@ class Core final : public LeaseWatcher {
 
   std::map<base::TaskId, TaskAsker> task_askers;  // of tasks that began in this process
   std::map<base::TaskId, DryRun> dry_runs;
+  std::optional<CarriedMessage> carried;
   std::map<base::TaskId, base::MonoTime> task_turns;           // not before: a rate, or a wait
   std::map<base::TaskId, base::MonoTime> task_told;            // when progress was told last
   std::map<base::TaskId, std::string> task_waits;              // why it does not go on

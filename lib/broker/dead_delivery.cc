@@ -46,23 +46,25 @@ class DeadDelivery {
   Queue& queue_;
   std::uint64_t looks_ = kLooksPerStep;
   bool waits_ = false;  // for storage to bring in what comes next
+  bool has_skipped_ = false;
 };
 
 bool DeadDelivery::run() {
   std::deque<AttachmentHandle>& ring = subscription_.dead_ring;
   std::uint64_t batches = 0;
   for (std::size_t idle = 0; idle < ring.size() && !waits_;) {
-    if (batches == kBatchesPerStep || looks_ == 0) {
-      return subscription_.dead_order.is_unfinished(subscription_.dead());
-    }
+    if (batches == kBatchesPerStep || looks_ == 0) break;
     Attachment* const attachment = take_turn(core_, ring);
     if (attachment == nullptr) continue;
     const bool served = serve(*attachment);
+    subscription_.dead_order.look_again();
     Core::offer(*attachment);
     idle = served ? 0 : idle + 1;
     if (served) ++batches;
   }
-  return !waits_ && looks_ == 0 && subscription_.dead_order.is_unfinished(subscription_.dead());
+  // Skipping the same ones again would lead nowhere.
+  const bool is_cut_short = batches == kBatchesPerStep || (looks_ == 0 && !has_skipped_);
+  return !waits_ && is_cut_short && subscription_.dead_order.is_unfinished(subscription_.dead());
 }
 
 bool DeadDelivery::serve(Attachment& attachment) {
@@ -74,7 +76,8 @@ bool DeadDelivery::serve(Attachment& attachment) {
   while (draft.runs.size() < messages_max && draft.bytes < kBytesPerBatch) {
     const auto letter = subscription_.dead_order.next(dead, looks_);
     if (!letter) break;
-    if (!core_.messages.ready(subscription_.stream().id(), letter->sequence)) {
+    const bool has_texts = texts_ready(core_, letter->letter);
+    if (!core_.messages.ready(subscription_.stream().id(), letter->sequence) || !has_texts) {
       waits_ = true;
       core_.reading.emplace(subscription_.number(), &subscription_);
       break;
@@ -84,7 +87,14 @@ bool DeadDelivery::serve(Attachment& attachment) {
       subscription_.dead_order.pass_over(letter->sequence);
       continue;
     }
-    const std::uint64_t size = run.slice.bytes;
+    const bool is_large = run.slice.large();
+    if (is_large && !attachment.takes_chunks) {
+      subscription_.dead_order.skip(*letter);
+      has_skipped_ = true;
+      continue;
+    }
+    if (is_large && !draft.runs.empty()) break;  // it is a delivery of its own
+    const std::uint64_t size = is_large ? run.large_bytes() : run.slice.bytes;
     const bool is_first = draft.runs.empty();
     const bool has_credit =
         draft.bytes + size <= credit || (is_first && attachment.outstanding == 0);
@@ -93,6 +103,7 @@ bool DeadDelivery::serve(Attachment& attachment) {
     subscription_.dead_order.pass(*letter);
     draft.bytes += size;
     draft.runs.push_back(std::move(run));
+    if (is_large) break;
   }
   if (draft.runs.empty()) return false;
   send(attachment, std::move(draft));
@@ -102,11 +113,20 @@ bool DeadDelivery::serve(Attachment& attachment) {
 DeliveryRun DeadDelivery::run_of(const DeadLetters::Oldest& letter) {
   DeliveryRun run;
   const auto stored = read_message(core_, subscription_.stream(), letter.sequence);
-  // A large one has no room for what is told of its death: it is peeked at and redriven.
-  if (!stored || stored->cut) return run;
+  if (!stored) return run;
   run.accepted_at = stored->accepted_at;
   run.attempts = letter.letter.attempts;
   run.stalls = letter.letter.stalls;
+  if (stored->cut()) {
+    const storage::EntrySlice slice = stored->slice;
+    auto front = front_with_headers(core_, slice,
+                                    dead_headers(core_, letter.letter, kErrorBytesToldMax), false);
+    if (!front) return run;
+    run.slice = slice;
+    run.replaced = front->replaced;
+    run.rewritten = std::move(front->bytes);
+    return run;
+  }
   // What is read from the log moves when an error text is read.
   const std::vector<std::byte> entry(stored->entry.begin(), stored->entry.end());
   base::ByteView left(entry);
@@ -125,6 +145,7 @@ void DeadDelivery::send(Attachment& attachment, Draft draft) {
   }
   normalise(draft.ranges);
   draft.messages = draft.runs.size();
+  attachment.sends_chunks = draft.large();
   const base::Millis lease_time = queue_.settings(subscription_.id()).delivery.lease;
   const Lease& lease = lend(core_, now_, attachment, std::move(draft), lease_time);
   CHECK(lease.dead);

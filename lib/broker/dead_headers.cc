@@ -1,6 +1,7 @@
 #include "broker/dead_headers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "broker/message_reader.h"
 
@@ -75,8 +76,25 @@ std::string dead_letters_name(const Queue& queue, base::SubscriptionId subscript
   return queue.name() + (name == "default" ? "" : "/" + name) + "/dlq";
 }
 
-void append_with_headers(const base::MessageView& message, Headers headers, bool without_times,
-                         std::vector<std::byte>& out) {
+namespace {
+
+// Of a large entry what its front shows. REQUIRES: it was summarized.
+base::MessageView view_of_front(ByteView front) {
+  ByteReader in(front);
+  in.u32();
+  const std::size_t attribute_bytes = in.u16();
+  base::MessageView view;
+  view.entry = front;
+  view.priority = in.u8();
+  in.u8();
+  view.attributes = in.bytes(attribute_bytes);
+  view.body = in.rest();
+  return view;
+}
+
+// Of an entry with a body of so many bytes: all but the body.
+void append_front(const base::MessageView& message, std::uint64_t body_bytes, Headers headers,
+                  bool without_times, std::vector<std::byte>& out) {
   const std::vector<std::byte> kept = kept_attributes(message.attributes, headers, without_times);
   while (kept.size() + header_bytes(headers) > base::kAttributesBytesMax && !headers.empty()) {
     headers.erase(std::max_element(
@@ -85,8 +103,7 @@ void append_with_headers(const base::MessageView& message, Headers headers, bool
   }
   const std::size_t attribute_bytes = kept.size() + header_bytes(headers);
   ByteWriter writer(out);
-  writer.u32(
-      static_cast<std::uint32_t>(base::kEntryHeaderBytes + attribute_bytes + message.body.size()));
+  writer.u32(static_cast<std::uint32_t>(base::kEntryHeaderBytes + attribute_bytes + body_bytes));
   writer.u16(static_cast<std::uint16_t>(attribute_bytes));
   writer.u8(message.priority);
   writer.u8(0);
@@ -98,7 +115,28 @@ void append_with_headers(const base::MessageView& message, Headers headers, bool
     writer.text16(name);
     writer.bytes(base::as_bytes(value));
   }
-  writer.bytes(message.body);
+}
+
+}  // namespace
+
+void append_with_headers(const base::MessageView& message, Headers headers, bool without_times,
+                         std::vector<std::byte>& out) {
+  append_front(message, message.body.size(), std::move(headers), without_times, out);
+  out.insert(out.end(), message.body.begin(), message.body.end());
+}
+
+std::optional<LargeFront> front_with_headers(Core& core, const storage::EntrySlice& slice,
+                                             Headers headers, bool without_times) {
+  const auto stored = core.messages.read_piece(slice, 0);
+  if (!stored) return std::nullopt;
+  const auto summary = base::summarize_large(*stored, slice.bytes);
+  if (!summary) return std::nullopt;
+  LargeFront front;
+  front.replaced = static_cast<std::uint32_t>(slice.bytes - summary->body_bytes);
+  append_front(view_of_front(*stored), summary->body_bytes, std::move(headers), without_times,
+               front.bytes);
+  front.entry_bytes = front.bytes.size() + summary->body_bytes;
+  return front;
 }
 
 }  // namespace sluice::broker

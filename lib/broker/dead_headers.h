@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,5 +27,16 @@ std::string dead_letters_name(const Queue& queue, base::SubscriptionId subscript
 // the message has are left out, the longest first.
 void append_with_headers(const base::MessageView& message, Headers headers, bool without_times,
                          std::vector<std::byte>& out);
+
+// A large message with other headers: `bytes` (entry header and attributes) in place of the first
+// `replaced` bytes of what is stored.
+struct LargeFront {
+  std::vector<std::byte> bytes;
+  std::uint32_t replaced = 0;
+  std::uint64_t entry_bytes = 0;  // of the whole entry with this front
+};
+// As append_with_headers(). nullopt = it cannot be read. REQUIRES: slice.large().
+std::optional<LargeFront> front_with_headers(Core& core, const storage::EntrySlice& slice,
+                                             Headers headers, bool without_times);
 
 }  // namespace sluice::broker

@@ -16,7 +16,8 @@ std::optional<DeadLetters::Oldest> DeadOrder::next(const DeadLetters& dead, std:
                        }
                        --looks;
                        if (!dead.leased().contains(sequence) && !resting_.contains(sequence) &&
-                           !resting_next_.contains(sequence) && !unreadable_.contains(sequence)) {
+                           !resting_next_.contains(sequence) && !unreadable_.contains(sequence) &&
+                           !skipped_.contains(sequence)) {
                          found = DeadLetters::Oldest{sequence, letter};
                          return false;
                        }
@@ -29,6 +30,19 @@ std::optional<DeadLetters::Oldest> DeadOrder::next(const DeadLetters& dead, std:
 
 void DeadOrder::pass(const DeadLetters::Oldest& letter) {
   place_ = {letter.letter.record, letter.sequence + 1};
+}
+
+void DeadOrder::skip(const DeadLetters::Oldest& letter) {
+  const Place place{letter.letter.record, letter.sequence};
+  first_skipped_ = skipped_.empty() ? place : std::min(first_skipped_, place);
+  skipped_.insert(letter.sequence);
+}
+
+void DeadOrder::look_again() {
+  if (skipped_.empty()) return;
+  skipped_ = {};
+  place_ = std::min(place_, first_skipped_);
+  at_end_ = false;
 }
 
 void DeadOrder::give_back(const DeadLetters& dead, base::SequenceRange range) {

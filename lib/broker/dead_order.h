@@ -26,6 +26,10 @@ class DeadOrder {
   void pass(const DeadLetters::Oldest& letter);
   void pass_over(base::Sequence sequence) { unreadable_.insert(sequence); }
 
+  // It is not for this consumer: calls go on behind it, until look_again().
+  void skip(const DeadLetters::Oldest& letter);
+  void look_again();
+
   // These letters are there again, in their places.
   void give_back(const DeadLetters& dead, base::SequenceRange range);
   // The same, but not before `due`.
@@ -51,6 +55,8 @@ class DeadOrder {
   base::MonoTime due_;
   base::MonoTime due_next_;
   storage::SequenceSet unreadable_;
+  storage::SequenceSet skipped_;
+  Place first_skipped_;
 };
 
 }  // namespace sluice::broker

@@ -311,6 +311,7 @@ void Delivery::send_settled(Attachment& attachment, Draft draft) {
 
   Deliver effect =
       make_deliver(attachment, core_.next_epoch(now_), settings_.lease, std::move(draft.runs));
+  count_unsent(core_, attachment, effect);
   storage::SettledFact fact;
   fact.key = subscription_.key();
   fact.ranges = std::move(draft.ranges);

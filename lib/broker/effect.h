@@ -79,8 +79,17 @@ struct DeliveryRun {
   std::uint16_t attempts = 0;  // failed deliveries before this one
   std::uint16_t stalls = 0;
   // Instead of what the slice says, of which then only the sequence and the bytes count: a dead
-  // letter, with what is known of it.
+  // letter, with what is known of it. Of a large one this is all but the body, in place of the
+  // first `replaced` bytes of the slice.
   std::vector<std::byte> rewritten;
+  std::uint32_t replaced = 0;
+
+  // Of a large message, as it is sent.
+  std::uint64_t large_bytes() const { return slice.bytes - replaced + rewritten.size(); }
+  // Where in the slice that begins. REQUIRES: offset is 0 or not inside `rewritten`.
+  std::uint64_t stored_offset(std::uint64_t offset) const {
+    return offset < rewritten.size() ? replaced : offset - rewritten.size() + replaced;
+  }
 };
 // One delivery batch = one epoch = one DELIVER frame.
 struct Deliver {
@@ -89,6 +98,16 @@ struct Deliver {
   base::Epoch epoch;
   std::uint32_t lease_ms = 0;
   std::vector<DeliveryRun> runs;
+
+  // What it counts for until it has left the process: the entries, and that it is a frame. A large
+  // one counts for nothing, since the client says how much of it is to be under way.
+  std::uint64_t unsent_bytes() const {
+    if (!runs.empty() && runs.front().slice.large()) return 0;
+    std::uint64_t bytes = kFrameCostBytes;
+    for (const DeliveryRun& run : runs) bytes += run.slice.bytes;
+    return bytes;
+  }
+  static constexpr std::uint64_t kFrameCostBytes = 1024;
 };
 
 struct SettleReply {

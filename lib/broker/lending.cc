@@ -1,5 +1,6 @@
 #include "broker/lending.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -31,9 +32,36 @@ Lease& lend(Core& core, base::Now now, Attachment& attachment, Draft draft, base
   attachment.messages += draft.messages;
   attachment.bytes += draft.bytes;
   attachment.outstanding += draft.messages;
-  core.effects.emit(Core::wait_for(subscription.stream().queue(), end),
-                    make_deliver(attachment, fact.epoch, lease, std::move(draft.runs)));
+  Deliver effect = make_deliver(attachment, fact.epoch, lease, std::move(draft.runs));
+  count_unsent(core, attachment, effect);
+  core.effects.emit(Core::wait_for(subscription.stream().queue(), end), std::move(effect));
   return *lent;
+}
+
+void count_unsent(Core& core, const Attachment& attachment, const Deliver& effect) {
+  const std::uint64_t max = core.options.unsent_bytes_max;
+  Session& session = *core.sessions.find(attachment.session);
+  session.unsent_bytes += effect.unsent_bytes();
+  if (max == 0 || session.congested || session.unsent_bytes < max) return;
+  session.congested = true;
+  for (const AttachmentHandle handle : session.attachments) {
+    core.sessions.attachment(handle)->congested = true;
+  }
+}
+
+// Half of it must have left, so that this is not done for each frame.
+void deliveries_left(Core& core, const DeliveriesLeft& command) {
+  Session* session = core.sessions.find(command.session);
+  if (session == nullptr) return;
+  session->unsent_bytes -= std::min(session->unsent_bytes, command.bytes);
+  if (!session->congested || session->unsent_bytes > core.options.unsent_bytes_max / 2) return;
+  session->congested = false;
+  for (const AttachmentHandle handle : session->attachments) {
+    Attachment& attachment = *core.sessions.attachment(handle);
+    attachment.congested = false;
+    Core::offer(attachment);
+    core.touch(*attachment.subscription);
+  }
 }
 
 Deliver make_deliver(const Attachment& attachment, base::Epoch epoch, base::Millis lease,

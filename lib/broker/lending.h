@@ -34,6 +34,12 @@ Attachment* take_turn(Core& core, std::deque<AttachmentHandle>& ring);
 // committed.
 Lease& lend(Core& core, base::Now now, Attachment& attachment, Draft draft, base::Millis lease);
 
+// A delivery is on its way to the attachment's session: when that has too much that has not left
+// the process, its attachments get nothing more for now.
+void count_unsent(Core& core, const Attachment& attachment, const Deliver& effect);
+// Some of it has left.
+void deliveries_left(Core& core, const DeliveriesLeft& command);
+
 // The frame's worth of a delivery.
 Deliver make_deliver(const Attachment& attachment, base::Epoch epoch, base::Millis lease,
                      std::vector<DeliveryRun> runs);

@@ -23,14 +23,18 @@ std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
   if (!slice || slice->damaged) return std::nullopt;
   if (slice->large()) {
     const auto front = core.messages.read_piece(*slice, 0);
-    if (!front || !base::summarize_large(*front, slice->bytes)) return std::nullopt;
+    if (!front) return std::nullopt;
+    const auto summary = base::summarize_large(*front, slice->bytes);
+    if (!summary) return std::nullopt;
     core.cut_entry.clear();
     base::append_cut_entry(*front, kCutBodyBytes, true, core.cut_entry);
-    return StoredMessage{location.accepted_at, core.cut_entry, true};
+    return StoredMessage{location.accepted_at, core.cut_entry, summary->body_bytes, *slice};
   }
   const auto bytes = core.messages.read(*slice);
   if (!bytes) return std::nullopt;
-  return StoredMessage{location.accepted_at, *bytes, false};
+  base::ByteView entries = *bytes;
+  const std::uint64_t body_bytes = base::take_entry(entries).body.size();
+  return StoredMessage{location.accepted_at, *bytes, body_bytes, *slice};
 }
 
 bool has_header(Core& core, const Stream& stream, base::Sequence sequence,
@@ -44,6 +48,15 @@ bool has_header(Core& core, const Stream& stream, base::Sequence sequence,
   return std::any_of(attributes->headers.begin(), attributes->headers.end(), [&](const auto& has) {
     return has.first == header.first && has.second == header.second;
   });
+}
+
+bool text_ready(Core& core, base::Lsn record) { return core.messages.record_ready(record); }
+
+bool texts_ready(Core& core, const DeadLetter& letter) {
+  // Both are asked for at once.
+  const bool death = text_ready(core, letter.record);
+  const bool text = letter.text == letter.record || text_ready(core, letter.text);
+  return death && text;
 }
 
 ErrorText read_error(Core& core, base::Lsn record) {

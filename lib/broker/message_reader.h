@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,7 +18,9 @@ struct StoredMessage {
   // base/message.h layout; valid until the next read. Of a large message all attributes and the
   // beginning of the body, with base::kAttributeWholeBody.
   base::ByteView entry;
-  bool cut = false;
+  std::uint64_t body_bytes = 0;  // of the whole body
+  storage::EntrySlice slice;     // where it lies
+  bool cut() const { return slice.large(); }
 };
 // nullopt = it cannot be read.
 std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
@@ -26,6 +29,11 @@ std::optional<StoredMessage> read_message(Core& core, const Stream& stream,
 // True when the message has the header with that value.
 bool has_header(Core& core, const Stream& stream, base::Sequence sequence,
                 const std::pair<std::string, std::string>& header);
+
+// True when the error texts can be read without waiting for a disk; else storage brings them in, as
+// MessageStore::ready() does messages.
+bool text_ready(Core& core, base::Lsn record);
+bool texts_ready(Core& core, const DeadLetter& letter);
 
 struct ErrorText {
   std::string error;

@@ -16,18 +16,20 @@ constexpr std::uint32_t kPeekedMessagesMax = 1000;
 constexpr std::uint32_t kBytesMax = 1U << 20;
 // Messages that one peek looks at; what cannot be read is passed over.
 constexpr std::uint32_t kLooksMax = 2000;
-// Peeks that wait for storage, how often each looks again, and when. Beyond that they read.
+// Peeks that wait for storage, when each looks again, and how often for all of its messages: then
+// it shows those that are here, since what is brought in for many may be gone again before the last
+// is.
 constexpr std::size_t kWaitingPeeksMax = 64;
-constexpr int kTurnsMax = 1000;
+constexpr int kTurnsForAll = 100;
 constexpr base::Nanos kReadAgain = std::chrono::milliseconds(1);
 
 class Peeking {
  public:
-  // `waits`: for what storage has to bring in; then waits_too() may be true.
+  // `for_all`: it waits until storage has brought in all messages, else for the first one only.
   Peeking(Core& core, const Peek& command, const Subscription& subscription, PeekReply& reply,
-          bool waits)
+          bool for_all)
       : core_(core),
-        waits_(waits),
+        for_all_(for_all),
         subscription_(subscription),
         reply_(reply),
         messages_left_(std::min(command.messages_max, kPeekedMessagesMax)),
@@ -70,8 +72,10 @@ class Peeking {
       return false;
     }
     --looks_left_;
-    if (waits_ && !core_.messages.ready(subscription_.stream().id(), sequence)) {
-      waiting_for_storage_ = true;
+    const bool has_text = letter != nullptr ? texts_ready(core_, *letter) : retry_ready(sequence);
+    if (!core_.messages.ready(subscription_.stream().id(), sequence) || !has_text) {
+      waiting_for_storage_ = for_all_ || reply_.messages.empty();
+      reply_.next = sequence;
       return false;
     }
     const auto message = read_message(core_, subscription_.stream(), sequence);
@@ -95,6 +99,11 @@ class Peeking {
     --messages_left_;
     bytes_left_ -= std::min<std::size_t>(bytes, bytes_left_);
     return true;
+  }
+
+  bool retry_ready(base::Sequence sequence) {
+    const auto state = subscription_.retries().find(sequence);
+    return !state || text_ready(core_, state->text);
   }
 
   void describe(const DeadLetter& letter, PeekedMessage& peeked) {
@@ -127,7 +136,7 @@ class Peeking {
   }
 
   Core& core_;
-  const bool waits_;
+  const bool for_all_;
   bool waiting_for_storage_ = false;
   const Subscription& subscription_;
   PeekReply& reply_;
@@ -137,7 +146,7 @@ class Peeking {
 };
 
 // False: it waits for storage, and was not answered.
-bool try_peek(Core& core, const Peek& command, bool waits) {
+bool try_peek(Core& core, const Peek& command, bool for_all) {
   PeekReply reply;
   reply.origin = command.origin;
   const auto refuse = [&](RefusalCode code, std::string message) {
@@ -161,7 +170,7 @@ bool try_peek(Core& core, const Peek& command, bool waits) {
                       "; declared are: " + queue->subscription_names());
   }
   const Subscription& subscription = *stream->find(*id);
-  Peeking peeking(core, command, subscription, reply, waits);
+  Peeking peeking(core, command, subscription, reply, for_all);
   if (command.dead_letters) {
     peeking.dead_letters(command.from);
   } else {
@@ -176,9 +185,17 @@ bool try_peek(Core& core, const Peek& command, bool waits) {
 }  // namespace
 
 void peek(Core& core, base::Now now, const Peek& command) {
-  const bool has_room = core.peeks.size() < kWaitingPeeksMax;
-  if (try_peek(core, command, has_room)) return;
-  core.peeks.push_back({command, now.mono + kReadAgain, kTurnsMax});
+  if (try_peek(core, command, true)) return;
+  if (core.peeks.size() < kWaitingPeeksMax) {
+    core.peeks.push_back({command, now.mono + kReadAgain, kTurnsForAll});
+    return;
+  }
+  PeekReply reply;
+  reply.origin = command.origin;
+  reply.refusal = {
+      RefusalCode::kNotReady,
+      std::to_string(kWaitingPeeksMax) + " peeks wait for the disk, the most at once: try again"};
+  core.effects.emit(Wait{}, std::move(reply));
 }
 
 void go_on_peeking(Core& core, base::Now now, Budget& budget) {
@@ -187,7 +204,8 @@ void go_on_peeking(Core& core, base::Now now, Budget& budget) {
     core.peeks.pop_front();
     if (waiting.turn <= now.mono) {
       budget.take(kPeekedMessagesMax);
-      if (try_peek(core, waiting.command, --waiting.turns_left > 0)) continue;
+      if (waiting.turns_left > 0) --waiting.turns_left;
+      if (try_peek(core, waiting.command, waiting.turns_left > 0)) continue;
       waiting.turn = now.mono + kReadAgain;
     }
     core.peeks.push_back(std::move(waiting));

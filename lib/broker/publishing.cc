@@ -85,7 +85,8 @@ Refusal Publishing::decide() {
   }
   Publisher* publisher = core_.sessions.publisher(command_.publisher);
   if (publisher == nullptr || publisher->session != command_.origin.session) {
-    return {RefusalCode::kUnknownHandle, "no such publisher: open it first"};
+    return {RefusalCode::kUnknownHandle,
+            "publisher: not open in this session: open it, and send the message again"};
   }
   publisher_ = publisher;
   stream_ = publisher->stream;
@@ -168,7 +169,8 @@ Refusal Publishing::check_body() {
   if (summary_.largest_body > largest) {
     return {RefusalCode::kMessageTooLarge,
             "a body of " + std::to_string(summary_.largest_body) + " B: queue " + queue_->name() +
-                " takes at most " + std::to_string(largest) + " B (limits.messageBytes)"};
+                " takes at most " + std::to_string(largest) +
+                " B (limits.messageBytes): raise it, at most 16Mi, or keep large bodies elsewhere"};
   }
   return {};
 }
@@ -310,7 +312,10 @@ Gathering* begin_gathering(Core& core, const PublishChunk& command) {
   gathering.producer_sequence = command.producer_sequence;
   if (!full) return &gathering;
   give_up(core, command.publisher,
-          {RefusalCode::kNotReady, "too many large messages are being received: try again"});
+          {RefusalCode::kNotReady,
+           "message bytes: " + std::to_string(command.message_bytes) + " more than the " +
+               std::to_string(core.options.gathered_bytes_max) +
+               " B that all clients together may have under way: try again later"});
   return nullptr;
 }
 
@@ -363,7 +368,17 @@ void publish_chunk(Core& core, base::Now now, const PublishChunk& command) {
   Gathering* gathering = core.sessions.gathering(command.publisher);
   if (command.offset == 0) {
     if (!Publishing(core, now, publish, command.message_bytes).run()) return;
-    core.sessions.end_gathering(command.publisher);  // it is sent anew, or nobody waits for it
+    const bool is_another =
+        gathering != nullptr && (gathering->producer_sequence != command.producer_sequence ||
+                                 gathering->request != command.origin.request);
+    if (is_another) {
+      give_up(core, command.publisher,
+              {RefusalCode::kMalformed,
+               "offset: another message began when " + std::to_string(gathering->entry.size()) +
+                   " of " + std::to_string(gathering->message_bytes) +
+                   " B were here: send a publisher's large messages one after the other"});
+    }
+    core.sessions.end_gathering(command.publisher);  // or it is sent anew
     gathering = begin_gathering(core, command);
     if (gathering == nullptr) return;
   }
@@ -373,10 +388,19 @@ void publish_chunk(Core& core, base::Now now, const PublishChunk& command) {
       gathering->producer_sequence != command.producer_sequence) {
     return;
   }
-  if (gathering->message_bytes != command.message_bytes ||
-      gathering->entry.size() != command.offset) {
+  if (gathering->message_bytes != command.message_bytes) {
     return give_up(core, command.publisher,
-                   {RefusalCode::kMalformed, "a piece does not follow the one before"});
+                   {RefusalCode::kMalformed,
+                    "message bytes: " + std::to_string(command.message_bytes) + ", but " +
+                        std::to_string(gathering->message_bytes) +
+                        " in the first piece: send the message again, all pieces with its size"});
+  }
+  if (gathering->entry.size() != command.offset) {
+    return give_up(core, command.publisher,
+                   {RefusalCode::kMalformed,
+                    "offset: " + std::to_string(command.offset) + " does not follow the " +
+                        std::to_string(gathering->entry.size()) +
+                        " B before: send the message again, its pieces in order from offset 0"});
   }
   gathering->entry.insert(gathering->entry.end(), command.piece.begin(), command.piece.end());
   gathering->deadline = now.mono + base::Nanos(core.options.gathering_timeout);
@@ -394,10 +418,23 @@ void expire_gatherings(Core& core, base::Now now) {
     if (gathering.deadline <= now.mono) late.push_back(publisher);
   }
   for (const PublisherHandle publisher : late) {
+    const Gathering& gathering = *core.sessions.gathering(publisher);
     give_up(core, publisher,
             {RefusalCode::kLimitReached,
-             "the next piece did not come within " +
-                 std::to_string(core.options.gathering_timeout.count()) + " ms"});
+             "piece: the one at offset " + std::to_string(gathering.entry.size()) + " of " +
+                 std::to_string(gathering.message_bytes) + " B did not come within " +
+                 std::to_string(core.options.gathering_timeout.count()) +
+                 " ms: send the message again from offset 0"});
+  }
+}
+
+void abandon_gatherings(Core& core, const Queue& queue) {
+  for (const PublisherHandle publisher : queue.publishers) {
+    if (core.sessions.gathering(publisher) == nullptr) continue;
+    give_up(core, publisher,
+            {RefusalCode::kUnknownHandle, "publisher: queue " + queue.name() +
+                                              " was deleted while the message came: send it to "
+                                              "another queue"});
   }
 }
 

@@ -17,5 +17,7 @@ void publish_chunk(Core& core, base::Now now, const PublishChunk& command);
 // Those whose next piece does not come are given up.
 void expire_gatherings(Core& core, base::Now now);
 std::optional<base::MonoTime> next_gathering_deadline(const Core& core);
+// The queue is about to go: those on their way into it are refused.
+void abandon_gatherings(Core& core, const Queue& queue);
 
 }  // namespace sluice::broker

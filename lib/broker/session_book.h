@@ -29,12 +29,13 @@ struct Attachment {
   bool sends_chunks = false;  // a large message is on its way: nothing may overtake it
   bool dead = false;          // consumes the subscription's dead letters
   bool cordoned = false;      // gets nothing new (cordoning.h)
+  bool congested = false;     // its session has too much that has not left the process
   bool in_ring = false;       // stands in Subscription::ring, or dead_ring
 
   // A message of any size may follow when nothing is outstanding. What is settled before it is sent
   // never is, so that there the first message beyond the bytes is the last one.
   bool has_credit() const {
-    return !sends_chunks && !cordoned && messages < messages_limit &&
+    return !sends_chunks && !cordoned && !congested && messages < messages_limit &&
            (bytes < bytes_limit || takes_any_size());
   }
   std::uint64_t bytes_left() const { return bytes < bytes_limit ? bytes_limit - bytes : 0; }
@@ -72,7 +73,9 @@ struct Session {
   std::string client;
   std::set<AttachmentHandle> attachments;
   std::set<PublisherHandle> publishers;
-  std::uint32_t suspects = 0;  // leases that hold one
+  std::uint32_t suspects = 0;      // leases that hold one
+  std::uint64_t unsent_bytes = 0;  // of deliveries, see BrokerOptions
+  bool congested = false;
 };
 
 // Who is connected; nothing of it survives the process. Pointers stay valid until the thing is

@@ -39,6 +39,17 @@ bool reads_messages(const TaskPlan& plan) {
   return plan.selector.header.has_value() || by_age_of_waiting;
 }
 
+bool letter_text_ready(Core& core, const TaskPlan& plan, const DeadLetter& letter) {
+  return plan.selector.error.empty() || text_ready(core, letter.text);
+}
+
+bool retry_text_ready(Core& core, const TaskPlan& plan, const Subscription& subscription,
+                      base::Sequence sequence) {
+  if (plan.selector.error.empty()) return true;
+  const auto state = subscription.retries().find(sequence);
+  return !state || text_ready(core, state->text);
+}
+
 bool matches(Core& core, const Task& task, const Subscription& subscription,
              base::Sequence sequence, const DeadLetter& letter) {
   const Selector& selector = task.plan.selector;

@@ -11,6 +11,12 @@ bool reads_log(const TaskPlan& plan);
 // True when it reads the messages themselves.
 bool reads_messages(const TaskPlan& plan);
 
+// True when what the selector asks about last errors is here, or it asks nothing; else storage is
+// bringing it in. Of a dead letter, and of a message that waits.
+bool letter_text_ready(Core& core, const TaskPlan& plan, const DeadLetter& letter);
+bool retry_text_ready(Core& core, const TaskPlan& plan, const Subscription& subscription,
+                      base::Sequence sequence);
+
 bool matches(Core& core, const Task& task, const Subscription& subscription,
              base::Sequence sequence, const DeadLetter& letter);
 // One that waits. REQUIRES: neither leased nor gone.

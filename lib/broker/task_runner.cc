@@ -112,6 +112,7 @@ void forget(Core& core, const base::TaskId& id) {
   core.task_turns.erase(id);
   core.task_told.erase(id);
   core.task_waits.erase(id);
+  if (core.carried && core.carried->task == id) core.carried.reset();
 }
 
 // What is wrong with the selector, or with the kind of task that it is for.

@@ -47,8 +47,11 @@ void note_chosen(const Subscription& subscription, const Ranges& chosen, Task& t
 }
 
 // Whether the task can look at the message now; else storage is bringing it in.
-bool can_look(Core& core, const Task& task, const Subscription& subscription, Sequence at) {
-  return !reads_messages(task.plan) || core.messages.ready(subscription.stream().id(), at);
+bool can_look(Core& core, const Task& task, const Subscription& subscription, Sequence at,
+              bool text_is_ready) {
+  const bool is_ready =
+      !reads_messages(task.plan) || core.messages.ready(subscription.stream().id(), at);
+  return is_ready && text_is_ready;
 }
 
 // Dead letters from task.position on. Ends where there are no more here.
@@ -61,9 +64,10 @@ Slice dead_slice(Core& core, Task& task, Subscription& subscription, DryRun* dry
   auto at = dead.next(task.position);
   for (; at && looks > 0 && acts > 0; at = dead.next(*at + 1), --looks) {
     budget.take(1);
-    result.reads = !can_look(core, task, subscription, *at);
-    if (result.reads) break;
     const auto letter = dead.find(*at);
+    const bool has_text = !letter || letter_text_ready(core, task.plan, *letter);
+    result.reads = !can_look(core, task, subscription, *at, has_text);
+    if (result.reads) break;
     if (!letter || dead.is_leased(*at) || !matches(core, task, subscription, *at, *letter))
       continue;
     append_range(chosen, {*at, *at});
@@ -114,7 +118,8 @@ Slice waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* 
     }
     for (Sequence at = range.first; at <= range.last && !result.reads; ++at) {
       budget.take(1);
-      result.reads = !can_look(core, task, subscription, at);
+      result.reads = !can_look(core, task, subscription, at,
+                               retry_text_ready(core, task.plan, subscription, at));
       if (result.reads) {
         piece.last = at - 1;
       } else if (matches(core, task.plan, subscription, at)) {

@@ -22,6 +22,8 @@ constexpr std::uint64_t kTransferLooks = 64;
 // Beside a look at a book, which costs 1 of the budget.
 constexpr std::uint64_t kUnitsPerRead = 16;
 constexpr std::size_t kSourceErrorBytesMax = 1024;
+// Of a large message, a quarter of a MiB each.
+constexpr int kPiecesPerSlice = 4;
 
 // One batch on its way to another queue.
 class Carrier {
@@ -34,11 +36,13 @@ class Carrier {
  private:
   enum class Taken : std::uint8_t { kYes, kLeft, kNotNow };
 
+  Slice carry(Budget& budget);
   void dead_letters(Budget& budget);
   void waiting(Budget& budget);
-  bool is_ready(base::Sequence at);
+  bool is_ready(base::Sequence at, bool text_is_ready);
   bool look(Sequence at, const DeadLetter* letter);
   Taken take(Sequence at, const DeadLetter* letter);
+  Taken gather(Sequence at, const DeadLetter* letter, const storage::EntrySlice& slice);
   Headers headers_of(Sequence at, const DeadLetter* letter);
   base::ShardIndex shard_of(const base::MessageAttributes& message) const;
   bool has_room(std::uint64_t body_bytes);
@@ -57,9 +61,18 @@ class Carrier {
   std::uint32_t count_ = 0;
   std::uint64_t body_bytes_ = 0;
   base::ShardIndex shard_;
+  bool is_gathering_ = false;  // goes on in the next slice
 };
 
 Slice Carrier::run(Budget& budget) {
+  Slice slice = carry(budget);
+  // Whoever cannot go on with a large message now leaves the place to others.
+  const bool is_mine = core_.carried && core_.carried->task == task_.id;
+  if (is_mine && !is_gathering_) core_.carried.reset();
+  return slice;
+}
+
+Slice Carrier::carry(Budget& budget) {
   if (core_.disk_low) return {false, "the broker's disk is nearly full"};
   if (target_.config().paused) return {false, "queue " + target_.name() + " is paused"};
   if (const std::uint64_t rate = task_.plan.rate_per_second_max; rate > 0) {
@@ -83,8 +96,8 @@ void Carrier::dead_letters(Budget& budget) {
   for (auto at = dead.next(task_.position); at; at = dead.next(*at + 1)) {
     task_.position = *at;
     budget.take(1);
-    if (!is_ready(*at)) return;
     const auto letter = dead.find(*at);
+    if (!is_ready(*at, !letter || texts_ready(core_, *letter))) return;
     const bool wanted =
         letter && !dead.is_leased(*at) && matches(core_, task_, from_, *at, *letter);
     if (wanted) budget.take(kUnitsPerRead);
@@ -116,7 +129,7 @@ void Carrier::waiting(Budget& budget) {
       for (Sequence at = range.first; at <= range.last; ++at) {
         task_.position = at;
         budget.take(kUnitsPerRead);
-        if (!is_ready(at)) return;
+        if (!is_ready(at, retry_text_ready(core_, task_.plan, from_, at))) return;
         const bool wanted = matches(core_, task_.plan, from_, at);
         const bool goes_on = !wanted ? looks_left_-- > 1 : look(at, nullptr);
         if (!wanted || goes_on) task_.position = at + 1;
@@ -131,8 +144,8 @@ void Carrier::waiting(Budget& budget) {
 }
 
 // False: the slice ends here, until storage has brought it in.
-bool Carrier::is_ready(Sequence at) {
-  if (core_.messages.ready(from_.stream().id(), at)) return true;
+bool Carrier::is_ready(Sequence at, bool text_is_ready) {
+  if (core_.messages.ready(from_.stream().id(), at) && text_is_ready) return true;
   result_.is_end = false;
   result_.reads = true;
   return false;
@@ -160,30 +173,74 @@ bool Carrier::look(Sequence at, const DeadLetter* letter) {
 
 Carrier::Taken Carrier::take(Sequence at, const DeadLetter* letter) {
   const auto stored = read_message(core_, from_.stream(), at);
-  if (!stored || stored->cut) return Taken::kLeft;  // large ones stay where they are
+  if (!stored) return Taken::kLeft;
   base::ByteView entries = stored->entry;
   const base::MessageView message = base::take_entry(entries);
   const auto attributes = base::decode_attributes(message.attributes);
   const LimitsConfig& limits = target_.config().limits;
-  const bool fits_ever = attributes.has_value() &&
-                         message.body.size() <= limits.message_bytes_max &&
-                         message.body.size() <= limits.bytes_max && limits.messages_max > 0;
+  const std::uint64_t body_bytes = stored->body_bytes;
+  const bool fits_ever = attributes.has_value() && body_bytes <= limits.message_bytes_max &&
+                         body_bytes <= limits.bytes_max && limits.messages_max > 0;
   if (!fits_ever) return Taken::kLeft;
   const base::ShardIndex shard = shard_of(*attributes);
   if (count_ > 0 && shard != shard_) return Taken::kNotNow;
-  if (!has_room(message.body.size())) return Taken::kNotNow;
-  const std::uint64_t body_bytes = message.body.size();
+  if (!has_room(body_bytes)) return Taken::kNotNow;
+  if (stored->cut()) {
+    if (count_ > 0) return Taken::kNotNow;
+    const Taken taken = gather(at, letter, stored->slice);
+    if (taken == Taken::kYes) {
+      body_bytes_ = body_bytes;
+      shard_ = shard;
+    }
+    return taken;
+  }
   std::vector<std::byte> entry;  // what is read from the log moves when an error text is read
   entry.assign(message.entry.begin(), message.entry.end());
   base::ByteView copy(entry);
   const std::size_t before = entries_.size();
   append_with_headers(base::take_entry(copy), headers_of(at, letter), letter != nullptr, entries_);
-  if (entries_.size() > base::kBatchEntriesBytesMax) {
+  // Alone it may have become a large one.
+  if (entries_.size() > base::kBatchEntriesBytesMax && count_ > 0) {
     entries_.resize(before);
-    return count_ == 0 ? Taken::kLeft : Taken::kNotNow;
+    return Taken::kNotNow;
   }
   body_bytes_ += body_bytes;
   shard_ = shard;
+  return Taken::kYes;
+}
+
+// The next pieces of a large message; kYes once `entries_` has all of it.
+Carrier::Taken Carrier::gather(Sequence at, const DeadLetter* letter,
+                               const storage::EntrySlice& slice) {
+  std::optional<CarriedMessage>& carried = core_.carried;
+  if (carried && carried->task != task_.id) {
+    result_.reads = true;
+    return Taken::kNotNow;
+  }
+  const base::Lsn death = letter == nullptr ? base::Lsn() : letter->record;
+  if (!carried || !carried->is(from_.key(), at, death)) {
+    auto front = front_with_headers(core_, slice, headers_of(at, letter), letter != nullptr);
+    if (!front) return Taken::kLeft;
+    carried.emplace(CarriedMessage{task_.id, from_.key(), at, death,
+                                   front->replaced - front->bytes.size(), front->entry_bytes,
+                                   std::move(front->bytes)});
+    carried->entry.reserve(carried->entry_bytes);
+  }
+  is_gathering_ = true;
+  std::vector<std::byte>& entry = carried->entry;
+  for (int pieces = 0; entry.size() < carried->entry_bytes; ++pieces) {
+    const std::uint64_t stored_at = entry.size() + carried->stored_ahead;
+    result_.reads = pieces < kPiecesPerSlice && !core_.messages.piece_ready(slice, stored_at);
+    if (pieces == kPiecesPerSlice || result_.reads) return Taken::kNotNow;
+    const auto piece = core_.messages.read_piece(slice, stored_at);
+    if (!piece) {
+      is_gathering_ = false;
+      return Taken::kLeft;
+    }
+    entry.insert(entry.end(), piece->begin(), piece->end());
+  }
+  entries_ = std::move(entry);
+  carried.reset();
   return Taken::kYes;
 }
 
@@ -219,7 +276,9 @@ bool Carrier::has_room(std::uint64_t body_bytes) {
 
 void Carrier::record() {
   Stream& to = *target_.stream(shard_);
-  const auto summary = base::summarize_batch(entries_);
+  const bool is_large = entries_.size() > base::kBatchEntriesBytesMax;
+  const auto summary =
+      is_large ? base::summarize_large(entries_, entries_.size()) : base::summarize_batch(entries_);
   CHECK(summary.has_value() && summary->count == count_);
 
   storage::TransferFact transfer;
@@ -247,7 +306,8 @@ void Carrier::record() {
       static_cast<std::uint8_t>(storage::kMessagesTransferred |
                                 (summary->has_attributes ? storage::kMessagesHaveAttributes : 0) |
                                 (summary->has_timing ? storage::kMessagesHaveTiming : 0));
-  const storage::Appended at = core_.messages.append(fact, entries_, syncs);
+  const storage::Appended at = is_large ? core_.messages.append_large(fact, entries_, syncs)
+                                        : core_.messages.append(fact, entries_, syncs);
   const bool uniform = std::uint64_t{summary->largest_body} * count_ == summary->body_bytes;
   CHECK(apply_fact(core_.state, fact, entries_, uniform, at.begin).has_value());
   to.last_record_end = at.end;

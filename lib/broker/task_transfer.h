@@ -19,6 +19,9 @@ struct Slice {
 // one shard of the target takes. They and the task's progress are one step: a transfer record that
 // says which they are, and the batch itself, which is what makes it come true.
 //
+// A large message is a batch of its own. It is read over several slices, one message of one task at
+// a time; nothing of it is in the log before all of it is.
+//
 // A message that cannot be read, or is larger than the target takes, stays where it is and counts
 // as matched only. While the target is full or paused, or the disk low, nothing is done.
 Slice transfer_slice(Core& core, base::Now now, Task& task, Subscription& subscription,

@@ -144,6 +144,11 @@ void BrokerHost::apply(base::Now now, const broker::PublishChunk& command) {
   forward(now, command);
 }
 void BrokerHost::apply(base::Now now, const broker::ChunksSent& command) { forward(now, command); }
+// Nobody watches how fast a client reads.
+void BrokerHost::deliveries_left(base::Now now, const broker::DeliveriesLeft& command) {
+  tick_wanted_ = true;
+  broker_->apply(now, command);
+}
 void BrokerHost::apply(base::Now now, const broker::Attach& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Detach& command) { forward(now, command); }
 void BrokerHost::apply(base::Now now, const broker::Credit& command) { forward(now, command); }

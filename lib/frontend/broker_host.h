@@ -28,6 +28,10 @@
 namespace sluice::frontend {
 
 struct HostOptions {
+  HostOptions() { broker.unsent_bytes_max = kUnsentBytesMax; }
+
+  // Enough for a fast reader while a commit takes 50 ms, and little for one that is stuck.
+  static constexpr std::uint64_t kUnsentBytesMax = 16ULL << 20;
   std::string folder;
   storage::LogOptions log;
   broker::BrokerOptions broker;
@@ -67,6 +71,7 @@ class BrokerHost final : public Commands {
   void apply(base::Now now, const broker::PublishChunk& command) override;
   void apply(base::Now now, const broker::Attach& command) override;
   void apply(base::Now now, const broker::ChunksSent& command) override;
+  void deliveries_left(base::Now now, const broker::DeliveriesLeft& command) override;
   void apply(base::Now now, const broker::Detach& command) override;
   void apply(base::Now now, const broker::Credit& command) override;
   void apply(base::Now now, const broker::Settle& command) override;

@@ -176,6 +176,9 @@ void BrokerHost::compact(base::Now now) {
   live.next = [this](const storage::StreamId& stream, base::SequenceRange within) {
     return broker_->next_live(stream, within);
   };
+  live.sizes = [this](const storage::StreamId& stream, base::SequenceRange run) {
+    return broker_->live_sizes(stream, run);
+  };
   live.pinned = pinned();
   live.revivals = [this] { return broker_->revivals(); };
   const std::uint64_t before = keeper.compactor().compactions();

@@ -35,6 +35,11 @@ class Commands {
   virtual void apply(base::Now now, const broker::StartTask& command) = 0;
   virtual void apply(base::Now now, const broker::CancelTask& command) = 0;
   virtual void apply(base::Now now, const broker::Peek& command) = 0;
+  // Deliveries have left; for a broker that bounds what has not.
+  virtual void deliveries_left(base::Now now, const broker::DeliveriesLeft& command) {
+    static_cast<void>(now);
+    static_cast<void>(command);
+  }
   virtual std::optional<base::QueueId> find_queue(std::string_view name) const = 0;
   // The queue of a task that runs.
   virtual std::optional<base::QueueId> find_task(const base::TaskId& task) const = 0;

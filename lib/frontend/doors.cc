@@ -162,6 +162,11 @@ void Doors::send_or_drop(Peer peer, base::ByteView frame) {
   if (Door* door = find(peer)) door->router->send_or_drop(peer, frame);
 }
 
+std::size_t Doors::waiting_bytes(Peer peer) {
+  Door* door = find(peer);
+  return door == nullptr ? 0 : door->router->waiting_bytes(peer);
+}
+
 void Doors::forget(Peer peer) {
   if (Door* door = find(peer)) door->router->forget(peer);
 }

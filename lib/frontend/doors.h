@@ -68,6 +68,7 @@ class Doors final : public FrameOutput {
   SendResult send(Peer peer, std::size_t bytes, const Fill& fill) override;
   void send_or_drop(Peer peer, base::ByteView frame) override;
   void forget(Peer peer) override;
+  std::size_t waiting_bytes(Peer peer) override;
 
   // As of the routers.
   std::vector<Peer> flush();

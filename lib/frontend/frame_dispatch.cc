@@ -100,8 +100,9 @@ void FrameDispatch::receive(base::Now now, Peer peer, base::ByteView bytes, std:
       return refuse(peer, *header, lookup.code, "session: unknown or expired; say hello again");
     }
     if (lookup.code == RefusalCode::kSessionFenced) {
-      return refuse(peer, *header, lookup.code,
-                    "session epoch: a newer connection has taken this session over");
+      return refuse(
+          peer, *header, lookup.code,
+          "session epoch: a newer connection has taken this session over; begin a new session");
     }
     const access::Grant* grant = lookup.session->grant.get();
     if (options_.keys != nullptr && (grant == nullptr || grant->public_key != user)) {

@@ -101,7 +101,8 @@ class FrameDispatch {
   // An effect whose wait is over.
   void pass(base::Now now, Effect&& effect);
 
-  // Sends what large deliveries may send now, a few pieces at a time. To be called every round.
+  // Sends what large deliveries may send now, a few pieces at a time, and tells the broker what of
+  // its deliveries has left. To be called every round.
   void send_pieces(base::Now now);
   // More could be sent at once.
   bool has_pieces() const { return more_pieces_; }
@@ -195,6 +196,8 @@ class FrameDispatch {
   };
   enum class PieceSent : std::uint8_t { kOne, kNotReady, kGone };
   PieceSent send_piece(base::Now now, Session& session, Transfer& transfer);
+  void count_unsent(base::Now now, Session& session, const broker::Deliver& effect);
+  void tell_what_left(base::Now now);
   void begin_transfer(broker::Deliver&& delivery);
   void end_transfer(base::Now now, broker::SessionHandle session);
   // Where one attachment is named: only its transfer. `given_back`: nobody received the messages.
@@ -237,6 +240,9 @@ class FrameDispatch {
   std::set<broker::SessionHandle> sending_;  // whose front transfer may send
   broker::SessionHandle sent_last_;
   bool more_pieces_ = false;
+  std::set<broker::SessionHandle> unsent_;  // that have as much unsent as is worth telling
+  base::MonoTime unsent_look_;              // the next one
+  base::Nanos unsent_again_{0};             // and the one after it, unless something left
 };
 
 }  // namespace sluice::frontend

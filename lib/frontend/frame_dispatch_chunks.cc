@@ -25,7 +25,7 @@ wire::DeliverChunk frame_of(const broker::Deliver& delivery) {
   frame.attempts = run.attempts;
   frame.stalls = run.stalls;
   frame.accepted_at_ms = run.accepted_at.value();
-  frame.message_bytes = run.slice.bytes;
+  frame.message_bytes = run.large_bytes();
   return frame;
 }
 
@@ -125,6 +125,7 @@ void FrameDispatch::drop_transfers(base::Now now, broker::SessionHandle session,
 }
 
 void FrameDispatch::send_pieces(base::Now now) {
+  tell_what_left(now);
   more_pieces_ = false;
   int left = kPiecesPerRound;
   // Round robin, one piece a session; those that wait for the disk are asked again next time.
@@ -159,10 +160,12 @@ FrameDispatch::PieceSent FrameDispatch::send_piece(base::Now now, Session& sessi
                                                    Transfer& transfer) {
   const broker::SessionHandle handle = session.handle;
   const storage::EntrySlice& slice = transfer.run().slice;
-  if (!parts_.messages.piece_ready(slice, transfer.offset)) return PieceSent::kNotReady;
+  const std::vector<std::byte>& rewritten = transfer.run().rewritten;
+  const std::uint64_t stored = transfer.run().stored_offset(transfer.offset);
+  if (!parts_.messages.piece_ready(slice, stored)) return PieceSent::kNotReady;
   wire::DeliverChunk frame = frame_of(transfer.delivery);
   frame.offset = transfer.offset;
-  const base::Result<base::ByteView> piece = parts_.messages.read_piece(slice, transfer.offset);
+  const base::Result<base::ByteView> piece = parts_.messages.read_piece(slice, stored);
   if (!piece.has_value()) {
     // As with other deliveries: the broker looks again, and finds what is damaged.
     base::log_error("delivery_unreadable",
@@ -174,7 +177,15 @@ FrameDispatch::PieceSent FrameDispatch::send_piece(base::Now now, Session& sessi
     return PieceSent::kGone;
   }
   frame.piece = *piece;
-  transfer.offset += piece->size();
+  std::vector<std::byte> front;
+  if (transfer.offset == 0 && !rewritten.empty()) {
+    front.reserve(wire::kChunkBytesMax);
+    front = rewritten;
+    const auto room = std::min(piece->size(), wire::kChunkBytesMax - front.size());
+    front.insert(front.end(), piece->begin(), piece->begin() + static_cast<std::ptrdiff_t>(room));
+    frame.piece = front;
+  }
+  transfer.offset += frame.piece.size();
   const bool is_last = frame.is_last();
   send(now, session, 0, frame);
   // Sending may have ended the session, and with it the transfer.

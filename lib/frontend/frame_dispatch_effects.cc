@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -10,6 +12,11 @@
 // The half of FrameDispatch that goes outwards: effects, and sessions that end.
 namespace sluice::frontend {
 namespace {
+
+// The broker is told of so much at a time; that is little of what may be unsent.
+constexpr std::uint64_t kToldBytes = 1U << 20;
+constexpr base::Nanos kLookMin = std::chrono::milliseconds(1);
+constexpr base::Nanos kLookMax = std::chrono::milliseconds(16);
 
 // The messages as they were stored, but for those that were rewritten on the way.
 base::Status copy_entries(const broker::Deliver& effect, storage::MessageStore& messages,
@@ -87,6 +94,8 @@ void FrameDispatch::pass_one(base::Now now, broker::DeleteReply& effect) {
 void FrameDispatch::pass_one(base::Now /*now*/, broker::SessionOpened& effect) {
   Session* session = parts_.sessions.find(effect.origin.session);
   if (session == nullptr || session->welcomes_due == 0) return;
+  // To the broker a resumed session is a new one.
+  session->unsent_bytes = 0;
   // Two HELLOs in a row: only the last one's numbers are good.
   if (--session->welcomes_due == 0) welcome(*session, effect.leases_kept);
 }
@@ -94,6 +103,7 @@ void FrameDispatch::pass_one(base::Now /*now*/, broker::SessionOpened& effect) {
 void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
   Session* session = parts_.sessions.find(effect.session);
   if (session == nullptr || session->welcomes_due > 0) return;
+  count_unsent(now, *session, effect);
   if (!session->connected) return give_back(now, effect);
   if (effect.runs.front().slice.large()) return begin_transfer(std::move(effect));
   const wire::Deliver frame = to_frame(effect);
@@ -115,6 +125,38 @@ void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
   if (result == SendResult::kOverflow) give_back(now, effect);
   sent(now, effect.session, result);
   if (result == SendResult::kNoPeer) give_back(now, effect);
+}
+
+void FrameDispatch::count_unsent(base::Now now, Session& session, const broker::Deliver& effect) {
+  session.unsent_bytes += effect.unsent_bytes();
+  if (session.unsent_bytes < kToldBytes || !unsent_.insert(session.handle).second) return;
+  unsent_look_ = now.mono;
+  unsent_again_ = kLookMin;
+}
+
+// ZeroMQ does not tell when frames have left, so somebody has to look: often while they do, and
+// not so often at who does not read.
+void FrameDispatch::tell_what_left(base::Now now) {
+  if (unsent_.empty() || now.mono < unsent_look_) return;
+  bool has_left = false;
+  for (auto at = unsent_.begin(); at != unsent_.end();) {
+    Session* session = parts_.sessions.find(*at);
+    if (session == nullptr) {
+      at = unsent_.erase(at);
+      continue;
+    }
+    const std::uint64_t waiting =
+        session->connected ? output(session->peer).waiting_bytes(session->peer) : 0;
+    const std::uint64_t left = session->unsent_bytes - std::min(session->unsent_bytes, waiting);
+    if (left >= kToldBytes) {
+      has_left = true;
+      session->unsent_bytes -= left;
+      parts_.commands.deliveries_left(now, {session->handle, left});
+    }
+    at = session->unsent_bytes < kToldBytes ? unsent_.erase(at) : std::next(at);
+  }
+  unsent_again_ = has_left ? kLookMin : std::min(2 * unsent_again_, kLookMax);
+  unsent_look_ = now.mono + unsent_again_;
 }
 
 // Nobody received it, so it counts as nothing and others may have it. No more comes to an
@@ -184,8 +226,10 @@ void FrameDispatch::tick(base::Now now) {
 std::optional<base::MonoTime> FrameDispatch::next_tick() const {
   const std::optional<base::MonoTime> expiry = parts_.sessions.next_expiry();
   const std::optional<base::MonoTime> observation = next_observation();
-  if (expiry && observation) return std::min(*expiry, *observation);
-  return expiry ? expiry : observation;
+  std::optional<base::MonoTime> next = expiry ? expiry : observation;
+  if (expiry && observation) next = std::min(*expiry, *observation);
+  if (unsent_.empty()) return next;
+  return next ? std::min(*next, unsent_look_) : unsent_look_;
 }
 
 }  // namespace sluice::frontend

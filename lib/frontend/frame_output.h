@@ -30,6 +30,12 @@ class FrameOutput {
   virtual SendResult send(Peer peer, std::size_t bytes, const Fill& fill) = 0;
   // For answers to peers that nobody knows: dropped where the peer is not ready to take it.
   virtual void send_or_drop(Peer peer, base::ByteView frame) = 0;
+  // Bytes of frames to this peer that have not left the process, as far as that is known; a little
+  // more for a frame that is kept here, so that very many small ones count too.
+  virtual std::size_t waiting_bytes(Peer peer) {
+    static_cast<void>(peer);
+    return 0;
+  }
   // What waits for this peer is dropped.
   virtual void forget(Peer peer) = 0;
 };

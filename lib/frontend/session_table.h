@@ -60,6 +60,7 @@ class SessionTable {
     std::uint64_t hello_request = 0;
     std::uint32_t welcomes_due = 0;  // HELLOs whose SessionOpened has not come yet
     std::uint64_t features = 0;      // that the client named in its last HELLO
+    std::uint64_t unsent_bytes = 0;  // delivered, and not known to have left the process
     std::string client;
     std::shared_ptr<const access::Grant> grant;  // of the last HELLO; null = no keys in use
   };

@@ -1,13 +1,16 @@
 #include "frontend/zmq_router.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
+#include "frontend/zmq_frame.h"
 #include "frontend/zmq_parts.h"
 #include "wire/frame.h"
 
@@ -15,12 +18,21 @@ namespace sluice::frontend {
 namespace {
 
 constexpr int kReceiveFramesMax = 64;  // a connection; each may have kFrameBytesMax
-constexpr int kSendFramesMax = 1'000;  // a connection; a consumer's credit bounds the bytes
+constexpr int kSendFramesMax = 1'000;  // a connection; bytes are bounded by whoever sends
+constexpr std::size_t kQueuedPeersMin = 256;
+// Of a frame that is kept here, beside its bytes.
+constexpr std::size_t kFrameCostBytes = 1'024;
 constexpr int kBacklog = 1'024;
 // ZMQ_ZAP_ENFORCE_DOMAIN: in libzmq since 4.3.0, its name in headers with drafts only.
 constexpr int kZapEnforceDomain = 93;
 constexpr int kHeartbeatMs = 5'000;
 constexpr int kHeartbeatTimeoutMs = 15'000;
+
+zmq::message_t copied_frame(base::ByteView bytes) {
+  zmq::message_t frame = make_frame(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), frame.data<std::byte>());
+  return frame;
+}
 
 }  // namespace
 
@@ -60,7 +72,11 @@ class ZmqRouter::Impl {
   void post_or_drop(Peer peer, zmq::message_t message) {
     if (!outboxes_.contains(peer)) hand_over(peer, message);
   }
-  void forget(Peer peer) { outboxes_.erase(peer); }
+  void forget(Peer peer) {
+    outboxes_.erase(peer);
+    queued_.erase(peer);
+  }
+  std::size_t waiting_bytes(Peer peer) const;
   void close(int linger_ms);
   const std::string& endpoint() const { return endpoint_; }
   std::uint8_t door() const { return options_.door; }
@@ -77,6 +93,7 @@ class ZmqRouter::Impl {
   };
 
   SendResult hand_over(Peer peer, zmq::message_t& message);
+  const std::shared_ptr<QueuedBytes>& queued_of(Peer peer);
   void drop_parts();
 
   const RouterOptions options_;
@@ -86,6 +103,8 @@ class ZmqRouter::Impl {
   zmq::message_t routing_id_;
   zmq::message_t frame_;
   std::unordered_map<Peer, Outbox> outboxes_;
+  std::unordered_map<Peer, std::shared_ptr<QueuedBytes>> queued_;
+  std::size_t queued_peers_max_ = kQueuedPeersMin;
   std::uint64_t frames_sent_ = 0;
 };
 
@@ -118,6 +137,26 @@ void ZmqRouter::Impl::drop_parts() {
   }
 }
 
+const std::shared_ptr<QueuedBytes>& ZmqRouter::Impl::queued_of(Peer peer) {
+  if (queued_.size() >= queued_peers_max_) {
+    // Whoever has nothing queued, or is gone.
+    std::erase_if(queued_, [](const auto& one) { return one.second.use_count() == 1; });
+    queued_peers_max_ = std::max(kQueuedPeersMin, 2 * queued_.size());
+  }
+  std::shared_ptr<QueuedBytes>& queued = queued_[peer];
+  if (queued == nullptr) queued = std::make_shared<QueuedBytes>(0);
+  return queued;
+}
+
+std::size_t ZmqRouter::Impl::waiting_bytes(Peer peer) const {
+  std::size_t bytes = 0;
+  if (const auto queued = queued_.find(peer); queued != queued_.end()) bytes += *queued->second;
+  if (const auto outbox = outboxes_.find(peer); outbox != outboxes_.end()) {
+    bytes += outbox->second.bytes + outbox->second.frames.size() * kFrameCostBytes;
+  }
+  return bytes;
+}
+
 // kOverflow here means: not now.
 SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
   std::byte id[kRoutingIdBytes];
@@ -127,6 +166,7 @@ SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
   if (zmq_msg_send(routing_id.handle(), socket_.handle(), flags) < 0) {
     return zmq_errno() == EAGAIN ? SendResult::kOverflow : SendResult::kNoPeer;
   }
+  if (message.size() >= kCountedFrameBytes) count_frame(message, queued_of(peer));
   // The connection was checked with the routing id; the rest of the message always follows.
   if (zmq_msg_send(message.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) {
     return SendResult::kNoPeer;
@@ -208,21 +248,22 @@ Inbound ZmqRouter::receive() {
 }
 
 SendResult ZmqRouter::send(Peer peer, base::ByteView frame) {
-  return impl_->post(peer, zmq::message_t(frame.data(), frame.size()));
+  return impl_->post(peer, copied_frame(frame));
 }
 
 SendResult ZmqRouter::send(Peer peer, std::size_t bytes, const Fill& fill) {
-  zmq::message_t message(bytes);
+  zmq::message_t message = make_frame(bytes);
   const base::Status filled = fill({message.data<std::byte>(), message.size()});
   if (!filled.has_value()) return SendResult::kFailed;
   return impl_->post(peer, std::move(message));
 }
 
 void ZmqRouter::send_or_drop(Peer peer, base::ByteView frame) {
-  impl_->post_or_drop(peer, zmq::message_t(frame.data(), frame.size()));
+  impl_->post_or_drop(peer, copied_frame(frame));
 }
 
 void ZmqRouter::forget(Peer peer) { impl_->forget(peer); }
+std::size_t ZmqRouter::waiting_bytes(Peer peer) { return impl_->waiting_bytes(peer); }
 
 std::vector<Peer> ZmqRouter::flush() { return impl_->flush(); }
 bool ZmqRouter::has_waiting() const { return impl_->has_waiting(); }

@@ -26,8 +26,9 @@ struct RouterOptions {
   // key, what comes from a connection that no gatekeeper has let in is kStranger.
   std::string curve_secret;
   base::Millis handshake_timeout{5'000};
-  // Frames that wait for a peer that does not read, beyond ZeroMQ's own queue.
-  std::size_t outbox_bytes_max = 8U << 20;
+  // Frames that wait for a peer that does not read, beyond ZeroMQ's own queue. Deliveries stop
+  // before that (BrokerOptions::unsent_bytes_max), so this is for what else it has asked for.
+  std::size_t outbox_bytes_max = 32U << 20;
   std::size_t outbox_frames_max = 65'536;
 };
 
@@ -67,6 +68,7 @@ class ZmqRouter final : public FrameOutput {
   SendResult send(Peer peer, std::size_t bytes, const Fill& fill) override;
   void send_or_drop(Peer peer, base::ByteView frame) override;
   void forget(Peer peer) override;
+  std::size_t waiting_bytes(Peer peer) override;
 
   // Tries to send what waits in outboxes. ZeroMQ does not tell when a peer is ready again, so the
   // loop calls this about every millisecond while has_waiting(). Returns the peers that are gone.

@@ -1,6 +1,7 @@
 #include "storage/compactor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -22,6 +23,12 @@ constexpr std::uint64_t kOutputShareMin = 16;
 // A record of its own costs about this much more than messages that go along with their neighbours.
 constexpr double kSplitBytes = 160;
 constexpr std::uint64_t kCopySliceBytes = 1U << 20;
+// Beside a body: header, attributes, and a share of the record.
+constexpr double kBesideBodyBytesMin = 8;
+constexpr double kBesideBodyBytesMax = 48;
+constexpr int kAnswersAStep = 1024;
+// Nearer than this what was thought of a file was good enough.
+constexpr double kNearly = 0.05;
 
 }  // namespace
 
@@ -54,8 +61,9 @@ std::optional<Compactor::Replaced> Compactor::step(const LiveMessages& live, Lsn
   if (phase_ == Phase::kIdle) begin_looking(live, older, eager);
   if (phase_ == Phase::kLooking) look(live);
   if (phase_ == Phase::kCollecting) collect(live);
-  const bool copied = phase_ == Phase::kCopying && !slice_out_ && copy_->done();
-  return copied ? swap(live) : std::nullopt;
+  if (phase_ != Phase::kCopying || slice_out_) return std::nullopt;
+  answer(live);
+  return copy_->done() ? swap(live) : std::nullopt;
 }
 
 std::uint64_t Compactor::file_bytes(std::uint64_t number) const {
@@ -67,8 +75,10 @@ void Compactor::begin_looking(const LiveMessages& live, Lsn older, bool eager) {
   looked_at_ = older;
   eager_ = eager;
   loads_.clear();
+  thought_.clear();
   walk_ = {};
   const std::uint64_t segment_bytes = log_.segment_bytes();
+  std::erase_if(measured_, [&](const auto& file) { return !log_.segments().contains(file.first); });
   for (const std::uint64_t number : messages_.message_index().segments()) {
     avoid(number);
     const Lsn begin(number * segment_bytes);
@@ -131,8 +141,8 @@ bool Compactor::walk(const LiveMessages& live, Found&& found, FileDone&& file_do
 void Compactor::look(const LiveMessages& live) {
   const bool ended = walk(
       live,
-      [this](const MessageIndex::SegmentRange&, SequenceRange run) {
-        double bytes = static_cast<double>(run.count()) * walk_.message_bytes;
+      [this, &live](const MessageIndex::SegmentRange& range, SequenceRange run) {
+        double bytes = bytes_of(live, range.stream, run);
         const double gap = walk_.gap
                                ? static_cast<double>(run.first - *walk_.gap) * walk_.message_bytes
                                : kSplitBytes;
@@ -143,6 +153,12 @@ void Compactor::look(const LiveMessages& live) {
         const std::uint64_t bytes = file_bytes(number);
         // What is wholly dead goes without any copying.
         if (walk_.live_bytes == 0) return;
+        thought_[number] = walk_.live_bytes;
+        const auto measured = measured_.find(number);
+        if (measured != measured_.end()) {
+          const double corrected = static_cast<double>(walk_.live_bytes) * measured->second;
+          walk_.live_bytes = static_cast<std::uint64_t>(corrected) + 1;
+        }
         loads_.push_back({number, bytes, std::min(walk_.live_bytes, bytes)});
       });
   if (!ended) return;
@@ -160,6 +176,19 @@ void Compactor::look(const LiveMessages& live) {
   walk_ = {};
   walk_.files = files;
   enter_file();
+}
+
+double Compactor::bytes_of(const LiveMessages& live, const StreamId& stream,
+                           SequenceRange run) const {
+  const auto known =
+      live.sizes ? live.sizes(stream, run) : std::pair<std::uint64_t, std::uint64_t>();
+  const auto count = static_cast<double>(std::min(run.count(), known.first));
+  const double unknown = (static_cast<double>(run.count()) - count) * walk_.message_bytes;
+  if (count == 0) return unknown;
+  const auto bodies = static_cast<double>(known.second);
+  const double beside =
+      std::clamp(walk_.message_bytes - bodies / count, kBesideBodyBytesMin, kBesideBodyBytesMax);
+  return bodies + count * beside + unknown;
 }
 
 void Compactor::collect(const LiveMessages& live) {
@@ -224,7 +253,10 @@ void Compactor::begin_copy() {
   for (const std::uint64_t number : walk_.files) {
     auto place = log_.segments().place(Lsn(number * log_.segment_bytes() + kSegmentDataOffset));
     if (!place) return give_up();
-    order.sources.push_back({place->extent, file_bytes(number), std::move(place->file)});
+    order.sources.push_back({place->extent, file_bytes(number), std::move(place->file), number});
+  }
+  for (const std::uint64_t number : walk_.files) {
+    for (CopySource& source : sources_beside(number)) order.sources.push_back(std::move(source));
   }
   for (CopyStream& stream : streams_) join_spans(stream);
   order.streams = std::exchange(streams_, {});
@@ -234,8 +266,56 @@ void Compactor::begin_copy() {
   phase_ = Phase::kCopying;
 }
 
+// Segments that stay, with pieces of a large message of which others are in this one.
+std::vector<CopySource> Compactor::sources_beside(std::uint64_t number) {
+  std::vector<CopySource> sources;
+  if (is_extent(number)) return sources;
+  const MessageIndex& index = messages_.message_index();
+  for (const bool backwards : {true, false}) {
+    const auto message = index.across(backwards ? number : number + 1);
+    auto on = message;
+    for (std::uint64_t at = number; on;) {
+      at = backwards ? at - 1 : at + 1;
+      auto place = log_.segments().place(Lsn(at * log_.segment_bytes() + kSegmentDataOffset));
+      // Whether its messages live is known to whoever asks for them.
+      if (!place) break;
+      if (!chosen_.contains(at) && beside_.insert(at).second) {
+        sources.push_back({place->extent, file_bytes(at), std::move(place->file), number, true});
+      }
+      on = index.across(backwards ? at : at + 1);
+      if (on && (on->stream != message->stream || on->range != message->range)) on.reset();
+    }
+  }
+  return sources;
+}
+
+// Which of the large messages that were found live.
+void Compactor::answer(const LiveMessages& live) {
+  for (int left = kAnswersAStep; left > 0; --left) {
+    const auto asked = copy_->asks();
+    if (!asked) return;
+    const SequenceRange one{asked->sequence, asked->sequence};
+    copy_->answer(live.next(asked->stream, one).has_value());
+  }
+}
+
+// From a copy that was too much. True where it makes a difference.
+bool Compactor::learn_sizes() {
+  bool is_news = false;
+  for (const auto& [number, bytes] : copy_->bytes_to_copy()) {
+    const auto thought = thought_.find(number);
+    if (thought == thought_.end()) continue;
+    const double share = static_cast<double>(bytes) / static_cast<double>(thought->second);
+    double& measured = measured_.try_emplace(number, 1).first->second;
+    if (std::abs(share - measured) < kNearly * measured) continue;
+    measured = share;
+    is_news = true;
+  }
+  return is_news;
+}
+
 std::shared_ptr<LogWork> Compactor::take_work(std::uint64_t& budget_bytes) {
-  if (phase_ != Phase::kCopying || slice_out_ || copy_->done()) return nullptr;
+  if (phase_ != Phase::kCopying || slice_out_ || copy_->done() || copy_->asks()) return nullptr;
   if (budget_bytes < kCopySliceBytes) return nullptr;
   budget_bytes -= kCopySliceBytes;
   slice_out_ = true;
@@ -249,11 +329,13 @@ void Compactor::slice_done(const Status& status) {
     log_.reserve().give_back(copy_->order().reserve_file);
   }
   const bool too_much = status.error().code() == base::ErrorCode::kInvalidArgument;
-  const bool smaller = too_much && output_bytes_max_ > log_.segment_bytes() / kOutputShareMin;
+  const bool learned = too_much && learn_sizes();
+  const bool smaller =
+      too_much && !learned && output_bytes_max_ > log_.segment_bytes() / kOutputShareMin;
   if (smaller) output_bytes_max_ /= 2;
   if (copy_->bad_source() != 0) unfit_.insert(copy_->bad_source());
   // Otherwise, as on a full disk, the next time that there is a reason to look.
-  if (smaller || copy_->bad_source() != 0) looked_at_ = Lsn();
+  if (learned || smaller || copy_->bad_source() != 0) looked_at_ = Lsn();
   give_up();
 }
 
@@ -261,6 +343,7 @@ void Compactor::slice_done(const Status& status) {
 void Compactor::give_up() {
   phase_ = Phase::kIdle;
   chosen_.clear();
+  beside_.clear();
   streams_.clear();
   copy_.reset();
 }

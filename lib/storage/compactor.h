@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -25,6 +27,9 @@ struct LiveMessages {
   // The first run inside `within` of messages that anybody needs, cut to it.
   std::function<std::optional<base::SequenceRange>(const StreamId&, base::SequenceRange within)>
       next;
+  // How many of a run's messages have bodies of a known size, and the bytes of these.
+  std::function<std::pair<std::uint64_t, std::uint64_t>(const StreamId&, base::SequenceRange run)>
+      sizes;
   // True when anything else in [begin, end) is needed: records that memory refers to by LSN.
   std::function<bool(base::Lsn begin, base::Lsn end)> pinned;
   // Rises whenever messages that nobody needed are needed again.
@@ -61,7 +66,9 @@ class Compactor {
   // No new extent is to have this number, or a lower one.
   void avoid(std::uint64_t number) { next_extent_ = std::max(next_extent_, number + 1); }
   // The file is being copied: it must stay.
-  bool holds(std::uint64_t number) const { return chosen_.contains(number); }
+  bool holds(std::uint64_t number) const {
+    return chosen_.contains(number) || beside_.contains(number);
+  }
 
   std::uint64_t compactions() const { return compactions_; }
   std::uint64_t copied_bytes() const { return copied_bytes_; }
@@ -88,7 +95,11 @@ class Compactor {
   void look(const LiveMessages& live);
   void collect(const LiveMessages& live);
   void collect_run(base::SequenceRange range, const StreamId& stream, base::SequenceRange run);
+  double bytes_of(const LiveMessages& live, const StreamId& stream, base::SequenceRange run) const;
   void begin_copy();
+  std::vector<CopySource> sources_beside(std::uint64_t number);
+  void answer(const LiveMessages& live);
+  bool learn_sizes();
   void join_spans(CopyStream& stream) const;
   std::optional<Replaced> swap(const LiveMessages& live);
   void slice_done(const base::Status& status);
@@ -107,7 +118,13 @@ class Compactor {
   Walk walk_;
   std::vector<FileLoad> loads_;
   std::set<std::uint64_t> chosen_;
+  // Files that stay, with pieces of large messages of which the other pieces are in chosen ones.
+  std::set<std::uint64_t> beside_;
   std::set<std::uint64_t> unfit_;  // have something that must stay where it is
+  // Of the files that were looked at: what copying was thought to write. And as a share of that
+  // what it really would have, where somebody found out.
+  std::map<std::uint64_t, std::uint64_t> thought_;
+  std::map<std::uint64_t, double> measured_;
   std::uint64_t output_bytes_max_;
   std::uint64_t revivals_ = 0;
   std::vector<CopyStream> streams_;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/message.h"
 #include "storage/fact_codec.h"
+#include "storage/large_message.h"
 #include "storage/message_index.h"
 #include "storage/record_codec.h"
 #include "storage/segment_header.h"
@@ -39,7 +40,9 @@ ExtentCopy::ExtentCopy(runtime::FileSystem& fs, std::string segments_folder, Cop
       offset_(kSegmentDataOffset) {
   fact_.extent = order_.header.number;
   fact_.uuid = order_.header.uuid;
-  for (const CopySource& source : order_.sources) fact_.replaced.push_back(source.extent.number);
+  for (const CopySource& source : order_.sources) {
+    if (!source.stays) fact_.replaced.push_back(source.extent.number);
+  }
 }
 
 std::string ExtentCopy::path() const { return folder_ + "/" + extent_name(order_.header.number); }
@@ -54,6 +57,7 @@ Status ExtentCopy::step() {
 }
 
 Status ExtentCopy::work() {
+  CHECK(phase_ != Phase::kAsking);
   if (phase_ == Phase::kScanning) return scan();
   if (phase_ == Phase::kWriting) return write();
   return {};
@@ -61,12 +65,15 @@ Status ExtentCopy::work() {
 
 Status ExtentCopy::refuse(const std::string& why) {
   const SegmentExtent& extent = order_.sources[source_].extent;
-  bad_source_ = extent.number;
+  bad_source_ = order_.sources[source_].needed_by;
   return base::corruption(data_file_name(extent.number) + ": " + why);
 }
 
 Status ExtentCopy::scan() {
-  if (source_ == order_.sources.size()) return sort_pieces();
+  if (source_ == order_.sources.size()) {
+    sort_pieces();
+    return pieces_.empty() ? Status(base::not_found("nothing of it lives any more")) : Status();
+  }
   const CopySource& source = order_.sources[source_];
   if (!scanner_) {
     const Lsn begin = source.extent.data_begin();
@@ -77,7 +84,10 @@ Status ExtentCopy::scan() {
   std::uint64_t scanned = 0;
   while (scanned < kScanBytesAStep) {
     const std::optional<ScanItem> item = scanner_->next();
-    if (!item || item->begin >= end || item->kind == ScanItem::Kind::kPadding) {
+    const bool is_over = source.stays && item && item->kind == ScanItem::Kind::kRecord &&
+                         item->header.type != RecordType::kMessageChunk &&
+                         item->header.type != RecordType::kMessages;
+    if (!item || is_over || item->begin >= end || item->kind == ScanItem::Kind::kPadding) {
       scanner_.reset();
       ++source_;
       return {};
@@ -88,12 +98,34 @@ Status ExtentCopy::scan() {
       return refuse("no valid record at LSN " + std::to_string(item->begin.value()));
     }
     RETURN_IF_ERROR(note(*item));
+    // Only what began in the file before it.
+    if (!source.stays || item->header.type != RecordType::kMessages) continue;
+    scanner_.reset();
+    ++source_;
+    return {};
   }
   return {};
 }
 
+std::uint64_t ExtentCopy::bytes_of(const ScanItem& item, const MessagesFact& fact,
+                                   const std::vector<SequenceRange>& runs) {
+  const SequenceRange range{fact.first, fact.first + (fact.count - 1)};
+  std::uint64_t wanted = 0;
+  auto run = std::partition_point(runs.begin(), runs.end(),
+                                  [&](const SequenceRange& one) { return one.last < range.first; });
+  for (; run != runs.end() && run->first <= range.last; ++run) {
+    wanted += std::min(run->last, range.last) - std::max(run->first, range.first) + 1;
+  }
+  wanted = std::min<std::uint64_t>(wanted, fact.count);
+  std::uint64_t bytes = (item.end - item.begin) * wanted / fact.count;
+  if ((fact.flags & kMessagesLarge) == 0 || wanted == 0) return bytes;
+  for (std::size_t piece = 1; piece < piece_count(fact.entry_bytes); ++piece) {
+    bytes += record_bytes(kChunkHeadBytes, piece_bytes(fact.entry_bytes, piece));
+  }
+  return bytes;
+}
+
 Status ExtentCopy::note(const ScanItem& item) {
-  if (item.header.type == RecordType::kMessageChunk) return refuse("parts of large messages");
   if (item.header.type != RecordType::kMessages) return {};
   const std::size_t head = std::min<std::size_t>(item.payload.size(), item.header.head_bytes);
   const auto decoded = decode_messages(item.payload.first(head));
@@ -108,24 +140,62 @@ Status ExtentCopy::note(const ScanItem& item) {
       std::partition_point(stream->spans.begin(), stream->spans.end(),
                            [&](const CopySpan& one) { return one.range.last < range.first; });
   if (span == stream->spans.end() || range.last < span->range.first) return {};
-  const auto run =
-      std::partition_point(span->runs.begin(), span->runs.end(),
-                           [&](const SequenceRange& one) { return one.last < range.first; });
-  if (run == span->runs.end() || range.last < run->first) return {};
-  if ((fact.flags & kMessagesLarge) != 0) return refuse("a large message that lives");
+  const std::uint64_t bytes = bytes_of(item, fact, span->runs);
+  if (bytes == 0) return {};
+  const bool is_large = (fact.flags & kMessagesLarge) != 0;
+  if (order_.sources[source_].stays && !is_large) return {};
   if (pieces_.size() == kPiecesMax) return base::invalid_argument("too many records to be copied");
   pieces_.push_back({static_cast<std::uint32_t>(stream - order_.streams.begin()),
                      static_cast<std::uint32_t>(span - stream->spans.begin()),
-                     static_cast<std::uint32_t>(source_), item.begin, range});
+                     static_cast<std::uint32_t>(source_), item.begin, range, bytes, is_large});
   return {};
 }
 
-Status ExtentCopy::sort_pieces() {
-  if (pieces_.empty()) return base::not_found("nothing of it lives any more");
+void ExtentCopy::sort_pieces() {
+  // What an earlier compaction has moved may still have its record in a segment that stayed.
   std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) {
-    return std::tie(a.stream, a.range.first) < std::tie(b.stream, b.range.first);
+    return std::tie(a.stream, a.range.first, b.lsn) < std::tie(b.stream, b.range.first, a.lsn);
   });
+  const auto same = [](const Piece& a, const Piece& b) {
+    return a.stream == b.stream && a.range.first == b.range.first;
+  };
+  pieces_.erase(std::unique(pieces_.begin(), pieces_.end(), same), pieces_.end());
+  phase_ = Phase::kAsking;
+  asked_ = 0;
+  go_on_asking();
+}
+
+std::optional<ExtentCopy::Asked> ExtentCopy::asks() const {
+  if (phase_ != Phase::kAsking) return std::nullopt;
+  const Piece& piece = pieces_[asked_];
+  return Asked{order_.streams[piece.stream].stream, piece.range.first};
+}
+
+void ExtentCopy::answer(bool lives) {
+  CHECK(phase_ == Phase::kAsking);
+  if (!lives) pieces_[asked_].bytes = 0;
+  ++asked_;
+  go_on_asking();
+}
+
+void ExtentCopy::go_on_asking() {
+  while (asked_ < pieces_.size() && !pieces_[asked_].large) ++asked_;
+  if (asked_ < pieces_.size()) return;
+  std::erase_if(pieces_, [](const Piece& piece) { return piece.bytes == 0; });
+  for (const Piece& piece : pieces_) {
+    bytes_to_copy_[order_.sources[piece.source].needed_by] += piece.bytes;
+  }
   phase_ = Phase::kWriting;
+}
+
+Status ExtentCopy::begin_writing() {
+  if (pieces_.empty()) return base::not_found("nothing of it lives any more");
+  std::uint64_t bytes = kSegmentDataOffset;
+  for (const Piece& piece : pieces_) bytes += piece.bytes;
+  // The rest is found out when it is written.
+  if (bytes > order_.header.segment_bytes) {
+    return base::invalid_argument("more than one extent can hold");
+  }
   return open_file();
 }
 
@@ -142,27 +212,33 @@ Status ExtentCopy::open_file() {
 }
 
 Status ExtentCopy::write() {
-  while (next_piece_ < pieces_.size() && out_.size() < kWriteBytesAStep) {
-    const Piece& piece = pieces_[next_piece_++];
-    RETURN_IF_ERROR(copy(piece));
+  if (!file_) RETURN_IF_ERROR(begin_writing());
+  const auto is_complete = [&] { return next_piece_ == pieces_.size() && !large_; };
+  while (!is_complete() && out_.size() < kWriteBytesAStep) {
+    if (large_) {
+      RETURN_IF_ERROR(copy_chunk());
+    } else {
+      const Piece& piece = pieces_[next_piece_++];
+      RETURN_IF_ERROR(copy(piece));
+    }
     if (offset_ > order_.header.segment_bytes) {
       return base::invalid_argument("more than one extent can hold");
     }
   }
   RETURN_IF_ERROR(flush());
-  return next_piece_ == pieces_.size() ? complete() : Status();
+  return is_complete() ? complete() : Status();
 }
 
 // The whole record, verified.
-Result<ByteView> ExtentCopy::read_record(const Piece& piece) {
-  source_ = piece.source;
-  const CopySource& source = order_.sources[piece.source];
-  const std::uint64_t at = piece.lsn - source.extent.base();
-  const std::string where = "LSN " + std::to_string(piece.lsn.value());
+Result<ByteView> ExtentCopy::read_record(std::size_t number, Lsn lsn) {
+  source_ = number;
+  const CopySource& source = order_.sources[number];
+  const std::uint64_t at = lsn - source.extent.base();
+  const std::string where = "LSN " + std::to_string(lsn.value());
   if (record_.size() < kFirstReadBytes) record_.resize(kFirstReadBytes);
   ASSIGN_OR_RETURN(std::size_t got, source.file->read_at(at, record_));
   const std::optional<RecordHeader> header =
-      parse_record_header(ByteView(record_).first(got), piece.lsn, source.extent.uuid_prefix);
+      parse_record_header(ByteView(record_).first(got), lsn, source.extent.uuid_prefix);
   if (!header) return refuse(where + ": no valid record header").error();
   const std::size_t used = header->payload_offset() + header->payload_bytes;
   if (got < used) {
@@ -184,9 +260,13 @@ Result<ByteView> ExtentCopy::read_record(const Piece& piece) {
 }
 
 Status ExtentCopy::copy(const Piece& piece) {
-  ASSIGN_OR_RETURN(const ByteView payload, read_record(piece));
+  ASSIGN_OR_RETURN(const ByteView payload, read_record(piece.source, piece.lsn));
   ASSIGN_OR_RETURN(const DecodedMessages decoded, decode_messages(payload));
   begin(piece);
+  if (piece.large) {
+    large_ = LargeCopy{decoded.fact, Lsn(), {decoded.entries.begin(), decoded.entries.end()}};
+    return {};
+  }
   const CopySpan& span = order_.streams[piece.stream].spans[piece.span];
   ByteView entries = decoded.entries;
   Sequence at = decoded.fact.first;
@@ -211,6 +291,43 @@ Status ExtentCopy::copy(const Piece& piece) {
   return {};
 }
 
+// The next piece of a large message, and the record that makes it one behind the last.
+Status ExtentCopy::copy_chunk() {
+  const MessagesFact& fact = large_->fact;
+  if (large_->next == piece_count(fact.entry_bytes)) {
+    MessagesFact copied = fact;
+    copied.chunks = large_->chunks;
+    copied.previous = previous_;
+    std::array<std::byte, kLargeHeadBytes> head;
+    encode_large(copied, std::span(head));
+    const std::uint64_t offset = offset_;
+    previous_ = put(RecordType::kMessages, head, large_->front);
+    note_record(copied, offset, offset_ - offset);
+    large_.reset();
+    return {};
+  }
+  const std::size_t piece = large_->next++;
+  const std::uint64_t segment_bytes = order_.header.segment_bytes;
+  const Lsn lsn = piece_lsn(fact.chunks, piece, fact.entry_bytes, segment_bytes);
+  const auto source =
+      std::find_if(order_.sources.begin(), order_.sources.end(),
+                   [&](const auto& s) { return s.extent.number == lsn.value() / segment_bytes; });
+  if (source == order_.sources.end()) {
+    return refuse("a piece of a large message is nowhere at LSN " + std::to_string(lsn.value()));
+  }
+  const auto number = static_cast<std::size_t>(source - order_.sources.begin());
+  ASSIGN_OR_RETURN(const ByteView payload, read_record(number, lsn));
+  const auto chunk = decode_message_chunk(payload);
+  const bool is_it =
+      chunk && chunk->fact.stream == fact.stream && chunk->fact.sequence == fact.first &&
+      chunk->fact.entry_bytes == fact.entry_bytes && chunk->fact.offset == piece * kLargePieceBytes;
+  if (!is_it) return refuse("no piece of its message at LSN " + std::to_string(lsn.value()));
+  const Lsn copied = put(RecordType::kMessageChunk, payload.first(kChunkHeadBytes),
+                         payload.subspan(kChunkHeadBytes));
+  if (piece == 1) large_->chunks = copied;
+  return {};
+}
+
 // What changes with the stream and the span.
 void ExtentCopy::begin(const Piece& piece) {
   const bool stream_begins = last_piece_ == nullptr || last_piece_->stream != piece.stream;
@@ -230,25 +347,34 @@ void ExtentCopy::put_record(const MessagesFact& fact, ByteView entries) {
   copied.previous = previous_;
   std::array<std::byte, kMessagesHeadBytes> head;
   encode(copied, std::span(head));
-  const std::size_t bytes = record_bytes(head.size(), entries.size());
+  const std::uint64_t offset = offset_;
+  previous_ = put(RecordType::kMessages, head, entries);
+  note_record(fact, offset, offset_ - offset);
+}
+
+Lsn ExtentCopy::put(RecordType type, ByteView head, ByteView tail) {
+  const std::size_t bytes = record_bytes(head.size(), tail.size());
   const Lsn lsn(order_.header.number * order_.header.segment_bytes + offset_);
   const std::size_t at = out_.size();
   out_.resize(at + bytes);
-  encode_record(RecordType::kMessages, head, entries, {order_.header.uuid_prefix(), lsn, Lsn()},
-                out_.data() + at);
+  encode_record(type, head, tail, {order_.header.uuid_prefix(), lsn, Lsn()}, out_.data() + at);
+  offset_ += bytes;
+  return lsn;
+}
+
+// A messages record is there.
+void ExtentCopy::note_record(const MessagesFact& fact, std::uint64_t offset, std::uint64_t bytes) {
   if (group_records_ > 0 &&
       (group_bytes_ >= kIndexGroupBytes || group_records_ >= kIndexGroupRecordsMax)) {
     close_group();
   }
   if (group_records_ == 0) group_.first = fact.first;
-  group_.offset = offset_;
+  group_.offset = offset;
   group_bytes_ += bytes;
   ++group_records_;
   SequenceRange& range = fact_.streams.back().ranges.back();
   if (range.first == Sequence(0)) range.first = fact.first;
   range.last = fact.first + (fact.count - 1);
-  previous_ = lsn;
-  offset_ += bytes;
 }
 
 void ExtentCopy::close_group() {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,8 @@ struct CopySource {
   SegmentExtent extent;
   std::uint64_t bytes = 0;  // where its records end at the latest
   std::shared_ptr<runtime::File> file;
+  std::uint64_t needed_by = 0;  // its own number; of one that stays, of the file that needs it
+  bool stays = false;           // only for large messages with pieces in a file that goes
 };
 // Messages of a stream between which no others of it lie, but in the sources; `runs` are copied.
 struct CopySpan {
@@ -37,8 +41,10 @@ struct CopyOrder {
 };
 
 // Copies messages into a new extent, sorted by stream and sequence, a slice at a time. Every
-// record is verified before it is copied. step() may run on any thread, one call at a time; what it
-// leaves behind is a durable file that nobody knows yet, or nothing.
+// record is verified before it is copied. A large message goes whole, wherever its pieces lie.
+// Between looking and copying the caller is asked about each of them, since one that is dead costs
+// more than any number of other dead messages that are copied along. step() may run on any thread,
+// one call at a time; what it leaves behind is a durable file that nobody knows yet, or nothing.
 class ExtentCopy {
  public:
   ExtentCopy(runtime::FileSystem& fs, std::string segments_folder, CopyOrder order);
@@ -49,15 +55,25 @@ class ExtentCopy {
   base::Status step();
   bool done() const { return phase_ == Phase::kDone; }
 
+  // A large message of which it must know whether it lives, before step() is called again.
+  struct Asked {
+    StreamId stream;
+    base::Sequence sequence;
+  };
+  std::optional<Asked> asks() const;
+  void answer(bool lives);
+
   const CopyOrder& order() const { return order_; }
   // Once it is done: all but the record of the swap itself.
   const ExtentSwapFact& fact() const { return fact_; }
   const std::shared_ptr<runtime::File>& file() const { return file_; }
   std::uint64_t bad_source() const { return bad_source_; }
+  // How much would be written, by file that goes, as far as it has looked.
+  const std::map<std::uint64_t, std::uint64_t>& bytes_to_copy() const { return bytes_to_copy_; }
   std::uint64_t copied_bytes() const { return offset_; }
 
  private:
-  enum class Phase { kScanning, kWriting, kDone };
+  enum class Phase { kScanning, kAsking, kWriting, kDone };
   // A record of which some messages are copied.
   struct Piece {
     std::uint32_t stream = 0;
@@ -65,18 +81,36 @@ class ExtentCopy {
     std::uint32_t source = 0;
     base::Lsn lsn;
     base::SequenceRange range;  // of the record
+    std::uint64_t bytes = 0;    // that it will take
+    bool large = false;
+  };
+  // A large message of which not all pieces are written.
+  struct LargeCopy {
+    MessagesFact fact;
+    base::Lsn chunks;
+    std::vector<std::byte> front;
+    std::size_t next = 1;
   };
 
   base::Status work();
   base::Status scan();
   base::Status note(const ScanItem& item);
+  // What a record will take of which messages of `runs` are copied; 0 = none are.
+  static std::uint64_t bytes_of(const ScanItem& item, const MessagesFact& fact,
+                                const std::vector<base::SequenceRange>& runs);
   base::Status refuse(const std::string& why);
-  base::Status sort_pieces();
+  void sort_pieces();
+  void go_on_asking();
+  base::Status begin_writing();
   base::Status write();
   base::Status open_file();
-  base::Result<base::ByteView> read_record(const Piece& piece);
+  // Of order_.sources[source].
+  base::Result<base::ByteView> read_record(std::size_t source, base::Lsn lsn);
   base::Status copy(const Piece& piece);
+  base::Status copy_chunk();
   void put_record(const MessagesFact& fact, base::ByteView entries);
+  base::Lsn put(RecordType type, base::ByteView head, base::ByteView tail);
+  void note_record(const MessagesFact& fact, std::uint64_t offset, std::uint64_t bytes);
   void close_group();
   void begin(const Piece& piece);
   base::Status flush();
@@ -96,6 +130,9 @@ class ExtentCopy {
   std::uint64_t offset_ = 0;    // in the extent, behind `out_`
   std::shared_ptr<runtime::File> file_;
   std::uint64_t bad_source_ = 0;
+  std::map<std::uint64_t, std::uint64_t> bytes_to_copy_;
+  std::size_t asked_ = 0;  // of pieces_
+  std::optional<LargeCopy> large_;
 
   // The group that is being filled.
   ExtentSwapFact fact_;

@@ -160,6 +160,11 @@ bool IndexedMessageStore::batch_ready(const std::optional<BatchLocation>& batch)
   return !batch || log_.in_memory(batch->lsn) || read_ahead_.ready(batch->lsn, batch->lsn);
 }
 
+bool IndexedMessageStore::record_ready(Lsn record) {
+  if (record == Lsn() || !log_.status() || log_.in_memory(record)) return true;
+  return read_ahead_.ready(record, record);
+}
+
 const MessageIndex::Expanded& IndexedMessageStore::remember(MessageIndex::Expanded expanded) {
   if (groups_.size() < kCachedGroups) {
     groups_.push_back({std::move(expanded), ++uses_});

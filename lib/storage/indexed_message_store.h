@@ -35,6 +35,7 @@ class IndexedMessageStore final : public MessageStore {
   base::Result<base::ByteView> read_piece(const EntrySlice& slice, std::uint64_t offset) override;
   bool piece_ready(const EntrySlice& slice, std::uint64_t offset) override;
   bool ready(const StreamId& stream, base::Sequence sequence) override;
+  bool record_ready(base::Lsn record) override;
   ReadAhead& read_ahead() { return read_ahead_; }
 
   // A kMessages record was replayed.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "storage/log_format.h"
 
 namespace sluice::storage {
 
@@ -113,6 +114,87 @@ const std::vector<MessageIndex::SegmentRange>& MessageIndex::ranges(std::uint64_
   return found == segments_.end() ? kNone : found->second;
 }
 
+// What lies across the begin of a segment is what the first record in it is about.
+std::optional<MessageIndex::SegmentRange> MessageIndex::across(std::uint64_t segment) const {
+  if (is_extent(segment) || ranges(segment).empty()) return std::nullopt;
+  const SegmentRange& first = ranges(segment).front();
+  const std::vector<SegmentRange>& before = ranges(segment - 1);
+  const bool is_there = std::any_of(before.begin(), before.end(), [&](const SegmentRange& range) {
+    return range.stream == first.stream && first.range.first <= range.range.last;
+  });
+  if (!is_there) return std::nullopt;
+  return SegmentRange{first.stream, {first.range.first, first.range.first}};
+}
+
+// Pieces of a large message in a segment that stays mean nothing any more.
+void MessageIndex::forget_pieces(std::uint64_t segment, const SegmentRange& message) {
+  const Sequence sequence = message.range.first;
+  std::vector<SegmentRange>& ranges = segments_.at(segment);
+  const auto found = std::find_if(ranges.begin(), ranges.end(), [&](const SegmentRange& range) {
+    return range.stream == message.stream && range.range.contains(sequence);
+  });
+  if (found == ranges.end()) return;
+  if (found->range.count() > 1) {
+    // It is the first message of the segment, or the last.
+    if (found->range.first == sequence) {
+      found->range.first = sequence + 1;
+    } else {
+      found->range.last = sequence - 1;
+    }
+    return;
+  }
+  const auto at = static_cast<std::size_t>(found - ranges.begin());
+  ranges.erase(found);
+  const auto own = streams_.find(message.stream);
+  if (own != streams_.end() && own->second.range_segment == segment) own->second.range_segment = 0;
+  for (std::size_t i = at; i < ranges.size(); ++i) {
+    const auto stream = streams_.find(ranges[i].stream);
+    if (stream != streams_.end() && stream->second.range_segment == segment) {
+      stream->second.range_index = i;
+    }
+  }
+}
+
+// Of large messages of which a part lay in files that go, and a part in others. Nothing else of the
+// stream lies in the record's ranges; so what of a segment that stays does, at an edge of it, has
+// moved. The files that go may be unknown here: recovery finds them missing before it replays this.
+void MessageIndex::forget_moved_pieces(const ExtentSwapFact& fact) {
+  const auto goes = [&](std::uint64_t number) {
+    return std::binary_search(fact.replaced.begin(), fact.replaced.end(), number);
+  };
+  const auto has_moved = [&](const StreamId& id, Sequence sequence) {
+    const auto part = std::lower_bound(fact.streams.begin(), fact.streams.end(), id,
+                                       [](const ExtentSwapFact::Stream& one,
+                                          const StreamId& wanted) { return one.stream < wanted; });
+    if (part == fact.streams.end() || part->stream != id) return false;
+    const auto range =
+        std::partition_point(part->ranges.begin(), part->ranges.end(),
+                             [&](const base::SequenceRange& one) { return one.last < sequence; });
+    return range != part->ranges.end() && range->first <= sequence;
+  };
+  const auto moved_at_edge = [&](std::uint64_t number) -> std::optional<SegmentRange> {
+    for (const SegmentRange& range : ranges(number)) {
+      for (const Sequence edge : {range.range.first, range.range.last}) {
+        if (has_moved(range.stream, edge)) return SegmentRange{range.stream, {edge, edge}};
+      }
+    }
+    return std::nullopt;
+  };
+  const auto forget = [&](std::uint64_t number, bool backwards) {
+    while (!goes(number)) {
+      const auto message = moved_at_edge(number);
+      if (!message) return;
+      forget_pieces(number, *message);
+      number = backwards ? number - 1 : number + 1;
+    }
+  };
+  for (const std::uint64_t number : fact.replaced) {
+    if (is_extent(number)) continue;
+    forget(number - 1, true);
+    forget(number + 1, false);
+  }
+}
+
 // A group lies in one segment, and nothing else of its stream lies in the segment's ranges.
 void MessageIndex::drop_groups(std::uint64_t segment, Stream& stream,
                                base::SequenceRange range) const {
@@ -151,6 +233,7 @@ void MessageIndex::forget_segment(std::uint64_t number) {
 
 void MessageIndex::swap(const ExtentSwapFact& fact) {
   if (segments_.contains(fact.extent)) return;
+  forget_moved_pieces(fact);
   for (const std::uint64_t number : fact.replaced) {
     for (const SegmentRange& range : ranges(number)) {
       const auto found = streams_.find(range.stream);

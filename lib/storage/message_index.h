@@ -73,6 +73,8 @@ class MessageIndex {
   bool has_segment(std::uint64_t number) const { return segments_.contains(number); }
   // Which messages lie in a segment; empty where it is unknown.
   const std::vector<SegmentRange>& ranges(std::uint64_t segment) const;
+  // The large message that begins in a segment before this one and ends in this one or a later one.
+  std::optional<SegmentRange> across(std::uint64_t segment) const;
   // The segment or extent is gone: so is everything in it.
   void drop_segment(std::uint64_t number);
   // What lived in the files that an extent replaces lies in the extent now. Doing it twice is fine.
@@ -102,6 +104,8 @@ class MessageIndex {
   std::uint64_t segment_of(base::Lsn lsn) const { return lsn.value() / segment_bytes_; }
   static std::optional<Expanded> close_group(Stream& stream);
   void forget_segment(std::uint64_t number);
+  void forget_pieces(std::uint64_t segment, const SegmentRange& message);
+  void forget_moved_pieces(const ExtentSwapFact& fact);
   void drop_groups(std::uint64_t segment, Stream& stream, base::SequenceRange range) const;
   static_assert(sizeof(BatchLocation) <= 64, "the open groups of many streams are kept");
   void note_range(const StreamId& id, Stream& stream, std::uint64_t segment,

@@ -87,6 +87,12 @@ class MessageStore {
     return true;
   }
 
+  // The same of any record, by its LSN.
+  virtual bool record_ready(base::Lsn record) {
+    static_cast<void>(record);
+    return true;
+  }
+
   // The bytes of a slice, valid until the next call on this object. CRCs are checked. REQUIRES: not
   // large.
   virtual base::Result<base::ByteView> read(const EntrySlice& slice) = 0;

@@ -31,15 +31,19 @@ void decode_map(FieldReader& reader, ShardMap& map, bool may_be_absent) {
 std::uint64_t decode_message_bytes(FieldReader& reader) {
   const std::uint64_t bytes = reader.u64("message bytes");
   const bool good = bytes > base::kBatchEntriesBytesMax && bytes <= base::kLargeEntryBytesMax;
-  if (!good) reader.fail("message bytes", "are out of range");
+  if (!good) {
+    reader.fail("message bytes", "must be 261121 to 16793608: smaller messages go in a PUBLISH");
+  }
   return bytes;
 }
 
 void check_piece(FieldReader& reader, std::uint64_t message_bytes, std::uint64_t offset,
                  std::size_t piece_bytes) {
-  if (piece_bytes > kChunkBytesMax) reader.fail("piece", "is too long");
+  if (piece_bytes > kChunkBytesMax) {
+    reader.fail("piece", "is too long: cut the message into pieces of at most 261120 bytes");
+  }
   if (offset >= message_bytes || piece_bytes > message_bytes - offset) {
-    reader.fail("offset", "is behind the message's end");
+    reader.fail("offset", "is behind the message's end: a piece ends where message bytes says");
   }
 }
 

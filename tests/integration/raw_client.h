@@ -24,11 +24,13 @@ class RawClient {
     const client::KeyPair* keys = nullptr;  // null = plain text
     std::string broker_key;
     base::ByteView routing_id = {};  // empty = the broker's to draw
+    int frames_max = 0;              // that wait to be received; 0 = ZeroMQ's own limit
   };
   explicit RawClient(const Options& options)
       : context_(zmq_ctx_new()), socket_(zmq_socket(context_, ZMQ_DEALER)) {
     set(ZMQ_LINGER, 0);
     set(ZMQ_RECONNECT_IVL, -1);
+    if (options.frames_max > 0) set(ZMQ_RCVHWM, options.frames_max);
     if (!options.routing_id.empty()) {
       CHECK(zmq_setsockopt(socket_, ZMQ_ROUTING_ID, options.routing_id.data(),
                            options.routing_id.size()) == 0);

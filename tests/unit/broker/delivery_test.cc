@@ -397,5 +397,51 @@ TEST(Delivery, a_queue_may_go_while_its_messages_are_brought_in) {
   EXPECT_TRUE(world.take().empty());
 }
 
+// So much as a slow reader may have in the process; it costs others nothing.
+TEST(Delivery, a_session_whose_deliveries_do_not_leave_gets_nothing_more) {
+  BrokerOptions options;
+  options.unsent_bytes_max = 50'000;
+  options.delivery_bytes_max = 10'000;
+  World world(options);
+  const auto queue = world.make(plain_queue());
+  const auto fill = [&](int count) {
+    for (int i = 0; i < count; ++i) world.send(queue, {with_body(std::string(8'976, 'x'))});
+  };
+  const SessionHandle slow = world.open(1);
+  world.attach(slow, queue);
+  fill(20);
+  EXPECT_THAT(world.take(), SizeIs(5));  // of 10,000 each, with the frame
+  // Nor on another attachment.
+  world.attach(slow, queue);
+  EXPECT_THAT(world.take(), SizeIs(0));
+  world.broker->apply(world.now, DeliveriesLeft{slow, 20'000});
+  EXPECT_THAT(world.take(), SizeIs(0));
+  world.broker->apply(world.now, DeliveriesLeft{slow, 10'000});
+  EXPECT_THAT(world.take(), SizeIs(3));
+  const SessionHandle fast = world.open(2);
+  world.attach(fast, queue);
+  for (int left = 12; left > 0; --left) {
+    const auto got = world.take();
+    if (got.empty()) break;
+    for (const Got& one : got) EXPECT_EQ(one.session, fast);
+    world.broker->apply(world.now, DeliveriesLeft{fast, got.size() * 10'000});
+  }
+  EXPECT_EQ(world.stats().ready, 0U);
+}
+
+TEST(Delivery, what_is_taken_at_most_once_waits_for_the_reader_too) {
+  BrokerOptions options;
+  options.unsent_bytes_max = 20'000;
+  options.delivery_bytes_max = 10'000;
+  World world(options);
+  const auto queue = world.make(plain_queue());
+  const SessionHandle session = world.open(1);
+  world.attach(session, queue, "default", 1'000, 1ULL << 40, 0, true);
+  for (int i = 0; i < 5; ++i) world.send(queue, {with_body(std::string(8'976, 'x'))});
+  EXPECT_EQ(world.stats().acked, 2U);
+  world.broker->apply(world.now, DeliveriesLeft{session, 20'000});
+  EXPECT_EQ(world.stats().acked, 4U);
+}
+
 }  // namespace
 }  // namespace sluice::broker

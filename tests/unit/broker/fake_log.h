@@ -49,6 +49,7 @@ class FakeLog final : public storage::Log {
   void set_feature_level(std::uint32_t level) { level_ = level; }
 
   base::Result<storage::RecordView> read(base::Lsn begin, std::vector<std::byte>&) override {
+    if (is_cold(begin)) ++cold_reads;
     const Record* record = find(begin);
     if (record == nullptr) return base::not_found("no record there");
     return record->view();
@@ -71,6 +72,11 @@ class FakeLog final : public storage::Log {
   }
   // A damaged record: nobody can read it any more.
   void damage(std::size_t index) { records_.erase(records_.begin() + std::ptrdiff_t(index)); }
+
+  // What lies before that is still to be brought in, and how often it was read all the same.
+  base::Lsn cold_below;
+  std::uint64_t cold_reads = 0;
+  bool is_cold(base::Lsn record) const { return record != base::Lsn() && record < cold_below; }
 
   const std::vector<Record>& records() const { return records_; }
   std::size_t count(storage::RecordType type) const {
@@ -207,9 +213,14 @@ class FakeMessages final : public storage::MessageStore {
   bool ready(const storage::StreamId&, base::Sequence sequence) override {
     return !cold.contains(sequence);
   }
+  bool record_ready(base::Lsn record) override { return !log_.is_cold(record); }
+  bool piece_ready(const storage::EntrySlice& slice, std::uint64_t offset) override {
+    return offset < storage::kLargePieceBytes || !cold_pieces.contains(slice.first);
+  }
 
   std::set<base::Sequence> damaged;
-  std::set<base::Sequence> cold;  // still to be brought in
+  std::set<base::Sequence> cold;         // still to be brought in
+  std::set<base::Sequence> cold_pieces;  // the same of large ones, behind their fronts
   std::uint64_t locates = 0;
 
  private:

@@ -4,6 +4,7 @@ namespace sluice::broker {
 namespace {
 
 using storage::RecordType;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -54,10 +55,12 @@ class LargeMessageTest : public testing::Test {
     EXPECT_EQ(world.sink.published.size(), before + 1) << "one answer a message";
     return world.sink.published.empty() ? PublishReply{} : world.sink.published.back().effect;
   }
-  AttachmentHandle attach(SessionHandle session, bool takes_chunks = true) {
+  AttachmentHandle attach(SessionHandle session, bool takes_chunks = true,
+                          const std::string& subscription = "default") {
     Attach command;
     command.origin = {session, RequestId(3)};
     command.queue = queue;
+    command.subscription = subscription;
     command.messages_limit = 1'000;
     command.bytes_limit = 1U << 20;
     command.takes_chunks = takes_chunks;
@@ -69,13 +72,15 @@ class LargeMessageTest : public testing::Test {
   }
   const Deliver& delivered(std::size_t number) { return world.sink.delivers.at(number).effect; }
   std::vector<std::byte> read(const Deliver& delivery) {
-    const storage::EntrySlice& slice = delivery.runs.at(0).slice;
-    EXPECT_TRUE(slice.large());
-    std::vector<std::byte> bytes;
-    while (bytes.size() < slice.bytes) {
-      const base::ByteView piece = *world.store.read_piece(slice, bytes.size());
+    const DeliveryRun& run = delivery.runs.at(0);
+    EXPECT_TRUE(run.slice.large());
+    std::vector<std::byte> bytes = run.rewritten;
+    for (std::uint64_t at = run.replaced; at < run.slice.bytes;) {
+      const base::ByteView piece = *world.store.read_piece(run.slice, at);
       bytes.insert(bytes.end(), piece.begin(), piece.end());
+      at += piece.size();
     }
+    EXPECT_EQ(bytes.size(), run.large_bytes());
     return bytes;
   }
   SettleReply settle(SettleKind kind, const Deliver& delivery, const std::string& error = "") {
@@ -218,7 +223,7 @@ TEST_F(LargeMessageTest, what_is_too_large_is_refused_before_it_is_sent) {
   begin(config);
   const PublishReply reply = publish(message_of('a'), 1);
   EXPECT_EQ(reply.refusal.code, RefusalCode::kMessageTooLarge);
-  EXPECT_THAT(reply.refusal.message, HasSubstr("limits.messageBytes"));
+  EXPECT_THAT(reply.refusal.message, HasSubstr("(limits.messageBytes): raise it"));
   EXPECT_EQ(world.broker->stats(world.now).queues[0].messages, 0U);
 }
 
@@ -246,7 +251,56 @@ TEST_F(LargeMessageTest, a_piece_that_does_not_follow_ends_the_message) {
   send(entry, 1, 2 * kPiece);
   ASSERT_THAT(world.sink.published, SizeIs(1));
   EXPECT_EQ(world.sink.published[0].effect.refusal.code, RefusalCode::kMalformed);
+  EXPECT_THAT(
+      world.sink.published[0].effect.refusal.message,
+      AllOf(HasSubstr("offset: 522240 does not follow the 261120 B"), HasSubstr("from offset 0")));
   EXPECT_FALSE(publish(message_of('a'), 1).refusal.refused());
+}
+
+TEST_F(LargeMessageTest, a_piece_of_another_size_ends_the_message) {
+  begin();
+  send(entry_of(message_of('a')), 1, 0, kPiece);
+  send(entry_of(message_of('a', kBodyBytes + 1)), 1, kPiece, 2 * kPiece);
+  ASSERT_THAT(world.sink.published, SizeIs(1));
+  EXPECT_EQ(world.sink.published[0].effect.refusal.code, RefusalCode::kMalformed);
+  EXPECT_THAT(world.sink.published[0].effect.refusal.message, HasSubstr("message bytes: "));
+}
+
+TEST_F(LargeMessageTest, one_that_another_one_interrupts_is_refused_and_the_other_goes_on) {
+  queue = world.make(queue_of_large_messages());
+  producer_session = world.open(1);
+  publisher = world.open_publisher(producer_session, queue).publisher;  // without a producer id
+  const auto send_piece = [&](std::uint64_t request, char fill, std::size_t at) {
+    const std::vector<std::byte> entry = entry_of(message_of(fill));
+    PublishChunk command;
+    command.origin = {producer_session, RequestId(request)};
+    command.publisher = publisher;
+    command.message_bytes = entry.size();
+    command.offset = at;
+    command.piece = base::ByteView(entry).subspan(at, std::min(kPiece, entry.size() - at));
+    world.broker->apply(world.now, command);
+  };
+  send_piece(1, 'a', 0);
+  send_piece(2, 'b', 0);
+  ASSERT_THAT(world.sink.published, SizeIs(1));
+  const PublishReply& refused = world.sink.published[0].effect;
+  EXPECT_EQ(refused.origin.request, RequestId(1));
+  EXPECT_EQ(refused.refusal.code, RefusalCode::kMalformed);
+  EXPECT_THAT(refused.refusal.message,
+              AllOf(HasSubstr("offset: another message began"), HasSubstr("one after the other")));
+  send_piece(2, 'b', kPiece);
+  send_piece(2, 'b', 2 * kPiece);
+  ASSERT_THAT(world.sink.published, SizeIs(2));
+  EXPECT_FALSE(world.sink.published[1].effect.refusal.refused());
+}
+
+TEST_F(LargeMessageTest, one_on_its_way_into_a_queue_that_is_deleted_is_refused) {
+  begin();
+  send(entry_of(message_of('a')), 1, 0, kPiece);
+  world.broker->apply(world.now, DeleteQueue{{producer_session, RequestId(9)}, queue});
+  ASSERT_THAT(world.sink.published, SizeIs(1));
+  EXPECT_EQ(world.sink.published[0].effect.refusal.code, RefusalCode::kUnknownHandle);
+  EXPECT_THAT(world.sink.published[0].effect.refusal.message, HasSubstr("was deleted"));
 }
 
 TEST_F(LargeMessageTest, a_first_piece_begins_it_anew) {
@@ -325,6 +379,9 @@ TEST_F(LargeMessageTest, one_whose_pieces_stop_is_given_up) {
   world.sleep(2s);
   ASSERT_THAT(world.sink.published, SizeIs(1));
   EXPECT_EQ(world.sink.published[0].effect.refusal.code, RefusalCode::kLimitReached);
+  EXPECT_THAT(world.sink.published[0].effect.refusal.message,
+              AllOf(HasSubstr("piece: the one at offset 261120 of 600"),
+                    HasSubstr("within 30000 ms"), HasSubstr("send the message again")));
   EXPECT_FALSE(publish(message_of('a'), 1).refusal.refused());
 }
 
@@ -339,6 +396,72 @@ TEST_F(LargeMessageTest, a_client_without_chunks_gets_what_is_behind_it) {
   attach(world.open(3), true);
   ASSERT_THAT(world.sink.delivers, SizeIs(2));
   EXPECT_TRUE(delivered(1).runs[0].slice.large());
+}
+
+TEST_F(LargeMessageTest, a_dead_one_comes_whole_with_what_is_known_of_it) {
+  begin();
+  publish(message_of('a'), 1);
+  world.publish(producer_session, publisher, 2, {with_body("small")});
+  const SessionHandle consumer = world.open(2);
+  attach(consumer);
+  settle(SettleKind::kReject, delivered(0), "broken");
+  sent(delivered(0));
+  settle(SettleKind::kReject, delivered(1), "broken too");
+  const SessionHandle other = world.open(3);
+  attach(other, true, "default/dlq");
+  ASSERT_THAT(world.sink.delivers, SizeIs(3));
+  const std::vector<std::byte> bytes = read(delivered(2));
+  base::ByteView entries(bytes);
+  const base::Message letter = base::to_message(base::take_entry(entries));
+  EXPECT_THAT(entries, IsEmpty());
+  EXPECT_EQ(letter.body, std::string(kBodyBytes, 'a'));
+  ASSERT_THAT(letter.headers, SizeIs(testing::Gt(5U)));
+  EXPECT_EQ(letter.headers[0].first, "traceparent");
+  EXPECT_EQ(letter.headers[1],
+            std::pair(std::string("sluice-dead-reason"), std::string("Rejected")));
+  // Alone, and nothing overtakes it.
+  sent(delivered(2));
+  ASSERT_THAT(world.sink.delivers, SizeIs(4));
+  EXPECT_EQ(settle(SettleKind::kAck, delivered(3)).settled, 1U);
+  EXPECT_EQ(settle(SettleKind::kRelease, delivered(2)).settled, 1U);
+  ASSERT_THAT(world.sink.delivers, SizeIs(5));
+  EXPECT_EQ(read(delivered(4)), bytes);
+  EXPECT_EQ(settle(SettleKind::kAck, delivered(4)).settled, 1U);
+  EXPECT_EQ(world.stats().dead_lettered, 0U);
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
+}
+
+TEST_F(LargeMessageTest, a_dead_one_waits_for_a_client_with_chunks) {
+  begin();
+  publish(message_of('a'), 1);
+  world.publish(producer_session, publisher, 2, {with_body("small")});
+  attach(world.open(2));
+  settle(SettleKind::kReject, delivered(0));
+  sent(delivered(0));
+  settle(SettleKind::kReject, delivered(1));
+  attach(world.open(3), false, "default/dlq");
+  ASSERT_THAT(world.sink.delivers, SizeIs(3));
+  EXPECT_FALSE(delivered(2).runs[0].slice.large());
+  attach(world.open(4), true, "default/dlq");
+  ASSERT_THAT(world.sink.delivers, SizeIs(4));
+  EXPECT_TRUE(delivered(3).runs[0].slice.large());
+}
+
+TEST_F(LargeMessageTest, a_damaged_dead_one_is_passed_over) {
+  begin();
+  publish(message_of('a'), 1);
+  world.publish(producer_session, publisher, 2, {with_body("small")});
+  attach(world.open(2));
+  settle(SettleKind::kReject, delivered(0));
+  sent(delivered(0));
+  settle(SettleKind::kReject, delivered(1));
+  attach(world.open(3), true, "default/dlq");
+  ASSERT_THAT(world.sink.delivers, SizeIs(3));
+  world.store.damaged.insert(base::Sequence(1));  // found by whoever sends it
+  settle(SettleKind::kRelease, delivered(2));
+  sent(delivered(2));
+  ASSERT_THAT(world.sink.delivers, SizeIs(4));
+  EXPECT_EQ(delivered(3).runs[0].slice.first, base::Sequence(2));
 }
 
 TEST_F(LargeMessageTest, a_damaged_one_is_passed_over) {

@@ -254,6 +254,57 @@ TEST_F(FrameDispatchChunksTest, resolve_names_the_limit_that_this_client_and_thi
   EXPECT_EQ(limit(wire::kFeatureChunks), 261'112U);
 }
 
+TEST_F(FrameDispatchChunksTest, a_dead_letter_leaves_with_another_front) {
+  const auto header = open(client_peer(1));
+  const std::vector<std::byte> front(16'000, std::byte{'h'});
+  messages.bytes.resize(300'000);
+  broker::Deliver effect;
+  effect.session = handle_of(header);
+  effect.attachment = broker::AttachmentHandle(4);
+  effect.epoch = base::Epoch(99);
+  broker::DeliveryRun& run = effect.runs.emplace_back();
+  run.slice.bytes = 300'000;
+  run.slice.first = base::Sequence(10);
+  run.slice.count = 1;
+  run.slice.chunks = base::Lsn(4096);
+  run.rewritten = front;
+  run.replaced = 500;
+  gate.emit({}, effect);
+  release();
+  rounds();
+  std::vector<std::byte> received;
+  for (const wire::DeliverChunk& chunk : chunks_to(client_peer(1))) {
+    EXPECT_EQ(chunk.message_bytes, 315'500U);
+    EXPECT_EQ(chunk.offset, received.size());
+    EXPECT_LE(chunk.piece.size(), wire::kChunkBytesMax);
+    received.insert(received.end(), chunk.piece.begin(), chunk.piece.end());
+  }
+  std::vector<std::byte> expected = front;
+  expected.insert(expected.end(), messages.bytes.begin() + 500, messages.bytes.end());
+  EXPECT_TRUE(received == expected);
+  EXPECT_EQ(commands.count<broker::ChunksSent>(), 1U);
+}
+
+TEST_F(FrameDispatchChunksTest, pieces_from_a_session_that_went_are_refused_with_what_to_do) {
+  const auto header = open(client_peer(1));
+  wire::Chunk chunk{31, 1, 7, 600'000, 261'120, messages.bytes};
+  chunk.piece = chunk.piece.first(1'000);
+  open(client_peer(2), wire::kFeatureChunks, session_id);  // the same session from elsewhere
+  const std::size_t before = commands.all.size();
+  receive(client_peer(1), header, chunk);
+  auto error = output.sent.back().body<wire::ErrorFrame>();
+  EXPECT_EQ(error.code, static_cast<std::uint16_t>(broker::RefusalCode::kSessionFenced));
+  EXPECT_EQ(error.message,
+            "session epoch: a newer connection has taken this session over; begin a new session");
+  wire::FrameHeader nobody = header;
+  nobody.session += 100;
+  receive(client_peer(1), nobody, chunk);
+  error = output.sent.back().body<wire::ErrorFrame>();
+  EXPECT_EQ(error.code, static_cast<std::uint16_t>(broker::RefusalCode::kNoSession));
+  EXPECT_EQ(error.message, "session: unknown or expired; say hello again");
+  EXPECT_EQ(commands.all.size(), before);
+}
+
 TEST_F(FrameDispatchChunksTest, attachments_know_what_their_client_takes) {
   const auto attach = [&](std::uint64_t features) {
     const auto header = open(client_peer(1), features);

@@ -445,5 +445,43 @@ TEST_F(FrameDispatchTest, RandomBytesLeaveNoTrace) {
   EXPECT_EQ(sessions_.find(handle_of(header))->epoch, header.session_epoch);
 }
 
+TEST_F(FrameDispatchTest, the_broker_is_told_what_of_its_deliveries_has_left) {
+  const auto header = open(make(1, Port::kClient));
+  messages_.bytes = std::vector<std::byte>(256 * 1024);
+  const auto deliver = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      broker::Deliver effect = delivery(handle_of(header));
+      messages_.bytes = std::vector<std::byte>(256 * 1024);
+      effect.runs.resize(1);
+      effect.runs[0].slice.offset = 0;
+      effect.runs[0].slice.bytes = 256 * 1024 - broker::Deliver::kFrameCostBytes;
+      dispatch_.pass(now_, effect);
+    }
+  };
+  const auto look = [&](std::int64_t ms) {
+    now_.mono = now_.mono + base::Nanos(base::Millis(ms));
+    const std::size_t before = commands_.all.size();
+    dispatch_.send_pieces(now_);
+    std::uint64_t left = 0;
+    for (std::size_t i = before; i < commands_.all.size(); ++i) {
+      left += std::get<broker::DeliveriesLeft>(commands_.all[i]).bytes;
+    }
+    return left;
+  };
+  deliver(3);  // too little to be worth it
+  EXPECT_EQ(look(100), 0U);
+  deliver(5);
+  client_.waiting = 2U << 20;
+  EXPECT_EQ(look(0), 0U);
+  ASSERT_TRUE(dispatch_.next_tick().has_value());
+  EXPECT_LE(*dispatch_.next_tick(), now_.mono + 2'000'000);
+  client_.waiting = 512 << 10;
+  EXPECT_EQ(look(2), 1'536U << 10);
+  client_.waiting = 0;
+  EXPECT_EQ(look(10), 0U);  // the rest is told with what comes
+  deliver(2);
+  EXPECT_EQ(look(10), 1U << 20);
+}
+
 }  // namespace
 }  // namespace sluice::frontend

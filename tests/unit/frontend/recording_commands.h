@@ -15,10 +15,10 @@ namespace sluice::frontend {
 
 using AnyCommand =
     std::variant<broker::OpenSession, broker::SessionGone, broker::OpenPublisher, broker::Publish,
-                 broker::PublishChunk, broker::Attach, broker::ChunksSent, broker::Detach,
-                 broker::Credit, broker::Settle, broker::Extend, broker::DeleteQueue, broker::Seek,
-                 broker::DiscardDamaged, broker::StartTask, broker::CancelTask, broker::Peek,
-                 broker::Cordon>;
+                 broker::PublishChunk, broker::Attach, broker::ChunksSent, broker::DeliveriesLeft,
+                 broker::Detach, broker::Credit, broker::Settle, broker::Extend,
+                 broker::DeleteQueue, broker::Seek, broker::DiscardDamaged, broker::StartTask,
+                 broker::CancelTask, broker::Peek, broker::Cordon>;
 
 // Keeps what it is told; knows one queue.
 class RecordingCommands final : public Commands {
@@ -29,6 +29,7 @@ class RecordingCommands final : public Commands {
   void apply(base::Now, const broker::Publish& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::PublishChunk& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::ChunksSent& c) override { all.emplace_back(c); }
+  void deliveries_left(base::Now, const broker::DeliveriesLeft& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Attach& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Detach& c) override { all.emplace_back(c); }
   void apply(base::Now, const broker::Credit& c) override { all.emplace_back(c); }
@@ -103,7 +104,9 @@ class RecordingOutput final : public FrameOutput {
     if (result == SendResult::kSent) sent.push_back({peer, {frame.begin(), frame.end()}});
   }
   void forget(Peer peer) override { forgotten.push_back(peer); }
+  std::size_t waiting_bytes(Peer) override { return waiting; }
 
+  std::size_t waiting = 0;
   SendResult result = SendResult::kSent;
   std::vector<Sent> sent;
   std::vector<Peer> forgotten;

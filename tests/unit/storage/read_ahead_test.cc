@@ -110,5 +110,19 @@ TEST(ReadAhead, ADroppedSegmentKeepsNobodyWaiting) {
   EXPECT_TRUE(harness.messages().ready(kStream, Sequence(1)));
 }
 
+TEST(ReadAhead, AnyOldRecordIsReadyOnceItsStretchWasRead) {
+  LogHarness harness(kSegmentBytes);
+  ASSERT_THAT(harness.open(), IsOk());
+  const base::Lsn fact = harness.append_fact(7).begin;
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  EXPECT_TRUE(harness.messages().record_ready(fact));
+  harness.fill_to_segment(3);
+  harness.opened().trim_memory();
+  EXPECT_FALSE(harness.messages().record_ready(fact));
+  EXPECT_GT(read_all(harness.messages().read_ahead()), 0);
+  EXPECT_TRUE(harness.messages().record_ready(fact));
+  EXPECT_TRUE(harness.messages().record_ready(base::Lsn()));
+}
+
 }  // namespace
 }  // namespace sluice::storage

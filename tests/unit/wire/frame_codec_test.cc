@@ -204,16 +204,18 @@ TEST(FrameCodec, RefusesPiecesThatAreNoneOfALargeMessage) {
         frame_of(Chunk{1, 1, 1, message_bytes, offset, base::ByteView(piece).first(bytes)}));
   };
   EXPECT_THAT(decode_frame(chunk(261'121, 260'121, 1'000)), IsOk());
-  EXPECT_EQ(refusal_of(chunk(261'120, 0, 1)), "CHUNK: message bytes are out of range");
-  EXPECT_EQ(refusal_of(chunk(16'793'609, 0, 1)), "CHUNK: message bytes are out of range");
+  EXPECT_EQ(refusal_of(chunk(261'120, 0, 1)),
+            "CHUNK: message bytes must be 261121 to 16793608: smaller messages go in a PUBLISH");
+  EXPECT_EQ(refusal_of(chunk(16'793'609, 0, 1)),
+            "CHUNK: message bytes must be 261121 to 16793608: smaller messages go in a PUBLISH");
   EXPECT_EQ(refusal_of(chunk(300'000, 299'001, 1'000)),
-            "CHUNK: offset is behind the message's end");
+            "CHUNK: offset is behind the message's end: a piece ends where message bytes says");
   EXPECT_EQ(refusal_of(chunk(300'000, ~std::uint64_t{0}, 1)),
-            "CHUNK: offset is behind the message's end");
+            "CHUNK: offset is behind the message's end: a piece ends where message bytes says");
   EXPECT_EQ(refusal_of(chunk(300'000, 0, 0)), "CHUNK: piece is missing");
   const std::vector<std::byte> long_piece(kChunkBytesMax + 1);
   EXPECT_EQ(refusal_of(encoded(frame_of(Chunk{1, 1, 1, 300'000, 0, long_piece}))),
-            "CHUNK: piece is too long");
+            "CHUNK: piece is too long: cut the message into pieces of at most 261120 bytes");
   // An empty one says that the broker gives up.
   EXPECT_THAT(decode_frame(encoded(frame_of(DeliverChunk{1, 1, 1, 1, 0, 0, 0, 300'000, 5, {}}))),
               IsOk());
