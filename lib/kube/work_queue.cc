@@ -150,6 +150,11 @@ std::optional<WorkQueueCore::Taken> WorkQueue::take(const std::stop_token& stop)
   return std::nullopt;
 }
 
+std::optional<WorkQueueCore::Taken> WorkQueue::take_due() {
+  const std::lock_guard lock(mutex_);
+  return core_.take(clock_.mono_now());
+}
+
 base::Nanos WorkQueue::done(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const base::Nanos taken = core_.done(key, clock_.mono_now());

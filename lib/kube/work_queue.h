@@ -84,6 +84,8 @@ class WorkQueue {
   void forget(const std::string& key);
   // None: stopped.
   std::optional<WorkQueueCore::Taken> take(const std::stop_token& stop);
+  // Without waiting; none: nothing is due. For simulations, whose threads are not the system's.
+  std::optional<WorkQueueCore::Taken> take_due();
   base::Nanos done(const std::string& key);
   WorkQueueStats stats() const;
 

@@ -107,6 +107,16 @@ void FakeApiServer::note(std::string_view verb, const ObjectRef& ref) {
   if (on_write) on_write(verb, ref);
 }
 
+void FakeApiServer::tell(const ObjectRef& ref, const Json& before, const Json& after) const {
+  if (on_change) on_change(ref, before, after);
+}
+
+void FakeApiServer::take_away(const ObjectRef& ref, Json before) {
+  objects_.erase(key_of(ref));
+  before[kMetadata]["resourceVersion"] = next_version();
+  tell(ref, before, nullptr);
+}
+
 base::Result<Json> FakeApiServer::get(const ObjectRef& ref) {
   if (get_error) return *get_error;
   const auto found = objects_.find(key_of(ref));
@@ -145,7 +155,9 @@ base::Result<Json> FakeApiServer::put_new(const ObjectRef& ref, Json object,
   metadata["creationTimestamp"] = seconds_text(now_);
   normalize(object);
   stored.object = std::move(object);
-  return (objects_[key_of(ref)] = std::move(stored)).object;
+  const Json& there = (objects_[key_of(ref)] = std::move(stored)).object;
+  tell(ref, nullptr, there);
+  return there;
 }
 
 base::Result<Json> FakeApiServer::create(const Json& object) {
@@ -188,12 +200,15 @@ base::Result<Json> FakeApiServer::store(const ObjectRef& ref, Stored& stored, Js
   if (after.value("spec", Json()) != stored.object.value("spec", Json())) {
     after[kMetadata]["generation"] = after[kMetadata].value("generation", 0) + 1;
   }
-  if (after != stored.object) after[kMetadata]["resourceVersion"] = next_version();
-  if (after[kMetadata].contains("deletionTimestamp") && !has_finalizers(after)) {
-    objects_.erase(key_of(ref));
-    return after;
+  if (after == stored.object) return stored.object;
+  after[kMetadata]["resourceVersion"] = next_version();
+  const Json before = std::exchange(stored.object, std::move(after));
+  if (stored.object[kMetadata].contains("deletionTimestamp") && !has_finalizers(stored.object)) {
+    Json last = stored.object;
+    take_away(ref, before);
+    return last;
   }
-  stored.object = std::move(after);
+  tell(ref, before, stored.object);
   return stored.object;
 }
 
@@ -235,6 +250,8 @@ base::Result<Json> FakeApiServer::merge_patch(const ObjectRef& ref, const Json& 
   if (!wanted.empty() && wanted != kube::resource_version_of(found->second.object)) {
     return conflict(ref);
   }
+  const std::string uid = kube::uid_of(patch);
+  if (!uid.empty() && uid != kube::uid_of(found->second.object)) return conflict(ref);
   Json after = found->second.object;
   after.merge_patch(patch);
   return store(ref, found->second, std::move(after));
@@ -262,16 +279,20 @@ base::Status FakeApiServer::remove(const ObjectRef& ref, const kube::Preconditio
        preconditions.resource_version != kube::resource_version_of(object))) {
     return conflict(ref);
   }
-  Json& metadata = object[kMetadata];
-  if (propagation == kube::Propagation::kOrphan) metadata["finalizers"].push_back("orphan");
-  if (!has_finalizers(object)) {
-    objects_.erase(found);
+  if (propagation != kube::Propagation::kOrphan && !has_finalizers(object)) {
+    take_away(ref, object);
     return {};
   }
+  const Json before = object;
+  Json& metadata = object[kMetadata];
+  if (propagation == kube::Propagation::kOrphan) metadata["finalizers"].push_back("orphan");
   if (!metadata.contains("deletionTimestamp")) {
     metadata["deletionTimestamp"] = seconds_text(now_);
-    metadata["resourceVersion"] = next_version();
+    metadata["deletionGracePeriodSeconds"] = 0;
   }
+  if (object == before) return {};
+  metadata["resourceVersion"] = next_version();
+  tell(ref, before, object);
   return {};
 }
 
@@ -308,7 +329,9 @@ void FakeApiServer::change(const kube::ResourceType& type, std::string_view name
 
 void FakeApiServer::erase(const kube::ResourceType& type, std::string_view name_space,
                           std::string_view name) {
-  objects_.erase({std::string(type.kind), {std::string(name_space), std::string(name)}});
+  if (const Json* object = find(type, name_space, name)) {
+    take_away({&type, std::string(name_space), std::string(name)}, *object);
+  }
 }
 
 }  // namespace sluice::test

@@ -53,9 +53,15 @@ class FakeApiServer : public kube::Api {
   std::map<std::string, bool> expandable = {{"standard", true}};
   // Called for each write before it is carried out: verb and object.
   std::function<void(std::string_view verb, const kube::ObjectRef& ref)> on_write;
+  // Called after each change: what was there and what is there now, one of them null where the
+  // object is new or gone. Both have the versions that a watch shows.
+  std::function<void(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after)>
+      on_change;
   std::uint64_t writes = 0;
   // What reads by name are answered with; none = with the object.
   std::optional<base::Error> get_error;
+  // Of the last change.
+  std::uint64_t version() const { return version_; }
 
  private:
   using Key = std::pair<std::string, std::pair<std::string, std::string>>;  // kind, (ns, name)
@@ -66,6 +72,10 @@ class FakeApiServer : public kube::Api {
 
   static Key key_of(const kube::ObjectRef& ref);
   void note(std::string_view verb, const kube::ObjectRef& ref);
+  void tell(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after) const;
+  // Takes the object away, which was `before` when the last change began; the deletion has a
+  // version of its own.
+  void take_away(const kube::ObjectRef& ref, kube::Json before);
   base::Result<kube::Json> put_new(const kube::ObjectRef& ref, kube::Json object,
                                    std::string_view manager);
   base::Status check_change(const kube::Json& before, const kube::Json& after) const;

@@ -21,7 +21,9 @@ std::string broker_of_pod(const Json& pod) {
 
 std::uint64_t count(const link::QueueObservation& queue) {
   std::uint64_t all = 0;
-  for (const link::SubscriptionObservation& one : queue.subscriptions) all += one.ready + one.dead;
+  for (const link::SubscriptionObservation& one : queue.subscriptions) {
+    all += one.ready + one.in_flight + one.dead;
+  }
   return all;
 }
 
@@ -47,7 +49,7 @@ bool FakeBrokers::step() {
     claims.insert(kube::uid_of(*claim));
   }
   for (const Json* pod : api_.all(kube::kPods)) {
-    if (!reconcile::is_pod_ready(*pod)) continue;
+    if (broker_of_pod(*pod).empty() || !reconcile::is_pod_ready(*pod)) continue;
     pods.insert(kube::uid_of(*pod));
     const auto [at, is_new] = processes_.try_emplace(kube::uid_of(*pod));
     if (is_new) start(*pod, at->second);
@@ -74,7 +76,7 @@ bool FakeBrokers::step() {
       ++at;
       continue;
     }
-    for (const auto& [name, queue] : at->second) lost_messages += count(queue);
+    for (const auto& [name, queue] : at->second.queues) lose(at->second, queue);
     at = logs_.erase(at);
     changed = true;
   }
@@ -89,11 +91,49 @@ void FakeBrokers::start(const Json& pod, Process& process) {
   process.claim_uid = kube::uid_of(*claim);
   process.incarnation = ++starts_;
   Log& log = logs_[process.claim_uid];
-  for (auto& [name, queue] : log) queue.revision = 0;
+  log.name_space = name_space;
+  log.claim = kube::name_of(*claim);
+  for (auto& [name, queue] : log.queues) {
+    queue.revision = 0;
+    // Leases of a broker that ended run out.
+    for (link::SubscriptionObservation& one : queue.subscriptions) {
+      one.ready += std::exchange(one.in_flight, 0);
+      one.consumers.clear();
+    }
+  }
   const Json* config =
       api_.find(kube::kConfigMaps, name_space, reconcile::queues_config_name(broker_of_pod(pod)));
   if (config == nullptr || !config->contains("data")) return;
-  for (const auto& [file, text] : (*config)["data"].items()) apply_manifest(log, text);
+  for (const auto& [file, text] : (*config)["data"].items()) {
+    apply_manifest(log.queues, text);
+  }
+}
+
+void FakeBrokers::lose(const Log& log, const link::QueueObservation& queue) {
+  lost_messages += count(queue);
+  if (on_lost) on_lost(log.name_space, log.claim, queue);
+}
+
+base::Status FakeBrokers::admit(const std::string& name_space, const std::string& pod,
+                                std::uint64_t epoch) {
+  const Process* process = process_of(name_space, pod);
+  if (process == nullptr) return base::unavailable("no connection");
+  std::uint64_t& highest = logs_[process->claim_uid].leader_epoch;
+  if (epoch < highest) {
+    return base::failed_precondition("epoch " + std::to_string(epoch) + " is older than " +
+                                     std::to_string(highest));
+  }
+  highest = epoch;
+  return {};
+}
+
+link::QueueObservation* FakeBrokers::queue(const std::string& name_space, const std::string& pod,
+                                           const std::string& name) {
+  const Process* process = process_of(name_space, pod);
+  if (process == nullptr) return nullptr;
+  auto& queues = logs_[process->claim_uid].queues;
+  const auto found = queues.find(name);
+  return found == queues.end() ? nullptr : &found->second;
 }
 
 std::string FakeBrokers::secret_file(const std::string& name_space, const std::string& secret,
@@ -127,9 +167,9 @@ reconcile::ShardState FakeBrokers::shard(const std::string& name_space,
            .empty();
   const bool reads_late = late_with_key.contains(pod);
   observation->server_keys = rotates && !reads_late && !process->older_closed ? 2 : 1;
-  for (const auto& [name, queue] : logs_.at(process->claim_uid)) {
-    observation->queues.push_back(queue);
-  }
+  const Log& log = logs_.at(process->claim_uid);
+  observation->leader_epoch = log.leader_epoch;
+  for (const auto& [name, queue] : log.queues) observation->queues.push_back(queue);
   state.connected = true;
   state.observation = std::move(observation);
   if (const auto found = refused_.find(kube::uid_of(object)); found != refused_.end()) {
@@ -149,7 +189,7 @@ base::Status FakeBrokers::configure(const std::string& name_space, const std::st
     return {};
   }
   refused.erase(name);
-  apply_manifest(logs_[process->claim_uid], manifest);
+  apply_manifest(logs_[process->claim_uid].queues, manifest);
   return {};
 }
 
@@ -158,18 +198,18 @@ void FakeBrokers::remove_queue(const std::string& name_space, const std::string&
   const Process* process = process_of(name_space, pod);
   if (process == nullptr || !reachable) return;
   Log& log = logs_[process->claim_uid];
-  const auto found = log.find(queue);
-  if (found == log.end()) return;
+  const auto found = log.queues.find(queue);
+  if (found == log.queues.end()) return;
   if (mode == link::RemoveMode::kIfEmpty && count(found->second) > 0) return;
-  lost_messages += count(found->second);
-  log.erase(found);
+  lose(log, found->second);
+  log.queues.erase(found);
 }
 
 void FakeBrokers::set_messages(const std::string& name_space, const std::string& pod,
                                const std::string& queue, std::uint64_t ready) {
   const Process* process = process_of(name_space, pod);
   CHECK(process != nullptr);
-  link::QueueObservation& at = logs_[process->claim_uid].at(queue);
+  link::QueueObservation& at = logs_[process->claim_uid].queues.at(queue);
   at.messages = ready;
   at.subscriptions.front().ready = ready;
 }
@@ -178,9 +218,9 @@ std::int64_t FakeBrokers::messages(const std::string& name_space, const std::str
                                    const std::string& queue) const {
   const Process* process = process_of(name_space, pod);
   if (process == nullptr) return -1;
-  const Log& log = logs_.at(process->claim_uid);
-  const auto found = log.find(queue);
-  return found == log.end() ? -1 : static_cast<std::int64_t>(count(found->second));
+  const auto& queues = logs_.at(process->claim_uid).queues;
+  const auto found = queues.find(queue);
+  return found == queues.end() ? -1 : static_cast<std::int64_t>(count(found->second));
 }
 
 }  // namespace sluice::test

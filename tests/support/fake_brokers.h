@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -30,6 +31,16 @@ class FakeBrokers {
   void remove_queue(const std::string& name_space, const std::string& pod, const std::string& queue,
                     link::RemoveMode mode);
 
+  bool runs(const std::string& name_space, const std::string& pod) const {
+    return reachable && process_of(name_space, pod) != nullptr;
+  }
+  // A control call shows this epoch: FailedPrecondition where a higher one was shown before, also
+  // before a restart of the broker. Unavailable while no broker runs there.
+  base::Status admit(const std::string& name_space, const std::string& pod, std::uint64_t epoch);
+  // What the broker in that pod holds; nullptr = no broker runs there, or it has no such queue.
+  link::QueueObservation* queue(const std::string& name_space, const std::string& pod,
+                                const std::string& name);
+
   // Messages that wait for the subscription `default`. REQUIRES: a broker runs there.
   void set_messages(const std::string& name_space, const std::string& pod, const std::string& queue,
                     std::uint64_t ready);
@@ -45,9 +56,18 @@ class FakeBrokers {
   std::set<std::string> late_with_key;
   std::set<std::string> with_older_sessions;
   std::uint64_t lost_messages = 0;  // in logs and queues that were removed
+  // Told of each queue that goes with its messages.
+  std::function<void(const std::string& name_space, const std::string& claim,
+                     const link::QueueObservation& queue)>
+      on_lost;
 
  private:
-  using Log = std::map<std::string, link::QueueObservation>;
+  struct Log {
+    std::string name_space;
+    std::string claim;
+    std::uint64_t leader_epoch = 0;
+    std::map<std::string, link::QueueObservation> queues;
+  };
   struct Process {
     std::string claim_uid;
     std::uint32_t incarnation = 0;
@@ -56,6 +76,7 @@ class FakeBrokers {
 
   const Process* process_of(const std::string& name_space, const std::string& pod) const;
   void start(const kube::Json& pod, Process& process);
+  void lose(const Log& log, const link::QueueObservation& queue);
   std::string secret_file(const std::string& name_space, const std::string& secret,
                           std::string_view file) const;
 

@@ -59,6 +59,9 @@ void FakeControllers::run_stateful_set(const Json& set) {
   const std::string name_space = kube::namespace_of(set);
   const std::string name = kube::name_of(set);
   const int replicas = set["spec"].value("replicas", 1);
+  const std::size_t number =
+      networks_.try_emplace(name_space + "/" + name, networks_.size()).first->second;
+  const std::string network = "10.1." + std::to_string(number) + ".";
   const Json owner = Json::array({{{"apiVersion", "apps/v1"},
                                    {"kind", "StatefulSet"},
                                    {"name", name},
@@ -101,12 +104,19 @@ void FakeControllers::run_stateful_set(const Json& set) {
     api_.change(kube::kPods, name_space, pod_name, [&](Json& one) {
       one["metadata"]["ownerReferences"] = owner;
       one["status"] = {
-          {"podIP", "10.1.0." + std::to_string(i)},
+          {"podIP", network + std::to_string(i)},
           {"conditions", Json::array({{{"type", "Ready"},
                                        {"status", pods_are_ready && !broken_pods.contains(pod_name)
                                                       ? "True"
                                                       : "False"}}})}};
     });
+  }
+  // Who is one too many goes, with the others' volumes left alone.
+  for (int i = replicas;; ++i) {
+    const std::string pod_name = name + "-" + std::to_string(i);
+    const Json* pod = api_.find(kube::kPods, name_space, pod_name);
+    if (pod == nullptr || owner_uid(*pod) != kube::uid_of(set)) break;
+    api_.erase(kube::kPods, name_space, pod_name);
   }
   api_.change(kube::kStatefulSets, name_space, name, [&](Json& one) {
     one["status"] = {{"observedGeneration", one["metadata"]["generation"]}, {"replicas", replicas}};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 
@@ -27,6 +29,7 @@ class FakeControllers {
   bool uses_claim(const kube::Json& claim) const;
 
   FakeApiServer& api_;
+  std::map<std::string, std::size_t> networks_;  // of pods, by StatefulSet
 };
 
 }  // namespace sluice::test

@@ -1,0 +1,282 @@
+#include "tests/sim/operator/checks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/wall_text.h"
+#include "operator/reconcile/fields.h"
+#include "operator/reconcile/names.h"
+#include "operator/reconcile/rollout.h"
+
+namespace sluice::sim {
+namespace {
+
+using kube::Json;
+
+constexpr base::Nanos kLeaseDuration = std::chrono::seconds(15);
+// How long a process may go on that cannot know yet that its Lease is gone.
+constexpr base::Nanos kLeaseUnseen = std::chrono::seconds(11);
+// 6 s, and a call that is sent again for 10 s.
+constexpr base::Nanos kHeardLately = std::chrono::seconds(17);
+constexpr base::Nanos kMeddledLately = std::chrono::seconds(180);
+// A call that was under way for longer than a cordon is renewed may meet pods at work again.
+constexpr base::Nanos kCordonKept = std::chrono::seconds(15);
+
+std::string path_of(const std::string& name_space, const std::string& name) {
+  return name_space + "/" + name;
+}
+
+bool has_our_finalizer(const Json& queue) {
+  const Json& finalizers = kube::value_in(queue, {"metadata", "finalizers"});
+  return finalizers.is_array() && std::find(finalizers.begin(), finalizers.end(),
+                                            Json(reconcile::kFinalizer)) != finalizers.end();
+}
+
+std::uint64_t held(const link::QueueObservation& queue) {
+  std::uint64_t all = 0;
+  for (const auto& one : queue.subscriptions) all += one.ready + one.in_flight + one.dead;
+  return all;
+}
+
+std::string policy_of(const Json& queue) {
+  const std::string policy = kube::text_in(kube::value_in(queue, {"spec"}), "deletionPolicy");
+  return policy.empty() ? "Retain" : policy;
+}
+
+}  // namespace
+
+Checks::Checks(Loop& loop, test::FakeApiServer& store, test::FakeBrokers& brokers,
+               const std::vector<QueueSlot>& slots, const ConsumersSim& consumers)
+    : loop_(loop), store_(store), brokers_(brokers), slots_(slots), consumers_(consumers) {
+  brokers_.on_lost = [this](const std::string& name_space, const std::string& claim,
+                            const link::QueueObservation& queue) {
+    queue_lost(name_space, claim, queue);
+  };
+}
+
+void Checks::fail(const std::string& what) {
+  if (failure_) return;
+  failure_ = what;
+  loop_.note("FAILED: " + what);
+  loop_.stop();
+}
+
+void Checks::sent(const Sender& sender, const ApiCall& call) {
+  if (sender.election) return;
+  ++writes_;
+  last_write_ = sender.identity + " " + call.to_string();
+  check_lease(sender, call);
+}
+
+void Checks::check_lease(const Sender& sender, const ApiCall& call) {
+  const base::MonoTime now = loop_.now();
+  if (lease_meddled_at_.value() != 0 && now < lease_meddled_at_ + kLeaseUnseen) return;
+  if (holder_ == sender.identity && now < holder_since_ + kLeaseDuration) return;
+  fail("a write without the Lease: " + sender.identity + " " + call.to_string() + "; it is " +
+       (holder_.empty() ? std::string("nobody's") : holder_ + "'s"));
+}
+
+void Checks::carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process) {
+  writer_ = sender.identity;
+  if (call.subresource == "scale") check_scale(call, process);
+}
+
+// One target is made smaller only when all its brokers are heard, and by pods that hold nothing.
+void Checks::check_scale(const ApiCall& call, const OperatorProcess* process) {
+  const Json* target = store_.find(*call.type, call.name_space, call.name);
+  if (target == nullptr || process == nullptr) return;
+  const std::string version = kube::resource_version_of(call.body);
+  if (!version.empty() && version != kube::resource_version_of(*target)) return;  // a conflict
+  const auto before = (*target)["spec"].value("replicas", std::int64_t{0});
+  const auto after = kube::value_in(call.body, {"spec"}).value("replicas", std::int64_t{0});
+  std::int64_t max = 0;
+  for (const QueueSlot& slot : slots_) {
+    if (slot.target == call.name) max = std::max<std::int64_t>(max, slot.max_replicas);
+  }
+  if (after > max) {
+    return fail(call.to_string() + ": " + std::to_string(after) + " replicas, and " +
+                std::to_string(max) + " are allowed");
+  }
+  if (after >= before || call.sent_at + kCordonKept < loop_.now()) return;
+  for (const QueueSlot& slot : slots_) {
+    const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
+    if (slot.target != call.name || queue == nullptr ||
+        kube::value_in(*queue, {"metadata", "deletionTimestamp"}).is_string()) {
+      continue;
+    }
+    for (std::size_t shard = 0; shard < slot.shards; ++shard) {
+      const std::string name = path_of(slot.name_space, slot.broker) + "#" + std::to_string(shard);
+      const auto heard = process->heard.find(name);
+      if (heard == process->heard.end() || heard->second + kHeardLately < call.sent_at) {
+        return fail(call.to_string() + " scales in to " + std::to_string(after) + ", and shard " +
+                    name + " was not heard");
+      }
+    }
+  }
+  const auto meddled = target_meddled_at_.find(call.name);
+  if (meddled != target_meddled_at_.end() && loop_.now() < meddled->second + kMeddledLately) return;
+  const std::size_t live = consumers_.pods_of(call.name_space, call.name).size();
+  const auto wanted = static_cast<std::size_t>(after);
+  if (live <= wanted) return;
+  for (const ConsumerPod& pod : consumers_.victims(call.name_space, call.name, live - wanted)) {
+    const std::uint64_t holds = consumers_.in_flight(call.name_space, pod.name);
+    if (holds > 0) {
+      return fail(call.to_string() + " to " + std::to_string(after) + " takes pod " + pod.name +
+                  ", which works on " + std::to_string(holds) + " messages");
+    }
+  }
+}
+
+void Checks::note_deletion(const Json& before, const Json& after) {
+  const Json& there = after.is_null() ? before : after;
+  const std::string path = path_of(kube::namespace_of(there), kube::name_of(there));
+  if (before.is_null()) {
+    condemned_.erase(path);
+    removed_.erase(path);
+  }
+  const bool leaves =
+      after.is_null() || kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string();
+  if (leaves && policy_of(there) == "Delete") condemned_.insert(path);
+}
+
+void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json& after) {
+  if (ref.type == &kube::kLeases) {
+    const std::string holder = kube::text_in(kube::value_in(after, {"spec"}), "holderIdentity");
+    holder_ = holder;
+    holder_since_ = loop_.now();
+    return;
+  }
+  if (ref.type == &kube::kQueues) {
+    note_deletion(before, after);
+    if (!writer_.empty() && has_our_finalizer(before) && !has_our_finalizer(after)) {
+      check_release(before, after);
+    }
+  }
+  if (ref.type == &kube::kPersistentVolumeClaims && before.is_object()) {
+    const bool goes =
+        after.is_null() || (kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string() &&
+                            !kube::value_in(before, {"metadata", "deletionTimestamp"}).is_string());
+    const std::string path = path_of(ref.name_space, ref.name);
+    if (goes) claims_condemned_.try_emplace(path, condemned_);
+  }
+  if (ref.type == &kube::kPersistentVolumeClaims && before.is_null()) {
+    claims_condemned_.erase(path_of(ref.name_space, ref.name));
+  }
+  if (writer_.empty()) {
+    if (after.is_null()) foreign_.erase(ref.to_string());
+    return;
+  }
+  if (foreign_.contains(ref.to_string())) {
+    return fail(writer_ + " touched somebody else's " + ref.to_string());
+  }
+  if (ref.type == &kube::kSecrets) check_keys(ref, before, after);
+  if (ref.type == &kube::kStatefulSets && after.is_object()) check_shards(after);
+}
+
+// Messages go only with a Queue that was deleted under a policy that says so.
+void Checks::queue_lost(const std::string& name_space, const std::string& claim,
+                        const link::QueueObservation& queue) {
+  if (held(queue) == 0) return;
+  const std::string path = path_of(name_space, queue.name);
+  const auto at_claim = claims_condemned_.find(path_of(name_space, claim));
+  const bool with_claim = store_.find(kube::kPersistentVolumeClaims, name_space, claim) == nullptr;
+  const std::set<std::string>& allowed =
+      with_claim && at_claim != claims_condemned_.end() ? at_claim->second : condemned_;
+  if (allowed.contains(path)) return;
+  fail(std::to_string(held(queue)) + " messages of queue " + path + " are gone with " +
+       (with_claim ? "volume " + claim : std::string("the queue at its broker")) +
+       ", and nobody asked for that");
+}
+
+// The finalizer of a Queue that asks for the removal of its messages goes after them.
+void Checks::check_release(const Json& before, const Json& /*after*/) {
+  const std::string name_space = kube::namespace_of(before);
+  const std::string name = kube::name_of(before);
+  if (!kube::value_in(before, {"metadata", "deletionTimestamp"}).is_string()) {
+    return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) +
+                ", which nobody deletes");
+  }
+  const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const QueueSlot& one) {
+    return one.name_space == name_space && one.name == name;
+  });
+  if (slot == slots_.end()) return;
+  if (policy_of(before) == "Retain") return;
+  // Without its StatefulSet a broker cannot be asked.
+  if (store_.find(kube::kStatefulSets, name_space, slot->broker) == nullptr) return;
+  // Who cannot be asked for five minutes is not waited for.
+  const auto since =
+      base::parse_wall(kube::text_in(kube::value_in(before, {"metadata"}), "deletionTimestamp"));
+  const bool patient =
+      since.has_value() && store_.now().value() < since->value() + 290'000 && !clocks_step;
+  for (std::size_t shard = 0; patient && shard < slot->shards; ++shard) {
+    const std::string pod = reconcile::pod_name(slot->broker, shard);
+    const link::QueueObservation* queue = brokers_.queue(name_space, pod, name);
+    if (queue == nullptr) continue;
+    const std::string claim = reconcile::claim_name(slot->broker, shard);
+    const Json* volume = store_.find(kube::kPersistentVolumeClaims, name_space, claim);
+    if (volume == nullptr ||
+        kube::value_in(*volume, {"metadata", "deletionTimestamp"}).is_string()) {
+      continue;
+    }
+    // What is there was left by an earlier Queue of that name, and was not taken over yet.
+    if (reconcile::annotation(*volume, reconcile::kRetainedQueuesAnnotation)
+            .find("\"" + name + "\"") != std::string::npos) {
+      return;
+    }
+    return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) + " (" +
+                policy_of(before) + "), and shard " + std::to_string(shard) + " still has it");
+  }
+}
+
+void Checks::check_keys(const kube::ObjectRef& ref, const Json& before, const Json& after) {
+  if (before.is_null() || after.is_null() || keys_meddled_.contains(ref.to_string())) return;
+  const Json& old_key = kube::value_in(before, {"data", reconcile::kServerKeyFile});
+  const Json& new_key = kube::value_in(after, {"data", reconcile::kServerKeyFile});
+  if (old_key.is_null() || old_key == new_key) return;
+  fail(writer_ + " replaced the key of a broker in " + ref.to_string());
+}
+
+// A shard that has a volume keeps its pod.
+void Checks::check_shards(const Json& set) {
+  const std::string name_space = kube::namespace_of(set);
+  const std::string broker = kube::name_of(set);
+  const std::int64_t replicas = reconcile::integer_at(set, {"spec", "replicas"}).value_or(0);
+  for (std::size_t shard = 0; shard < 64; ++shard) {
+    const std::string claim = reconcile::claim_name(broker, shard);
+    const Json* volume = store_.find(kube::kPersistentVolumeClaims, name_space, claim);
+    if (volume == nullptr) return;
+    if (static_cast<std::int64_t>(shard) >= replicas &&
+        !kube::value_in(*volume, {"metadata", "deletionTimestamp"}).is_string()) {
+      return fail(writer_ + " wrote StatefulSet " + path_of(name_space, broker) + " with " +
+                  std::to_string(replicas) + " replicas, and there is volume " + claim);
+    }
+  }
+}
+
+// What was removed at a broker does not come again with its next start.
+void Checks::brokers_start() {
+  for (const Json* pod : store_.all(kube::kPods)) {
+    const std::string name_space = kube::namespace_of(*pod);
+    const std::string broker =
+        reconcile::text_at(*pod, {"metadata", "labels", reconcile::kBrokerLabel});
+    if (broker.empty() || !reconcile::is_pod_ready(*pod) ||
+        brokers_.runs(name_space, kube::name_of(*pod))) {
+      continue;
+    }
+    const Json* config =
+        store_.find(kube::kConfigMaps, name_space, reconcile::queues_config_name(broker));
+    if (config == nullptr) continue;
+    for (const QueueSlot& slot : slots_) {
+      const std::string path = path_of(name_space, slot.name);
+      if (slot.name_space != name_space || slot.broker != broker || !removed_.contains(path) ||
+          store_.find(kube::kQueues, name_space, slot.name) != nullptr ||
+          kube::value_in(*config, {"data", slot.name + ".json"}).is_null()) {
+        continue;
+      }
+      fail("broker " + kube::name_of(*pod) + " makes queue " + slot.name +
+           " again, which was deleted: its manifest is still in the ConfigMap");
+    }
+  }
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/operator/api_sim.h"
+#include "tests/sim/operator/consumers_sim.h"
+#include "tests/sim/operator/operator_process.h"
+#include "tests/sim/operator/sim_transport.h"
+#include "tests/support/fake_brokers.h"
+
+namespace sluice::sim {
+
+// What must never happen, whatever goes wrong around the operator. The first that does is kept.
+class Checks {
+ public:
+  Checks(Loop& loop, test::FakeApiServer& store, test::FakeBrokers& brokers,
+         const std::vector<QueueSlot>& slots, const ConsumersSim& consumers);
+
+  const std::optional<std::string>& failure() const { return failure_; }
+  void fail(const std::string& what);
+
+  // --- What happens.
+  // A write leaves an operator.
+  void sent(const Sender& sender, const ApiCall& call);
+  // It is about to be carried out, and was.
+  void carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process);
+  void carried_out() { writer_.clear(); }
+  void changed(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
+  void queue_lost(const std::string& name_space, const std::string& claim,
+                  const link::QueueObservation& queue);
+  // Before brokers start in new pods.
+  void brokers_start();
+  // Somebody other than the operator touched these.
+  void lease_meddled() { lease_meddled_at_ = loop_.now(); }
+  void target_meddled(const std::string& target) { target_meddled_at_[target] = loop_.now(); }
+  void keys_meddled(const std::string& secret) { keys_meddled_.insert(secret); }
+  void foreign(const kube::ObjectRef& ref) { foreign_.insert(ref.to_string()); }
+
+  // Writes of operators, without the election's.
+  std::uint64_t writes() const { return writes_; }
+  const std::string& last_write() const { return last_write_; }
+
+  bool clocks_step = false;  // a process may think that it waited for long enough
+
+ private:
+  void check_lease(const Sender& sender, const ApiCall& call);
+  void check_scale(const ApiCall& call, const OperatorProcess* process);
+  void check_release(const kube::Json& before, const kube::Json& after);
+  void check_keys(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
+  void check_shards(const kube::Json& set);
+  void note_deletion(const kube::Json& before, const kube::Json& after);
+
+  Loop& loop_;
+  test::FakeApiServer& store_;
+  test::FakeBrokers& brokers_;
+  const std::vector<QueueSlot>& slots_;
+  const ConsumersSim& consumers_;
+  std::optional<std::string> failure_;
+  std::string writer_;  // whose call is being carried out; empty = the world's own
+  std::uint64_t writes_ = 0;
+  std::string last_write_;
+  std::string holder_;
+  base::MonoTime holder_since_;  // its last renewal
+  base::MonoTime lease_meddled_at_;
+  std::map<std::string, base::MonoTime> target_meddled_at_;
+  std::set<std::string> keys_meddled_;
+  std::set<std::string> foreign_;
+  // "NAMESPACE/QUEUE": may be removed with its messages, for that is what its policy said.
+  std::set<std::string> condemned_;
+  std::set<std::string> removed_;  // let go by an operator after their removal
+  // What was condemned when a claim was told to go, by "NAMESPACE/CLAIM".
+  std::map<std::string, std::set<std::string>> claims_condemned_;
+};
+
+}  // namespace sluice::sim

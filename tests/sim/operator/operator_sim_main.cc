@@ -1,0 +1,36 @@
+#include "base/log.h"
+#include "tests/sim/operator/planted_bugs.h"
+#include "tests/sim/operator/world.h"
+#include "tests/sim/sim_main.h"
+
+namespace sluice::sim {
+namespace {
+
+Outcome run(const Request& request) {
+  base::LogOptions log;
+  log.format = base::LogFormat::kHuman;
+  log.level = request.log ? base::LogLevel::kDebug : base::LogLevel::kError;
+  if (!request.log) log.sink = [](std::string_view) {};
+  base::process_logger().configure(std::move(log));
+  return World(request).run();
+}
+
+Program program() {
+  Program program;
+  program.name = "operator_sim";
+  program.about =
+      "The operator in a simulated cluster: whatever a seed draws goes wrong, then nothing does, "
+      "and everything has to be right.";
+  for (const Workload& one : workloads()) program.workloads.push_back({one.name, one.about});
+  program.faults = fault_choices();
+  program.bugs = bug_choices();
+  program.run = run;
+  return program;
+}
+
+}  // namespace
+}  // namespace sluice::sim
+
+int main(int argc, char** argv) {
+  return sluice::sim::sim_main(sluice::sim::program(), argc, argv);
+}

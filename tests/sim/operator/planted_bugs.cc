@@ -1,0 +1,214 @@
+#include "tests/sim/operator/planted_bugs.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "kube/object_ref.h"
+#include "operator/reconcile/names.h"
+
+namespace sluice::sim {
+namespace {
+
+using kube::Json;
+
+struct Planted {
+  Bug bug;
+  Choice choice;
+};
+
+const std::vector<Planted>& planted() {
+  static const std::vector<Planted> kPlanted = {
+      {Bug::kZeroOnUnknown,
+       {"zero_on_unknown", "a shard that is not heard counts as one that is heard and empty"}},
+      {Bug::kScaleInOfBusyPod,
+       {"scale_in_of_busy_pod", "a cordon counts as answered, with nothing in flight"}},
+      {Bug::kWriteWithoutLease, {"write_without_lease", "nothing is asked before a write"}},
+      {Bug::kFinalizerBeforeRemoval,
+       {"finalizer_before_removal", "a Queue is let go when its deletion is first seen"}},
+      {Bug::kWatchGapMissed,
+       {"watch_gap_missed", "after 410 a watch goes on at the newest version, without a list"}},
+      {Bug::kPreconditionsIgnored,
+       {"stale_cache_trusted", "deletions and patches carry no uid and no resourceVersion"}},
+      {Bug::kLostWriteTakenForDone,
+       {"lost_write_taken_for_done", "an apply without an answer counts as carried out"}},
+      {Bug::kStatusWriteLoop, {"status_write_loop", "each status differs from the last one"}},
+      {Bug::kEpochNotRaised, {"epoch_not_raised", "what brokers say of epochs is not heard"}},
+      {Bug::kDroppedOwners, {"owners_dropped", "objects are made without their owners"}},
+      {Bug::kAboveMax, {"above_max", "one replica more than was decided"}},
+      {Bug::kDeletedEventMissed, {"deleted_event_missed", "a cache does not hear of deletions"}},
+      {Bug::kViewBeforeLease,
+       {"view_before_lease", "who waits for the Lease watches already, and acts on what it has"}},
+  };
+  return kPlanted;
+}
+
+// What an Api does, with the mistakes of a Bug.
+class BugApi final : public kube::Api {
+ public:
+  BugApi(kube::Api& api, Bug bug) : api_(api), bug_(bug) {}
+
+  base::Result<Json> get(const kube::ObjectRef& ref) override { return api_.get(ref); }
+  base::Result<Json> list(const kube::ResourceType& type, std::string_view name_space,
+                          const kube::Selectors& selectors) override {
+    return api_.list(type, name_space, selectors);
+  }
+  base::Result<Json> create(const Json& object) override { return api_.create(object); }
+  base::Result<Json> apply(const Json& object, std::string_view manager) override {
+    Json copy = object;
+    if (bug_ == Bug::kDroppedOwners) copy["metadata"].erase("ownerReferences");
+    auto applied = api_.apply(copy, manager);
+    if (bug_ == Bug::kLostWriteTakenForDone && !applied.has_value() &&
+        (applied.error().code() == base::ErrorCode::kUnavailable ||
+         applied.error().code() == base::ErrorCode::kDeadlineExceeded)) {
+      return copy;
+    }
+    return applied;
+  }
+  base::Result<Json> apply_status(const Json& object, std::string_view manager) override {
+    Json copy = object;
+    if (bug_ == Bug::kStatusWriteLoop) {
+      for (Json& one : copy["status"]["conditions"]) {
+        one["message"] = one.value("message", "") + " (" + std::to_string(++writes_) + ")";
+      }
+    }
+    if (bug_ == Bug::kFinalizerBeforeRemoval && is_leaving(copy)) {
+      const kube::ObjectRef ref{&kube::kQueues, kube::namespace_of(copy), kube::name_of(copy)};
+      static_cast<void>(api_.merge_patch(ref, {{"metadata", {{"finalizers", Json::array()}}}}));
+    }
+    return api_.apply_status(copy, manager);
+  }
+  base::Result<Json> merge_patch(const kube::ObjectRef& ref, const Json& patch,
+                                 std::string_view subresource) override {
+    Json copy = patch;
+    if (bug_ == Bug::kPreconditionsIgnored && copy.contains("metadata")) {
+      copy["metadata"].erase("resourceVersion");
+      copy["metadata"].erase("uid");
+    }
+    if (bug_ == Bug::kAboveMax && subresource == "scale") {
+      copy["spec"]["replicas"] = copy["spec"]["replicas"].get<std::uint32_t>() + 1;
+    }
+    return api_.merge_patch(ref, copy, subresource);
+  }
+  base::Result<Json> update(const Json& object, std::string_view subresource) override {
+    return api_.update(object, subresource);
+  }
+  base::Status remove(const kube::ObjectRef& ref, const kube::Preconditions& preconditions,
+                      kube::Propagation propagation) override {
+    if (bug_ == Bug::kPreconditionsIgnored) return api_.remove(ref, {}, propagation);
+    return api_.remove(ref, preconditions, propagation);
+  }
+
+ private:
+  static bool is_leaving(const Json& status) {
+    for (const Json& one : kube::value_in(status, {"status", "conditions"})) {
+      if (kube::text_in(one, "reason") == "Deleting") return true;
+    }
+    return false;
+  }
+
+  kube::Api& api_;
+  Bug bug_;
+  std::uint64_t writes_ = 0;
+};
+
+// Lists and watches with the mistakes of a Bug.
+class BugTransport final : public kube::HttpTransport {
+ public:
+  BugTransport(kube::HttpTransport& transport, Bug bug) : transport_(transport), bug_(bug) {}
+
+  base::Result<kube::HttpResponse> send(const kube::HttpRequest& request) override {
+    const std::string collection = request.target.substr(0, request.target.find('?'));
+    base::Result<kube::HttpResponse> response = transport_.send(request);
+    const bool relists = bug_ == Bug::kWatchGapMissed && last_lists_.contains(collection);
+    if (!response.has_value() || response->status != 200 || bug_ != Bug::kWatchGapMissed) {
+      return response;
+    }
+    if (!relists) {
+      last_lists_[collection] = response->body;
+      return response;
+    }
+    // The items of the first list, with the version of this one.
+    Json first = Json::parse(last_lists_[collection]);
+    first["metadata"] = Json::parse(response->body)["metadata"];
+    response->body = first.dump();
+    return response;
+  }
+  base::Result<kube::HttpResponse> stream(const kube::HttpRequest& request,
+                                          const kube::LineSink& sink,
+                                          const std::stop_token& stop) override {
+    return transport_.stream(
+        request,
+        [&](std::string_view line) {
+          if (bug_ == Bug::kDeletedEventMissed && line.find("\"DELETED\"") != line.npos) {
+            return true;
+          }
+          return sink(line);
+        },
+        stop);
+  }
+  void forget_credentials() override { transport_.forget_credentials(); }
+
+ private:
+  kube::HttpTransport& transport_;
+  Bug bug_;
+  std::map<std::string, std::string> last_lists_;
+};
+
+}  // namespace
+
+const std::vector<Choice>& bug_choices() {
+  static const std::vector<Choice> kChoices = [] {
+    std::vector<Choice> choices;
+    for (const Planted& one : planted()) choices.push_back(one.choice);
+    return choices;
+  }();
+  return kChoices;
+}
+
+Bugs::Bugs(const std::string& name) {
+  if (name.empty()) return;
+  const auto found = std::find_if(planted().begin(), planted().end(),
+                                  [&](const Planted& one) { return one.choice.name == name; });
+  CHECK(found != planted().end());
+  bug_ = found->bug;
+}
+
+std::unique_ptr<kube::Api> Bugs::wrap_api(kube::Api& api) const {
+  return std::make_unique<BugApi>(api, bug_);
+}
+
+std::unique_ptr<kube::HttpTransport> Bugs::wrap_watches(kube::HttpTransport& transport) const {
+  return std::make_unique<BugTransport>(transport, bug_);
+}
+
+std::vector<reconcile::ShardState> Bugs::shards(std::vector<reconcile::ShardState> states,
+                                                base::MonoTime now) const {
+  if (bug_ != Bug::kZeroOnUnknown && bug_ != Bug::kScaleInOfBusyPod) return states;
+  for (reconcile::ShardState& state : states) {
+    if (state.observation == nullptr) continue;
+    const bool unknown = bug_ == Bug::kZeroOnUnknown && !state.connected;
+    if (bug_ == Bug::kZeroOnUnknown && !unknown) continue;
+    auto told = std::make_shared<link::BrokerObservation>(*state.observation);
+    for (link::QueueObservation& queue : told->queues) {
+      for (link::SubscriptionObservation& one : queue.subscriptions) {
+        if (unknown) {
+          one.ready = one.in_flight = one.delayed = 0;
+          one.oldest_age.reset();
+          one.consumers.clear();
+        }
+        for (link::ConsumerObservation& consumer : one.consumers) {
+          consumer.in_flight = 0;
+          consumer.cordoned = true;
+        }
+      }
+    }
+    if (unknown) told->received_at = now;
+    state.observation = std::move(told);
+    state.connected = true;
+  }
+  return states;
+}
+
+}  // namespace sluice::sim

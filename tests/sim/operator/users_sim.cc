@@ -1,0 +1,288 @@
+#include "tests/sim/operator/users_sim.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "operator/reconcile/names.h"
+
+namespace sluice::sim {
+namespace {
+
+using kube::Json;
+
+bool is_leaving(const Json& object) {
+  return kube::value_in(object, {"metadata", "deletionTimestamp"}).is_string();
+}
+
+}  // namespace
+
+const std::vector<Workload>& workloads() {
+  static const std::vector<Workload> kWorkloads = {
+      {"mixed", "Queues come, change and go; messages are published and consumed"},
+      {"lifecycle", "Queues come and go all the time, most of them on shared brokers", 4, 1, 1, 4,
+       4, 1, 4, true, false},
+      {"scaling", "few changes of Queues, many messages", 3, 1, 0, 0, 12, 1, 1, true, true},
+      {"settings", "specs change, for better and for worse", 3, 6, 3, 1, 3, 2, 2, true, false},
+  };
+  return kWorkloads;
+}
+
+std::vector<QueueSlot> UsersSim::draw_slots(const Workload& workload, base::Prng& prng) {
+  std::vector<QueueSlot> slots;
+  const auto add = [&](const std::string& name, const std::string& broker, std::size_t shards) {
+    QueueSlot slot{"shop", name, broker, shards, "", 0, 1};
+    if (workload.consumers && prng.chance(0.6)) {
+      slot.target = "work-" + broker;
+      slot.min_replicas = static_cast<std::uint32_t>(prng.below(2));
+      slot.max_replicas = static_cast<std::uint32_t>(2 + prng.below(4));
+    }
+    slots.push_back(std::move(slot));
+  };
+  const std::size_t alone = 1 + prng.below(2);
+  for (std::size_t i = 0; i < alone; ++i) {
+    const std::string name = "q" + std::to_string(i);
+    add(name, name, 1 + prng.below(3));
+  }
+  if (workload.shared) {
+    const std::size_t shards = 1 + prng.below(2);
+    const std::size_t members = 2 + prng.below(2);
+    for (std::size_t i = 0; i < members; ++i) add("h" + std::to_string(i), "hub", shards);
+  }
+  return slots;
+}
+
+const Json* UsersSim::queue_of(const QueueSlot& slot) const {
+  return store_.find(kube::kQueues, slot.name_space, slot.name);
+}
+
+void UsersSim::create(const QueueSlot& slot) {
+  if (queue_of(slot) != nullptr) return;
+  constexpr std::array kPolicies{"Retain", "Delete", "DeleteIfEmpty"};
+  Json spec = {{"shards", slot.shards},
+               {"broker", {{"name", slot.broker}, {"storage", {{"size", "12Gi"}}}}},
+               {"deletionPolicy", kPolicies[prng_.below(kPolicies.size())]},
+               {"delivery", {{"maxAttempts", 1 + prng_.below(5)}}}};
+  if (!slot.target.empty()) {
+    spec["consumers"] = {
+        {"scaleTargetRef", {{"name", slot.target}}},
+        {"minReplicas", slot.min_replicas},
+        {"maxReplicas", slot.max_replicas},
+        {"target", {{"backlogPerReplica", 5}}},
+        {"scaleIn",
+         {{"stabilization", "10s"}, {"idleBeforeZero", "10s"}, {"drainTimeout", "60s"}}}};
+  }
+  loop_.note("user creates Queue " + slot.name + " " + spec["deletionPolicy"].get<std::string>());
+  CHECK(store_
+            .create({{"apiVersion", "sluice.dev/v1alpha1"},
+                     {"kind", "Queue"},
+                     {"metadata", {{"name", slot.name}, {"namespace", slot.name_space}}},
+                     {"spec", std::move(spec)}})
+            .has_value());
+}
+
+void UsersSim::edit(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (queue == nullptr || is_leaving(*queue)) return;
+  loop_.note("user edits Queue " + slot.name);
+  store_.change(kube::kQueues, slot.name_space, slot.name,
+                [&](Json& one) { one["spec"]["delivery"]["maxAttempts"] = 1 + prng_.below(9); });
+}
+
+void UsersSim::spoil(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (queue == nullptr || is_leaving(*queue)) return;
+  loop_.note("user spoils Queue " + slot.name);
+  store_.change(kube::kQueues, slot.name_space, slot.name,
+                [](Json& one) { one["spec"]["delivery"]["maxAttempts"] = "many"; });
+}
+
+void UsersSim::remove(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (queue == nullptr || is_leaving(*queue)) return;
+  loop_.note("user deletes Queue " + slot.name);
+  CHECK(
+      store_
+          .remove({&kube::kQueues, slot.name_space, slot.name}, {}, kube::Propagation::kBackground)
+          .has_value());
+}
+
+void UsersSim::publish(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (queue == nullptr || is_leaving(*queue)) return;
+  const std::string pod = reconcile::pod_name(slot.broker, prng_.below(slot.shards));
+  link::QueueObservation* there = field_.brokers.queue(slot.name_space, pod, slot.name);
+  if (there == nullptr || there->subscriptions.empty()) return;
+  const std::uint64_t count = 1 + prng_.below(40);
+  there->subscriptions.front().ready += count;
+  there->messages += count;
+  there->published_total += count;
+  field_.touch();
+  loop_.note("user publishes " + std::to_string(count) + " to " + slot.name + " at " + pod);
+}
+
+void UsersSim::annotate(const QueueSlot& slot, std::string_view name, const Json& value) {
+  store_.change(kube::kQueues, slot.name_space, slot.name, [&](Json& one) {
+    if (value.is_null() && !one["metadata"].contains("annotations")) return;
+    Json& annotations = one["metadata"]["annotations"];
+    if (value.is_null()) {
+      annotations.erase(std::string(name));
+    } else {
+      annotations[std::string(name)] = value;
+    }
+  });
+}
+
+bool UsersSim::adopt(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (queue == nullptr || is_leaving(*queue)) return false;
+  const std::string uid = kube::text_in(kube::value_in(*queue, {"status", "retained"}), "uid");
+  const std::string adopts = kube::text_in(kube::value_in(*queue, {"metadata", "annotations"}),
+                                           reconcile::kAdoptAnnotation);
+  if (uid.empty() || uid == adopts) return false;
+  loop_.note("user lets Queue " + slot.name + " adopt " + uid);
+  annotate(slot, reconcile::kAdoptAnnotation, uid);
+  return true;
+}
+
+void UsersSim::act() {
+  const QueueSlot& slot = any_slot();
+  const std::pair<unsigned, std::function<void()>> choices[] = {
+      {workload_.create, [&] { create(slot); }},
+      {workload_.edit, [&] { edit(slot); }},
+      {workload_.spoil, [&] { spoil(slot); }},
+      {workload_.remove, [&] { remove(slot); }},
+      {workload_.publish, [&] { publish(slot); }},
+      {workload_.pause,
+       [&] {
+         if (queue_of(slot) == nullptr) return;
+         const bool pauses = prng_.chance(0.3);
+         loop_.note("user sets pause of " + slot.name + ": " + (pauses ? "true" : "none"));
+         annotate(slot, reconcile::kPauseAnnotation, pauses ? Json("true") : Json());
+       }},
+      {workload_.adopt, [&] { adopt(slot); }}};
+  unsigned all = 0;
+  for (const auto& [weight, action] : choices) all += weight;
+  auto drawn = static_cast<unsigned>(prng_.below(all));
+  for (const auto& [weight, action] : choices) {
+    if (drawn < weight) return action();
+    drawn -= weight;
+  }
+}
+
+void UsersSim::meddle_with_pods(const QueueSlot& slot) {
+  const std::string pod = reconcile::pod_name(slot.broker, prng_.below(slot.shards));
+  if (prng_.chance(0.6)) {
+    loop_.note("somebody deletes Pod " + pod);
+    store_.erase(kube::kPods, slot.name_space, pod);
+    return;
+  }
+  if (store_.find(kube::kStatefulSets, slot.name_space, slot.broker) == nullptr) return;
+  if (prng_.chance(0.5)) {
+    loop_.note("somebody deletes StatefulSet " + slot.broker);
+    store_.erase(kube::kStatefulSets, slot.name_space, slot.broker);
+    return;
+  }
+  loop_.note("somebody scales StatefulSet " + slot.broker);
+  store_.change(kube::kStatefulSets, slot.name_space, slot.broker,
+                [&](Json& one) { one["spec"]["replicas"] = prng_.below(slot.shards + 1); });
+}
+
+void UsersSim::meddle_with_objects(const QueueSlot& slot) {
+  const std::string config = reconcile::queues_config_name(slot.broker);
+  const std::string secret = reconcile::access_secret_name(slot.broker);
+  switch (prng_.below(6)) {
+    case 0:
+      loop_.note("somebody deletes Service " + slot.broker);
+      return store_.erase(kube::kServices, slot.name_space, slot.broker);
+    case 1:
+      loop_.note("somebody deletes ConfigMap " + config);
+      return store_.erase(kube::kConfigMaps, slot.name_space, config);
+    case 2:
+      if (store_.find(kube::kConfigMaps, slot.name_space, config) == nullptr) return;
+      loop_.note("somebody edits ConfigMap " + config);
+      return store_.change(kube::kConfigMaps, slot.name_space, config,
+                           [&](Json& one) { one["data"].erase(slot.name + ".json"); });
+    case 3:
+      loop_.note("somebody deletes Secret " + secret);
+      checks_.keys_meddled(kube::ObjectRef{&kube::kSecrets, slot.name_space, secret}.to_string());
+      return store_.erase(kube::kSecrets, slot.name_space, secret);
+    case 4:
+      if (slot.target.empty()) return;
+      loop_.note("somebody scales Deployment " + slot.target);
+      checks_.target_meddled(slot.target);
+      return store_.change(kube::kDeployments, slot.name_space, slot.target, [&](Json& one) {
+        one["spec"]["replicas"] = prng_.below(slot.max_replicas + 1);
+      });
+    default:
+      if (store_.find(kube::kNetworkPolicies, slot.name_space, slot.broker) == nullptr) return;
+      loop_.note("somebody edits NetworkPolicy " + slot.broker);
+      return store_.change(kube::kNetworkPolicies, slot.name_space, slot.broker,
+                           [](Json& one) { one["spec"]["ingress"] = Json::array(); });
+  }
+}
+
+// An object of a name that a broker wants, before there is that broker.
+void UsersSim::make_foreign(const QueueSlot& slot) {
+  const kube::ObjectRef ref{&kube::kServices, slot.name_space, slot.broker};
+  for (const QueueSlot& other : slots_) {
+    if (other.broker == slot.broker && queue_of(other) != nullptr) return;
+  }
+  if (store_.find(*ref.type, ref.name_space, ref.name) != nullptr ||
+      store_.find(kube::kStatefulSets, ref.name_space, ref.name) != nullptr) {
+    return;
+  }
+  loop_.note("somebody makes " + ref.to_string());
+  checks_.foreign(ref);
+  CHECK(store_
+            .create({{"apiVersion", "v1"},
+                     {"kind", "Service"},
+                     {"metadata", {{"name", ref.name}, {"namespace", ref.name_space}}},
+                     {"spec", {{"selector", {{"app", "theirs"}}}}}})
+            .has_value());
+}
+
+void UsersSim::meddle() {
+  const QueueSlot& slot = any_slot();
+  switch (prng_.below(8)) {
+    case 0:
+    case 1:
+    case 2:
+      return meddle_with_pods(slot);
+    case 3: {
+      const Json* queue = queue_of(slot);
+      if (queue == nullptr || !is_leaving(*queue)) return;
+      loop_.note("somebody removes the finalizer of Queue " + slot.name);
+      return store_.change(kube::kQueues, slot.name_space, slot.name,
+                           [](Json& one) { one["metadata"].erase("finalizers"); });
+    }
+    case 4:
+      return make_foreign(slot);
+    default:
+      return meddle_with_objects(slot);
+  }
+}
+
+bool UsersSim::mend() {
+  bool mended = false;
+  for (const QueueSlot& slot : slots_) {
+    const Json* queue = queue_of(slot);
+    if (queue == nullptr) continue;
+    if (!kube::text_in(kube::value_in(*queue, {"metadata", "annotations"}),
+                       reconcile::kPauseAnnotation)
+             .empty()) {
+      annotate(slot, reconcile::kPauseAnnotation, Json());
+      mended = true;
+    }
+    if (is_leaving(*queue)) continue;
+    if (kube::value_in(*queue, {"spec", "delivery", "maxAttempts"}).is_string()) {
+      edit(slot);
+      mended = true;
+    }
+    mended = adopt(slot) || mended;
+  }
+  return mended;
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,223 @@
+#include "tests/sim/sim_main.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "base/fnv1a.h"
+
+namespace sluice::sim {
+namespace {
+
+struct Arguments {
+  Request request;
+  std::optional<std::uint64_t> seed;
+  std::uint64_t seeds = 1;
+  bool check_determinism = false;
+  bool must_fail = false;
+  bool quiet = false;
+};
+
+// What a signal's handler prints: it may not allocate.
+char replay_line[1024];
+
+void on_crash(int signal) {
+  static constexpr std::string_view kText = "\nCRASH; replay it with\n  ";
+  const auto put = [](const char* text, std::size_t size) {
+    if (::write(STDERR_FILENO, text, size) < 0) ::_exit(kExitCrash);
+  };
+  put(kText.data(), kText.size());
+  put(replay_line, std::strlen(replay_line));
+  put("\n", 1);
+  static_cast<void>(signal);
+  ::_exit(kExitCrash);
+}
+
+void say(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string all;
+  for (const std::string& part : parts) all += (all.empty() ? "" : ",") + part;
+  return all;
+}
+
+std::string replay_of(const Program& program, const Request& request) {
+  std::string line = "build/release/tests/" + program.name;
+  line += " --seed=" + std::to_string(request.seed);
+  if (!request.workload.empty()) line += " --workload=" + request.workload;
+  if (request.no_faults) line += " --faults=none";
+  if (!request.faults.empty()) line += " --faults=" + joined(request.faults);
+  if (!request.bug.empty()) line += " --bug=" + request.bug;
+  return line;
+}
+
+// A number, or (a commit's name) any other text.
+std::uint64_t parse_seed(std::string_view text) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return seed;
+  return base::fnv1a(text);
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return parts;
+}
+
+bool has(const std::vector<Choice>& choices, const std::string& name) {
+  return std::any_of(choices.begin(), choices.end(),
+                     [&](const Choice& one) { return one.name == name; });
+}
+
+void list(const char* title, const std::vector<Choice>& choices) {
+  std::printf("%s\n", title);
+  for (const Choice& one : choices)
+    std::printf("  %-28s %s\n", one.name.c_str(), one.about.c_str());
+}
+
+void usage(const Program& program) {
+  std::printf(
+      "Usage: %s [OPTION...]\n\n%s\n\n"
+      "  --seed=N              one run; also any text, as a commit's name. Default: by the clock\n"
+      "  --seeds=N             that many, from --seed on\n"
+      "  --workload=NAME       instead of one that is drawn\n"
+      "  --faults=A,B | none   only these kinds\n"
+      "  --bug=NAME            with a bug that is planted\n"
+      "  --check-determinism   each seed twice: both runs must be the same\n"
+      "  --must-fail           passes where a run fails (128 or 129), as with a planted bug\n"
+      "  --log                 everything that happens, on standard error\n"
+      "  --quiet               only failures\n"
+      "  --list                workloads, faults and bugs\n"
+      "  --help\n\n"
+      "Exit codes: 0 passed, 2 wrong arguments, 127 crashed, 128 did not come to rest,\n"
+      "129 something wrong was done, 130 two runs of a seed differ.\n",
+      program.name.c_str(), program.about.c_str());
+}
+
+bool parse_one(const Program& program, std::string_view argument, Arguments& arguments) {
+  const std::size_t equals = argument.find('=');
+  const std::string name(argument.substr(0, equals));
+  const std::string value(equals == std::string_view::npos ? "" : argument.substr(equals + 1));
+  if (name == "--seed" && !value.empty()) {
+    arguments.seed = parse_seed(value);
+  } else if (name == "--seeds" && !value.empty()) {
+    arguments.seeds = parse_seed(value);
+  } else if (name == "--workload" && has(program.workloads, value)) {
+    arguments.request.workload = value;
+  } else if (name == "--bug" && has(program.bugs, value)) {
+    arguments.request.bug = value;
+  } else if (name == "--faults" && value == "none") {
+    arguments.request.no_faults = true;
+  } else if (name == "--faults" && !value.empty()) {
+    arguments.request.faults = split(value);
+    for (const std::string& fault : arguments.request.faults) {
+      if (!has(program.faults, fault)) return false;
+    }
+  } else if (argument == "--check-determinism") {
+    arguments.check_determinism = true;
+  } else if (argument == "--must-fail") {
+    arguments.must_fail = true;
+  } else if (argument == "--log") {
+    arguments.request.log = true;
+  } else if (argument == "--quiet") {
+    arguments.quiet = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+int report(const Program& program, const Request& request, const Outcome& outcome) {
+  const bool liveness = outcome.verdict == Verdict::kLiveness;
+  std::string text = "\nFAILED (" + std::string(liveness ? "liveness" : "correctness") + ") seed " +
+                     std::to_string(request.seed) + "\n  " + outcome.what + "\n\nDrawn:\n";
+  for (const std::string& option : outcome.drawn) text += "  " + option + "\n";
+  text += "\nLast events:\n";
+  for (const std::string& event : outcome.events) text += "  " + event + "\n";
+  text += "\nFAILED: " + outcome.what + "\nReplay (of the same commit):\n  " +
+          replay_of(program, request) + " --log\n";
+  say(text);
+  return liveness ? kExitLiveness : kExitCorrectness;
+}
+
+// As it should: the bug is found.
+int report_found(const Request& request, const Outcome& outcome) {
+  say("found by seed " + std::to_string(request.seed) + ": " + outcome.what + "\n");
+  return kExitPass;
+}
+
+int run_one(const Program& program, const Request& request, const Arguments& arguments,
+            bool& found) {
+  std::snprintf(replay_line, sizeof replay_line, "%s", replay_of(program, request).c_str());
+  const Outcome outcome = program.run(request);
+  found = outcome.verdict != Verdict::kPass;
+  if (found && arguments.must_fail) return report_found(request, outcome);
+  if (found) return report(program, request, outcome);
+  if (!arguments.check_determinism) return kExitPass;
+  const Outcome again = program.run(request);
+  if (again.verdict == outcome.verdict && again.hash == outcome.hash) return kExitPass;
+  say("\nFAILED (determinism): two runs of one seed differ\n  " + replay_of(program, request) +
+      " --check-determinism\n");
+  return kExitNonDeterminism;
+}
+
+}  // namespace
+
+int sim_main(const Program& program, int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--help") return usage(program), kExitPass;
+    if (argument == "--list") {
+      list("Workloads:", program.workloads);
+      list("Faults:", program.faults);
+      list("Bugs:", program.bugs);
+      return kExitPass;
+    }
+    if (!parse_one(program, argument, arguments)) {
+      std::fprintf(stderr, "%s: what is '%s'? See --help and --list.\n", program.name.c_str(),
+                   argv[i]);
+      return kExitUsage;
+    }
+  }
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, on_crash);
+  const auto clock = [] { return std::chrono::steady_clock::now(); };
+  const auto begin = clock();
+  const std::uint64_t first =
+      arguments.seed.value_or(static_cast<std::uint64_t>(begin.time_since_epoch().count()));
+  if (!arguments.quiet) say(program.name + " seed " + std::to_string(first) + "\n");
+  for (std::uint64_t i = 0; i < arguments.seeds; ++i) {
+    Request request = arguments.request;
+    request.seed = first + i;
+    bool found = false;
+    const int code = run_one(program, request, arguments, found);
+    if (code != kExitPass || found) return code;
+  }
+  if (arguments.must_fail) {
+    say("FAILED: no run failed, and one had to\n");
+    return kExitNotFound;
+  }
+  const std::chrono::duration<double> taken = clock() - begin;
+  char line[128];
+  std::snprintf(line, sizeof line, "passed: %llu seeds in %.1f s\n",
+                static_cast<unsigned long long>(arguments.seeds), taken.count());
+  if (!arguments.quiet) say(line);
+  return kExitPass;
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+// The command line that all simulators share: seeds, replays, exit codes, the report of a failure.
+namespace sluice::sim {
+
+inline constexpr int kExitPass = 0;
+inline constexpr int kExitNotFound = 1;  // --must-fail, and nothing failed
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitCrash = 127;  // a CHECK, or a signal
+inline constexpr int kExitLiveness = 128;
+inline constexpr int kExitCorrectness = 129;
+inline constexpr int kExitNonDeterminism = 130;
+
+enum class Verdict : std::uint8_t { kPass, kLiveness, kCorrectness };
+
+// One run. Whoever runs it again gets the same.
+struct Request {
+  std::uint64_t seed = 0;
+  std::string workload;             // empty = drawn
+  std::vector<std::string> faults;  // of these kinds only; empty = drawn
+  bool no_faults = false;
+  std::string bug;  // planted; empty = none
+  bool log = false;
+};
+
+struct Outcome {
+  Verdict verdict = Verdict::kPass;
+  std::string what;                 // of a failure: what was found
+  std::vector<std::string> drawn;   // the options of this run
+  std::vector<std::string> events;  // the last ones
+  std::uint64_t hash = 0;           // over everything that happened
+};
+
+struct Choice {
+  std::string name;
+  std::string about;
+};
+
+struct Program {
+  std::string name;
+  std::string about;
+  std::vector<Choice> workloads;
+  std::vector<Choice> faults;
+  std::vector<Choice> bugs;
+  std::function<Outcome(const Request&)> run;
+};
+
+// Runs what the arguments ask for; the exit code. The first failure ends it.
+int sim_main(const Program& program, int argc, char** argv);
+
+}  // namespace sluice::sim
