@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buggify.h"
 #include "base/message.h"
 #include "broker/apply_fact.h"
 #include "storage/fact_codec.h"
@@ -148,7 +149,14 @@ Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteVie
 namespace {
 
 Status apply_messages(State& state, const storage::RecordView& view) {
-  ASSIGN_OR_RETURN(const storage::DecodedMessages decoded, storage::decode_messages(view.payload));
+  ASSIGN_OR_RETURN(storage::DecodedMessages decoded, storage::decode_messages(view.payload));
+  if (PLANTED("delay_forgotten_after_restart")) {
+    decoded.fact.flags &= static_cast<std::uint8_t>(~storage::kMessagesHaveTiming);
+  }
+  if (PLANTED("command_replayed_instead_of_fact")) {
+    if (const Stream* stream = state.stream(decoded.fact.stream))
+      decoded.fact.first = stream->next();
+  }
   if ((decoded.fact.flags & storage::kMessagesLarge) != 0) {
     std::vector<std::byte> front;
     if (base::summarize_large(decoded.entries, decoded.fact.entry_bytes)) {
@@ -192,16 +200,23 @@ Status apply_record(State& state, const storage::RecordView& view) {
     case RecordType::kMessages:
       return apply_messages(state, view);
     case RecordType::kLeased:
+      if (PLANTED("lease_forgotten_after_restart")) return {};
       return apply_decoded(state, storage::decode_leased(payload), view.begin);
     case RecordType::kSettled:
       return apply_decoded(state, storage::decode_settled(payload), view.begin);
     case RecordType::kReleased:
       return apply_decoded(state, storage::decode_released(payload), view.begin);
-    case RecordType::kFailed:
-      return apply_decoded(state, storage::decode_failed(payload), view.begin);
+    case RecordType::kFailed: {
+      base::Result<storage::FailedFact> fact = storage::decode_failed(payload);
+      if (PLANTED("counter_reset_on_crash") && fact) {
+        for (storage::RetryEntry& entry : fact->entries) entry.attempts = 0;
+      }
+      return apply_decoded(state, std::move(fact), view.begin);
+    }
     case RecordType::kStalled:
       return apply_decoded(state, storage::decode_stalled(payload), view.begin);
     case RecordType::kDead:
+      if (PLANTED("dead_letter_forgotten_after_restart")) return {};
       return apply_decoded(state, storage::decode_dead(payload), view.begin);
     case RecordType::kRedriven:
       return apply_decoded(state, storage::decode_redriven(payload), view.begin);

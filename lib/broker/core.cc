@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "broker/retaining.h"
 
@@ -56,6 +57,8 @@ base::Epoch Core::next_epoch(base::Now now) {
     batches_ = 0;
   }
   ++batches_;
+  if (PLANTED("epoch_reused_after_restart"))
+    return base::Epoch((std::uint64_t{1} << 32) | batches_);
   return base::Epoch((std::uint64_t{state.incarnation} << 32) | batches_);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buggify.h"
 #include "base/message.h"
 #include "broker/hosting.h"
 #include "broker/overflowing.h"
@@ -99,7 +100,11 @@ Refusal Publishing::decide() {
     return {};
   }
   if (Refusal refusal = large_ ? check_large() : check_batch(); refusal.refused()) return refusal;
-  if (Refusal refusal = check_limits(); refusal.refused()) return refusal;
+  if (Refusal refusal = check_limits(); refusal.refused()) {
+    if (!PLANTED("refused_batch_called_duplicate")) return refusal;
+    reply_.duplicate = true;
+    return reply({}), Refusal{};
+  }
   awaits_rest_ = command_.entries.size() < bytes_;
   if (!awaits_rest_) accept();
   return {};
@@ -123,6 +128,7 @@ Refusal Publishing::check_producer(bool& repeated) {
   const std::uint64_t first = command_.producer_sequence;
   if (first == last + 1) return {};
   if (first > 0 && first <= last && command_.count <= last - first + 1) {
+    if (PLANTED("dedup_forgotten_after_restart") && core_.state.incarnation > 1) return {};
     repeated = true;
     reply_.duplicate = true;
     reply_.first = ProducerTable::stored_at(*mine, first);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buggify.h"
 #include "broker/dead_delivery.h"
 
 namespace sluice::broker {
@@ -160,7 +161,9 @@ void fail(Core& core, base::Now now, Subscription& subscription, const Ranges& r
   Verdict verdict(core, now, subscription);
   verdict.judge(split.live, [&](MessageState& state) -> std::optional<base::Millis> {
     state.attempts = one_more(state.attempts);
-    const bool over = settings.max_attempts != 0 && state.attempts >= settings.max_attempts;
+    const bool over =
+        settings.max_attempts != 0 &&
+        state.attempts >= settings.max_attempts + (PLANTED("one_attempt_too_many") ? 1 : 0);
     if (over) return std::nullopt;
     if (failure.delay) return failure.delay;
     return backoff_delay(settings.backoff, state.attempts, core.prng);

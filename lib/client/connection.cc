@@ -69,6 +69,7 @@ const base::SessionId& Connection::session_id() const { return impl_->state().id
 std::uint32_t Connection::incarnation() const { return impl_->state().incarnation(); }
 std::uint64_t Connection::features() const { return impl_->features(); }
 const std::string& Connection::broker_software() const { return impl_->software(); }
+base::Id128 Connection::draw_id() { return impl_->draw_id(); }
 std::uint64_t Connection::reconnects() const {
   return impl_->sessions() == 0 ? 0 : impl_->sessions() - 1;
 }

@@ -41,6 +41,9 @@ struct ConnectionOptions {
   // Pause before the n-th attempt to reconnect: doubles from min to max, drawn from its upper half.
   base::Millis backoff_min{100};
   base::Millis backoff_max{5'000};
+  // Of pauses and of producers' ids; none = nobody can guess them. For who must be able to repeat a
+  // run.
+  std::optional<std::uint64_t> prng_seed;
 };
 
 // What hangs on a connection: told when sessions come and go, offered every frame that is not the
@@ -146,6 +149,8 @@ class Connection {
   std::uint64_t features() const;  // wire::kFeature...
   // Sessions that were resumed or begun anew after the first.
   std::uint64_t reconnects() const;
+  // 128 bits; ConnectionOptions::prng_seed.
+  base::Id128 draw_id();
 
  private:
   class Impl;

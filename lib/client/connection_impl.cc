@@ -33,13 +33,24 @@ Connection::Impl::Impl(ConnectionOptions options, std::unique_ptr<Transport> tra
     : options_(std::move(options)),
       transport_(std::move(transport)),
       state_({.backoff_min = options_.backoff_min, .backoff_max = options_.backoff_max},
-             base::Prng(random_seed())) {
+             base::Prng(options_.prng_seed.value_or(random_seed()))) {
+  if (options_.prng_seed) repeatable_.emplace(*options_.prng_seed, "ids");
   if (options_.client_name.empty()) options_.client_name = default_client_name();
   options_.client_name.resize(std::min(options_.client_name.size(), wire::kNameBytesMax));
 }
 
 base::MonoTime Connection::Impl::after(base::Millis timeout) const {
   return now() + std::clamp(timeout, base::Millis(0), kTimeoutMax);
+}
+
+base::Id128 Connection::Impl::draw_id() {
+  if (repeatable_) return repeatable_->id128();
+  std::random_device device;
+  base::Id128 id;
+  while (id.is_zero()) {
+    for (std::uint8_t& byte : id.bytes) byte = static_cast<std::uint8_t>(device());
+  }
+  return id;
 }
 
 // --- Calls that block.

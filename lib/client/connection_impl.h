@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/prng.h"
 #include "client/connection.h"
 #include "client/session_state.h"
 #include "client/transport.h"
@@ -51,6 +52,7 @@ class Connection::Impl {
   const std::string& software() const { return software_; }
   std::uint64_t features() const { return features_; }
   std::uint64_t sessions() const { return sessions_; }
+  base::Id128 draw_id();
 
  private:
   // Nothing = the connection broke before there was an answer; `sent` says on which side.
@@ -77,6 +79,7 @@ class Connection::Impl {
 
   ConnectionOptions options_;
   std::unique_ptr<Transport> transport_;
+  std::optional<base::Prng> repeatable_;
   SessionState state_;
   std::vector<ConnectionUser*> users_;
   std::uint64_t last_request_ = 0;

@@ -9,7 +9,7 @@ namespace sluice::client {
 base::Result<std::unique_ptr<Publisher>> Publisher::open(Connection& connection,
                                                          PublisherOptions options) {
   ASSIGN_OR_RETURN(ResolvedQueue queue, resolve_queue(connection, options.queue));
-  if (options.producer.is_zero()) options.producer = draw_producer();
+  if (options.producer.is_zero()) options.producer = base::ProducerId(connection.draw_id());
   std::unique_ptr<Publisher> publisher(new Publisher());
   publisher->impl_ =
       std::make_unique<Impl>(connection, std::move(options), std::move(queue), publisher->fast_);

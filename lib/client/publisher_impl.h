@@ -15,8 +15,6 @@
 
 namespace sluice::client {
 
-base::ProducerId draw_producer();
-
 // What a Publisher is behind its fast path: open batches, one lane a shard, and the buffers.
 class Publisher::Impl final : public ConnectionUser, private ShardRouteOwner {
  public:

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <iterator>
-#include <random>
 #include <utility>
 
 #include "client/publisher_impl.h"
@@ -10,15 +9,6 @@
 
 // How a Publisher opens its lanes, and what it does when the broker goes by another shard map.
 namespace sluice::client {
-
-base::ProducerId draw_producer() {
-  std::random_device device;
-  base::ProducerId id;
-  while (id.is_zero()) {
-    for (std::uint8_t& byte : id.bytes) byte = static_cast<std::uint8_t>(device());
-  }
-  return id;
-}
 
 // Of the connection that was opened: where one broker has all shards it is the way to them too.
 void Publisher::Impl::on_session(bool /*resumed*/) { open_lanes(); }
@@ -72,7 +62,7 @@ std::uint32_t& Publisher::Impl::epoch_of(Lane& lane) {
 
 bool Publisher::Impl::open_lane(Lane& lane) {
   if (lane.state.take_forgotten()) {
-    lane.producer = draw_producer();
+    lane.producer = base::ProducerId(connection_.draw_id());
     lane.own_epoch = 0;
   }
   wire::OpenPublisher open;

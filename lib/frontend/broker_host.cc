@@ -1,10 +1,12 @@
 #include "frontend/broker_host.h"
 
 #include <algorithm>
+#include <span>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "runtime/posix/random.h"
+#include "frontend/log_thread.h"
 #include "storage/segment_header.h"
 
 namespace sluice::frontend {
@@ -12,9 +14,9 @@ namespace {
 
 // More starts than the original of a restored log can have had since, and not the same for two
 // copies of it: so no receipt of one proves anything to another.
-std::uint32_t draw_incarnations_skipped() {
+std::uint32_t draw_incarnations_skipped(const base::Id128& random) {
   constexpr std::uint32_t kMin = 1U << 20;
-  return kMin + static_cast<std::uint32_t>(runtime::random_seed() % kMin);
+  return kMin + base::load<std::uint32_t>(std::as_bytes(std::span(random.bytes)).data()) % kMin;
 }
 
 base::Error locked_or(const base::Error& error, bool locked) {
@@ -49,7 +51,11 @@ std::unique_ptr<BrokerHost> BrokerHost::open(runtime::FileSystem& fs, const runt
     return nullptr;
   }
   host->recovery_seconds_ = static_cast<double>(clock.mono_now() - begin) / 1e9;
-  host->threads_ = std::make_unique<LogThread>(std::move(wake));
+  if (options.workers) {
+    host->threads_ = options.workers(std::move(wake));
+  } else {
+    host->threads_ = std::make_unique<LogThread>(std::move(wake));
+  }
   return host;
 }
 
@@ -83,7 +89,7 @@ base::Status BrokerHost::recover(base::Now now) {
   RETURN_IF_ERROR(opened_->side_index().status());
   const storage::Appended incarnation =
       broker_->start(now, report.unclean, report.log_id, options_.software,
-                     report.restored ? draw_incarnations_skipped() : 0);
+                     report.restored ? draw_incarnations_skipped(options_.log.random_id()) : 0);
   for (const storage::MessageIndex::SegmentRange& lost : report.lost) {
     broker_->look_for_damage(now, lost.stream, lost.range, base::Lsn(), base::Lsn());
   }
@@ -184,7 +190,7 @@ base::Result<base::QueueId> BrokerHost::configure(base::Now now,
   tick_wanted_ = true;
   const base::Lsn before = appended();
   ASSIGN_OR_RETURN(const base::QueueId queue,
-                   broker_->configure(now, {config, base::QueueId(runtime::random_id128())}));
+                   broker_->configure(now, {config, base::QueueId(options_.log.random_id())}));
   if (appended() != before) {
     ++revision_;
     ++changes_;
@@ -206,10 +212,10 @@ base::Status BrokerHost::collect() {
 
 void BrokerHost::hand_over() {
   if (auto group = log().take_group()) {
-    threads_->submit(LogThread::Lane::kGroups, timing_.measure(std::move(group)));
+    threads_->submit(LogWorkers::Lane::kGroups, timing_.measure(std::move(group)));
   }
   if (auto reading = opened_->messages().read_ahead().take()) {
-    threads_->submit(LogThread::Lane::kReads, std::move(reading));
+    threads_->submit(LogWorkers::Lane::kReads, std::move(reading));
   }
 }
 

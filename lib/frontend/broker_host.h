@@ -20,7 +20,7 @@
 #include "frontend/group_timing.h"
 #include "frontend/http/process_stats.h"
 #include "frontend/leader_epoch.h"
-#include "frontend/log_thread.h"
+#include "frontend/log_workers.h"
 #include "runtime/clock.h"
 #include "runtime/file_system.h"
 #include "storage/open_log.h"
@@ -38,6 +38,8 @@ struct HostOptions {
   std::string software;
   // Publishes are not read while more than this waits to be written.
   std::uint64_t unwritten_bytes_max = 16ULL << 20;
+  // Who does the file work; empty = threads (LogThread). Given the host's `wake`.
+  std::function<std::unique_ptr<LogWorkers>(std::function<void()> wake)> workers;
 };
 
 // Why a folder could not be opened, as far as it decides what to do next.
@@ -133,6 +135,7 @@ class BrokerHost final : public Commands {
   // For a broker that has been idle: memory that only speeds things up goes back.
   void trim_memory();
 
+  storage::LogPositions positions() const { return log().positions(); }
   EffectGate& gate() { return gate_; }
   storage::MessageStore& messages() { return opened_->messages(); }
   std::uint32_t incarnation() const { return incarnation_; }
@@ -174,7 +177,7 @@ class BrokerHost final : public Commands {
   std::unique_ptr<storage::OpenedLog> opened_;
   EffectGate gate_;
   std::unique_ptr<broker::Broker> broker_;
-  std::unique_ptr<LogThread> threads_;
+  std::unique_ptr<LogWorkers> threads_;
   GroupTiming timing_;
   LeaderEpoch leader_epoch_;
   std::map<base::QueueId, std::uint64_t> manifests_;  // revisions of those that are in force

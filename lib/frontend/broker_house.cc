@@ -70,9 +70,9 @@ void BrokerHost::keep_house(base::Now now) {
     drop_segments();
   }
   if (auto work = keeper.take_background()) {
-    threads_->submit(LogThread::Lane::kBackground, std::move(work));
+    threads_->submit(LogWorkers::Lane::kBackground, std::move(work));
   } else if (auto scrub = opened_->scrubber().take(now.mono)) {
-    threads_->submit(LogThread::Lane::kBackground, std::move(scrub));
+    threads_->submit(LogWorkers::Lane::kBackground, std::move(scrub));
   }
   look_at_findings(now);
   sync_now_and_then(now);

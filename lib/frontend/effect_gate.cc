@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/buggify.h"
 #include "base/check.h"
 
 namespace sluice::frontend {
@@ -73,6 +74,7 @@ void EffectGate::emit(broker::Wait wait, broker::CordonReply effect) {
 }
 
 void EffectGate::hold(broker::Wait wait, Effect effect) {
+  if (PLANTED("effects_before_commit")) wait.lsn = base::Lsn{};
   const broker::SessionHandle session = session_of(effect);
   Backlog& backlog = backlogs_[session];
   // What waits for nothing must not wait for the fdatasync of other sessions.

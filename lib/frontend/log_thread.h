@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/result.h"
+#include "frontend/log_workers.h"
 #include "storage/log_work.h"
 
 namespace sluice::frontend {
@@ -18,24 +19,22 @@ namespace sluice::frontend {
 // that no commit waits behind a snapshot; one reads what old deliveries need; the third does
 // everything in the background. Work is finished on the loop thread, which is woken for it. The log
 // has at most one piece of each out at a time, so the queues hold no more.
-class LogThread {
+class LogThread final : public LogWorkers {
  public:
-  enum class Lane { kGroups, kReads, kBackground };
-
   // `wake` is called from the threads whenever completions wait; it must be safe to call at any
   // time until stop() returns (an eventfd write is).
   explicit LogThread(std::function<void()> wake);
-  ~LogThread();  // stop()
+  ~LogThread() override;  // stop()
   LogThread(const LogThread&) = delete;
   LogThread& operator=(const LogThread&) = delete;
 
   // Loop thread. REQUIRES: not stopped.
-  void submit(Lane lane, std::shared_ptr<storage::LogWork> work);
+  void submit(Lane lane, std::shared_ptr<storage::LogWork> work) override;
   // Loop thread: finishes what is done. Returns how many pieces.
-  std::size_t run_completions();
+  std::size_t run_completions() override;
   // Loop thread: carries out what was submitted, then ends the threads. Completions can still be
   // run afterwards.
-  void stop();
+  void stop() override;
 
  private:
   struct Done {

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
+#include "base/cover.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_header.h"
 
@@ -210,6 +212,7 @@ void Compactor::collect_run(SequenceRange range, const StreamId& id, SequenceRan
   const auto found = std::lower_bound(
       streams_.begin(), streams_.end(), id,
       [](const CopyStream& one, const StreamId& wanted) { return one.stream < wanted; });
+  if (PLANTED("compaction_loses_messages") && run.first.value() % 3 == 0) return;
   const bool is_new = found == streams_.end() || found->stream != id;
   CopyStream& stream = is_new ? *streams_.insert(found, {id, {}}) : *found;
   const bool continues = walk_.gap && !stream.spans.empty() && stream.spans.back().range == range;
@@ -363,6 +366,7 @@ std::optional<Compactor::Replaced> Compactor::swap(const LiveMessages& live) {
   give_up();
   looked_at_ = Lsn();  // there may be more to do
   if (!still || revived) {
+    COVER("compaction given up at the swap");
     Replaced nothing;
     nothing.numbers.push_back(fact.extent);
     return nothing;
@@ -377,6 +381,7 @@ std::optional<Compactor::Replaced> Compactor::swap(const LiveMessages& live) {
   log_.segments().add({fact.extent, segment_bytes, copy->order().header.uuid_prefix(), fact.bytes},
                       copy->file());
   for (const std::uint64_t number : fact.replaced) log_.segments().retire(number);
+  COVER("segments compacted");
   ++compactions_;
   copied_bytes_ += copy->copied_bytes();
   return Replaced{fact.replaced, record.end};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
@@ -139,6 +140,7 @@ Housekeeper::~Housekeeper() = default;
 
 bool Housekeeper::snapshot_due() const {
   if (snapshot_under_way() || !log_.status()) return false;
+  if (BUGGIFY("early snapshot") && log_.positions().appended > last_attempt_) return true;
   const bool is_changed = log_.feature_level() >= kSideIndexFeatureLevel &&
                           side_.changes() >= changes_then_ + snapshot_every_changes_;
   if (is_changed) return true;

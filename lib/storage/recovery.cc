@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
+#include "base/cover.h"
 #include "storage/backup_manifest.h"
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
@@ -360,7 +362,9 @@ Status Recovery::decide_end() {
   Lsn end = std::max(last_good_end_, proven_);
   for (const BadRange& bad : bad_) {
     if (bad.end <= proven_) {
+      COVER("corruption below the proven mark");
       note_corrupt(bad, bad.end);
+      if (PLANTED("truncate_mid_corruption")) end = std::min(end, bad.begin);
       continue;
     }
     if (bad.unreadable) {
@@ -379,7 +383,8 @@ Status Recovery::decide_end() {
   report.cut_bytes = last_good_end_ > end ? last_good_end_ - end : 0;
   report.records = static_cast<std::uint64_t>(
       std::lower_bound(record_begins_.begin(), record_begins_.end(), end) - record_begins_.begin());
-  plan_.rewrite = end > proven_ || report.cut_bytes > 0;
+  if (report.cut_bytes > 0) COVER("unsynced tail cut");
+  plan_.rewrite = (end > proven_ || report.cut_bytes > 0) && !PLANTED("tail_not_resynced");
   apply_changes();
   return {};
 }

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/prng.h"
+#include "frontend/session_table.h"
+#include "tests/sim/broker/scheduler.h"
+
+namespace sluice::sim {
+
+using Bytes = std::shared_ptr<const std::vector<std::byte>>;
+Bytes copy_bytes(base::ByteView bytes);
+
+// A client's end of a connection.
+class ClientEnd {
+ public:
+  virtual ~ClientEnd() = default;
+  virtual void on_frame(Bytes frame) = 0;
+  virtual void on_lost() = 0;
+};
+
+// The broker's end of all connections.
+class BrokerEnd {
+ public:
+  virtual ~BrokerEnd() = default;
+  virtual void on_frame(frontend::Peer peer, Bytes frame) = 0;
+};
+
+struct NetworkPace {
+  std::int64_t delay_min_ns = 20'000;
+  std::int64_t delay_max_ns = 500'000;
+  std::size_t frames_max = 1'000;  // that wait in one direction: the high-water mark
+  double repeat_publish = 0;       // a client's PUBLISH comes twice
+};
+
+// Connections as ZeroMQ has them: within one, frames arrive in order and once; they are lost with
+// the connection only. Directions can be clogged.
+class Network {
+ public:
+  using LinkId = std::uint32_t;
+  enum class Way : std::uint8_t { kToBroker = 0, kToClient = 1 };
+
+  Network(Scheduler& scheduler, const NetworkPace& pace, std::uint64_t seed)
+      : scheduler_(scheduler), pace_(pace), prng_(seed, "network") {}
+
+  // The broker is there; nullptr: it is gone, and so is what was on its way to it. Of what it has
+  // sent, clients still get a part.
+  void set_broker(BrokerEnd* broker);
+
+  // Where nobody listens the connection is lost a little later. `end` must call close() before it
+  // dies.
+  LinkId connect(ClientEnd& end);
+  void close(LinkId link);
+  // False: not taken.
+  bool send_to_broker(LinkId link, base::ByteView frame);
+  enum class Sent : std::uint8_t { kSent, kNoPeer, kOverflow };
+  Sent send_to_client(frontend::Peer peer, Bytes frame);
+
+  // --- Faults.
+  // Cuts a connection: what is on its way is lost.
+  void cut(LinkId link);
+  void clog(LinkId link, Way way, base::MonoTime until);
+  void heal();
+  std::vector<LinkId> links() const;
+  // The last frames that came to the broker.
+  const std::deque<Bytes>& recent() const { return recent_; }
+  static frontend::Peer peer_of(LinkId link);
+
+ private:
+  struct Frame {
+    Bytes bytes;
+    base::MonoTime due;
+  };
+  struct Direction {
+    std::deque<Frame> frames;
+    base::MonoTime last_due;
+    base::MonoTime clogged_until;
+    bool pumping = false;
+  };
+  struct Link {
+    ClientEnd* end = nullptr;
+    bool broker_gone = false;  // the client gets what was sent, then the loss
+    std::array<Direction, 2> ways;
+  };
+
+  base::Nanos draw_delay();
+  void push(LinkId link, Way way, Bytes frame);
+  void schedule_pump(LinkId link, Way way);
+  void pump(LinkId link, Way way);
+  void lose(LinkId link);
+
+  Scheduler& scheduler_;
+  const NetworkPace& pace_;
+  base::Prng prng_;
+  BrokerEnd* broker_ = nullptr;
+  std::map<LinkId, Link> links_;
+  LinkId last_link_ = 0;
+  std::deque<Bytes> recent_;
+};
+
+}  // namespace sluice::sim
