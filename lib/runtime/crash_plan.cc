@@ -10,7 +10,9 @@ namespace {
 auto draw_fates(std::uint64_t seed, double keep, double garble) {
   return [seed, keep, garble](const UnsyncedSector& sector) {
     base::Prng prng(seed + sector.index, sector.path);
-    if (prng.chance(garble)) return SectorFate::kGarbled;
+    if (prng.chance(garble)) {
+      return sector.holds_synced ? SectorFate::kLost : SectorFate::kGarbled;
+    }
     return prng.chance(keep) ? SectorFate::kKept : SectorFate::kLost;
   };
 }

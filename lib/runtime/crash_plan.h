@@ -17,6 +17,8 @@ struct UnsyncedSector {
   std::string path;
   std::uint64_t index = 0;  // offset in the file / sector size
   std::uint64_t ordinal = 0;
+  // It begins with bytes that were made durable and not changed since, as where a log grows.
+  bool holds_synced = false;
 };
 
 enum class SectorFate : std::uint8_t {
@@ -54,7 +56,9 @@ struct CrashPlan {
   static CrashPlan keep_prefix(std::uint64_t bytes);
   // Sector number i is kept where mask[i]; those beyond the mask are lost.
   static CrashPlan keep_sectors(std::vector<bool> mask);
-  // Any of these and more, drawn for a state with that much to lose.
+  // Any of these and more, drawn for a state with that much to lose. A sector that holds synced
+  // bytes is as it was or as it was written, never garbled: who appends relies on that
+  // (docs/log-format.md, "Writing").
   static CrashPlan draw(base::Prng& prng, std::uint64_t unsynced_bytes,
                         std::uint64_t unsynced_folder_changes);
 

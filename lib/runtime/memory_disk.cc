@@ -220,7 +220,7 @@ std::vector<UnsyncedSector> MemoryDisk::unsynced_sectors() const {
   std::vector<UnsyncedSector> sectors;
   for (const auto& [id, inode] : inodes_) {
     for (const std::uint64_t index : inode.file.unsynced_sectors()) {
-      sectors.push_back({inode.path, index, sectors.size()});
+      sectors.push_back({inode.path, index, sectors.size(), inode.file.holds_synced(index)});
     }
   }
   return sectors;
@@ -251,8 +251,9 @@ void MemoryDisk::crash(const CrashPlan& plan) {
   } else {
     std::uint64_t ordinal = 0;
     for (auto& [id, inode] : inodes_) {
-      const auto fate = [&plan, &ordinal, &path = inode.path](std::uint64_t index) {
-        const UnsyncedSector sector{path, index, ordinal++};
+      const auto fate = [&plan, &ordinal, &path = inode.path](std::uint64_t index,
+                                                              bool holds_synced) {
+        const UnsyncedSector sector{path, index, ordinal++, holds_synced};
         return plan.sector ? plan.sector(sector) : SectorFate::kLost;
       };
       inode.file.crash_keeping_sectors(fate, plan.sizes_kept, plan.garble_seed + (id << 32));

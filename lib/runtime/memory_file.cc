@@ -60,6 +60,16 @@ void MemoryFile::copy_sector(std::uint64_t index, std::vector<std::byte>& image)
   if (begin < end) overwrite(image, begin, base::ByteView(cache_).subspan(begin, end - begin));
 }
 
+bool MemoryFile::holds_synced(std::uint64_t index) const {
+  const std::uint64_t begin = index * sector_bytes_;
+  std::uint64_t changed = durable_.size();
+  for (const Change& change : changes_) {
+    const bool reaches = change.truncates || change.offset + change.data.size() > begin;
+    if (reaches) changed = std::min(changed, change.offset);
+  }
+  return changed > begin;
+}
+
 void MemoryFile::sync() {
   durable_.resize(cache_.size());
   for (const std::uint64_t index : unsynced_) copy_sector(index, durable_);
@@ -120,7 +130,7 @@ void MemoryFile::crash_keeping_sectors(const Fate& fate, bool size_kept,
                                        std::uint64_t garble_seed) {
   if (size_kept) durable_.resize(cache_.size());
   for (const std::uint64_t index : unsynced_) {
-    const SectorFate sector_fate = fate(index);
+    const SectorFate sector_fate = fate(index, holds_synced(index));
     if (sector_fate == SectorFate::kLost) continue;
     copy_sector(index, durable_);
     if (sector_fate == SectorFate::kKept) continue;

@@ -48,13 +48,15 @@ class MemoryFile {
                                std::uint64_t free_bytes) const;
 
   const std::set<std::uint64_t>& unsynced_sectors() const { return unsynced_; }
+  // The sector begins with durable bytes that were not changed since.
+  bool holds_synced(std::uint64_t index) const;
   // Since the last sync, in order.
   const std::vector<Change>& unsynced_changes() const { return changes_; }
 
   // --- Power loss. Afterwards nothing is unsynced and programs see what was durable.
   // The first `count` changes survive, and `more_bytes` of the next one.
   void crash_keeping_changes(std::size_t count, std::uint64_t more_bytes);
-  using Fate = std::function<SectorFate(std::uint64_t index)>;
+  using Fate = std::function<SectorFate(std::uint64_t index, bool holds_synced)>;
   void crash_keeping_sectors(const Fate& fate, bool size_kept, std::uint64_t garble_seed);
 
  private:

@@ -192,6 +192,35 @@ TEST_F(MemoryCrashTest, garbled_sectors_are_neither_old_nor_new) {
   EXPECT_EQ(base::as_text(*same->contents("/data/f")), text_of("/data/f"));
 }
 
+TEST_F(MemoryCrashTest, a_plan_knows_which_sectors_begin_with_synced_bytes) {
+  const auto file = create_durable("/data/f");
+  write(*file, 10, "within the first sector");
+  write(*file, kSector, sectors("X"));
+  write(*file, 2 * kSector, "from the begin of the third");
+  write(*file, 3 * kSector + 1, "behind what is durable");
+  std::vector<bool> seen;
+  for (const UnsyncedSector& sector : fs_.unsynced_sectors()) seen.push_back(sector.holds_synced);
+  EXPECT_THAT(seen, ElementsAre(true, false, false, false));
+}
+
+// docs/log-format.md, "Writing": a sector is written whole or not at all.
+TEST_F(MemoryCrashTest, what_is_drawn_spares_synced_bytes_before_new_ones) {
+  base::Prng prng(3);
+  for (int i = 0; i < 300; ++i) {
+    MemoryFileSystem fs({.sector_bytes = kSector, .capacity_bytes = 0, .folders = {"/data"}});
+    base::Result<std::unique_ptr<File>> file = fs.open("/data/f", OpenMode::kCreate);
+    ASSERT_THAT(file, IsOk());
+    write(**file, 0, "synced");
+    ASSERT_THAT((*file)->sync_data(), IsOk());
+    ASSERT_THAT(fs.sync_folder("/data"), IsOk());
+    write(**file, 6, " and not synced");
+    fs.crash(fs.draw_crash_plan(prng));
+    const auto bytes = fs.contents("/data/f");
+    ASSERT_THAT(bytes, IsOk());
+    ASSERT_TRUE(base::as_text(*bytes).starts_with("synced")) << i;
+  }
+}
+
 TEST_F(MemoryCrashTest, a_plan_sees_the_sectors_of_all_files_by_name) {
   const auto f = create_durable("/data/f");
   const auto g = create_durable("/data/g");

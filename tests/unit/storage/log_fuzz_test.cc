@@ -187,24 +187,10 @@ class LogFuzz {
       harness_.fs().kill();
       return recover(positions.written);
     }
-    const CrashPlan plan = honest(harness_.fs().draw_crash_plan(prng_), positions.durable);
+    const CrashPlan plan = harness_.fs().draw_crash_plan(prng_);
     harness_.close();
     harness_.fs().crash(plan);
     recover(positions.durable);
-  }
-
-  // A disk that garbles a sector while it is written anew would take synced bytes with it: that is
-  // beyond what the log promises (docs/log-format.md, "Writing").
-  static CrashPlan honest(CrashPlan plan, Lsn durable) {
-    if (!plan.sector) return plan;
-    const std::string path = LogHarness::segment_path(durable.value() / kSegmentBytes);
-    const std::uint64_t shared = durable.value() % kSegmentBytes / 4096;
-    plan.sector = [path, shared, inner = plan.sector](const runtime::UnsyncedSector& sector) {
-      const SectorFate fate = inner(sector);
-      const bool is_shared = sector.path == path && sector.index == shared;
-      return is_shared && fate == SectorFate::kGarbled ? SectorFate::kLost : fate;
-    };
-    return plan;
   }
 
   void stop_in_order() {
