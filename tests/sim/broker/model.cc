@@ -47,7 +47,7 @@ void Model::received(base::Now now, frontend::Peer peer, base::ByteView bytes) {
   const auto frame = wire::decode_frame(bytes);
   if (!frame.has_value()) return;
   if (const auto* hello = std::get_if<wire::Hello>(&frame->body)) {
-    hellos_[peer] = hello->session_id;
+    hellos_[peer] = {hello->session_id, now.mono};
     return;
   }
   const auto session = sessions_.find(frame->header.session);
@@ -55,8 +55,26 @@ void Model::received(base::Now now, frontend::Peer peer, base::ByteView bytes) {
       session->second.epoch != frame->header.session_epoch) {
     return;  // fenced, or nobody's
   }
-  clients_[session->second.id].heard = now.mono;
+  // A frame of a session that was lost, and begun anew under the same id, is a sign of life for
+  // none.
+  Client& client = clients_[session->second.id];
+  if (client.number == frame->header.session) heard(session->second.id, client, now.mono);
   on_received(now, frame->header, frame->body);
+}
+
+// Who was silent for the time to live may have been lost (docs/protocol.md, "Sessions"), and what
+// it held given away, though it goes on talking and has not been told yet.
+void Model::heard(const base::SessionId& session, Client& client, base::MonoTime at) {
+  if (client.heard != base::MonoTime() && at >= client.heard + session_ttl_) {
+    loosen_all(session);
+  }
+  client.heard = std::max(client.heard, at);
+}
+
+void Model::loosen_all(const base::SessionId& session) {
+  for (const auto& [key, stream] : streams_) {
+    for (const auto& [name, places] : stream.places) loosen(session, {key, name, false}, 0);
+  }
 }
 
 void Model::on_received(base::Now now, const wire::FrameHeader& header, const wire::Body& body) {
@@ -127,14 +145,18 @@ void Model::on_settle(const wire::FrameHeader& header, const wire::Settle& frame
   const auto at = attachments_.find({header.session, frame.attachment});
   if (at == attachments_.end()) return;
   Settling settling{at->second, frame.kind, {}, 0};
-  Places& places = stream_of(at->second.stream).places[at->second.subscription];
+  Stream& stream = stream_of(at->second.stream);
+  Places& places = stream.places[at->second.subscription];
   for (const wire::WireReceipt& receipt : frame.receipts) {
     const auto end = places.upper_bound(receipt.last);
     for (auto found = places.lower_bound(receipt.first); found != end; ++found) {
       Place& place = found->second;
       if (place.epoch > receipt.epoch) {
-        const bool may_be_acked = place.acked_maybe || place.acks_open > 0;
-        if (frame.kind != 1 || !may_be_acked) ++settling.stale_min;
+        // An ack of what is gone counts as settled (docs/protocol.md, SETTLED): whoever acked it,
+        // also as a dead letter, and where an expiry or a limit has removed it.
+        const bool may_be_gone = rules_[stream.queue].may_lose ||
+                                 is_resolved(stream, at->second.subscription, found->first);
+        if (frame.kind != 1 || !may_be_gone) ++settling.stale_min;
         continue;
       }
       if (place.epoch < receipt.epoch) continue;
@@ -205,6 +227,8 @@ void Model::releasing(base::Now now, const storage::LogPositions& positions) {
 void Model::broker_ended(base::MonoTime now, bool power_lost) {
   rounds_.clear();
   durable_before_ = durable_now_ = base::Lsn();
+  // What was not lost by now lives for that time again from the next start on.
+  for (auto& [id, client] : clients_) heard(id, client, now);
   for (auto& [key, stream] : streams_) {
     const bool may_lose = power_lost && !rules_[stream.queue].durable;
     for (auto& [sequence, message] : stream.messages) {
@@ -231,10 +255,7 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
 // What that session holds may be given back now, or any time.
 void Model::not_sent(frontend::Peer peer) {
   for (const auto& [number, session] : sessions_) {
-    if (session.peer != peer) continue;
-    for (auto& [key, stream] : streams_) {
-      for (auto& [name, places] : stream.places) loosen(session.id, {key, name, false}, 0);
-    }
+    if (session.peer == peer) loosen_all(session.id);
   }
 }
 
@@ -278,12 +299,14 @@ void Model::on_welcome(base::Now now, frontend::Peer peer, const wire::Welcome& 
   if (frame.incarnation < incarnation_) complain("an incarnation came again");
   incarnation_ = frame.incarnation;
   sessions_[frame.session] = {frame.session_id, peer, frame.session_epoch};
-  Client& client = clients_[frame.session_id];
-  client.heard = now.mono;
-  // One that could not be taken up again has ended.
   const auto hello = hellos_.find(peer);
-  if (hello != hellos_.end() && hello->second != frame.session_id) {
-    clients_[hello->second].ended = true;
+  const bool asked = hello != hellos_.end();
+  Client& client = clients_[frame.session_id];
+  heard(frame.session_id, client, asked ? hello->second.at : now.mono);
+  client.number = frame.session;
+  // One that could not be taken up again has ended.
+  if (asked && hello->second.session != frame.session_id) {
+    clients_[hello->second.session].ended = true;
   }
 }
 

@@ -101,7 +101,12 @@ class Model final : public FrameTap {
   };
   struct Client {
     base::MonoTime heard;
+    std::uint64_t number = 0;  // of its session now
     bool ended = false;
+  };
+  struct Asked {
+    base::SessionId session;
+    base::MonoTime at;
   };
   struct Publication {
     StreamKey stream;
@@ -148,6 +153,8 @@ class Model final : public FrameTap {
   Stream& stream_of(const StreamKey& key) { return streams_[key]; }
   void bind(Stream& stream, std::uint64_t sequence, std::uint64_t tag, bool accepted);
   void loosen(const base::SessionId& session, const Attachment& at, std::uint64_t above_epoch);
+  void loosen_all(const base::SessionId& session);
+  void heard(const base::SessionId& session, Client& client, base::MonoTime at);
   bool is_resolved(const Stream& stream, const std::string& subscription,
                    std::uint64_t sequence) const;
   void complain(std::string text);
@@ -164,7 +171,7 @@ class Model final : public FrameTap {
   std::set<std::uint64_t> epochs_;             // of all deliveries
   std::map<std::uint64_t, Session> sessions_;  // by number
   std::map<base::SessionId, Client> clients_;
-  std::map<frontend::Peer, base::SessionId> hellos_;
+  std::map<frontend::Peer, Asked> hellos_;
   std::map<Request, std::string> resolving_;
   std::map<Request, StreamKey> opening_;
   std::map<Request, Publication> publishing_;
