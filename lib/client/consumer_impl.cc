@@ -243,12 +243,15 @@ void Consumer::Impl::forget_leases(const ShardRoute& route) {
 
 std::optional<base::MonoTime> Consumer::Impl::on_round(base::MonoTime now) {
   attach(now);
-  std::optional<base::MonoTime> wake = map_is_stale_ ? map_retry_at_ : std::nullopt;
+  std::optional<base::MonoTime> wake;
+  // What is due already waits for an answer or a session, and not for a time.
+  const auto consider = [&](const std::optional<base::MonoTime>& at) {
+    if (at && now < *at) wake = wake ? std::min(*wake, *at) : *at;
+  };
+  if (map_is_stale_) consider(map_retry_at_);
   for (Attachment& attachment : attachments_) {
     pump(attachment);
-    if (attachment.retry_at) {
-      wake = wake ? std::min(*wake, *attachment.retry_at) : *attachment.retry_at;
-    }
+    consider(attachment.retry_at);
   }
   return wake;
 }
