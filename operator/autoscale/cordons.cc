@@ -66,7 +66,7 @@ bool Cordons::is_drained(const std::string& pod, std::span<const BrokerView> vie
     const auto found = cordons_.find({pod, view.broker});
     if (!view.known || found == cordons_.end()) return false;
     const Cordon& cordon = found->second;
-    if (!cordon.answered_at || cordon.holds_until <= now ||
+    if (!cordon.answered_at || cordon.holds_until <= now + kCordonMargin ||
         cordon.incarnation != view.incarnation) {
       return false;
     }

@@ -28,6 +28,9 @@ inline constexpr base::Millis kCordonLease{30'000};
 inline constexpr base::Millis kCordonRenewal{10'000};
 inline constexpr base::Millis kCordonRetry{1'000};       // after a refusal
 inline constexpr base::Millis kCordonUnanswered{5'000};  // then it is sent again
+// A cordon that ends sooner is not relied on: the write that lowers the scale takes its time, above
+// all where the API server asks to wait. One that is renewed in time always has more left.
+inline constexpr base::Millis kCordonMargin{15'000};
 
 // The cordons of one target's pods at all brokers: what was asked, what holds, what is left. One
 // thread.
@@ -46,8 +49,8 @@ class Cordons {
   void answered(const CordonCall& call, std::uint64_t in_flight, base::MonoTime now);
   void refused(const CordonCall& call, base::MonoTime now);
 
-  // Whether the pod surely holds nothing and gets nothing: every broker is known, its cordon
-  // holds, and it said after it began to hold that nothing is in flight.
+  // Whether the pod surely holds nothing and gets nothing for a while: every broker is known, its
+  // cordon holds for kCordonMargin, and it said after it began to hold that nothing is in flight.
   bool is_drained(const std::string& pod, std::span<const BrokerView> views,
                   base::MonoTime now) const;
   // When keep() has something to do next.

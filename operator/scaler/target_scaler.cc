@@ -171,6 +171,8 @@ base::Result<autoscale::ScaleStep> TargetScaler::act(const std::vector<ScaledMem
     const base::Status listed = read_pods();
     if (!listed.has_value() && !grows) return listed.error();
   }
+  // The API server may have taken its time: cordons that held when this run began may be over.
+  now_ = seams_.clock.now();
   autoscale::DrainPolicy policy{base::Millis(0), api::DrainTimeoutAction::kProceed};
   for (const ScaledMember& member : members) {
     const api::ScaleIn& scale_in = member.subscription.policy.scale_in;
@@ -201,7 +203,12 @@ base::Status TargetScaler::carry_out(const autoscale::ScaleStep& step, const Ans
         [call, answer](base::Result<std::uint64_t> result) { answer(call, std::move(result)); });
   }
   for (const autoscale::PodMark& mark : step.marks) RETURN_IF_ERROR(write_mark(mark));
-  if (step.replicas && !grows) RETURN_IF_ERROR(write_replicas(*step.replicas));
+  if (step.replicas && !grows) {
+    if (autoscale::elapsed(now_.mono, seams_.clock.mono_now()) > kDecisionHolds) {
+      return base::Error(base::ErrorCode::kConflict, "the pods' marks took too long to be written");
+    }
+    RETURN_IF_ERROR(write_replicas(*step.replicas));
+  }
   return {};
 }
 

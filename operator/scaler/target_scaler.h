@@ -42,6 +42,8 @@ class TargetScaler {
   static constexpr base::Millis kStartingFor{60'000};
   static constexpr base::Millis kHeldRetry{15'000};
   static constexpr base::Millis kRetryMax{30'000};
+  // What was decided so long ago is decided again before a target is made smaller by it.
+  static constexpr base::Millis kDecisionHolds{5'000};
 
   TargetScaler(TargetRef target, const ScalerSeams& seams, Rivals& rivals, TypeBook& types);
 

@@ -96,6 +96,20 @@ TEST_F(WorkQueueTest, of_two_times_the_earlier_counts) {
   EXPECT_FALSE(queue.next_due().has_value());
 }
 
+TEST(WorkQueueShellTest, what_is_due_is_taken_without_waiting) {
+  TestClock clock;
+  WorkQueue queue(clock);
+  EXPECT_FALSE(queue.take_due().has_value());
+  queue.add_after("later", seconds(5));
+  queue.add("now");
+  ASSERT_TRUE(queue.take_due().has_value());
+  EXPECT_FALSE(queue.take_due().has_value());
+  clock.advance(seconds(5));
+  const auto taken = queue.take_due();
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_EQ(taken->key, "later");
+}
+
 // Whoever waits already is woken by done(), for a key that was added while it was in work.
 TEST(WorkQueueShellTest, a_key_that_was_added_while_in_work_goes_to_whoever_waits) {
   const TestClock clock;

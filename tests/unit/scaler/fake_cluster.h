@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,6 +64,7 @@ class FakeKube final : public kube::Api {
   base::Result<Json> list(const kube::ResourceType& type, std::string_view name_space,
                           const kube::Selectors& selectors) override {
     calls.push_back("list " + std::string(type.plural) + " " + selectors.label);
+    if (on_call) on_call(calls.back());
     if (fail_reads) return *fail_reads;
     if (absent_type == type.plural) return base::not_found("no such type");
     if (forbidden_type == type.plural) {
@@ -79,6 +81,7 @@ class FakeKube final : public kube::Api {
                                  std::string_view subresource) override {
     calls.push_back("patch " + ref.to_string() +
                     (subresource.empty() ? "" : "/" + std::string(subresource)));
+    if (on_call) on_call(calls.back());
     if (fail_writes) return *fail_writes;
     Json* object = find(kube::object_path(ref));
     if (object == nullptr || (subresource == "scale" && no_scale)) {
@@ -119,6 +122,8 @@ class FakeKube final : public kube::Api {
 
   std::map<std::string, Json> objects;  // by path
   std::vector<std::string> calls;
+  // While a list or a patch is under way.
+  std::function<void(const std::string& call)> on_call;
   std::optional<base::Error> fail_reads;
   std::optional<base::Error> fail_writes;
   bool no_scale = false;

@@ -119,6 +119,35 @@ TEST_F(ScalerTest, AConflictOfVersionsIsReadAgainAtOnce) {
   EXPECT_NE(status().reason, Reason::kTargetUnreadable);
 }
 
+TEST_F(ScalerTest, ACordonThatEndsWhileTheApiServerTakesItsTimeIsNotReliedOn) {
+  begin_to_drain();
+  connect_pods(0);
+  cluster.clock.advance(1'100ms);
+  cluster.kube.on_call = [this](const std::string& call) {
+    if (call.starts_with("list pods")) cluster.clock.advance(35s);
+  };
+  run();
+  EXPECT_EQ(cluster.replicas(), 5U);
+  EXPECT_EQ(cluster.kube.count("patch Deployment shop/worker/scale"), 1U);  // to five, before
+  cluster.kube.on_call = nullptr;
+  run_for(60s);
+  EXPECT_LT(cluster.replicas(), 5U);
+}
+
+TEST_F(ScalerTest, WhatWasDecidedBeforeSlowMarksIsDecidedAgain) {
+  begin_to_drain();
+  connect_pods(0);
+  cluster.clock.advance(1'100ms);
+  cluster.kube.on_call = [this](const std::string& call) {
+    if (call.starts_with("patch Pod")) cluster.clock.advance(4s);
+  };
+  run();
+  EXPECT_EQ(cluster.replicas(), 5U);
+  cluster.kube.on_call = nullptr;
+  run_for(60s);
+  EXPECT_LT(cluster.replicas(), 5U);
+}
+
 TEST_F(ScalerTest, AnApiServerThatIsAwayIsToldAndAskedRarely) {
   cluster.kube.fail_reads = base::unavailable("no connection");
   ready(500);
