@@ -2,7 +2,8 @@
 """A program of tests/dashboards on a cluster with Sluice installed, under the load of its scene.
 
     tests/cluster/with -- tests/cluster/e2e/dashboards.py test_live
-    tests/cluster/with -- tests/cluster/e2e/dashboards.py picture --seconds 240 --out docs/images
+    tests/cluster/with -- tests/cluster/e2e/dashboards.py picture --seconds 240 \\
+        --value namespace=dashboards --out docs/images
 """
 
 import os
