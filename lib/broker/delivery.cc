@@ -235,6 +235,8 @@ bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch,
 
 std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
   std::optional<storage::BatchLocation>& near = subscription_.near;
+  // Compaction may have moved it since, and its old file may be gone.
+  if (subscription_.near_moves != core_.messages.moves()) near.reset();
   if (near && near->first <= ready.first && ready.first <= near->last()) return near;
   if (!core_.messages.ready(subscription_.stream().id(), ready.first)) {
     waits_ = true;
@@ -256,6 +258,7 @@ std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
     return std::nullopt;
   }
   near = batch;
+  subscription_.near_moves = core_.messages.moves();
   return batch;
 }
 

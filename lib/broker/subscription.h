@@ -162,6 +162,7 @@ class Subscription {
   std::deque<AttachmentHandle> dead_ring;  // the same, of those that consume the dead letters
   DeadOrder dead_order;
   std::optional<storage::BatchLocation> near;  // the batch that was read last
+  std::uint64_t near_moves = 0;                // MessageStore::moves() by then
   base::Lsn last_record_end;                   // of the latest record about this subscription
   std::uint32_t attachments = 0;               // whoever is attached
   bool touched = false;                        // stands in Core's list

@@ -34,6 +34,7 @@ class IndexedMessageStore final : public MessageStore {
   base::Status copy(std::span<const EntrySlice> slices, base::MutableByteView out) override;
   base::Result<base::ByteView> read_piece(const EntrySlice& slice, std::uint64_t offset) override;
   bool piece_ready(const EntrySlice& slice, std::uint64_t offset) override;
+  std::uint64_t moves() const override { return index_.swaps(); }
   bool ready(const StreamId& stream, base::Sequence sequence) override;
   bool record_ready(base::Lsn record) override;
   ReadAhead& read_ahead() { return read_ahead_; }

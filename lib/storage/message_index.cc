@@ -233,6 +233,7 @@ void MessageIndex::forget_segment(std::uint64_t number) {
 
 void MessageIndex::swap(const ExtentSwapFact& fact) {
   if (segments_.contains(fact.extent)) return;
+  ++swaps_;
   forget_moved_pieces(fact);
   for (const std::uint64_t number : fact.replaced) {
     for (const SegmentRange& range : ranges(number)) {

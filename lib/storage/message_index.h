@@ -79,6 +79,7 @@ class MessageIndex {
   void drop_segment(std::uint64_t number);
   // What lived in the files that an extent replaces lies in the extent now. Doing it twice is fine.
   void swap(const ExtentSwapFact& fact);
+  std::uint64_t swaps() const { return swaps_; }  // by this process
   // True when a group of the stream begins behind the first of the two and before the second.
   bool any_group_between(const StreamId& stream, base::SequenceRange two) const;
 
@@ -113,6 +114,7 @@ class MessageIndex {
   std::vector<std::pair<StreamId, const Stream*>> sorted_streams() const;
 
   std::uint64_t segment_bytes_;
+  std::uint64_t swaps_ = 0;
   std::unordered_map<StreamId, Stream> streams_;
   std::map<std::uint64_t, std::vector<SegmentRange>> segments_;
 };

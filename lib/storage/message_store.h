@@ -79,6 +79,9 @@ class MessageStore {
                               std::span<const base::SequenceRange> ranges, std::uint32_t bytes_max,
                               std::vector<EntrySlice>& out);
 
+  // Rises whenever batches lie elsewhere from then on. A BatchLocation is good until it does.
+  virtual std::uint64_t moves() const { return 0; }
+
   // True when locate(), slice() and read() of the messages from `sequence` on do not wait for a
   // disk. Otherwise it is being brought in: ask again when told that something was.
   virtual bool ready(const StreamId& stream, base::Sequence sequence) {

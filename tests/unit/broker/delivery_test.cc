@@ -397,6 +397,20 @@ TEST(Delivery, a_queue_may_go_while_its_messages_are_brought_in) {
   EXPECT_TRUE(world.take().empty());
 }
 
+// Compaction moves what lives, and the file in which the batch was found last goes.
+TEST(Delivery, a_batch_that_moved_is_read_where_it_lies_now) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 4);
+  const auto session = world.open(1);
+  const auto attachment = world.attach(session, queue, "default", 1).attachment;
+  EXPECT_EQ(World::sequences(world.take()), numbers(1, 1));
+  world.store.move_all();
+  world.credit(session, attachment, 4);
+  EXPECT_EQ(World::sequences(world.take()), numbers(2, 4));
+  EXPECT_EQ(world.stats().damaged, 0U);
+}
+
 // So much as a slow reader may have in the process; it costs others nothing.
 TEST(Delivery, a_session_whose_deliveries_do_not_leave_gets_nothing_more) {
   BrokerOptions options;

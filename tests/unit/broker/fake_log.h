@@ -159,6 +159,7 @@ class FakeMessages final : public storage::MessageStore {
   base::Result<storage::EntrySlice> slice(const storage::BatchLocation& batch, base::Sequence first,
                                           base::Sequence last, std::uint32_t bytes_max) override {
     CHECK(batch.first <= first && first <= last && last <= batch.last());
+    if (batch.lsn.value() / kElsewhere != moves_) return base::not_found("no such file");
     storage::EntrySlice slice;
     if (batch.large()) {
       slice.bytes = batch.entries_bytes;
@@ -193,7 +194,7 @@ class FakeMessages final : public storage::MessageStore {
                                           std::uint64_t offset) override {
     if (slice.damaged) return base::corruption("damaged");
     const std::size_t piece = offset / storage::kLargePieceBytes;
-    const FakeLog::Record* record = log_.find(slice.lsn);
+    const FakeLog::Record* record = log_.find(in_log(slice.lsn));
     std::size_t head = storage::kLargeHeadBytes;
     if (piece > 0) {
       record = log_.find(slice.chunks);
@@ -218,6 +219,15 @@ class FakeMessages final : public storage::MessageStore {
     return offset < storage::kLargePieceBytes || !cold_pieces.contains(slice.first);
   }
 
+  std::uint64_t moves() const override { return moves_; }
+  // All batches lie elsewhere from now on, and nothing is left of where they were.
+  void move_all() {
+    ++moves_;
+    for (auto& [stream, batches] : streams_) {
+      for (storage::BatchLocation& batch : batches) batch.lsn = batch.lsn + kElsewhere;
+    }
+  }
+
   std::set<base::Sequence> damaged;
   std::set<base::Sequence> cold;         // still to be brought in
   std::set<base::Sequence> cold_pieces;  // the same of large ones, behind their fronts
@@ -226,7 +236,7 @@ class FakeMessages final : public storage::MessageStore {
  private:
   void index(const storage::MessagesFact& fact, base::Lsn lsn, std::size_t bytes) {
     storage::BatchLocation batch;
-    batch.lsn = lsn;
+    batch.lsn = lsn + moves_ * kElsewhere;
     batch.first = fact.first;
     batch.count = fact.count;
     batch.entries_offset = storage::kMessagesHeadBytes;
@@ -241,12 +251,16 @@ class FakeMessages final : public storage::MessageStore {
     streams_[fact.stream].push_back(batch);
   }
   base::ByteView entries_of(base::Lsn lsn) const {
-    const FakeLog::Record* record = log_.find(lsn);
+    const FakeLog::Record* record = log_.find(in_log(lsn));
     CHECK(record != nullptr);
     return base::ByteView(record->payload).subspan(storage::kMessagesHeadBytes);
   }
+  static base::Lsn in_log(base::Lsn lsn) { return base::Lsn(lsn.value() % kElsewhere); }
+
+  static constexpr std::uint64_t kElsewhere = 1ULL << 48;  // how far one move takes a batch
 
   FakeLog& log_;
+  std::uint64_t moves_ = 0;
   std::map<storage::StreamId, std::vector<storage::BatchLocation>> streams_;
 };
 
