@@ -63,13 +63,12 @@ bool Network::send_to_broker(LinkId id, base::ByteView frame) {
   if (found == links_.end() || found->second.broker_gone) return false;
   if (found->second.ways[0].frames.size() >= pace_.frames_max) return false;
   const Bytes bytes = copy_bytes(frame);
-  push(id, Way::kToBroker, bytes);
-  if (pace_.repeat_publish > 0 && prng_.chance(pace_.repeat_publish)) {
-    const auto header = wire::decode_header(frame);
-    if (header.has_value() && header->type == wire::FrameType::kPublish) {
-      push(id, Way::kToBroker, bytes);
-    }
-  }
+  const auto header = wire::decode_header(frame);
+  const bool publishes = header.has_value() && header->type == wire::FrameType::kPublish;
+  const bool repeats = publishes && prng_.chance(pace_.repeat_publish);
+  const bool at_once = repeats && prng_.chance(0.5);
+  push(id, Way::kToBroker, bytes, at_once ? Copy::kAtOnce : Copy::kNone);
+  if (repeats && !at_once) push(id, Way::kToBroker, bytes, Copy::kOfStored);
   return true;
 }
 
@@ -80,14 +79,24 @@ Network::Sent Network::send_to_client(frontend::Peer peer, Bytes frame) {
   const auto found = links_.find(id);
   if (found == links_.end() || found->second.broker_gone) return Sent::kNoPeer;
   if (found->second.ways[1].frames.size() >= pace_.frames_max) return Sent::kOverflow;
+  note_answer(found->second, *frame);
   push(id, Way::kToClient, std::move(frame));
   return Sent::kSent;
 }
 
-void Network::push(LinkId id, Way way, Bytes frame) {
+void Network::note_answer(Link& link, base::ByteView bytes) const {
+  if (pace_.repeat_publish == 0) return;
+  const auto header = wire::decode_header(bytes);
+  if (!header.has_value() || header->type != wire::FrameType::kPublished) return;
+  const auto frame = wire::decode_frame(bytes);
+  if (!frame.has_value()) return;
+  if (std::get<wire::Published>(frame->body).code == 0) link.stored.insert(header->request);
+}
+
+void Network::push(LinkId id, Way way, Bytes frame, Copy copy) {
   Direction& direction = links_.at(id).ways[static_cast<std::size_t>(way)];
   direction.last_due = std::max(direction.last_due, scheduler_.now() + draw_delay());
-  direction.frames.push_back({std::move(frame), direction.last_due});
+  direction.frames.push_back({std::move(frame), direction.last_due, copy});
   schedule_pump(id, way);
 }
 
@@ -107,13 +116,20 @@ void Network::pump(LinkId id, Way way) {
   if (direction.frames.empty()) return;
   if (direction.clogged_until > scheduler_.now()) return schedule_pump(id, way);
   const Bytes frame = std::move(direction.frames.front().bytes);
+  const Copy copy = direction.frames.front().copy;
   direction.frames.pop_front();
   schedule_pump(id, way);
+  if (copy == Copy::kOfStored) {
+    const auto header = wire::decode_header(*frame);
+    if (!found->second.stored.contains(header->request)) return;
+  }
   scheduler_.note(way == Way::kToBroker ? "in" : "out", *frame);
   if (way == Way::kToBroker) {
     recent_.push_back(frame);
     if (recent_.size() > kRecentFrames) recent_.pop_front();
-    if (broker_ != nullptr && !found->second.broker_gone) broker_->on_frame(peer_of(id), frame);
+    if (broker_ == nullptr || found->second.broker_gone) return;
+    broker_->on_frame(peer_of(id), frame);
+    if (copy == Copy::kAtOnce) broker_->on_frame(peer_of(id), frame);
     return;
   }
   const bool last = found->second.broker_gone && direction.frames.empty();

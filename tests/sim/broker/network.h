@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/bytes.h"
@@ -36,7 +37,8 @@ struct NetworkPace {
   std::int64_t delay_min_ns = 20'000;
   std::int64_t delay_max_ns = 500'000;
   std::size_t frames_max = 1'000;  // that wait in one direction: the high-water mark
-  double repeat_publish = 0;       // a client's PUBLISH comes twice
+  // A client's PUBLISH comes twice: at once, or again when its answer said that it is stored.
+  double repeat_publish = 0;
 };
 
 // Connections as ZeroMQ has them: within one, frames arrive in order and once; they are lost with
@@ -73,9 +75,18 @@ class Network {
   static frontend::Peer peer_of(LinkId link);
 
  private:
+  // A client sends again what was not answered, and within a connection nothing comes twice. So no
+  // copy may be taken after the client heard that its batch was refused: the number is another
+  // batch's then (docs/protocol.md, "Idempotent publishing").
+  enum class Copy : std::uint8_t {
+    kNone,
+    kAtOnce,    // comes with a copy behind it
+    kOfStored,  // is one, and comes when the first one's answer has left: it is stored
+  };
   struct Frame {
     Bytes bytes;
     base::MonoTime due;
+    Copy copy = Copy::kNone;
   };
   struct Direction {
     std::deque<Frame> frames;
@@ -87,10 +98,12 @@ class Network {
     ClientEnd* end = nullptr;
     bool broker_gone = false;  // the client gets what was sent, then the loss
     std::array<Direction, 2> ways;
+    std::set<std::uint64_t> stored;  // requests of PUBLISH that were answered so
   };
 
   base::Nanos draw_delay();
-  void push(LinkId link, Way way, Bytes frame);
+  void push(LinkId link, Way way, Bytes frame, Copy copy = Copy::kNone);
+  void note_answer(Link& link, base::ByteView frame) const;
   void schedule_pump(LinkId link, Way way);
   void pump(LinkId link, Way way);
   void lose(LinkId link);
