@@ -25,7 +25,7 @@
 namespace sluice::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct BackupFlags {
   std::string data = "./sluice-data";
@@ -156,14 +156,14 @@ int run_backup(const BackupFlags& flags) {
   const storage::BackupManifest& manifest = result->manifest;
   Output output;
   if (flags.json) {
-    const Json json = {{"folder", flags.to},
-                       {"brokerRuns", hold.broker_runs()},
-                       {"log", manifest.log_id.to_hex()},
-                       {"end", manifest.end.value()},
-                       {"files", manifest.files.size()},
-                       {"bytes", result->bytes},
-                       {"corrupt", corrupt_json(result->corrupt)}};
-    output << json.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+    const OrderedJson json = {{"folder", flags.to},
+                              {"brokerRuns", hold.broker_runs()},
+                              {"log", manifest.log_id.to_hex()},
+                              {"end", manifest.end.value()},
+                              {"files", manifest.files.size()},
+                              {"bytes", result->bytes},
+                              {"corrupt", corrupt_json(result->corrupt)}};
+    output << json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) << "\n";
   } else {
     for (const storage::CorruptRange& one : result->corrupt) {
       output << "damaged in the source: " << corrupt_text(one) << "\n";
@@ -191,12 +191,12 @@ int run_restore(const BackupFlags& flags) {
   std::uint64_t bytes = 0;
   for (const storage::BackupFile& file : manifest->files) bytes += file.bytes;
   if (flags.json) {
-    const Json json = {{"folder", flags.data},
-                       {"log", manifest->log_id.to_hex()},
-                       {"end", manifest->end.value()},
-                       {"takenAtMs", manifest->taken_at.value()},
-                       {"files", manifest->files.size()},
-                       {"bytes", bytes}};
+    const OrderedJson json = {{"folder", flags.data},
+                              {"log", manifest->log_id.to_hex()},
+                              {"end", manifest->end.value()},
+                              {"takenAtMs", manifest->taken_at.value()},
+                              {"files", manifest->files.size()},
+                              {"bytes", bytes}};
     output << json.dump() << "\n";
   } else {
     output << flags.data << ": " << format_size(bytes)

@@ -9,30 +9,30 @@
 namespace sluice::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using storage::RecordType;
 
-Json ranges_json(const std::vector<base::SequenceRange>& ranges) {
-  Json json = Json::array();
+OrderedJson ranges_json(const std::vector<base::SequenceRange>& ranges) {
+  OrderedJson json = OrderedJson::array();
   for (const base::SequenceRange& range : ranges) {
     json.push_back({range.first.value(), range.last.value()});
   }
   return json;
 }
 
-Json stream_json(const storage::StreamId& stream) {
+OrderedJson stream_json(const storage::StreamId& stream) {
   return {{"queue", stream.queue.to_hex()}, {"shard", stream.shard.value()}};
 }
 
-Json key_json(const storage::SubscriptionKey& key) {
-  Json json = stream_json(key.stream);
+OrderedJson key_json(const storage::SubscriptionKey& key) {
+  OrderedJson json = stream_json(key.stream);
   json["subscription"] = key.subscription.value();
   return json;
 }
 
 template <typename Entries>
-Json entries_json(const Entries& entries) {
-  Json json = Json::array();
+OrderedJson entries_json(const Entries& entries) {
+  OrderedJson json = OrderedJson::array();
   for (const auto& entry : entries) {
     json.push_back({{"sequence", entry.sequence.value()},
                     {"attempts", entry.attempts},
@@ -41,19 +41,21 @@ Json entries_json(const Entries& entries) {
   return json;
 }
 
-Json describe(const storage::IncarnationFact& fact) {
+OrderedJson describe(const storage::IncarnationFact& fact) {
   return {{"incarnation", fact.incarnation}, {"unclean", fact.unclean},
           {"at", format_wall(fact.at)},      {"sequenceJump", fact.sequence_jump},
           {"log", fact.log_id.to_hex()},     {"software", fact.software}};
 }
-Json describe(const storage::FeatureLevelFact& fact) { return {{"level", fact.level}}; }
-Json describe(const storage::QueueConfiguredFact& fact) {
+OrderedJson describe(const storage::FeatureLevelFact& fact) { return {{"level", fact.level}}; }
+OrderedJson describe(const storage::QueueConfiguredFact& fact) {
   return {{"queue", fact.queue.to_hex()}, {"name", fact.name}, {"revision", fact.revision}};
 }
-Json describe(const storage::QueueDeletedFact& fact) { return {{"queue", fact.queue.to_hex()}}; }
-Json describe(const storage::DecodedMessages& decoded) {
+OrderedJson describe(const storage::QueueDeletedFact& fact) {
+  return {{"queue", fact.queue.to_hex()}};
+}
+OrderedJson describe(const storage::DecodedMessages& decoded) {
   const storage::MessagesFact& fact = decoded.fact;
-  Json json = stream_json(fact.stream);
+  OrderedJson json = stream_json(fact.stream);
   json["first"] = fact.first.value();
   json["count"] = fact.count;
   json["acceptedAt"] = format_wall(fact.accepted_at);
@@ -62,16 +64,16 @@ Json describe(const storage::DecodedMessages& decoded) {
   json["bodyBytes"] = fact.body_bytes;
   return json;
 }
-Json describe(const storage::DecodedChunk& decoded) {
+OrderedJson describe(const storage::DecodedChunk& decoded) {
   const storage::MessageChunkFact& fact = decoded.fact;
-  Json json = stream_json(fact.stream);
+  OrderedJson json = stream_json(fact.stream);
   json["sequence"] = fact.sequence.value();
   json["entryBytes"] = fact.entry_bytes;
   json["offset"] = fact.offset;
   return json;
 }
-Json describe(const storage::LeasedFact& fact) {
-  Json json = key_json(fact.key);
+OrderedJson describe(const storage::LeasedFact& fact) {
+  OrderedJson json = key_json(fact.key);
   json["session"] = fact.session.to_hex();
   json["epoch"] = fact.epoch.value();
   json["leaseMs"] = fact.lease_ms;
@@ -80,58 +82,58 @@ Json describe(const storage::LeasedFact& fact) {
 }
 // Settled, Released, Redriven, Rewound and Removed say the same of their messages: these ranges.
 template <typename Fact>
-Json describe_ranges(const Fact& fact) {
-  Json json = key_json(fact.key);
+OrderedJson describe_ranges(const Fact& fact) {
+  OrderedJson json = key_json(fact.key);
   json["ranges"] = ranges_json(fact.ranges);
   return json;
 }
-Json describe(const storage::SettledFact& fact) { return describe_ranges(fact); }
-Json describe(const storage::ReleasedFact& fact) { return describe_ranges(fact); }
-Json describe(const storage::RedrivenFact& fact) { return describe_ranges(fact); }
-Json describe(const storage::RewoundFact& fact) { return describe_ranges(fact); }
-Json describe(const storage::RemovedFact& fact) { return describe_ranges(fact); }
-Json describe(const storage::DamagedFact& fact) {
-  Json json = describe_ranges(fact);
+OrderedJson describe(const storage::SettledFact& fact) { return describe_ranges(fact); }
+OrderedJson describe(const storage::ReleasedFact& fact) { return describe_ranges(fact); }
+OrderedJson describe(const storage::RedrivenFact& fact) { return describe_ranges(fact); }
+OrderedJson describe(const storage::RewoundFact& fact) { return describe_ranges(fact); }
+OrderedJson describe(const storage::RemovedFact& fact) { return describe_ranges(fact); }
+OrderedJson describe(const storage::DamagedFact& fact) {
+  OrderedJson json = describe_ranges(fact);
   json["event"] = storage::to_string(fact.event);
   json["at"] = format_wall(fact.at);
   json["begin"] = fact.begin.value();
   json["end"] = fact.end.value();
   return json;
 }
-Json describe(const storage::SubscriptionExpiredFact& fact) {
+OrderedJson describe(const storage::SubscriptionExpiredFact& fact) {
   return {{"queue", fact.queue.to_hex()},
           {"subscription", fact.subscription.value()},
           {"at", format_wall(fact.at)}};
 }
-Json describe(const storage::DroppedFact& fact) {
-  Json json = stream_json(fact.stream);
+OrderedJson describe(const storage::DroppedFact& fact) {
+  OrderedJson json = stream_json(fact.stream);
   json["cause"] = fact.cause == storage::DropCause::kTime ? "Time" : "Size";
   json["ranges"] = ranges_json(fact.ranges);
   return json;
 }
 template <typename Fact>
-Json describe_counters(const Fact& fact) {
-  Json json = key_json(fact.key);
+OrderedJson describe_counters(const Fact& fact) {
+  OrderedJson json = key_json(fact.key);
   json["at"] = format_wall(fact.at);
   json["consumer"] = fact.consumer;
   json["messages"] = entries_json(fact.entries);
   return json;
 }
-Json describe(const storage::StalledFact& fact) { return describe_counters(fact); }
-Json describe(const storage::FailedFact& fact) {
-  Json json = describe_counters(fact);
+OrderedJson describe(const storage::StalledFact& fact) { return describe_counters(fact); }
+OrderedJson describe(const storage::FailedFact& fact) {
+  OrderedJson json = describe_counters(fact);
   json["error"] = fact.error;
   return json;
 }
-Json describe(const storage::DeadFact& fact) {
-  Json json = describe_counters(fact);
+OrderedJson describe(const storage::DeadFact& fact) {
+  OrderedJson json = describe_counters(fact);
   json["reason"] = storage::to_string(fact.reason);
   json["error"] = fact.error;
   return json;
 }
 
-Json describe(const storage::TransferFact& fact) {
-  Json json = key_json(fact.from);
+OrderedJson describe(const storage::TransferFact& fact) {
+  OrderedJson json = key_json(fact.from);
   json["task"] = fact.task.to_hex();
   json["kind"] = fact.kind == storage::TaskKind::kMove ? "move" : "copy";
   json["deadLetters"] = fact.dead_letters;
@@ -144,14 +146,14 @@ Json describe(const storage::TransferFact& fact) {
 }
 
 template <typename Fact>
-Json or_undecodable(const base::Result<Fact>& fact) {
+OrderedJson or_undecodable(const base::Result<Fact>& fact) {
   if (fact) return describe(*fact);
   return {{"undecodable", fact.error().message()}};
 }
 
 }  // namespace
 
-Json fact_json(RecordType type, base::ByteView payload) {
+OrderedJson fact_json(RecordType type, base::ByteView payload) {
   switch (type) {
     case RecordType::kIncarnation:
       return or_undecodable(storage::decode_incarnation(payload));
@@ -192,7 +194,7 @@ Json fact_json(RecordType type, base::ByteView payload) {
     case RecordType::kMessageChunk:
       return or_undecodable(storage::decode_message_chunk(payload));
     default:
-      return Json::object();
+      return OrderedJson::object();
   }
 }
 

@@ -17,7 +17,7 @@
 namespace sluice::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct LogFlags {
   std::string folder;
@@ -25,7 +25,7 @@ struct LogFlags {
 };
 
 std::string report_json(const storage::VerifyReport& report) {
-  Json segments = Json::array();
+  OrderedJson segments = OrderedJson::array();
   for (const storage::SegmentVerdict& one : report.segments) {
     segments.push_back({{"file", one.file},
                         {"state", storage::to_string(one.state)},
@@ -34,7 +34,7 @@ std::string report_json(const storage::VerifyReport& report) {
                         {"first", one.first.value()},
                         {"end", one.end.value()}});
   }
-  Json snapshots = Json::array();
+  OrderedJson snapshots = OrderedJson::array();
   for (const storage::SnapshotVerdict& one : report.snapshots) {
     snapshots.push_back({{"file", one.file},
                          {"lsn", one.lsn.value()},
@@ -42,17 +42,17 @@ std::string report_json(const storage::VerifyReport& report) {
                          {"clean", one.clean},
                          {"reason", one.reason}});
   }
-  const Json json = {{"ok", report.ok()},
-                     {"log", report.log_id.to_hex()},
-                     {"segmentBytes", report.segment_bytes},
-                     {"featureLevel", report.feature_level},
-                     {"proven", report.proven.value()},
-                     {"end", report.end.value()},
-                     {"tailBytes", report.tail_bytes},
-                     {"segments", std::move(segments)},
-                     {"snapshots", std::move(snapshots)},
-                     {"corrupt", corrupt_json(report.corrupt)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const OrderedJson json = {{"ok", report.ok()},
+                            {"log", report.log_id.to_hex()},
+                            {"segmentBytes", report.segment_bytes},
+                            {"featureLevel", report.feature_level},
+                            {"proven", report.proven.value()},
+                            {"end", report.end.value()},
+                            {"tailBytes", report.tail_bytes},
+                            {"segments", std::move(segments)},
+                            {"snapshots", std::move(snapshots)},
+                            {"corrupt", corrupt_json(report.corrupt)}};
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 std::string report_text(const storage::VerifyReport& report) {

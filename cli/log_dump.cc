@@ -14,11 +14,11 @@
 namespace sluice::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using storage::ScanItem;
 
-Json item_json(const ScanItem& item) {
-  Json json = {{"lsn", item.begin.value()}, {"bytes", item.end - item.begin}};
+OrderedJson item_json(const ScanItem& item) {
+  OrderedJson json = {{"lsn", item.begin.value()}, {"bytes", item.end - item.begin}};
   if (item.kind == ScanItem::Kind::kBad) {
     json["type"] = "Bad";
     return json;
@@ -31,17 +31,17 @@ Json item_json(const ScanItem& item) {
   return json;
 }
 
-std::string item_line(const Json& json) {
+std::string item_line(const OrderedJson& json) {
   std::string lsn = std::to_string(json["lsn"].get<std::uint64_t>());
   lsn.insert(0, 14 - std::min<std::size_t>(14, lsn.size()), ' ');
   std::string type = json["type"].get<std::string>();
   type.resize(std::max<std::size_t>(16, type.size()), ' ');
   std::string line = lsn + "  " + type;
-  const Json fact = json.value("fact", Json::object());
+  const OrderedJson fact = json.value("fact", OrderedJson::object());
   for (const auto& [name, value] : fact.items()) {
     line += " " + name + "=" +
             (value.is_string() ? value.get<std::string>()
-                               : value.dump(-1, ' ', false, Json::error_handler_t::replace));
+                               : value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
   }
   if (json.contains("badBlocks")) line += " (damaged)";
   return line;
@@ -60,12 +60,13 @@ base::Status dump_segment(const runtime::File& file, std::uint64_t number, bool 
   storage::SegmentScanner scanner(file, extent, extent.data_begin());
   std::optional<ScanItem> item = scanner.next();
   while (item && !stop_requested()) {
-    const Json line = item_json(*item);
+    const OrderedJson line = item_json(*item);
     const bool bad = item->kind == ScanItem::Kind::kBad;
     item = scanner.next();
     // The last bad place of a segment is what was never written.
     if (bad && !item) break;
-    output << (json ? line.dump(-1, ' ', false, Json::error_handler_t::replace) : item_line(line))
+    output << (json ? line.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)
+                    : item_line(line))
            << "\n";
     RETURN_IF_ERROR(output.flush_if_large());
   }

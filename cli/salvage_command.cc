@@ -17,7 +17,7 @@
 namespace sluice::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct SalvageFlags {
   std::string folder;
@@ -30,7 +30,7 @@ std::string range_text(base::SequenceRange range) {
 }
 
 std::string salvage_json(const storage::SalvageReport& report, const std::string& to) {
-  Json lost = Json::array();
+  OrderedJson lost = OrderedJson::array();
   for (const storage::SalvageReport::Lost& one : report.lost) {
     lost.push_back({{"queue", one.queue},
                     {"queueId", one.stream.queue.to_hex()},
@@ -39,17 +39,17 @@ std::string salvage_json(const storage::SalvageReport& report, const std::string
                     {"last", one.range.last.value()},
                     {"partly", one.partly}});
   }
-  const Json json = {{"folder", to},
-                     {"snapshot", report.snapshot.value()},
-                     {"end", report.end.value()},
-                     {"bytes", report.bytes},
-                     {"unreadableBytes", report.unreadable_bytes},
-                     {"badSnapshots", report.bad_snapshots},
-                     {"missing", report.missing},
-                     {"headersMadeAnew", report.headers},
-                     {"corrupt", corrupt_json(report.corrupt)},
-                     {"lost", std::move(lost)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const OrderedJson json = {{"folder", to},
+                            {"snapshot", report.snapshot.value()},
+                            {"end", report.end.value()},
+                            {"bytes", report.bytes},
+                            {"unreadableBytes", report.unreadable_bytes},
+                            {"badSnapshots", report.bad_snapshots},
+                            {"missing", report.missing},
+                            {"headersMadeAnew", report.headers},
+                            {"corrupt", corrupt_json(report.corrupt)},
+                            {"lost", std::move(lost)}};
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 std::string salvage_text(const storage::SalvageReport& report, const std::string& to) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace sluice::base {
@@ -30,8 +31,6 @@ constexpr std::array kDecimalUnits = {Unit{"E", 1'000'000'000'000'000'000},
                                       Unit{"k", 1'000}};
 
 constexpr std::size_t kFractionDigitsMax = 3;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string_view take_digits(std::string_view& text) {
   std::size_t length = 0;

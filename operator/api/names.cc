@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
+
 namespace sluice::api {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || is_digit(c); }
+bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || base::is_digit(c); }
 
 bool is_label_of(std::string_view name, std::size_t bytes_max) {
   if (name.empty() || name.size() > bytes_max) return false;
@@ -54,7 +55,7 @@ bool is_resource_quantity(std::string_view text) {
   constexpr std::size_t kWholeDigitsMax = 15;
   constexpr std::size_t kFractionDigitsMax = 3;
   const auto take_digits = [&text] {
-    const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+    const auto end = std::find_if_not(text.begin(), text.end(), base::is_digit);
     const auto count = static_cast<std::size_t>(end - text.begin());
     text.remove_prefix(count);
     return count;

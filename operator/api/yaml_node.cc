@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
+
 namespace sluice::api {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 bool all_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
+  return !text.empty() && std::all_of(text.begin(), text.end(), base::is_digit);
 }
 
 template <std::size_t N>
@@ -39,12 +39,12 @@ bool is_float(std::string_view text) {
 bool is_other_number(std::string_view text) {
   if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'o' || text[1] == 'b')) {
     return std::all_of(text.begin() + 2, text.end(), [](char c) {
-      return is_digit(c) || c == '_' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+      return base::is_digit(c) || c == '_' || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
     });
   }
-  if (text.find('_') == std::string_view::npos || !is_digit(text[0])) return false;
+  if (text.find('_') == std::string_view::npos || !base::is_digit(text[0])) return false;
   return std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_digit(c) || c == '_' || c == '.'; });
+                     [](char c) { return base::is_digit(c) || c == '_' || c == '.'; });
 }
 
 }  // namespace
