@@ -28,6 +28,11 @@ bool Model::is_dead_letters(const std::string& subscription) {
   return subscription.ends_with(kDead);
 }
 
+std::string Model::without_dead(const std::string& subscription) {
+  const std::size_t cut = is_dead_letters(subscription) ? kDead.size() : 0;
+  return subscription.substr(0, subscription.size() - cut);
+}
+
 void Model::complain(std::string text) {
   if (complaints_.size() < kComplaintsMax) complaints_.push_back(std::move(text));
 }
@@ -84,7 +89,7 @@ void Model::on_received(base::Now now, const wire::FrameHeader& header, const wi
   } else if (const auto* open = std::get_if<wire::OpenPublisher>(&body)) {
     opening_[request] = {open->queue, open->shard};
   } else if (const auto* publish = std::get_if<wire::Publish>(&body)) {
-    on_publish(header, *publish);
+    on_publish(now, header, *publish);
   } else if (const auto* attach = std::get_if<wire::Attach>(&body)) {
     on_attach(header, *attach, false);
   } else if (const auto* with = std::get_if<wire::AttachWith>(&body)) {
@@ -105,11 +110,11 @@ void Model::on_received(base::Now now, const wire::FrameHeader& header, const wi
   } else if (const auto* purge = std::get_if<wire::Purge>(&body)) {
     on_task(purge->queue, false);
   } else if (const auto* seek = std::get_if<wire::Seek>(&body)) {
-    on_seek(seek->queue);
+    on_seek(header, *seek);
   }
 }
 
-void Model::on_publish(const wire::FrameHeader& header, const wire::Publish& frame) {
+void Model::on_publish(base::Now now, const wire::FrameHeader& header, const wire::Publish& frame) {
   const auto publisher = publishers_.find({header.session, frame.publisher});
   if (publisher == publishers_.end()) return;
   if (!base::summarize_batch(frame.entries).has_value()) return;
@@ -122,6 +127,9 @@ void Model::on_publish(const wire::FrameHeader& header, const wire::Publish& fra
     published_[*tag] = publication.stream;
     entries_[*tag] = hash_of(message.entry);
     refused_.erase(*tag);  // this time it may be taken
+    const FirstAsked asked{first_asked_.size() + 1, now.wall};
+    FirstAsked& first = first_asked_.emplace(*tag, asked).first->second;
+    first.at = std::min(first.at, now.wall);
   }
   publishing_[{header.session, header.request}] = std::move(publication);
 }
@@ -147,6 +155,9 @@ void Model::on_settle(const wire::FrameHeader& header, const wire::Settle& frame
   Settling settling{at->second, frame.kind, {}, 0};
   Stream& stream = stream_of(at->second.stream);
   Places& places = stream.places[at->second.subscription];
+  const Seeks& seeks = stream.seeks[without_dead(at->second.subscription)];
+  settling.seeks = seeks.count;
+  settling.certain = seeks.open == 0;
   for (const wire::WireReceipt& receipt : frame.receipts) {
     const auto end = places.upper_bound(receipt.last);
     for (auto found = places.lower_bound(receipt.first); found != end; ++found) {
@@ -154,9 +165,8 @@ void Model::on_settle(const wire::FrameHeader& header, const wire::Settle& frame
       if (place.epoch > receipt.epoch) {
         // An ack of what is gone counts as settled (docs/protocol.md, SETTLED): whoever acked it,
         // also as a dead letter, and where an expiry or a limit has removed it.
-        const bool may_be_gone = rules_[stream.queue].may_lose ||
-                                 is_resolved(stream, at->second.subscription, found->first);
-        if (frame.kind != 1 || !may_be_gone) ++settling.stale_min;
+        const bool excused = may_be_gone(stream, at->second.subscription, found->first);
+        if (frame.kind != 1 || !excused) ++settling.stale_min;
         continue;
       }
       if (place.epoch < receipt.epoch) continue;
@@ -196,16 +206,26 @@ void Model::on_task(const base::QueueId& queue, bool redrive) {
   }
 }
 
-void Model::on_seek(const base::QueueId& queue) {
-  for (auto& [key, stream] : streams_) {
-    if (key.first != queue) continue;
-    stream.sought = stream.redriven = true;
-    for (auto& [name, places] : stream.places) {
-      for (const auto& [sequence, message] : stream.messages) places[sequence];
-      for (auto& [sequence, place] : places) {
-        place.loose = place.counters_free = place.acked_maybe = true;
-        place.gone = false;
-      }
+// It settles what lies before its position, whoever holds it, and brings back what was settled
+// behind it. Where that position is, is decided now; the rest may take until it is answered.
+void Model::on_seek(const wire::FrameHeader& header, const wire::Seek& frame) {
+  const StreamKey key{frame.queue, frame.shard};
+  const std::string subscription = name_of(frame.subscription);
+  constexpr std::uint8_t kToFirst = 3;
+  Stream& stream = stream_of(key);
+  stream.redriven = true;
+  Seeks& seeks = stream.seeks[subscription];
+  ++seeks.count;
+  if (seeking_.emplace(Request{header.session, header.request}, std::pair(key, subscription))
+          .second) {
+    ++seeks.open;
+  }
+  if (frame.to != kToFirst) seeks.passed_over = first_asked_.size();
+  for (auto& [name, places] : stream.places) {
+    if (without_dead(name) != subscription) continue;
+    for (auto& [sequence, place] : places) {
+      place.loose = place.counters_free = true;
+      place.gone = false;
     }
   }
 }
@@ -215,6 +235,7 @@ void Model::on_seek(const base::QueueId& queue) {
 // Whatever leaves now waited for a record beyond what was durable at the release before, so it was
 // not decided before the round whose end first was beyond that.
 void Model::releasing(base::Now now, const storage::LogPositions& positions) {
+  wall_max_ = std::max(wall_max_, now.wall);
   durable_before_ = durable_now_;
   durable_now_ = positions.durable;
   if (rounds_.empty() || rounds_.back().second < positions.appended) {
@@ -230,6 +251,7 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
   // What was not lost by now lives for that time again from the next start on.
   for (auto& [id, client] : clients_) heard(id, client, now);
   for (auto& [key, stream] : streams_) {
+    for (auto& [name, seeks] : stream.seeks) seeks.open = 0;  // nobody goes on with them
     const bool may_lose = power_lost && !rules_[stream.queue].durable;
     for (auto& [sequence, message] : stream.messages) {
       message.may_be_lost |= may_lose;
@@ -250,6 +272,7 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
   settling_.clear();
   attaching_.clear();
   opening_.clear();
+  seeking_.clear();
 }
 
 // What that session holds may be given back now, or any time.
@@ -289,6 +312,8 @@ void Model::on_sent(base::Now now, frontend::Peer peer, const wire::Frame& frame
     on_deliver(now, header, *deliver);
   } else if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
     on_settled(header, *settled);
+  } else if (std::holds_alternative<wire::Seeked>(frame.body)) {
+    on_seeked(header);
   } else if (const auto* closed = std::get_if<wire::AttachmentClosed>(&frame.body)) {
     const auto at = attachments_.find({header.session, closed->attachment});
     if (at != attachments_.end()) loosen(sessions_[header.session].id, at->second, 0);
@@ -397,8 +422,12 @@ void Model::deliver_one(base::Now now, const Attachment& at, const wire::Deliver
   const QueueRules& rules = rules_[stream.queue];
   const std::string what =
       "queue " + stream.queue + " (" + at.subscription + ") sequence " + std::to_string(sequence);
-  if (place.gone && !medium_failed_ && !stream.sought)
-    complain(what + ": settled, and delivered again");
+  if (place.gone && !medium_failed_) complain(what + ": settled, and delivered again");
+  // So no receipt of a delivery before it has settled it, or a seek or a redrive has undone that.
+  if (frame.epoch > place.epoch) {
+    place.acks_open = 0;
+    place.acked_maybe = false;
+  }
   check_lease(now, place, session, what);
   if (is_dead_letters(at.subscription)) {
     check_dead(stream, at.subscription, sequence, what);
@@ -446,7 +475,7 @@ void Model::check_counters(Place& place, const wire::DeliverRun& run, const Queu
 // A dead letter: it must have had a reason to die, and is gone from its subscription.
 void Model::check_dead(Stream& stream, const std::string& subscription, std::uint64_t sequence,
                        const std::string& what) {
-  const std::string name = subscription.substr(0, subscription.size() - kDead.size());
+  const std::string name = without_dead(subscription);
   const QueueRules& rules = rules_[stream.queue];
   Place& place = stream.places[name][sequence];
   const bool failed =
@@ -471,12 +500,17 @@ void Model::on_settled(const wire::FrameHeader& header, const wire::Settled& fra
   }
   Places& places = stream.places[settling.at.subscription];
   const bool all = is_ok(frame.code) && frame.stale == 0;
+  // No seek may have brought it back since.
+  const Seeks& seeks = stream.seeks[without_dead(settling.at.subscription)];
+  const bool undisturbed = settling.certain && settling.seeks == seeks.count;
   for (const SettledOne& one : settling.current) {
     Place& place = places[one.sequence];
+    if (place.epoch != one.epoch) continue;  // delivered anew meanwhile: it came too late
     if (settling.kind == 1 && (all || frame.settled == 0)) --place.acks_open;
     if (settling.kind == 1 && frame.settled > 0) place.acked_maybe = true;
-    if (!all || place.epoch != one.epoch || place.gone) continue;
+    if (!all || place.gone) continue;
     ++settled_;
+    if (!undisturbed) continue;
     if (settling.kind == 1 || (settling.kind == 4 && !stream.redriven)) place.gone = true;
     if (settling.kind != 3 || place.fails_open == 0) continue;
     --place.fails_open;
@@ -487,6 +521,14 @@ void Model::on_settled(const wire::FrameHeader& header, const wire::Settled& fra
       place.gone = true;
     }
   }
+}
+
+void Model::on_seeked(const wire::FrameHeader& header) {
+  const auto found = seeking_.find({header.session, header.request});
+  if (found == seeking_.end()) return;
+  const auto& [key, subscription] = found->second;
+  --stream_of(key).seeks[subscription].open;
+  seeking_.erase(found);
 }
 
 // --- The end.
@@ -506,18 +548,37 @@ bool Model::is_resolved(const Stream& stream, const std::string& subscription,
   return dead != nullptr && (dead->acked_maybe || dead->acks_open > 0);
 }
 
+// Or taken away without anybody's ack, as the queue or a seek may.
+bool Model::may_be_gone(const Stream& stream, const std::string& subscription,
+                        std::uint64_t sequence) const {
+  const auto known = rules_.find(stream.queue);
+  const QueueRules rules = known == rules_.end() ? QueueRules() : known->second;
+  if (rules.may_lose || is_resolved(stream, subscription, sequence)) return true;
+  const auto message = stream.messages.find(sequence);
+  if (message == stream.messages.end()) return true;
+  const auto asked = first_asked_.find(message->second.tag);
+  if (asked == first_asked_.end()) return true;
+  // Time is about every message, one that a subscription has not settled goes too
+  // (docs/manifest.md, "Retention"); its age counts by the wall clock.
+  const bool ages = rules.retention.count() > 0;
+  if (ages && wall_max_ >= asked->second.at + rules.retention.count()) return true;
+  // `sluice queue seek --to end` settles all that is there by then (docs/manifest.md, "Changing a
+  // queue that exists"), also what nobody was told of yet.
+  const auto seeks = stream.seeks.find(without_dead(subscription));
+  return seeks != stream.seeks.end() && asked->second.order <= seeks->second.passed_over;
+}
+
 void Model::check_end(std::uint64_t damaged) {
   std::uint64_t lost = 0;
   std::string first;
   for (const auto& [key, stream] : streams_) {
     const auto rules = rules_.find(stream.queue);
-    // A seek to the end passes over what nobody was told of yet.
-    if (rules == rules_.end() || rules->second.may_lose || stream.sought) continue;
+    if (rules == rules_.end()) continue;
     for (const auto& [name, places] : stream.places) {
       if (is_dead_letters(name)) continue;
       for (const auto& [sequence, message] : stream.messages) {
         if (!message.accepted || message.may_be_lost) continue;
-        if (is_resolved(stream, name, sequence)) continue;
+        if (may_be_gone(stream, name, sequence)) continue;
         if (lost++ > 0) continue;
         first = "queue " + stream.queue + " (" + name + ") sequence " + std::to_string(sequence);
       }

@@ -20,10 +20,10 @@ namespace sluice::sim {
 
 // What a queue of the simulation promises, as far as the model must know.
 struct QueueRules {
-  bool durable = true;    // fsync Always
-  bool may_lose = false;  // limits, expiry, purges or at-most-once may take messages away
-  bool may_die = false;   // limits or expiry may make dead letters of messages nobody failed
-  bool retains = false;   // seeks bring back what was settled
+  bool durable = true;        // fsync Always
+  bool may_lose = false;      // limits, expiry, purges or at-most-once may take messages away
+  base::Millis retention{0};  // what is older may go, settled or not; 0 = stays
+  bool may_die = false;       // limits or expiry may make dead letters of messages nobody failed
   std::uint16_t max_attempts = 0;
   std::uint16_t max_stalls = 0;
 };
@@ -87,12 +87,18 @@ class Model final : public FrameTap {
     bool counters_free = false;  // a redrive may have reset them
   };
   using Places = std::map<std::uint64_t, Place>;  // by sequence
+  // Of a subscription. While one goes on, what is settled may be brought back by it.
+  struct Seeks {
+    std::uint64_t count = 0;
+    int open = 0;                   // not answered yet
+    std::uint64_t passed_over = 0;  // what was published by then may be settled without a delivery
+  };
   struct Stream {
     std::string queue;
     std::map<std::uint64_t, Message> messages;
     std::map<std::string, Places> places;  // by subscription; NAME/dlq too
     bool redriven = false;                 // tasks may go on: dead is not for certain
-    bool sought = false;                   // settled is not either
+    std::map<std::string, Seeks> seeks;    // by subscription
   };
   struct Session {
     base::SessionId id;
@@ -107,6 +113,11 @@ class Model final : public FrameTap {
   struct Asked {
     base::SessionId session;
     base::MonoTime at;
+  };
+  // The first time that somebody published it.
+  struct FirstAsked {
+    std::uint64_t order = 0;
+    base::WallTime at;  // the earliest that any clock said
   };
   struct Publication {
     StreamKey stream;
@@ -126,15 +137,18 @@ class Model final : public FrameTap {
     std::uint8_t kind = 1;
     std::vector<SettledOne> current;
     std::uint64_t stale_min = 0;
+    std::uint64_t seeks = 0;  // that came before it
+    bool certain = true;      // no seek was going on
   };
 
   void on_received(base::Now now, const wire::FrameHeader& header, const wire::Body& body);
-  void on_publish(const wire::FrameHeader& header, const wire::Publish& frame);
+  void on_publish(base::Now now, const wire::FrameHeader& header, const wire::Publish& frame);
   void on_attach(const wire::FrameHeader& header, const wire::Attach& frame, bool at_most_once);
   void on_settle(const wire::FrameHeader& header, const wire::Settle& frame);
   void on_extend(base::Now now, const wire::FrameHeader& header, const wire::Extend& frame);
   void on_task(const base::QueueId& queue, bool redrive);
-  void on_seek(const base::QueueId& queue);
+  void on_seek(const wire::FrameHeader& header, const wire::Seek& frame);
+  void on_seeked(const wire::FrameHeader& header);
 
   void on_sent(base::Now now, frontend::Peer peer, const wire::Frame& frame);
   void on_welcome(base::Now now, frontend::Peer peer, const wire::Welcome& frame);
@@ -158,7 +172,10 @@ class Model final : public FrameTap {
   bool is_resolved(const Stream& stream, const std::string& subscription,
                    std::uint64_t sequence) const;
   void complain(std::string text);
+  bool may_be_gone(const Stream& stream, const std::string& subscription,
+                   std::uint64_t sequence) const;
   static bool is_dead_letters(const std::string& subscription);
+  static std::string without_dead(const std::string& subscription);
 
   const base::Millis session_ttl_;
   std::map<std::string, QueueRules> rules_;
@@ -167,6 +184,7 @@ class Model final : public FrameTap {
   std::map<std::uint64_t, StreamKey> published_;  // tags that somebody published
   std::map<std::uint64_t, std::pair<StreamKey, std::uint64_t>> stored_;  // tag -> place
   std::map<std::uint64_t, std::uint64_t> entries_;                       // tag -> hash of its entry
+  std::map<std::uint64_t, FirstAsked> first_asked_;                      // by tag
   std::set<std::uint64_t> refused_;            // tags, until they are stored
   std::set<std::uint64_t> epochs_;             // of all deliveries
   std::map<std::uint64_t, Session> sessions_;  // by number
@@ -177,11 +195,13 @@ class Model final : public FrameTap {
   std::map<Request, Publication> publishing_;
   std::map<Request, Attachment> attaching_;
   std::map<Request, Settling> settling_;
+  std::map<Request, std::pair<StreamKey, std::string>> seeking_;
   std::map<Handle, StreamKey> publishers_;
   std::map<Handle, Attachment> attachments_;
   std::uint32_t incarnation_ = 0;
   bool medium_failed_ = false;
   bool wall_stepped_ = false;
+  base::WallTime wall_max_;  // the latest that the clock said
 
   // When what leaves now was decided at the earliest: see releasing().
   std::deque<std::pair<base::MonoTime, base::Lsn>> rounds_;

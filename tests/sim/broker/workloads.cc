@@ -33,7 +33,7 @@ QueueRules rules_of(const broker::QueueConfig& queue) {
   rules.durable = queue.fsync == broker::FsyncPolicy::kAlways;
   rules.max_attempts = queue.subscriptions.front().delivery.max_attempts;
   rules.max_stalls = queue.subscriptions.front().delivery.max_stalls;
-  rules.retains = queue.retention.keeps();
+  rules.retention = queue.retention.time;
   return rules;
 }
 
@@ -271,9 +271,7 @@ void retention(World& world, base::Prng& prng) {
   broker::SubscriptionConfig second = queue.subscriptions.front();
   second.name = "second";
   queue.subscriptions.push_back(second);
-  QueueRules rules = rules_of(queue);
-  rules.may_lose = true;  // what seeks pass over is settled by nobody
-  world.add_queue(queue, rules);
+  add(world, queue);
   add_producers(world, prng, queue.name, 1 + prng.below(2));
   for (const char* const subscription : {"default", "second"}) {
     ConsumerPlan plan = drawn_consumer(prng, queue.name);
