@@ -135,8 +135,11 @@ class Compaction : public testing::Test {
 
 TEST_F(Compaction, SparseSegmentsBecomeOneExtent) {
   fill(40);
+  const std::uint64_t moves = harness_.messages().moves();
   ASSERT_TRUE(compact());
   EXPECT_EQ(keeper().compactor().compactions(), 1U);
+  // So whoever remembers where a batch lay asks again.
+  EXPECT_EQ(harness_.messages().moves(), moves + 1);
   EXPECT_THAT(segments().numbers(), ElementsAre(11));
   ASSERT_EQ(segments().extents().size(), 1U);
   EXPECT_LT(segments().file_bytes(segments().extents()[0]), kSegmentBytes / 2);
