@@ -53,6 +53,10 @@ void Model::received(base::Now now, frontend::Peer peer, base::ByteView bytes) {
   if (!frame.has_value()) return;
   if (const auto* hello = std::get_if<wire::Hello>(&frame->body)) {
     hellos_[peer] = {hello->session_id, now.mono};
+    // A connection has one session (docs/protocol.md, "Sessions"): another one that it had is lost.
+    for (const auto& [number, session] : sessions_) {
+      if (session.peer == peer && session.id != hello->session_id) loosen_all(session.id);
+    }
     return;
   }
   const auto session = sessions_.find(frame->header.session);
