@@ -30,7 +30,7 @@ autoscale::Policy by_backlog() {
 SimulationResult run(std::string_view text, const SimulationOptions& options = {},
                      const autoscale::Policy& of = by_backlog()) {
   const auto trace = parse_trace("trace", text);
-  EXPECT_THAT(trace, test::IsOk());
+  EXPECT_THAT(trace, sluice::test::IsOk());
   return trace ? simulate(of, *trace, options) : SimulationResult{};
 }
 
@@ -92,15 +92,15 @@ TEST(ScalingSimulation, SilenceHolds) {
 
 TEST(ScalingSimulation, TheExamplesRun) {
   const auto of = read_policy(kExamples + "orders.yaml", "", "");
-  ASSERT_THAT(of, test::IsOk());
+  ASSERT_THAT(of, sluice::test::IsOk());
   EXPECT_EQ(of->queue, "orders");
   EXPECT_EQ(of->subscription, "default");
   for (const std::string name : {"burst.csv", "day.csv", "silence.jsonl"}) {
     SCOPED_TRACE(name);
     const auto text = read_text_file(kExamples + "scaling/" + name);
-    ASSERT_THAT(text, test::IsOk());
+    ASSERT_THAT(text, sluice::test::IsOk());
     const auto trace = parse_trace(name, *text);
-    ASSERT_THAT(trace, test::IsOk());
+    ASSERT_THAT(trace, sluice::test::IsOk());
     const SimulationResult result = simulate(of->policy, *trace, {});
     EXPECT_GT(result.summary.replicas_max, 1U);
     EXPECT_LE(result.summary.replicas_max, 50U);

@@ -26,7 +26,7 @@ TEST(ScalingTrace, CsvHasAHeadingAndCommentsAndEmptyValues) {
                                  "\n"
                                  "100,5,1,2.5,7\r\n"
                                  "101.5,0,0,,9\n");
-  ASSERT_THAT(trace, test::IsOk());
+  ASSERT_THAT(trace, sluice::test::IsOk());
   EXPECT_FALSE(trace->arrivals);
   ASSERT_THAT(trace->lines, SizeIs(2));
   EXPECT_EQ(trace->lines[0].time, 0ms);
@@ -47,7 +47,7 @@ TEST(ScalingTrace, JsonLinesSayTheSame) {
       R"({"time":"2026-01-31T12:01:00Z","ready":3,"known":"some","oldestAgeSeconds":null})"
       "\n"
       R"({"time":"2026-01-31T12:02:00Z","known":"none"})");
-  ASSERT_THAT(trace, test::IsOk());
+  ASSERT_THAT(trace, sluice::test::IsOk());
   ASSERT_THAT(trace->lines, SizeIs(3));
   EXPECT_TRUE(trace->lines[0].backlog.paused);
   EXPECT_EQ(trace->lines[0].backlog.due_delayed, 2U);
@@ -58,7 +58,7 @@ TEST(ScalingTrace, JsonLinesSayTheSame) {
 
 TEST(ScalingTrace, AMadeOneHasArrivals) {
   const auto trace = parse_trace("t.csv", "time,published\n0,0\n10,500\n");
-  ASSERT_THAT(trace, test::IsOk());
+  ASSERT_THAT(trace, sluice::test::IsOk());
   EXPECT_TRUE(trace->arrivals);
   EXPECT_EQ(trace->lines[1].published, 500U);
 }

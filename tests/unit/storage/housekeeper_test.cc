@@ -24,11 +24,6 @@ using test::stream_number;
 
 const StreamId kOnlyStream = stream_number(1);
 
-std::vector<std::string> names_in(LogHarness& harness, const std::string& folder) {
-  auto names = harness.fs().list(folder);
-  return names ? std::move(names).value() : std::vector<std::string>();
-}
-
 // Messages up to a segment; `next` goes on.
 void publish_until(LogHarness& harness, std::uint64_t segment, std::uint64_t& next) {
   while (harness.log().active_segment() < segment) {
@@ -101,11 +96,11 @@ TEST(Housekeeper, TwoSnapshotsAreKept) {
   for (std::uint64_t i = 1; i <= 5; ++i) {
     harness.append_fact(i);
     ASSERT_THAT(harness.snapshot("state " + std::to_string(i)), IsOk());
-    EXPECT_EQ(names_in(harness, "/data/snapshots").size(), std::min<std::uint64_t>(i, 2));
+    EXPECT_EQ(harness.names_in("/data/snapshots").size(), std::min<std::uint64_t>(i, 2));
   }
   // One more at the same position takes the place of its namesake.
   ASSERT_THAT(harness.snapshot("state 6"), IsOk());
-  EXPECT_EQ(names_in(harness, "/data/snapshots").size(), 2U);
+  EXPECT_EQ(harness.names_in("/data/snapshots").size(), 2U);
   harness.close();
   ASSERT_THAT(harness.open(), IsOk());
   EXPECT_EQ(harness.opened().broker_state(), bytes_of("state 6"));
@@ -120,9 +115,9 @@ TEST(Housekeeper, ASnapshotWhoseRemovalWasLostGoesAtTheNextStart) {
   }
   harness.close();
   harness.fs().crash(CrashPlan::lose_unsynced());
-  ASSERT_EQ(names_in(harness, "/data/snapshots").size(), 3U);
+  ASSERT_EQ(harness.names_in("/data/snapshots").size(), 3U);
   ASSERT_THAT(harness.open(), IsOk());
-  EXPECT_EQ(names_in(harness, "/data/snapshots").size(), 2U);
+  EXPECT_EQ(harness.names_in("/data/snapshots").size(), 2U);
 }
 
 TEST(Housekeeper, AFailedSnapshotHurtsNobody) {
@@ -265,7 +260,7 @@ TEST(Housekeeper, DeadFilesArePooledUpToALimit) {
   ASSERT_THAT(harness.housekeeper().run_inline(), IsOk());
   EXPECT_GE(harness.log().pool().ready(), before);
   EXPECT_EQ(harness.log().pool().ready(), 4U);
-  EXPECT_EQ(names_in(harness, "/data/segments").size(), 5U);
+  EXPECT_EQ(harness.names_in("/data/segments").size(), 5U);
   const std::uint64_t creates = harness.fs().operations(FileOperation::kCreate);
   harness.fill_to_segment(11);
   EXPECT_EQ(harness.fs().operations(FileOperation::kCreate), creates);
@@ -294,7 +289,7 @@ TEST(Housekeeper, ThePoolIsFilledInSlicesWhenTheSegmentFillsUp) {
   }
   EXPECT_EQ(slices, 4);
   EXPECT_EQ(harness.log().pool().ready(), 1U);
-  EXPECT_EQ(names_in(harness, "/data/segments").back(), "free-0000000000000001.seg");
+  EXPECT_EQ(harness.names_in("/data/segments").back(), "free-0000000000000001.seg");
 }
 
 TEST(Housekeeper, APoolThatCannotBeFilledIsNoFault) {
@@ -308,7 +303,7 @@ TEST(Housekeeper, APoolThatCannotBeFilledIsNoFault) {
   work->finish(work->run());
   EXPECT_THAT(harness.log().status(), IsOk());
   EXPECT_EQ(harness.housekeeper().take_background(), nullptr);
-  EXPECT_EQ(names_in(harness, "/data/segments").size(), 1U);
+  EXPECT_EQ(harness.names_in("/data/segments").size(), 1U);
   harness.log().pool().retry();
   EXPECT_NE(harness.housekeeper().take_background(), nullptr);
 }

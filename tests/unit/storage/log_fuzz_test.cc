@@ -24,7 +24,7 @@ using test::LogHarness;
 using test::stream_number;
 
 constexpr unsigned kStreams = 3;
-constexpr std::uint64_t kSegmentBytes = 64 * 1024;
+constexpr std::uint64_t kFuzzSegmentBytes = 64 * 1024;
 
 struct Published {
   std::uint64_t sequence = 0;
@@ -39,7 +39,7 @@ struct Dropped {
 
 class LogFuzz {
  public:
-  explicit LogFuzz(std::uint64_t seed) : prng_(seed), harness_(kSegmentBytes, seed + 1) {
+  explicit LogFuzz(std::uint64_t seed) : prng_(seed), harness_(kFuzzSegmentBytes, seed + 1) {
     harness_.reserve_segments_max = seed % 2 == 0 ? 0 : 4;
   }
 

@@ -57,6 +57,11 @@ LogOptions LogHarness::options() {
   return options;
 }
 
+std::vector<std::string> LogHarness::names_in(const std::string& folder) {
+  auto names = fs_->list(folder);
+  return names ? std::move(names).value() : std::vector<std::string>();
+}
+
 void LogHarness::use(std::unique_ptr<runtime::MemoryFileSystem> fs) {
   close();
   fs_ = std::move(fs);

@@ -49,6 +49,8 @@ class LogHarness {
   bool is_open() const { return log_ != nullptr; }
 
   runtime::MemoryFileSystem& fs() { return *fs_; }
+  // Empty where there is no such folder.
+  std::vector<std::string> names_in(const std::string& folder);
   void use(std::unique_ptr<runtime::MemoryFileSystem> fs);
   OpenedLog& opened() { return *log_; }
   SegmentLog& log() { return log_->log(); }

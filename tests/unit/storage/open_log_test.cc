@@ -22,16 +22,11 @@ using test::bytes_of;
 using test::LogHarness;
 using testing::HasSubstr;
 
-std::vector<std::string> names_in(LogHarness& harness, const std::string& folder) {
-  auto names = harness.fs().list(folder);
-  return names ? std::move(names).value() : std::vector<std::string>();
-}
-
 // Everything in the folder, to see that nothing was touched.
 std::vector<std::pair<std::string, std::vector<std::byte>>> all_files(LogHarness& harness) {
   std::vector<std::pair<std::string, std::vector<std::byte>>> files;
   for (const std::string folder : {"/data/segments", "/data/snapshots"}) {
-    for (const std::string& name : names_in(harness, folder)) {
+    for (const std::string& name : harness.names_in(folder)) {
       files.emplace_back(name, *harness.fs().contents(folder + "/" + name));
     }
   }
@@ -188,7 +183,7 @@ class BadSnapshotTest : public testing::Test {
     harness_.append_fact(3);
     ASSERT_THAT(harness_.log().flush(), IsOk());
     harness_.close();
-    names_ = names_in(harness_, "/data/snapshots");
+    names_ = harness_.names_in("/data/snapshots");
     ASSERT_EQ(names_.size(), 2U);
   }
   void spoil(std::size_t which) {
@@ -207,7 +202,7 @@ TEST_F(BadSnapshotTest, ABadNewestOneMeansTheOlderOneAndALongerReplay) {
   ASSERT_EQ(harness_.report().bad_snapshots.size(), 1U);
   EXPECT_THAT(harness_.report().bad_snapshots.front(), HasSubstr(names_[1]));
   // It is kept, under another name, and two good ones come to be again.
-  EXPECT_THAT(names_in(harness_, "/data/snapshots"), testing::Contains(names_[1] + ".bad"));
+  EXPECT_THAT(harness_.names_in("/data/snapshots"), testing::Contains(names_[1] + ".bad"));
   ASSERT_THAT(harness_.snapshot("three"), IsOk());
   harness_.close();
   ASSERT_THAT(harness_.open(), IsOk());
@@ -234,7 +229,7 @@ TEST(OpenLog, WithBothSnapshotsBadAndTheBeginDroppedNothingIsMadeUp) {
   ASSERT_EQ(harness.housekeeper().drop_dead_segments([](auto&&...) { return false; }), 2U);
   ASSERT_THAT(harness.housekeeper().run_inline(), IsOk());
   harness.close();
-  for (const std::string& name : names_in(harness, "/data/snapshots")) {
+  for (const std::string& name : harness.names_in("/data/snapshots")) {
     harness.fs().flip_bit("/data/snapshots/" + name, 130, 1);
   }
   const auto before = all_files(harness);
@@ -244,7 +239,7 @@ TEST(OpenLog, WithBothSnapshotsBadAndTheBeginDroppedNothingIsMadeUp) {
   EXPECT_THAT(status.error().message(), HasSubstr("0000000000000001.log"));
   EXPECT_EQ(all_files(harness), before);
   // The same where the snapshots are gone.
-  for (const std::string& name : names_in(harness, "/data/snapshots")) {
+  for (const std::string& name : harness.names_in("/data/snapshots")) {
     ASSERT_THAT(harness.fs().remove("/data/snapshots/" + name), IsOk());
   }
   EXPECT_THAT(harness.open(), HasCode(ErrorCode::kFailedPrecondition));
@@ -320,7 +315,7 @@ TEST(OpenLog, ADiskThatIsTooSmallForANewLogIsRefusedAtOnce) {
   const auto status = harness.open();
   ASSERT_THAT(status, HasCode(ErrorCode::kResourceExhausted));
   EXPECT_THAT(status.error().message(), HasSubstr("needs at least 4 segments of 65536 B"));
-  EXPECT_TRUE(names_in(harness, "/data/segments").empty());
+  EXPECT_TRUE(harness.names_in("/data/segments").empty());
   harness.fs().set_capacity(4 * 64 * 1024 + 4096);
   ASSERT_THAT(harness.open(), IsOk());
   harness.fs().set_capacity(1);  // an existing log starts: it has to be drained
