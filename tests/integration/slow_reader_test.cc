@@ -99,7 +99,7 @@ TEST_F(SlowReaderTest, CostsTheBrokerALittleAndOthersNothing) {
   publish("others", 10);
   consume("others", 10);
   publish("orders", kMessages);
-  const std::size_t before = resident_mib();
+  [[maybe_unused]] const std::size_t before = resident_mib();
 
   RawClient stuck({.endpoint = broker_->endpoint(), .broker_key = {}, .frames_max = 1});
   wire::FrameHeader header;
@@ -124,7 +124,9 @@ TEST_F(SlowReaderTest, CostsTheBrokerALittleAndOthersNothing) {
   // 16 MiB and what the sockets' buffers hold.
   EXPECT_GT(held, 50U);
   EXPECT_LT(held, 300U);
+#ifndef __SANITIZE_THREAD__  // its shadow is several times what the process uses
   EXPECT_LT(resident_mib(), before + 60);
+#endif
   // What it does not hold others get.
   consume("orders", kMessages - static_cast<int>(held) - 1);
 
