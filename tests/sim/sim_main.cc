@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/fnv1a.h"
+#include "base/log.h"
 
 namespace sluice::sim {
 namespace {
@@ -22,22 +23,28 @@ struct Arguments {
   std::uint64_t seeds = 1;
   bool check_determinism = false;
   bool must_fail = false;
+  bool must_crash = false;
+  bool cover = false;
+  bool verbose = false;
   bool quiet = false;
 };
 
 // What a signal's handler prints: it may not allocate.
 char replay_line[1024];
+char drawn_lines[4096];
+bool must_crash = false;
 
 void on_crash(int signal) {
-  static constexpr std::string_view kText = "\nCRASH; replay it with\n  ";
-  const auto put = [](const char* text, std::size_t size) {
-    if (::write(STDERR_FILENO, text, size) < 0) ::_exit(kExitCrash);
+  const auto put = [](const char* text) {
+    if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) ::_exit(kExitCrash);
   };
-  put(kText.data(), kText.size());
-  put(replay_line, std::strlen(replay_line));
-  put("\n", 1);
+  put(must_crash ? "\nfound: it crashed\n" : "\nFAILED (crash)\n\nDrawn:\n");
+  put(must_crash ? "" : drawn_lines);
+  put("Replay (of the same commit):\n  ");
+  put(replay_line);
+  put("\n");
   static_cast<void>(signal);
-  ::_exit(kExitCrash);
+  ::_exit(must_crash ? kExitPass : kExitCrash);
 }
 
 void say(const std::string& text) {
@@ -49,6 +56,12 @@ std::string joined(const std::vector<std::string>& parts) {
   std::string all;
   for (const std::string& part : parts) all += (all.empty() ? "" : ",") + part;
   return all;
+}
+
+std::string lines_of(const std::vector<std::string>& texts) {
+  std::string lines;
+  for (const std::string& text : texts) lines += "  " + text + "\n";
+  return lines;
 }
 
 std::string replay_of(const Program& program, const Request& request) {
@@ -100,13 +113,17 @@ void usage(const Program& program) {
       "  --bug=NAME            with a bug that is planted\n"
       "  --check-determinism   each seed twice: both runs must be the same\n"
       "  --must-fail           passes where a run fails (128 or 129), as with a planted bug\n"
+      "  --must-crash          passes where one crashes\n"
       "  --log                 everything that happens, on standard error\n"
+      "  --verbose             a line a run\n"
       "  --quiet               only failures\n"
+      "%s"
       "  --list                workloads, faults and bugs\n"
       "  --help\n\n"
       "Exit codes: 0 passed, 2 wrong arguments, 127 crashed, 128 did not come to rest,\n"
       "129 something wrong was done, 130 two runs of a seed differ.\n",
-      program.name.c_str(), program.about.c_str());
+      program.name.c_str(), program.about.c_str(),
+      program.tell_cover ? "  --cover               how often each COVER mark was passed\n" : "");
 }
 
 bool parse_one(const Program& program, std::string_view argument, Arguments& arguments) {
@@ -117,13 +134,14 @@ bool parse_one(const Program& program, std::string_view argument, Arguments& arg
     arguments.seed = parse_seed(value);
   } else if (name == "--seeds" && !value.empty()) {
     arguments.seeds = parse_seed(value);
-  } else if (name == "--workload" && has(program.workloads, value)) {
-    arguments.request.workload = value;
+  } else if (name == "--workload" && (value == "all" || has(program.workloads, value))) {
+    arguments.request.workload = value == "all" ? "" : value;
   } else if (name == "--bug" && has(program.bugs, value)) {
     arguments.request.bug = value;
   } else if (name == "--faults" && value == "none") {
     arguments.request.no_faults = true;
   } else if (name == "--faults" && !value.empty()) {
+    if (value == "all") return true;
     arguments.request.faults = split(value);
     for (const std::string& fault : arguments.request.faults) {
       if (!has(program.faults, fault)) return false;
@@ -132,6 +150,12 @@ bool parse_one(const Program& program, std::string_view argument, Arguments& arg
     arguments.check_determinism = true;
   } else if (argument == "--must-fail") {
     arguments.must_fail = true;
+  } else if (argument == "--must-crash") {
+    arguments.must_crash = true;
+  } else if (argument == "--cover" && program.tell_cover) {
+    arguments.cover = true;
+  } else if (argument == "--verbose") {
+    arguments.verbose = true;
   } else if (argument == "--log") {
     arguments.request.log = true;
   } else if (argument == "--quiet") {
@@ -145,10 +169,10 @@ bool parse_one(const Program& program, std::string_view argument, Arguments& arg
 int report(const Program& program, const Request& request, const Outcome& outcome) {
   const bool liveness = outcome.verdict == Verdict::kLiveness;
   std::string text = "\nFAILED (" + std::string(liveness ? "liveness" : "correctness") + ") seed " +
-                     std::to_string(request.seed) + "\n  " + outcome.what + "\n\nDrawn:\n";
-  for (const std::string& option : outcome.drawn) text += "  " + option + "\n";
-  text += "\nLast events:\n";
-  for (const std::string& event : outcome.events) text += "  " + event + "\n";
+                     std::to_string(request.seed) + "\n  " + outcome.what + "\n\nDrawn:\n" +
+                     lines_of(outcome.drawn);
+  if (!outcome.summary.empty()) text += "\nHappened:\n  " + outcome.summary + "\n";
+  if (!outcome.events.empty()) text += "\nLast events:\n" + lines_of(outcome.events);
   text += "\nFAILED: " + outcome.what + "\nReplay (of the same commit):\n  " +
           replay_of(program, request) + " --log\n";
   say(text);
@@ -168,6 +192,8 @@ int run_one(const Program& program, const Request& request, const Arguments& arg
   found = outcome.verdict != Verdict::kPass;
   if (found && arguments.must_fail) return report_found(request, outcome);
   if (found) return report(program, request, outcome);
+  if (arguments.verbose)
+    say("seed " + std::to_string(request.seed) + ": " + outcome.summary + "\n");
   if (!arguments.check_determinism) return kExitPass;
   const Outcome again = program.run(request);
   if (again.verdict == outcome.verdict && again.hash == outcome.hash) return kExitPass;
@@ -176,12 +202,38 @@ int run_one(const Program& program, const Request& request, const Arguments& arg
   return kExitNonDeterminism;
 }
 
+// Of the code that runs, not of the simulation.
+void set_up_logging(bool wanted) {
+  base::LogOptions log;
+  log.format = base::LogFormat::kHuman;
+  log.level = wanted ? base::LogLevel::kDebug : base::LogLevel::kError;
+  if (!wanted) log.sink = [](std::string_view) {};
+  base::process_logger().configure(std::move(log));
+}
+
+// Both "--seed=1" and "--seed 1" are written.
+std::vector<std::string> words_of(int argc, char** argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const bool is_value = !words.empty() && !std::string_view(argv[i]).starts_with("--");
+    if (is_value && words.back().find('=') == std::string::npos) {
+      words.back() += "=" + std::string(argv[i]);
+    } else {
+      words.emplace_back(argv[i]);
+    }
+  }
+  return words;
+}
+
 }  // namespace
+
+void note_drawn(const std::vector<std::string>& drawn) {
+  std::snprintf(drawn_lines, sizeof drawn_lines, "%s", lines_of(drawn).c_str());
+}
 
 int sim_main(const Program& program, int argc, char** argv) {
   Arguments arguments;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
+  for (const std::string& argument : words_of(argc, argv)) {
     if (argument == "--help") return usage(program), kExitPass;
     if (argument == "--list") {
       list("Workloads:", program.workloads);
@@ -191,10 +243,12 @@ int sim_main(const Program& program, int argc, char** argv) {
     }
     if (!parse_one(program, argument, arguments)) {
       std::fprintf(stderr, "%s: what is '%s'? See --help and --list.\n", program.name.c_str(),
-                   argv[i]);
+                   argument.c_str());
       return kExitUsage;
     }
   }
+  set_up_logging(arguments.request.log);
+  must_crash = arguments.must_crash;
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, on_crash);
   const auto clock = [] { return std::chrono::steady_clock::now(); };
   const auto begin = clock();
@@ -208,7 +262,8 @@ int sim_main(const Program& program, int argc, char** argv) {
     const int code = run_one(program, request, arguments, found);
     if (code != kExitPass || found) return code;
   }
-  if (arguments.must_fail) {
+  if (arguments.cover) program.tell_cover();
+  if (arguments.must_fail || arguments.must_crash) {
     say("FAILED: no run failed, and one had to\n");
     return kExitNotFound;
   }

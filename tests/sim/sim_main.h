@@ -9,7 +9,7 @@
 namespace sluice::sim {
 
 inline constexpr int kExitPass = 0;
-inline constexpr int kExitNotFound = 1;  // --must-fail, and nothing failed
+inline constexpr int kExitNotFound = 1;  // --must-fail or --must-crash, and nothing did
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitCrash = 127;  // a CHECK, or a signal
 inline constexpr int kExitLiveness = 128;
@@ -31,6 +31,7 @@ struct Request {
 struct Outcome {
   Verdict verdict = Verdict::kPass;
   std::string what;                 // of a failure: what was found
+  std::string summary;              // what happened, in numbers; may be empty
   std::vector<std::string> drawn;   // the options of this run
   std::vector<std::string> events;  // the last ones
   std::uint64_t hash = 0;           // over everything that happened
@@ -48,7 +49,12 @@ struct Program {
   std::vector<Choice> faults;
   std::vector<Choice> bugs;
   std::function<Outcome(const Request&)> run;
+  // After the last run, for --cover: which COVER marks were passed. Empty = there are none.
+  std::function<void()> tell_cover;
 };
+
+// To be called by a run once its options are drawn: where it crashes, they are told all the same.
+void note_drawn(const std::vector<std::string>& drawn);
 
 // Runs what the arguments ask for; the exit code. The first failure ends it.
 int sim_main(const Program& program, int argc, char** argv);

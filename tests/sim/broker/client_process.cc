@@ -23,7 +23,7 @@ ClientProcess::ClientProcess(Scheduler& scheduler, Network& network, std::string
       alive_(std::make_shared<bool>(true)) {
   fiber_ = std::make_unique<Fiber>([this, body = std::move(body)] { body(*this); });
   scheduler_.after(base::Nanos(0), [this, alive = alive_] {
-    if (*alive && !fiber_->ended()) fiber_->resume();
+    if (*alive && !fiber_->done()) fiber_->resume();
   });
 }
 
@@ -35,8 +35,8 @@ ClientProcess::~ClientProcess() {
 void ClientProcess::kill() {
   killed_ = true;
   // Nothing waits any more, so it runs to its end.
-  if (!fiber_->ended()) fiber_->resume();
-  CHECK(fiber_->ended());
+  if (!fiber_->done()) fiber_->resume();
+  CHECK(fiber_->done());
 }
 
 void ClientProcess::pause_until(base::MonoTime until) {
@@ -60,7 +60,7 @@ void ClientProcess::wait_until(base::MonoTime until) {
     if (*alive && waiting_ && waits_ == wait) resume();
   });
   waiting_ = true;
-  fiber_->give_back();
+  Fiber::suspend();
   waiting_ = false;
 }
 

@@ -10,9 +10,9 @@
 #include "base/prng.h"
 #include "client/connection.h"
 #include "client/transport.h"
-#include "tests/sim/broker/fiber.h"
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
+#include "tests/sim/fiber.h"
 
 namespace sluice::sim {
 
@@ -30,7 +30,7 @@ class ClientProcess {
   ClientProcess& operator=(const ClientProcess&) = delete;
 
   const std::string& name() const { return name_; }
-  bool ended() const { return fiber_->ended(); }
+  bool ended() const { return fiber_->done(); }
   void kill();
   // Does nothing until then.
   void pause_until(base::MonoTime until);

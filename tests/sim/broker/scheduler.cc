@@ -6,18 +6,6 @@
 #include "base/check.h"
 
 namespace sluice::sim {
-namespace {
-
-// FNV-1a, continued.
-std::uint64_t mix(std::uint64_t hash, base::ByteView bytes) {
-  for (const std::byte byte : bytes) {
-    hash = (hash ^ static_cast<std::uint64_t>(byte)) * 1'099'511'628'211U;
-  }
-  return hash;
-}
-
-}  // namespace
-
 void Scheduler::at(base::MonoTime time, std::function<void()> event) {
   heap_.push_back({std::max(time, now_), ++made_, std::move(event)});
   std::push_heap(heap_.begin(), heap_.end(), Later{});
@@ -41,9 +29,9 @@ void Scheduler::note(std::string_view what, std::uint64_t value) {
 
 void Scheduler::note(std::string_view what, base::ByteView bytes) {
   const std::int64_t time = now_.value();
-  hash_ = mix(hash_, std::as_bytes(std::span(&time, 1)));
-  hash_ = mix(hash_, base::as_bytes(what));
-  hash_ = mix(hash_, bytes);
+  hash_ = base::fnv1a(base::as_text(std::as_bytes(std::span(&time, 1))), hash_);
+  hash_ = base::fnv1a(what, hash_);
+  hash_ = base::fnv1a(base::as_text(bytes), hash_);
 }
 
 }  // namespace sluice::sim

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/fnv1a.h"
 #include "base/time.h"
 #include "runtime/clock.h"
 
@@ -43,7 +43,7 @@ class Scheduler {
   base::MonoTime now_{1'000'000'000};
   std::uint64_t made_ = 0;
   std::uint64_t events_ = 0;
-  std::uint64_t hash_ = 14'695'981'039'346'656'037U;
+  std::uint64_t hash_ = base::kFnv1aStart;
   std::vector<Event> heap_;
 };
 

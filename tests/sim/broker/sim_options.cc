@@ -103,16 +103,16 @@ SimOptions draw_options(std::uint64_t seed, std::string workload, const std::set
   return options;
 }
 
-std::string describe(const SimOptions& options) {
-  std::string text;
+std::vector<std::string> describe(const SimOptions& options) {
+  std::vector<std::string> lines;
   const auto line = [&](std::string_view name, const auto& value) {
-    text += "  " + std::string(name) + " ";
+    std::string text = std::string(name) + " ";
     if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) {
       text += std::to_string(value);
     } else {
       text += value;
     }
-    text += '\n';
+    lines.push_back(std::move(text));
   };
   line("workload", options.workload);
   if (!options.bug.empty()) line("bug", options.bug);
@@ -137,7 +137,7 @@ std::string describe(const SimOptions& options) {
   line("disk max_ns", options.disk.max_ns);
   line("safety_ms", options.safety_ms);
   line("clients_scale", options.clients_scale);
-  return text;
+  return lines;
 }
 
 }  // namespace sluice::sim

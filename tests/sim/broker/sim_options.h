@@ -54,13 +54,12 @@ struct SimOptions {
 };
 
 // Swarm: which faults there are at all, how often, and every size, from the seed. `allowed` bounds
-// the faults.
-// `forced` happen in any case, if allowed.
+// the faults; `forced` happen in any case, if allowed.
 SimOptions draw_options(std::uint64_t seed, std::string workload, const std::set<Fault>& allowed,
                         const std::vector<Fault>& forced);
 // Log and broker options of one start.
 void draw_knobs(base::Prng& prng, BrokerSettings& settings);
-// For people, one option a line.
-std::string describe(const SimOptions& options);
+// For people, one option each.
+std::vector<std::string> describe(const SimOptions& options);
 
 }  // namespace sluice::sim

@@ -22,17 +22,9 @@
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
 #include "tests/sim/broker/sim_options.h"
+#include "tests/sim/sim_main.h"
 
 namespace sluice::sim {
-
-// What a run ends with; also the program's exit codes.
-enum class Verdict : std::uint8_t {
-  kPass = 0,
-  kCrash = 127,
-  kLiveness = 128,
-  kCorrectness = 129,
-  kNonDeterminism = 130,
-};
 
 // One run: a machine with a broker, its disk and its clock, a network, and the processes of a
 // workload. First the safety phase, in which faults happen; then the liveness phase, in which

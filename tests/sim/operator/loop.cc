@@ -4,7 +4,6 @@
 #include <cstdlib>
 
 #include "base/check.h"
-#include "base/fnv1a.h"
 
 namespace sluice::sim {
 

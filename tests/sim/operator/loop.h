@@ -11,8 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/fnv1a.h"
 #include "base/time.h"
-#include "tests/sim/operator/fiber.h"
+#include "tests/sim/fiber.h"
 
 namespace sluice::sim {
 
@@ -97,7 +98,7 @@ class Loop {
   std::map<std::uint64_t, Task> tasks_;
   std::uint64_t current_ = 0;  // task
   bool stopped_ = false;
-  std::uint64_t hash_ = 0xCBF29CE484222325U;
+  std::uint64_t hash_ = base::kFnv1aStart;
   std::deque<std::string> events_;
 };
 

@@ -1,19 +1,9 @@
-#include "base/log.h"
 #include "tests/sim/operator/planted_bugs.h"
 #include "tests/sim/operator/world.h"
 #include "tests/sim/sim_main.h"
 
 namespace sluice::sim {
 namespace {
-
-Outcome run(const Request& request) {
-  base::LogOptions log;
-  log.format = base::LogFormat::kHuman;
-  log.level = request.log ? base::LogLevel::kDebug : base::LogLevel::kError;
-  if (!request.log) log.sink = [](std::string_view) {};
-  base::process_logger().configure(std::move(log));
-  return World(request).run();
-}
 
 Program program() {
   Program program;
@@ -24,7 +14,7 @@ Program program() {
   for (const Workload& one : workloads()) program.workloads.push_back({one.name, one.about});
   program.faults = fault_choices();
   program.bugs = bug_choices();
-  program.run = run;
+  program.run = [](const Request& request) { return World(request).run(); };
   return program;
 }
 

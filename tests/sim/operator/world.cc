@@ -74,6 +74,7 @@ World::World(const Request& request)
   network_.on_carried_out = [this] { checks_.carried_out(); };
   network_.crash = [this](ProcessId id) { crash(id); };
   operators_.resize(drawn_.second_operator ? 2 : 1);
+  note_drawn(drawn_options());
 }
 
 World::~World() {
@@ -313,22 +314,28 @@ std::string World::unrest() {
   return scaling_unrest();
 }
 
+std::vector<std::string> World::drawn_options() const {
+  std::vector<std::string> drawn;
+  drawn.push_back("workload " + workload_.name);
+  drawn.push_back("safety phase " + std::to_string(safety_.count() / 1'000) + " s");
+  drawn.push_back("workers " + std::to_string(process_options_.workers));
+  drawn.push_back("list pages of " + std::to_string(api_.page_items));
+  for (const QueueSlot& slot : slots_) {
+    drawn.push_back("queue " + slot.name + " on " + slot.broker + ", " +
+                    std::to_string(slot.shards) + " shards" +
+                    (slot.target.empty() ? "" : ", consumers " + slot.target));
+  }
+  for (const std::string& fault : drawn_.names()) drawn.push_back(fault);
+  return drawn;
+}
+
 Outcome World::outcome(Verdict verdict, std::string what) {
   Outcome outcome;
   outcome.verdict = verdict;
   outcome.what = std::move(what);
   outcome.hash = loop_.hash();
   outcome.events = loop_.last_events();
-  outcome.drawn.push_back("workload " + workload_.name);
-  outcome.drawn.push_back("safety phase " + std::to_string(safety_.count() / 1'000) + " s");
-  outcome.drawn.push_back("workers " + std::to_string(process_options_.workers));
-  outcome.drawn.push_back("list pages of " + std::to_string(api_.page_items));
-  for (const QueueSlot& slot : slots_) {
-    outcome.drawn.push_back("queue " + slot.name + " on " + slot.broker + ", " +
-                            std::to_string(slot.shards) + " shards" +
-                            (slot.target.empty() ? "" : ", consumers " + slot.target));
-  }
-  for (const std::string& fault : drawn_.names()) outcome.drawn.push_back(fault);
+  outcome.drawn = drawn_options();
   return outcome;
 }
 

@@ -45,6 +45,7 @@ class World {
   std::string unrest();
   std::string unrest_of(const QueueSlot& slot, const kube::Json& queue);
   std::string scaling_unrest();
+  std::vector<std::string> drawn_options() const;
   Outcome outcome(Verdict verdict, std::string what);
 
   Request request_;

@@ -1,4 +1,4 @@
-#include "tests/sim/operator/fiber.h"
+#include "tests/sim/fiber.h"
 
 #include <sys/mman.h>
 

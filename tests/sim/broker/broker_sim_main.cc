@@ -1,0 +1,92 @@
+#include <cstdio>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/cover.h"
+#include "base/prng.h"
+#include "tests/sim/broker/bugs.h"
+#include "tests/sim/broker/sim_options.h"
+#include "tests/sim/broker/workloads.h"
+#include "tests/sim/broker/world.h"
+#include "tests/sim/sim_main.h"
+
+// The section of the COVER marks, by the linker's names; null where there is none.
+extern "C" {
+extern const sluice::base::CoverMark __start_sluice_cover[] __attribute__((weak));
+extern const sluice::base::CoverMark __stop_sluice_cover[] __attribute__((weak));
+}
+
+namespace sluice::sim {
+namespace {
+
+std::set<Fault> faults_of(const Request& request) {
+  std::set<Fault> faults;
+  if (request.no_faults) return faults;
+  if (request.faults.empty()) return {all_faults().begin(), all_faults().end()};
+  for (const std::string& name : request.faults) faults.insert(*fault_from(name));
+  return faults;
+}
+
+Outcome run(const Request& request) {
+  const Workload& workload = request.workload.empty()
+                                 ? workloads()[request.seed % workloads().size()]
+                                 : *find_workload(request.workload);
+  SimOptions options =
+      draw_options(request.seed, std::string(workload.name), faults_of(request), workload.forced);
+  options.bug = request.bug;
+  Outcome outcome;
+  outcome.drawn = describe(options);
+  note_drawn(outcome.drawn);
+  World world(options);
+  base::Prng prng(request.seed, "workload");
+  workload.set_up(world, prng);
+  outcome.verdict = world.run();
+  for (const std::string& complaint : world.complaints()) {
+    outcome.what += (outcome.what.empty() ? "" : "\n  ") + complaint;
+  }
+  outcome.summary = options.workload + ": " + world.summary();
+  outcome.hash = world.hash();
+  return outcome;
+}
+
+void tell_cover() {
+  std::set<std::string> all;
+  for (const base::CoverMark* mark = __start_sluice_cover; mark != __stop_sluice_cover; ++mark) {
+    all.insert(mark->name);
+  }
+  const auto& covered = World::covered();
+  for (const std::string& name : all) {
+    const auto found = covered.find(name);
+    std::printf("cover: %llu %s\n",
+                found == covered.end() ? 0ULL : static_cast<unsigned long long>(found->second),
+                name.c_str());
+  }
+}
+
+Program program() {
+  Program program;
+  program.name = "broker_sim";
+  program.about =
+      "The broker and the client library on a simulated clock, disk and network: whatever a seed "
+      "draws goes wrong, then nothing does, and everything has to drain.";
+  for (const Workload& one : workloads()) {
+    program.workloads.push_back({std::string(one.name), std::string(one.what)});
+  }
+  for (const Fault fault : all_faults())
+    program.faults.push_back({std::string(to_string(fault)), ""});
+  for (const Bug& one : bugs()) {
+    program.bugs.push_back({std::string(one.name), std::string(one.what)});
+  }
+  program.run = run;
+  program.tell_cover = tell_cover;
+  return program;
+}
+
+}  // namespace
+}  // namespace sluice::sim
+
+int main(int argc, char** argv) {
+  return sluice::sim::sim_main(sluice::sim::program(), argc, argv);
+}
