@@ -1,7 +1,6 @@
 #include "client/connection_impl.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -10,6 +9,7 @@
 #include "client/refusal.h"
 #include "client/retry_pause.h"
 #include "client/zmq_transport.h"
+#include "runtime/posix/random.h"
 #include "wire/frame_codec.h"
 
 namespace sluice::client {
@@ -22,18 +22,13 @@ constexpr int kFramesARound = 256;
 constexpr base::Millis kRefusedSendPause{10};
 constexpr base::Millis kTimeoutMax{24LL * 3600 * 1000};
 
-std::uint64_t random_seed() {
-  std::random_device device;
-  return std::uint64_t{device()} << 32 | device();
-}
-
 }  // namespace
 
 Connection::Impl::Impl(ConnectionOptions options, std::unique_ptr<Transport> transport)
     : options_(std::move(options)),
       transport_(std::move(transport)),
       state_({.backoff_min = options_.backoff_min, .backoff_max = options_.backoff_max},
-             base::Prng(options_.prng_seed.value_or(random_seed()))) {
+             base::Prng(options_.prng_seed ? *options_.prng_seed : runtime::random_seed())) {
   if (options_.prng_seed) repeatable_.emplace(*options_.prng_seed, "ids");
   if (options_.client_name.empty()) options_.client_name = default_client_name();
   options_.client_name.resize(std::min(options_.client_name.size(), wire::kNameBytesMax));
@@ -44,13 +39,7 @@ base::MonoTime Connection::Impl::after(base::Millis timeout) const {
 }
 
 base::Id128 Connection::Impl::draw_id() {
-  if (repeatable_) return repeatable_->id128();
-  std::random_device device;
-  base::Id128 id;
-  while (id.is_zero()) {
-    for (std::uint8_t& byte : id.bytes) byte = static_cast<std::uint8_t>(device());
-  }
-  return id;
+  return repeatable_ ? repeatable_->id128() : runtime::random_id128();
 }
 
 // --- Calls that block.
