@@ -99,11 +99,11 @@ class Stream {
 
   // How many messages of the range some subscription has not left behind.
   std::uint64_t wanted_in(base::SequenceRange range) const;
-  // True while any message of the range is waiting, leased or dead somewhere, or kept for replay.
-  // How many messages of a run of those have bodies of a known size, and the bytes of these.
+  // How many messages of a run that lives have bodies of a known size, and the bytes of these.
   std::pair<std::uint64_t, std::uint64_t> sizes_of(base::SequenceRange run) const {
     return (retained_ ? retained_->sizes() : ledger_).sum_of(run);
   }
+  // True while any message of the range is waiting, leased or dead somewhere, or kept for replay.
   bool any_live(base::SequenceRange range) const { return next_live(range).has_value(); }
   // The first run of such messages inside `within`; another may follow it at once.
   std::optional<base::SequenceRange> next_live(base::SequenceRange within) const;

@@ -28,6 +28,10 @@ void decode_map(FieldReader& reader, ShardMap& map, bool may_be_absent) {
 }
 
 // What fits a PUBLISH does not travel in pieces.
+// The texts below name them.
+static_assert(base::kBatchEntriesBytesMax == 261'120 && base::kLargeEntryBytesMax == 16'793'608 &&
+              kChunkBytesMax == 261'120);
+
 std::uint64_t decode_message_bytes(FieldReader& reader) {
   const std::uint64_t bytes = reader.u64("message bytes");
   const bool good = bytes > base::kBatchEntriesBytesMax && bytes <= base::kLargeEntryBytesMax;
