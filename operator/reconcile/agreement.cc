@@ -264,8 +264,8 @@ class ShapeMaker {
       shape_.manifests.emplace(member.name, member.manifest());
     } else if (member.keeps_settings()) {
       const Json* config = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
-      std::string text =
-          config == nullptr ? std::string() : text_at(*config, {"data", member.name + ".json"});
+      std::string text = config == nullptr ? std::string()
+                                           : text_at(*config, {"data", manifest_file(member.name)});
       if (!text.empty()) shape_.manifests.emplace(member.name, std::move(text));
     }
     unreadable_ = unreadable_ || (member.standing == Standing::kHeld && !member.queue);

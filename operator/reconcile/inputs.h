@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,6 +56,14 @@ struct ShardState {
   std::map<std::string, Refusal> refused;  // by queue: the last answer to a Configure, if a refusal
   // While this process tries to reach the shard for the first time: since when.
   std::optional<base::MonoTime> trying_since = {};
+
+  // For how much longer it is too early to say that it cannot be reached; none = it is not.
+  std::optional<base::Millis> grace_left(base::MonoTime now) const {
+    if (!trying_since || observation != nullptr) return std::nullopt;
+    const base::Nanos left = base::Nanos(kConnectGrace) - base::Nanos(now - *trying_since);
+    if (left.count() <= 0) return std::nullopt;
+    return std::chrono::ceil<base::Millis>(left);
+  }
 };
 
 enum class ScalingState : std::uint8_t { kActive, kInactive, kUnknown };

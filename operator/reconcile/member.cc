@@ -8,6 +8,7 @@
 #include "operator/api/manifest.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/stored_manifest.h"
 
 namespace sluice::reconcile {
 namespace {
@@ -22,12 +23,10 @@ bool has_finalizer(const Json& object) {
 
 // Only what says what the queue is: labels and annotations are for others.
 std::string manifest_text(const Json& object) {
-  Json manifest = {{"apiVersion", text_at(object, {"apiVersion"})},
-                   {"kind", text_at(object, {"kind"})},
-                   {"metadata",
-                    {{"name", text_at(object, {"metadata", "name"})},
-                     {"namespace", text_at(object, {"metadata", "namespace"})},
-                     {"annotations", {{api::kStoredAnnotation, "true"}}}}}};
+  Json manifest = stored_manifest(text_at(object, {"metadata", "name"}));
+  manifest["apiVersion"] = text_at(object, {"apiVersion"});
+  manifest["kind"] = text_at(object, {"kind"});
+  manifest["metadata"]["namespace"] = text_at(object, {"metadata", "namespace"});
   if (const Json* spec = find_at(object, {"spec"})) manifest["spec"] = *spec;
   return manifest.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -65,7 +64,7 @@ Member read_member(const Inputs& inputs, const Json& object) {
   member.has_finalizer = has_finalizer(object);
   if (const Json* config = inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))) {
     member.established = is_owned_by(*config, member.uid) &&
-                         find_at(*config, {"data", member.name + ".json"}) != nullptr;
+                         find_at(*config, {"data", manifest_file(member.name)}) != nullptr;
   }
   if (const Json* set = inputs.live.find(kube::kStatefulSets, inputs.broker)) {
     member.established = member.established || is_owned_by(*set, member.uid);
@@ -92,9 +91,7 @@ bool Member::keeps_settings() const {
 
 std::string Member::manifest() const {
   // Of fields that are unknown here a broker may know more, or even less.
-  Json text = {{"apiVersion", api::kApiVersion},
-               {"kind", api::kQueueKind},
-               {"metadata", {{"name", name}, {"annotations", {{api::kStoredAnnotation, "true"}}}}}};
+  Json text = stored_manifest(name);
   const Json* spec = find_at(*object, {"spec"});
   if (spec != nullptr && spec->is_object()) {
     Json part = *spec;

@@ -3,14 +3,15 @@
 namespace sluice::reconcile {
 namespace {
 
-std::string joined(std::string_view broker, std::string_view suffix) {
-  return std::string(broker).append(suffix);
+std::string joined(std::string_view name, std::string_view suffix) {
+  return std::string(name).append(suffix);
 }
 
 }  // namespace
 
 std::string shards_service_name(std::string_view broker) { return joined(broker, "-shards"); }
 std::string queues_config_name(std::string_view broker) { return joined(broker, "-queues"); }
+std::string manifest_file(std::string_view queue) { return joined(queue, kManifestSuffix); }
 std::string broker_secret_name(std::string_view broker) { return joined(broker, "-broker"); }
 std::string access_secret_name(std::string_view broker) { return joined(broker, "-access"); }
 std::string admin_secret_name(std::string_view broker) { return joined(broker, "-admin"); }

@@ -59,6 +59,9 @@ inline constexpr std::string_view kEndpointFile = "endpoint";
 // Names by the broker's name.
 std::string shards_service_name(std::string_view broker);
 std::string queues_config_name(std::string_view broker);
+// In that: where the settings of a queue are.
+inline constexpr std::string_view kManifestSuffix = ".json";
+std::string manifest_file(std::string_view queue);
 std::string broker_secret_name(std::string_view broker);
 std::string access_secret_name(std::string_view broker);
 std::string admin_secret_name(std::string_view broker);

@@ -221,12 +221,9 @@ class StatusMaker {
   // Not for long enough to say that it cannot be reached.
   bool is_being_tried(const ShardState& shard) {
     if (shard.problem.empty()) return true;
-    if (!shard.trying_since) return false;
-    const base::Nanos left =
-        base::Nanos(kConnectGrace) - base::Nanos(inputs_.now.mono - *shard.trying_since);
-    if (left.count() <= 0) return false;
-    look_again(std::chrono::ceil<base::Millis>(left));
-    return true;
+    const std::optional<base::Millis> left = shard.grace_left(inputs_.now.mono);
+    if (left) look_again(*left);
+    return left.has_value();
   }
 
   void look_again(base::Millis after) {

@@ -7,7 +7,7 @@ namespace sluice::reconcile {
 kube::Json build_queues_config(const BrokerShape& shape) {
   kube::Json object = new_object(kube::kConfigMaps, shape, queues_config_name(shape.name));
   kube::Json data = kube::Json::object();
-  for (const auto& [queue, manifest] : shape.manifests) data[queue + ".json"] = manifest;
+  for (const auto& [queue, manifest] : shape.manifests) data[manifest_file(queue)] = manifest;
   object["data"] = std::move(data);
   return with_applied(std::move(object));
 }

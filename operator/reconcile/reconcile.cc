@@ -56,7 +56,7 @@ class Reconciler {
     if (!paused_) {
       add_finalizers();
       if (has_accepted && !waits_for_volumes()) keep_broker();
-      if (!has_accepted && has(Standing::kHeld)) drop_entries();
+      if (!has_accepted && has(Standing::kHeld)) drop_left_entries();
       delete_leaving();
     }
     add_statuses();
@@ -133,41 +133,44 @@ class Reconciler {
   void keep_queues_config() {
     Json wanted = build_queues_config(shape_);
     const Json* live = inputs_.live.find(kube::kConfigMaps, kube::name_of(wanted));
-    const Json* data = live == nullptr ? nullptr : find_at(*live, {"data"});
-    Json extra = Json::object();
-    if (data != nullptr && data->is_object()) {
-      for (const auto& [name, value] : data->items()) {
-        if (!wanted["data"].contains(name)) extra[name] = nullptr;
-      }
-    }
-    const kube::ObjectRef ref{&kube::kConfigMaps, inputs_.name_space, kube::name_of(wanted)};
+    const Json& files = wanted["data"];
+    const std::vector<std::string> extra =
+        entries_without(live, [&files](const std::string& file) { return files.contains(file); });
     // What we wrote ourselves goes with the apply; the patch is for what is left then.
-    if (keep(kube::kConfigMaps, std::move(wanted)) || extra.empty()) return;
-    objects_.emplace_back(
-        Patch{ref,
-              {{"metadata", {{"resourceVersion", kube::resource_version_of(*live)}}},
-               {"data", std::move(extra)}}});
+    if (!keep(kube::kConfigMaps, std::move(wanted))) drop_entries(live, extra);
   }
 
   // Where no Queue has the ConfigMap applied, the settings of those that go have to leave it all
   // the same: the next start of the pod would make their queues again.
-  void drop_entries() {
+  void drop_left_entries() {
     const Json* live = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
-    const Json* data = live == nullptr ? nullptr : find_at(*live, {"data"});
-    if (data == nullptr || !data->is_object() || is_being_removed(*live)) return;
-    Json extra = Json::object();
+    if (live == nullptr || is_being_removed(*live)) return;
+    drop_entries(live, entries_without(live, [this](const std::string& file) {
+                   return std::any_of(members_.begin(), members_.end(), [&file](const Member& one) {
+                     return one.keeps_settings() && manifest_file(one.name) == file;
+                   });
+                 }));
+  }
+
+  template <typename Stays>
+  static std::vector<std::string> entries_without(const Json* config, const Stays& stays) {
+    std::vector<std::string> files;
+    const Json* data = config == nullptr ? nullptr : find_at(*config, {"data"});
+    if (data == nullptr || !data->is_object()) return files;
     for (const auto& [file, value] : data->items()) {
-      const bool stays =
-          std::any_of(members_.begin(), members_.end(), [&file = file](const Member& one) {
-            return one.keeps_settings() && one.name + ".json" == file;
-          });
-      if (!stays) extra[file] = nullptr;
+      if (!stays(file)) files.push_back(file);
     }
-    if (extra.empty()) return;
+    return files;
+  }
+
+  void drop_entries(const Json* config, const std::vector<std::string>& files) {
+    if (files.empty()) return;
+    Json gone = Json::object();
+    for (const std::string& file : files) gone[file] = nullptr;
     objects_.emplace_back(
-        Patch{{&kube::kConfigMaps, inputs_.name_space, kube::name_of(*live)},
-              {{"metadata", {{"resourceVersion", kube::resource_version_of(*live)}}},
-               {"data", std::move(extra)}}});
+        Patch{{&kube::kConfigMaps, inputs_.name_space, kube::name_of(*config)},
+              {{"metadata", {{"resourceVersion", kube::resource_version_of(*config)}}},
+               {"data", std::move(gone)}}});
   }
 
   void keep_keys() {

@@ -13,7 +13,6 @@
 namespace sluice::reconcile {
 namespace {
 
-constexpr std::string_view kManifestSuffix = ".json";
 constexpr std::string_view kGroup = "sluice.dev/";  // of any version
 
 }  // namespace

@@ -4,17 +4,14 @@
 #include "kube/object_ref.h"
 #include "operator/api/manifest.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/stored_manifest.h"
 
 namespace sluice::op {
 
 std::optional<ScaledQueue> scaled_queue_of(const kube::Json& queue) {
   const kube::Json& metadata = kube::value_in(queue, {"metadata"});
   if (!kube::text_in(metadata, "deletionTimestamp").empty()) return std::nullopt;
-  kube::Json manifest = {
-      {"apiVersion", api::kApiVersion},
-      {"kind", api::kQueueKind},
-      {"metadata",
-       {{"name", kube::name_of(queue)}, {"annotations", {{api::kStoredAnnotation, "true"}}}}}};
+  kube::Json manifest = reconcile::stored_manifest(kube::name_of(queue));
   if (const kube::Json& spec = kube::value_in(queue, {"spec"}); spec.is_object()) {
     manifest["spec"] = spec;
   }

@@ -1,7 +1,6 @@
 #include "operator/scaler/scaler.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -174,14 +173,8 @@ std::vector<ScaledMember> Scaler::members_of(const Target& target,
       autoscale::Shard shard{shard_name(queue->broker, i), nullptr};
       if (i < known->second.size() && known->second[i].connected) {
         shard.told = known->second[i].observation;
-      } else if (i < known->second.size() && known->second[i].trying_since &&
-                 known->second[i].observation == nullptr) {
-        const base::Nanos left = base::Nanos(reconcile::kConnectGrace) -
-                                 base::Nanos(now - *known->second[i].trying_since);
-        if (left.count() > 0) {
-          trying =
-              std::max(trying.value_or(base::Millis(0)), std::chrono::ceil<base::Millis>(left));
-        }
+      } else if (i < known->second.size()) {
+        trying = std::max(trying, known->second[i].grace_left(now));
       }
       member.shards.push_back(std::move(shard));
     }
