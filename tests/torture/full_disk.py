@@ -22,9 +22,8 @@ import urllib.request
 
 import judge
 from history import Recorder
-from processes import Consumer, World
+from processes import SKIPPED, Consumer, World
 
-SKIPPED = 77
 PART = 20_000
 RESUME_SECONDS_MAX = 30
 

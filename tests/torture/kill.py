@@ -23,10 +23,9 @@ import sys
 import history
 import rounds
 from arena import Arena
-from wall_clock import NoFaketime, SteppedClock
+from processes import SKIPPED
 from strikes import Strikes
-
-SKIPPED = 77
+from wall_clock import NoFaketime, SteppedClock
 
 
 def one_round(options, seed, cycles, progress):

@@ -12,7 +12,8 @@ life of the broker:
   write   the same with a write
   full    the disk is full for a while, and the broker lives; then the power fails
 
-A power loss takes all that was not synced: bytes, sizes, creations, renames and removals. Then the
+A power loss takes what was not synced, or as much of it as is drawn: bytes by whole sectors, which
+may be garbled where nothing in them was synced, sizes, creations, renames and removals. Then the
 broker starts on what is left. Judged as in kill.py.
 
   power_loss.py --bin build/release/bin --cycles 200 --check
@@ -67,7 +68,7 @@ class PowerLoss:
             self.counts["without_power_loss"] += 1
             return
         self.arena.note("power-loss")
-        lost = self.disk.ask("lose-all")
+        lost = self.disk.ask("lose", self.dice.randrange(2**31))
         self.unsynced.update(lost)
         self.counts["with_something_to_lose"] += any(lost.values())
 

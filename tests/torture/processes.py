@@ -13,6 +13,8 @@ import tempfile
 import threading
 import time
 
+SKIPPED = 77  # the exit code by which ctest knows a skipped test
+
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
 metadata: {{name: {name}}}
