@@ -88,6 +88,16 @@ class LargeMessageTest : public testing::Test {
     return world.settle(kind, delivery.session, delivery.attachment,
                         {{delivery.epoch, {first, first}}}, error);
   }
+  // A large one and a small one, both dead.
+  void begin_with_dead() {
+    begin();
+    publish(message_of('a'), 1);
+    world.publish(producer_session, publisher, 2, {with_body("small")});
+    attach(world.open(2));
+    settle(SettleKind::kReject, delivered(0));
+    sent(delivered(0));
+    settle(SettleKind::kReject, delivered(1));
+  }
 
   static constexpr std::uint64_t kProducer = 7;
   static constexpr std::size_t kPiece = 261'120;
@@ -432,13 +442,7 @@ TEST_F(LargeMessageTest, a_dead_one_comes_whole_with_what_is_known_of_it) {
 }
 
 TEST_F(LargeMessageTest, a_dead_one_waits_for_a_client_with_chunks) {
-  begin();
-  publish(message_of('a'), 1);
-  world.publish(producer_session, publisher, 2, {with_body("small")});
-  attach(world.open(2));
-  settle(SettleKind::kReject, delivered(0));
-  sent(delivered(0));
-  settle(SettleKind::kReject, delivered(1));
+  begin_with_dead();
   attach(world.open(3), false, "default/dlq");
   ASSERT_THAT(world.sink.delivers, SizeIs(3));
   EXPECT_FALSE(delivered(2).runs[0].slice.large());
@@ -448,13 +452,7 @@ TEST_F(LargeMessageTest, a_dead_one_waits_for_a_client_with_chunks) {
 }
 
 TEST_F(LargeMessageTest, a_damaged_dead_one_is_passed_over) {
-  begin();
-  publish(message_of('a'), 1);
-  world.publish(producer_session, publisher, 2, {with_body("small")});
-  attach(world.open(2));
-  settle(SettleKind::kReject, delivered(0));
-  sent(delivered(0));
-  settle(SettleKind::kReject, delivered(1));
+  begin_with_dead();
   attach(world.open(3), true, "default/dlq");
   ASSERT_THAT(world.sink.delivers, SizeIs(3));
   world.store.damaged.insert(base::Sequence(1));  // found by whoever sends it

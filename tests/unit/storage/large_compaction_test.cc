@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "base/message.h"
+#include "base/check.h"
 #include "storage/large_message.h"
 #include "storage/log_verify.h"
 #include "storage/sequence_set.h"
@@ -19,6 +19,7 @@ using base::SequenceRange;
 using runtime::CrashPlan;
 using sluice::test::IsOk;
 using test::body_of;
+using test::large_entry;
 using test::LogHarness;
 using test::stream_number;
 using testing::Contains;
@@ -30,15 +31,6 @@ constexpr std::uint64_t kMixedSegmentBytes = 1U << 20;
 constexpr std::size_t kMixedSmallBytes = 20'000;
 const StreamId kMixedStream = stream_number(1);
 
-std::vector<std::byte> mixed_entry(std::uint64_t sequence, std::size_t body_bytes) {
-  base::Message message;
-  message.key = "k" + std::to_string(sequence);
-  message.body = body_of(sequence, body_bytes);
-  std::vector<std::byte> entry;
-  CHECK(base::append_entry(message, entry).has_value());
-  return entry;
-}
-
 // Large messages among small ones, of which a test says what lives.
 class LargeCompaction : public testing::Test {
  protected:
@@ -49,14 +41,7 @@ class LargeCompaction : public testing::Test {
 
   std::uint64_t publish_large(std::size_t body_bytes) {
     const std::uint64_t sequence = next_++;
-    const std::vector<std::byte> entry = mixed_entry(sequence, body_bytes);
-    MessagesFact fact;
-    fact.stream = kMixedStream;
-    fact.first = Sequence(sequence);
-    fact.count = 1;
-    fact.accepted_at = base::WallTime(1'000);
-    fact.body_bytes = static_cast<std::uint32_t>(body_bytes);
-    harness_.messages().append_large(fact, entry, true);
+    harness_.publish_large(kMixedStream, sequence, body_bytes);
     EXPECT_THAT(harness_.log().flush(), IsOk());
     large_[sequence] = body_bytes;
     live_.insert(Sequence(sequence));
@@ -136,7 +121,7 @@ class LargeCompaction : public testing::Test {
       ASSERT_THAT(piece, IsOk()) << "message " << at.value();
       bytes.insert(bytes.end(), piece->begin(), piece->end());
     }
-    EXPECT_TRUE(bytes == mixed_entry(at.value(), size->second)) << "message " << at.value();
+    EXPECT_TRUE(bytes == large_entry(at.value(), size->second)) << "message " << at.value();
   }
   void reopen() {
     harness_.close();

@@ -16,6 +16,7 @@ using base::SequenceRange;
 using sluice::test::IsOk;
 using test::body_of;
 using test::bytes_of;
+using test::large_entry;
 using test::LogHarness;
 using test::stream_number;
 
@@ -23,29 +24,12 @@ const StreamId kLargeStream = stream_number(1);
 constexpr std::uint64_t kLargeSegmentBytes = 1U << 20;
 constexpr std::size_t kWholeBodyBytes = 3'000'000;  // 12 pieces, in 4 segments
 
-std::vector<std::byte> large_entry(std::uint64_t sequence,
-                                   std::size_t body_bytes = kWholeBodyBytes) {
-  base::Message message;
-  message.key = "k" + std::to_string(sequence);
-  message.body = body_of(sequence, body_bytes);
-  std::vector<std::byte> entry;
-  CHECK(base::append_entry(message, entry).has_value());
-  return entry;
-}
-
 class LargeMessage : public testing::Test {
  protected:
   void SetUp() override { ASSERT_THAT(harness.open(), IsOk()); }
 
   Appended publish(std::uint64_t sequence, std::size_t body_bytes = kWholeBodyBytes) {
-    const std::vector<std::byte> entry = large_entry(sequence, body_bytes);
-    MessagesFact fact;
-    fact.stream = kLargeStream;
-    fact.first = Sequence(sequence);
-    fact.count = 1;
-    fact.accepted_at = base::WallTime(1'000);
-    fact.body_bytes = static_cast<std::uint32_t>(body_bytes);
-    return harness.messages().append_large(fact, entry, true);
+    return harness.publish_large(kLargeStream, sequence, body_bytes);
   }
   void flush() { ASSERT_THAT(harness.log().flush(), IsOk()); }
   void forget() { harness.opened().trim_memory(); }
@@ -81,7 +65,7 @@ class LargeMessage : public testing::Test {
   void expect_whole(std::uint64_t sequence) {
     const auto bytes = read(sequence);
     ASSERT_THAT(bytes, IsOk());
-    EXPECT_TRUE(*bytes == large_entry(sequence)) << "message " << sequence;
+    EXPECT_TRUE(*bytes == large_entry(sequence, kWholeBodyBytes)) << "message " << sequence;
   }
   // Where a piece lies in its file.
   std::pair<std::string, std::uint64_t> place(Lsn lsn) {
@@ -158,8 +142,9 @@ TEST_F(LargeMessage, ExistsOnceItsLastRecordDoes) {
   publish(2);
   flush();
   const Lsn last = slice(2).lsn;
-  for (std::size_t piece = 1; piece <= piece_count(large_entry(2).size()); ++piece) {
-    const bool whole = piece == piece_count(large_entry(2).size());
+  for (std::size_t piece = 1; piece <= piece_count(large_entry(2, kWholeBodyBytes).size());
+       ++piece) {
+    const bool whole = piece == piece_count(large_entry(2, kWholeBodyBytes).size());
     const Lsn cut = whole ? last : lsn_of(2, piece);
     EXPECT_LE(begin, cut);
     LogHarness crashed(kLargeSegmentBytes);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/check.h"
 #include "base/message.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_header.h"
@@ -38,6 +39,15 @@ std::vector<std::byte> batch_from(std::uint64_t first, std::uint32_t count,
     base::append_entry(base::as_bytes(body_of(sequence, body_bytes)), entries);
   }
   return entries;
+}
+
+std::vector<std::byte> large_entry(std::uint64_t sequence, std::size_t body_bytes) {
+  base::Message message;
+  message.key = "k" + std::to_string(sequence);
+  message.body = body_of(sequence, body_bytes);
+  std::vector<std::byte> entry;
+  CHECK(base::append_entry(message, entry).has_value());
+  return entry;
 }
 
 LogHarness::LogHarness(std::uint64_t segment_bytes, std::uint64_t seed)
@@ -105,6 +115,18 @@ Appended LogHarness::publish(const StreamId& stream, std::uint64_t first, std::u
   fact.accepted_at = base::WallTime(1'000 + static_cast<std::int64_t>(first));
   fact.body_bytes = static_cast<std::uint32_t>(entries.size() - count * base::kEntryHeaderBytes);
   return messages().append(fact, entries, needs_sync);
+}
+
+Appended LogHarness::publish_large(const StreamId& stream, std::uint64_t sequence,
+                                   std::size_t body_bytes) {
+  const std::vector<std::byte> entry = large_entry(sequence, body_bytes);
+  MessagesFact fact;
+  fact.stream = stream;
+  fact.first = base::Sequence(sequence);
+  fact.count = 1;
+  fact.accepted_at = base::WallTime(1'000);
+  fact.body_bytes = static_cast<std::uint32_t>(body_bytes);
+  return messages().append_large(fact, entry, true);
 }
 
 std::vector<LogHarness::Seen> LogHarness::consume(const StreamId& stream, std::uint64_t first,

@@ -28,6 +28,8 @@ std::vector<std::byte> bytes_of(std::string_view text);
 // A batch of `count` messages with bodies of `body_bytes` that tell their sequence.
 std::vector<std::byte> batch_from(std::uint64_t first, std::uint32_t count, std::size_t body_bytes);
 std::string body_of(std::uint64_t sequence, std::size_t body_bytes);
+// One message with a key and such a body, as publish_large() has it.
+std::vector<std::byte> large_entry(std::uint64_t sequence, std::size_t body_bytes);
 
 // A log in a MemoryFileSystem that can be opened, crashed and opened again. Folder: "/data".
 class LogHarness {
@@ -67,6 +69,7 @@ class LogHarness {
   // Messages [first, first + count) of a stream.
   Appended publish(const StreamId& stream, std::uint64_t first, std::uint32_t count = 1,
                    std::size_t body_bytes = 100, bool needs_sync = true);
+  Appended publish_large(const StreamId& stream, std::uint64_t sequence, std::size_t body_bytes);
   // What a consumer sees from `first` to `last`: for each sequence its body, "" = damaged, no entry
   // = gone. Fails the test on an error.
   struct Seen {
