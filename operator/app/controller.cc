@@ -21,7 +21,7 @@ using kube::ObjectPtr;
 
 // Numbers of a busy queue change all the time; its status does not have to.
 constexpr base::Nanos kNumbersAfter = std::chrono::seconds(3);
-constexpr base::Millis kNameAskAgain{60'000};
+constexpr base::Millis kClaimedAgain{20};
 constexpr base::Millis kPostponed{1'000};
 constexpr base::Millis kStorageClassReadAgain{600'000};
 // Drift that no watch told of is found by then; spread, so that not all keys come at once.
@@ -146,7 +146,17 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
   if (base::Status status = gather(key, inputs); !status.has_value()) {
     return {std::move(status), std::nullopt, false, false};
   }
-  const reconcile::Plan plan = reconcile::reconcile(inputs);
+  const ClaimScope claimed(claims_, key);
+  std::set<kube::ObjectRef> asked;
+  reconcile::Plan plan;
+  for (Names names = Names::kFound; names != Names::kFree;) {
+    plan = reconcile::reconcile(inputs);
+    const base::Result<Names> answer = ask_for_names(key, plan, asked, inputs);
+    if (!answer.has_value()) return {answer.error(), std::nullopt, false, false};
+    names = *answer;
+    if (names == Names::kClaimed) return {{}, kClaimedAgain, false, false};
+    if (names == Names::kFound) look_at_shards(key, inputs);
+  }
   const PlanOutcome outcome = runner_.run(key, plan, inputs.queues);
   if (!plan.actions.empty()) {
     base::log_info("reconciled", {{"broker", key},
@@ -170,11 +180,8 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   for (const ObjectPtr& object : view_.objects(key)) inputs.live.add(object);
   ASSIGN_OR_RETURN(const std::vector<ObjectPtr> secrets, secrets_.of_broker(key, inputs.now.mono));
   for (const ObjectPtr& secret : secrets) inputs.live.add(secret);
+  look_at_shards(key, inputs);
   RETURN_IF_ERROR(read_unseen(key, inputs));
-  RETURN_IF_ERROR(read_unlabelled(key, inputs));
-  follow_shards(key, inputs);
-  inputs.shards = links_.shards(key);
-  inputs.rates = links_.rates(key);
   if (seams_.scaling) inputs.scaling = seams_.scaling(key);
   inputs.status_written = runner_.status_written(key);
   if (options_.cluster_rights) {
@@ -212,31 +219,24 @@ base::Status Controller::read_unseen(const std::string& key, reconcile::Inputs& 
 }
 
 // The view shows what has a broker's label. Whatever else has one of the broker's names belongs to
-// somebody, who would lose it to the first apply: so a name that the view does not show is asked
-// for.
-base::Status Controller::read_unlabelled(const std::string& key, reconcile::Inputs& inputs) {
-  if (std::all_of(inputs.queues.begin(), inputs.queues.end(), is_deleting)) return {};
-  const std::string& broker = inputs.broker;
-  const std::pair<const kube::ResourceType*, std::string> names[] = {
-      {&kube::kStatefulSets, broker},
-      {&kube::kServices, broker},
-      {&kube::kServices, reconcile::shards_service_name(broker)},
-      {&kube::kConfigMaps, reconcile::queues_config_name(broker)},
-      {&kube::kPodDisruptionBudgets, broker},
-      {&kube::kNetworkPolicies, broker},
-      {&kube::kServiceAccounts, broker}};
-  for (const auto& [type, name] : names) {
-    if (inputs.live.find(*type, name) != nullptr) continue;
-    const kube::ObjectRef ref{type, inputs.name_space, name};
-    {
-      const std::lock_guard lock(mutex_);
-      std::map<std::string, base::MonoTime>& asked = free_names_[key];
-      const auto found = asked.find(ref.to_string());
-      if (found != asked.end() && inputs.now.mono < found->second + kNameAskAgain) continue;
-    }
+// somebody, who would lose it to the first apply: so each name that a plan takes is asked for right
+// before, and another plan is made where it is there. Secrets are read by name anyway, and created.
+base::Result<Controller::Names> Controller::ask_for_names(const std::string& key,
+                                                          const reconcile::Plan& plan,
+                                                          std::set<kube::ObjectRef>& asked,
+                                                          reconcile::Inputs& inputs) {
+  Names names = Names::kFree;
+  for (const reconcile::Action& action : plan.actions) {
+    const auto* apply = std::get_if<reconcile::Apply>(&action);
+    if (apply == nullptr) continue;
+    ASSIGN_OR_RETURN(const kube::ObjectRef ref, kube::ref_of(apply->object));
+    if (inputs.live.find(*ref.type, ref.name) != nullptr || asked.contains(ref)) continue;
+    if (!claims_.claim(ref.to_string(), key)) return Names::kClaimed;
     const auto read = seams_.api.get(ref);
+    asked.insert(ref);
     if (read.has_value()) {
       inputs.live.add(*read);
+      names = Names::kFound;
       continue;
     }
     const base::ErrorCode code = read.error().code();
@@ -244,10 +244,14 @@ base::Status Controller::read_unlabelled(const std::string& key, reconcile::Inpu
     if (code != base::ErrorCode::kNotFound && code != base::ErrorCode::kPermissionDenied) {
       return read.error();
     }
-    const std::lock_guard lock(mutex_);
-    free_names_[key][ref.to_string()] = inputs.now.mono;
   }
-  return {};
+  return names;
+}
+
+void Controller::look_at_shards(const std::string& key, reconcile::Inputs& inputs) {
+  follow_shards(key, inputs);
+  inputs.shards = links_.shards(key);
+  inputs.rates = links_.rates(key);
 }
 
 void Controller::follow_shards(const std::string& key, const reconcile::Inputs& inputs) {
@@ -311,7 +315,6 @@ void Controller::forget(const std::string& key) {
   secrets_.forget(key);
   runner_.forget(key);
   const std::lock_guard lock(mutex_);
-  free_names_.erase(key);
   gone_queues_.erase(key);
 }
 

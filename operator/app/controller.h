@@ -17,15 +17,18 @@
 #include "base/result.h"
 #include "kube/api.h"
 #include "kube/event_series.h"
+#include "kube/object_ref.h"
 #include "kube/work_queue.h"
 #include "operator/app/cluster_view.h"
 #include "operator/app/link_book.h"
+#include "operator/app/name_claims.h"
 #include "operator/app/operator_stats.h"
 #include "operator/app/plan_runner.h"
 #include "operator/app/secret_store.h"
 #include "operator/link/broker_link.h"
 #include "operator/reconcile/inputs.h"
 #include "operator/reconcile/key_maker.h"
+#include "operator/reconcile/plan.h"
 #include "runtime/clock.h"
 
 namespace sluice::op {
@@ -96,7 +99,11 @@ class Controller {
   Outcome reconcile(const std::string& key);
   base::Status gather(const std::string& key, reconcile::Inputs& inputs);
   base::Status read_unseen(const std::string& key, reconcile::Inputs& inputs);
-  base::Status read_unlabelled(const std::string& key, reconcile::Inputs& inputs);
+  // What becomes of the names that a plan takes.
+  enum class Names : std::uint8_t { kFree, kFound, kClaimed };
+  base::Result<Names> ask_for_names(const std::string& key, const reconcile::Plan& plan,
+                                    std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
+  void look_at_shards(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
   bool namespace_is_terminating(const reconcile::Inputs& inputs);
   void read_storage_classes(reconcile::Inputs& inputs);
@@ -109,6 +116,7 @@ class Controller {
   SecretStore secrets_;
   LinkBook links_;
   PlanRunner runner_;
+  NameClaims claims_;
   struct StorageClass {
     // None: not to be had, for want of the class or of a right; that, too, is kept for a while.
     std::optional<bool> expandable;
@@ -116,8 +124,6 @@ class Controller {
   };
   std::mutex mutex_;  // guards what follows, but not workers_
   std::map<std::string, StorageClass> storage_classes_;
-  // By broker and object: when it was last asked for by name and was not there.
-  std::map<std::string, std::map<std::string, base::MonoTime>> free_names_;
   // By broker: uids of Queues that its objects name, and that are known to be gone.
   std::map<std::string, std::set<std::string>> gone_queues_;
   std::vector<std::jthread> workers_;

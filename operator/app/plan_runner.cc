@@ -4,6 +4,8 @@
 #include <variant>
 
 #include "base/log.h"
+#include "kube/object_ref.h"
+#include "operator/app/cluster_view.h"
 
 namespace sluice::op {
 namespace {
@@ -79,6 +81,18 @@ void PlanRunner::note_secret(const std::string& key, const base::Result<Json>& w
   }
 }
 
+// The view may be behind: somebody took the finalizer away, and made the Queue anew.
+base::Status PlanRunner::check_leaving(const std::string& key,
+                                       const reconcile::RemoveQueue& remove) const {
+  const auto read = seams_.api.get({&kube::kQueues, split_key(key).name_space, remove.queue});
+  if (!read.has_value()) return read.error();
+  if (kube::uid_of(*read) == remove.uid &&
+      kube::value_in(*read, {"metadata", "deletionTimestamp"}).is_string()) {
+    return {};
+  }
+  return base::failed_precondition("Queue " + remove.queue + " was made anew meanwhile");
+}
+
 base::Status PlanRunner::carry_out(const std::string& key, const reconcile::Action& action,
                                    const std::vector<Json>& queues, PlanOutcome& outcome) {
   if (reconcile::is_write(action)) ++outcome.writes;
@@ -115,6 +129,7 @@ base::Status PlanRunner::carry_out(const std::string& key, const reconcile::Acti
           },
           [&](const reconcile::RemoveQueue& remove) -> base::Status {
             ASSIGN_OR_RETURN(const std::uint64_t number, epoch());
+            RETURN_IF_ERROR(check_leaving(key, remove));
             return seams_.links.remove_queue(key, remove.shard, number, remove.queue, remove.mode);
           },
           [&](const reconcile::Event& event) -> base::Status {

@@ -61,6 +61,8 @@ class PlanRunner {
   // When the statuses of Queues were written that are gone.
   void forget_others(const std::string& key, const std::vector<kube::Json>& queues);
   base::Result<std::uint64_t> epoch() const;
+  // Whether the Queue is still there that the removal is about.
+  base::Status check_leaving(const std::string& key, const reconcile::RemoveQueue& remove) const;
   void note_secret(const std::string& key, const base::Result<kube::Json>& written);
 
   PlanRunnerSeams seams_;

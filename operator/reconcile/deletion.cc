@@ -150,7 +150,7 @@ class Deletion {
     plan_.again = std::max(patience_left(), kLookAgain);
     if (mode == link::RemoveMode::kIfEmpty && !is_empty()) return Fate::kWait;
     for (const std::size_t shard : have) {
-      plan_.actions.emplace_back(RemoveQueue{shard, member_.name, mode});
+      plan_.actions.emplace_back(RemoveQueue{shard, member_.name, member_.uid, mode});
     }
     return Fate::kWait;
   }
@@ -175,13 +175,18 @@ class Deletion {
   // The volumes before the StatefulSet: they stay until the pods are gone, and as long as the
   // StatefulSet is there it can still be seen why they go.
   void discard() {
-    if (others_) return let_go("DataDeleted", "the queue and its messages are removed");
+    if (others_) {
+      drop_settings();
+      return let_go("DataDeleted", "the queue and its messages are removed");
+    }
     if (!kept_.empty()) {
       keep_volumes();
       if (!remove_set()) return;
+      drop_settings();
       return let_go("DataDeleted",
-                    "the queue and its messages are removed; the volumes stay for other queues "
-                    "that are retained on them");
+                    "the queue and its messages are removed; the volumes stay for what is "
+                    "retained on them of " +
+                        names_of(kept_));
     }
     if (retained_.some_unreadable) {
       plan_.obstacle = {"RetainedDataExists",
@@ -200,6 +205,28 @@ class Deletion {
     }
     if (!remove_set()) return;
     let_go("DataDeleted", "the queue, its messages and its volumes are removed");
+  }
+
+  // By its settings in the ConfigMap, a queue whose Queue is not there would count as one that
+  // nobody has removed.
+  void drop_settings() {
+    const std::string config = queues_config_name(inputs_.broker);
+    const Json* live = inputs_.live.find(kube::kConfigMaps, config);
+    const std::string file = manifest_file(member_.name);
+    if (live == nullptr || find_at(*live, {"data", file}) == nullptr) return;
+    plan_.actions.emplace_back(
+        Patch{{&kube::kConfigMaps, inputs_.name_space, config}, {{"data", {{file, nullptr}}}}});
+  }
+
+  static std::string names_of(const std::map<std::string, RetainedQueue>& queues) {
+    constexpr std::size_t kNamesMax = 8;
+    std::string names = "Queue";
+    std::size_t count = 0;
+    for (const auto& [name, queue] : queues) {
+      if (++count > kNamesMax) return names + " and others";
+      names += (count == 1 ? " " : ", ") + name;
+    }
+    return names;
   }
 
   void retain_data() {

@@ -50,10 +50,13 @@ struct Configure {
   std::string queue;
   std::string manifest;
 };
-// BrokerLink::remove_queue. That it is done is seen in a later observation.
+// BrokerLink::remove_queue, where the Queue still is the one that is being deleted: a broker knows
+// queues by name alone, and a newer Queue of that name may have messages already. That it is done
+// is seen in a later observation.
 struct RemoveQueue {
   std::size_t shard = 0;
   std::string queue;
+  std::string uid;  // of the Queue
   link::RemoveMode mode = link::RemoveMode::kAlways;
 };
 // For people. One that cannot be written is left out and does not end the plan: a namespace that

@@ -17,6 +17,7 @@
 #include "operator/reconcile/queue_status.h"
 #include "operator/reconcile/rollout.h"
 #include "operator/reconcile/subset_diff.h"
+#include "operator/reconcile/vanished_queues.h"
 #include "operator/reconcile/volume_growth.h"
 #include "operator/reconcile/volume_size.h"
 
@@ -35,7 +36,9 @@ class Reconciler {
       : inputs_(inputs),
         retained_(read_retained(inputs)),
         members_(read_members(inputs)),
-        set_(inputs.live.find(kube::kStatefulSets, inputs.broker)) {
+        set_(inputs.live.find(kube::kStatefulSets, inputs.broker)),
+        vanished_(vanished_queues(inputs, members_, retained_)) {
+    retained_.queues.insert(vanished_.begin(), vanished_.end());
     judge(inputs_, retained_, members_);
   }
 
@@ -53,7 +56,10 @@ class Reconciler {
     paused_ = std::any_of(members_.begin(), members_.end(), [](const Member& member) {
       return annotation(*member.object, kPauseAnnotation) == "true";
     });
-    if (!paused_) {
+    if (!paused_ && !vanished_.empty()) {
+      // First of all: what proves them goes with what comes next.
+      note_vanished();
+    } else if (!paused_) {
       add_finalizers();
       if (has_accepted && !waits_for_volumes()) keep_broker();
       if (!has_accepted && has(Standing::kHeld)) drop_left_entries();
@@ -241,6 +247,31 @@ class Reconciler {
     tell("ShardRestarted", "pod " + pod + " is restarted with the settings of its StatefulSet");
   }
 
+  void annotate_volumes(const std::map<std::string, RetainedQueue>& queues) {
+    const Json annotations = retained_annotations(queues);
+    for (const Json* claim : claims_of(inputs_.live, inputs_.broker)) {
+      if (is_being_removed(*claim)) continue;
+      objects_.emplace_back(
+          Patch{{&kube::kPersistentVolumeClaims, inputs_.name_space, kube::name_of(*claim)},
+                {{"metadata",
+                  {{"resourceVersion", kube::resource_version_of(*claim)},
+                   {"annotations", annotations}}}}});
+    }
+  }
+
+  void note_vanished() {
+    annotate_volumes(retained_.queues);
+    for (const auto& [name, queue] : vanished_) {
+      std::string note = "Queue " + name + " is gone without a word about its messages: ";
+      note.append("somebody took its finalizer away. They stay on the volumes of broker ");
+      note.append(inputs_.broker).append("; a new Queue takes them over with the annotation ");
+      note.append(kAdoptAnnotation).append("=").append(queue.uid);
+      objects_.emplace_back(
+          Event{regarding(members_.front()), true, "DataRetained", "Reconcile", std::move(note)});
+    }
+    look_again(kLookAgain);
+  }
+
   // What new Queues have taken over is not retained any more.
   void take_over_data() {
     std::map<std::string, RetainedQueue> left = retained_.queues;
@@ -252,15 +283,7 @@ class Reconciler {
       left.erase(found);
     }
     if (taken.empty()) return;
-    const Json annotations = retained_annotations(left);
-    for (const Json* claim : claims_of(inputs_.live, inputs_.broker)) {
-      if (is_being_removed(*claim)) continue;
-      objects_.emplace_back(
-          Patch{{&kube::kPersistentVolumeClaims, inputs_.name_space, kube::name_of(*claim)},
-                {{"metadata",
-                  {{"resourceVersion", kube::resource_version_of(*claim)},
-                   {"annotations", annotations}}}}});
-    }
+    annotate_volumes(left);
     tell("DataAdopted", "the data of deleted Queues is taken over: " + taken);
   }
 
@@ -338,9 +361,10 @@ class Reconciler {
   }
 
   const Inputs& inputs_;
-  const RetainedData retained_;
+  RetainedData retained_;
   std::vector<Member> members_;
   const Json* set_;  // the live one
+  const std::map<std::string, RetainedQueue> vanished_;
   BrokerShape shape_;
   std::size_t shards_ = 0;
   bool paused_ = false;

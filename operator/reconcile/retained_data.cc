@@ -104,11 +104,14 @@ kube::Json retained_annotations(const std::map<std::string, RetainedQueue>& queu
           {std::string(kRetainedQueuesAnnotation), all.dump()}};
 }
 
+Json bounded_spec(Json spec) {
+  if (spec.dump(-1, ' ', false, Json::error_handler_t::replace).size() > kSpecBytesMax) return {};
+  return spec;
+}
+
 RetainedQueue retain(const Member& member) {
-  RetainedQueue queue{member.uid, nullptr};
   const Json* spec = find_at(*member.object, {"spec"});
-  if (spec != nullptr && spec->dump().size() <= kSpecBytesMax) queue.spec = *spec;
-  return queue;
+  return {member.uid, spec == nullptr ? Json(nullptr) : bounded_spec(*spec)};
 }
 
 }  // namespace sluice::reconcile

@@ -44,6 +44,9 @@ bool is_broker_of(const Inputs& inputs, const std::vector<Member>& members);
 // merge patch has it.
 kube::Json retained_annotations(const std::map<std::string, RetainedQueue>& queues);
 
+// Settings as they can be noted: null where they are too long.
+kube::Json bounded_spec(kube::Json spec);
+
 // What a Queue leaves behind.
 RetainedQueue retain(const Member& member);
 

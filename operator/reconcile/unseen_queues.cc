@@ -9,11 +9,28 @@
 #include "operator/api/queue.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/queue_numbers.h"
+#include "operator/reconcile/retained_data.h"
 
 namespace sluice::reconcile {
 namespace {
 
 constexpr std::string_view kGroup = "sluice.dev/";  // of any version
+
+// Queues with messages, but for those that are noted as retained.
+std::set<std::string> unknown_at_shards(const Inputs& inputs) {
+  std::set<std::string> names;
+  const RetainedData retained = read_retained(inputs);
+  for (const ShardState& shard : inputs.shards) {
+    if (!shard.connected || shard.observation == nullptr) continue;
+    for (const link::QueueObservation& one : shard.observation->queues) {
+      if (!api::is_label(one.name) || retained.queues.contains(one.name)) continue;
+      const auto numbers = add_up({shard}, 1, one.name);
+      if (numbers && !numbers->is_empty()) names.insert(one.name);
+    }
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -53,6 +70,11 @@ std::vector<UnseenQueue> unseen_queues(const Inputs& inputs) {
       if (names.contains(name) || (owned != unseen.end() && owned->name == name)) continue;
       if (api::is_label(name)) unseen.insert({name, ""});
     }
+  }
+  for (const std::string& name : unknown_at_shards(inputs)) {
+    const auto same = unseen.lower_bound({name, ""});
+    if (names.contains(name) || (same != unseen.end() && same->name == name)) continue;
+    unseen.insert({name, ""});
   }
   return {unseen.begin(), unseen.end()};
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "operator/reconcile/names.h"
@@ -186,6 +187,93 @@ TEST_F(ControllerTest, an_object_of_somebody_else_with_the_brokers_name_is_left_
   const Json* queue = api.find(kube::kQueues, "shop", "orders");
   ASSERT_NE(queue, nullptr);
   EXPECT_NE(queue->dump().find("NameTaken"), std::string::npos);
+}
+
+TEST_F(ControllerTest, an_object_of_somebody_else_that_comes_late_is_left_alone) {
+  put_queue("orders", {{"shards", 99}});
+  watch();
+  controller->process("shop/orders");
+  ASSERT_EQ(condition("Stalled"), "True");
+  clock.advance(std::chrono::seconds(5));
+  const Json labels = {{"app", "theirs"}};
+  ASSERT_TRUE(api.create({{"apiVersion", "apps/v1"},
+                          {"kind", "StatefulSet"},
+                          {"metadata", {{"name", "orders"}, {"namespace", "shop"}}},
+                          {"spec",
+                           {{"replicas", 1},
+                            {"serviceName", "theirs"},
+                            {"selector", {{"matchLabels", labels}}},
+                            {"template",
+                             {{"metadata", {{"labels", labels}}},
+                              {"spec", {{"containers", {{{"name", "a"}, {"image", "a:1"}}}}}}}}}}})
+                  .has_value());
+  const Json theirs = *api.find(kube::kStatefulSets, "shop", "orders");
+  put_queue("orders", {{"shards", 1}});
+  for (int round = 0; round < 3; ++round) {
+    watch();
+    // What has no label is not watched.
+    controller->view().cache(kube::kStatefulSets).replace({});
+    controller->process("shop/orders");
+    clock.advance(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(*api.find(kube::kStatefulSets, "shop", "orders"), theirs);
+  EXPECT_NE(api.find(kube::kQueues, "shop", "orders")->dump().find("NameTaken"), std::string::npos);
+}
+
+// Both have a Service of this name.
+TEST_F(ControllerTest, of_two_brokers_that_take_a_name_at_the_same_time_one_gets_it) {
+  put_queue("orders", Json::object());
+  put_queue("orders-shards", Json::object());
+  watch();
+  bool other_worker = true;
+  api.on_write = [&](std::string_view, const kube::ObjectRef& ref) {
+    if (ref.name != "orders-shards" || !std::exchange(other_worker, false)) return;
+    controller->process("shop/orders-shards");
+  };
+  controller->process("shop/orders");
+  ASSERT_FALSE(other_worker);
+  for (int round = 0; round < 3; ++round) {
+    watch();
+    controller->process("shop/orders-shards");
+    controller->process("shop/orders");
+    clock.advance(std::chrono::seconds(1));
+  }
+  const Json* service = api.find(kube::kServices, "shop", "orders-shards");
+  ASSERT_NE(service, nullptr);
+  EXPECT_EQ((*service)["metadata"]["labels"]["sluice.dev/broker"], "orders");
+  EXPECT_EQ(api.find(kube::kStatefulSets, "shop", "orders-shards"), nullptr);
+  EXPECT_NE(api.find(kube::kQueues, "shop", "orders-shards")->dump().find("NameTaken"),
+            std::string::npos);
+  EXPECT_EQ(api.find(kube::kQueues, "shop", "orders")->dump().find("NameTaken"), std::string::npos);
+}
+
+TEST_F(ControllerTest, a_queue_that_was_made_anew_does_not_lose_its_messages_to_the_older_one) {
+  ASSERT_TRUE(
+      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
+          .has_value());
+  put_queue("orders", Json::object());
+  const Json spec = {{"broker", {{"name", "orders"}}}, {"deletionPolicy", "Delete"}};
+  put_queue("emails", spec);
+  settle();
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "emails"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  watch();
+  // Somebody takes the finalizer away and makes it anew; the view is behind.
+  api.erase(kube::kQueues, "shop", "emails");
+  put_queue("emails", spec);
+  controller->process("shop/orders");
+  const auto removals = [&] {
+    return std::count_if(links.calls.begin(), links.calls.end(),
+                         [](const auto& call) { return call.what == "remove_queue"; });
+  };
+  EXPECT_EQ(removals(), 0);
+  // The deletion of that one is carried out.
+  settle();
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "emails"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  watch();
+  controller->process("shop/orders");
+  EXPECT_EQ(removals(), 1);
 }
 
 TEST_F(ControllerTest, a_queue_that_is_not_in_view_keeps_its_place_until_it_is_gone) {

@@ -228,6 +228,111 @@ TEST(Deletion, WhatIsRetainedOutlivesTheDeletionOfTheLastQueue) {
   EXPECT_EQ(two.sim.brokers.lost_messages, 5U);
 }
 
+// Somebody takes the finalizer of one away: nothing was said about its messages.
+struct Vanished : TwoQueues {
+  explicit Vanished(const Json& other) : TwoQueues(Json::object(), other) {
+    uid = kube::uid_of(*sim.queue("orders"));
+  }
+  const Json* claim() const {
+    return sim.api.find(kube::kPersistentVolumeClaims, "shop", "data-main-0");
+  }
+  std::string uid;
+};
+
+TEST(Deletion, AQueueThatVanishedIsRetained) {
+  Vanished two(policy("Delete"));
+  two.sim.api.erase(kube::kQueues, "shop", "orders");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(annotation(*two.claim(), kRetainedFromAnnotation), two.uid);
+  EXPECT_THAT(two.sim.events, Contains("Warning DataRetained"));
+  EXPECT_EQ(two.sim.condition("emails", "Ready"), "True QueueReady");
+  two.sim.delete_queue("emails");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.queue("emails"), nullptr);
+  ASSERT_NE(two.claim(), nullptr);
+  EXPECT_EQ(two.sim.brokers.lost_messages, 5U);
+  two.sim.put_queue("orders", {{"broker", {{"name", "main"}}}}, {{"sluice.dev/adopt", two.uid}});
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), 7);
+}
+
+TEST(Deletion, AQueueThatVanishedIsRetainedAlsoWhereTheLastOneGoesAtTheSameTime) {
+  for (const bool reachable : {true, false}) {
+    Vanished two(policy("Delete"));
+    two.sim.brokers.reachable = reachable;
+    two.sim.api.erase(kube::kQueues, "shop", "orders");
+    two.sim.delete_queue("emails");
+    ASSERT_TRUE(two.sim.settle());
+    two.sim.advance(kDeletionPatience);
+    ASSERT_TRUE(two.sim.settle());
+    EXPECT_EQ(two.sim.queue("emails"), nullptr);
+    ASSERT_NE(two.claim(), nullptr);
+    EXPECT_EQ(two.sim.brokers.lost_messages, reachable ? 5U : 0U);
+  }
+}
+
+TEST(Deletion, AQueueThatVanishedIsNotTakenOverUnasked) {
+  Vanished two(Json::object());
+  two.sim.api.erase(kube::kQueues, "shop", "orders");
+  const Json spec = {{"broker", {{"name", "main"}}}, {"deletionPolicy", "Delete"}};
+  two.sim.put_queue("orders", spec);
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  EXPECT_EQ(text_at(*two.sim.queue("orders"), {"status", "retained", "uid"}), two.uid);
+  two.sim.delete_queue("orders");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.queue("orders"), nullptr);
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), 7);
+  two.sim.put_queue("orders", spec, {{"sluice.dev/adopt", two.uid}});
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.condition("orders", "Ready"), "True QueueReady");
+  EXPECT_EQ(two.sim.brokers.messages("shop", "main-0", "orders"), 7);
+}
+
+// The operator let it go, another finalizer did not; then ours was taken before the deletion.
+TEST(Deletion, AQueueThatIsHeldByOthersOnlyIsRetained) {
+  Vanished two(policy("Delete"));
+  two.sim.api.change(kube::kQueues, "shop", "orders", [](Json& object) {
+    object["metadata"]["finalizers"] = {"example.com/theirs"};
+    object["metadata"]["deletionTimestamp"] = "2023-11-14T22:13:20Z";
+  });
+  two.sim.delete_queue("emails");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.queue("emails"), nullptr);
+  ASSERT_NE(two.claim(), nullptr);
+  EXPECT_EQ(annotation(*two.claim(), kRetainedFromAnnotation), two.uid);
+}
+
+TEST(Deletion, OfAQueueThatVanishedEmptyNothingIsRetained) {
+  Vanished two(policy("Delete"));
+  two.sim.brokers.set_messages("shop", "main-0", "orders", 0);
+  two.sim.api.erase(kube::kQueues, "shop", "orders");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(annotation(*two.claim(), kRetainedFromAnnotation), "");
+  two.sim.delete_queue("emails");
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_TRUE(two.sim.api.all().empty());
+}
+
+TEST(Deletion, WhatWasRemovedInOrderDoesNotCountAsVanished) {
+  for (const char* name : {"Delete", "DeleteIfEmpty"}) {
+    TwoQueues two(policy(name), policy("Delete"));
+    two.sim.brokers.set_messages("shop", "main-0", "orders", 0);
+    two.sim.delete_queue("orders");
+    while (two.sim.queue("orders") != nullptr) {
+      two.sim.run_once();
+      two.sim.controllers.step();
+      two.sim.brokers.step();
+    }
+    two.sim.brokers.reachable = false;
+    ASSERT_TRUE(two.sim.settle());
+    two.sim.delete_queue("emails");
+    ASSERT_TRUE(two.sim.settle());
+    EXPECT_TRUE(two.sim.api.all().empty()) << name;
+  }
+}
+
 // The view of Queues was behind, and the plan for the other one left it out everywhere.
 struct LeftOut {
   explicit LeftOut(const Json& spec) : two(Json::object(), spec) {
