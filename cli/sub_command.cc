@@ -65,6 +65,10 @@ int run_sub(const Context& context, SubFlags& flags) {
   SubscribeRun run(**connection, options);
   const base::Status status = run.run();
   static_cast<void>((*connection)->close());
+  if (run.unconfirmed() > 0) {
+    print_note("sluice: a session was lost; messages whose settle was never confirmed: " +
+               std::to_string(run.unconfirmed()) + "; most come again");
+  }
   // Being stopped is how a worker ends.
   return status.has_value() ? kExitOk : fail(status.error());
 }

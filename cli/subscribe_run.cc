@@ -34,6 +34,7 @@ base::Status SubscribeRun::run() {
   ASSIGN_OR_RETURN(consumer_, client::Consumer::open(connection_, std::move(options)));
   base::Status status = take_until_enough();
   base::Status settled = consumer_->flush_settles(kSettleTimeout);
+  unconfirmed_ = consumer_->lost_messages();
   consumer_.reset();
   RETURN_IF_ERROR(std::move(status));
   return settled;

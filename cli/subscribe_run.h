@@ -37,11 +37,15 @@ class SubscribeRun {
   SubscribeRun(client::Connection& connection, const SubscribeOptions& options);
 
   // Returns when `max` messages were handed on, nothing came for `idle_exit`, the reader of
-  // standard output has gone, or a stop signal came; all settles are then confirmed.
+  // standard output has gone, or a stop signal came; all settles are then confirmed, but for
+  // unconfirmed().
   base::Status run();
 
   std::uint64_t handed_on() const { return handed_on_; }
   std::uint64_t failed_jobs() const { return failed_jobs_; }
+  // Messages that were handed on, and whose settle was thrown away with a session that was lost:
+  // most come again.
+  std::uint64_t unconfirmed() const { return unconfirmed_; }
 
  private:
   bool has_enough() const;
@@ -62,6 +66,7 @@ class SubscribeRun {
   std::unique_ptr<client::Consumer> consumer_;
   std::uint64_t handed_on_ = 0;
   std::uint64_t failed_jobs_ = 0;
+  std::uint64_t unconfirmed_ = 0;
   base::Nanos lease_{0};
   base::MonoTime extended_at_;
   std::optional<base::MonoTime> stopped_at_;  // when the stop signal was seen

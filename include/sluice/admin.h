@@ -13,16 +13,20 @@
 
 namespace sluice {
 
-/// Which messages a redrive or purge is about; all conditions must hold, empty = all.
+/// Which messages a task is about; all conditions must hold, empty = all.
 struct Selector {
   /// "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired" or "Overflow"; empty = any.
   std::string reason;
-  /// First and last sequence, both included.
-  std::optional<std::pair<std::uint64_t, std::uint64_t>> sequences;
+  /// First and last ones of runs of sequences, both included; ascending and apart.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> sequences;
   /// Name and value.
   std::optional<std::pair<std::string, std::string>> header;
-  /// Dead letters that died before that.
-  std::optional<Time> dead_before;
+  /// Dead letters that died before that; what waits: accepted before that.
+  std::optional<Time> before;
+  /// Dead letters that died then or later; what waits: accepted then or later.
+  std::optional<Time> not_before;
+  /// Their last error contains it.
+  std::string error;
 };
 
 /// A message that was looked at.
@@ -56,7 +60,7 @@ struct PeekOptions {
   std::uint32_t messages_max = 10;  ///< 1 to 1,000
 };
 
-/// A redrive or purge.
+/// A redrive, purge, copy or move.
 struct TaskStatus {
   /// Where a task is.
   enum class State : std::uint8_t { kRunning = 1, kCompleted = 2, kCancelled = 3, kFailed = 4 };
@@ -64,6 +68,7 @@ struct TaskStatus {
   State state = State::kRunning;  ///< as of now
   std::uint64_t matched = 0;      ///< messages
   std::uint64_t done = 0;         ///< messages
+  std::string waits_for;          ///< why it does not go on at the moment; mostly empty
 };
 
 /// Which dead letters go back, and how.
@@ -77,10 +82,23 @@ struct RedriveOptions {
 
 /// What is to be removed.
 struct PurgeOptions {
-  std::string queue;          ///< its name
-  std::string subscription;   ///< empty = all of the queue's
-  bool dead_letters = false;  ///< false: what waits
-  Selector selector;          ///< empty = all
+  std::string queue;                      ///< its name
+  std::string subscription;               ///< empty = all of the queue's
+  bool dead_letters = false;              ///< false: what waits
+  Selector selector;                      ///< empty = all
+  bool dry_run = false;                   ///< count only
+  std::uint32_t rate_per_second_max = 0;  ///< 0 = as fast as it goes
+};
+
+/// What is to be put into another queue of the same broker.
+struct CarryOptions {
+  std::string queue;                      ///< where it is
+  std::string target;                     ///< the other queue
+  std::string subscription;               ///< empty = `default`
+  bool dead_letters = false;              ///< false: what waits
+  Selector selector;                      ///< empty = all
+  bool dry_run = false;                   ///< count only
+  std::uint32_t rate_per_second_max = 0;  ///< 0 = as fast as it goes
 };
 
 /// Where a subscription is to go on.
@@ -119,6 +137,15 @@ class SLUICE_EXPORT Admin {
   Result<TaskStatus> redrive(const RedriveOptions& options, std::chrono::milliseconds wait);
   /// Removes messages; the same way.
   Result<TaskStatus> purge(const PurgeOptions& options, std::chrono::milliseconds wait);
+  /// Puts messages into another queue and leaves them where they are; the same way. Headers that
+  /// begin with `sluice-source` tell where a message was, and with `sluice-dead` why it died. While
+  /// the target is full or paused the task waits (TaskStatus::waits_for); what is larger than the
+  /// target takes is left out. kUnimplemented: the broker is too old, or its log is of feature
+  /// level 1.
+  Result<TaskStatus> copy(const CarryOptions& options, std::chrono::milliseconds wait);
+  /// The same, and they are gone from where they were: each message is in one of the two queues,
+  /// whatever happens to the broker.
+  Result<TaskStatus> move(const CarryOptions& options, std::chrono::milliseconds wait);
   /// Puts a subscription elsewhere: what lies before the place is settled, also what is leased;
   /// what lies behind it and is still kept comes (again). Returns where each shard stands then; an
   /// error may come after some shards were moved. kUnimplemented: the broker is too old, or its log

@@ -13,12 +13,16 @@ base::Result<client::Selector> to_internal(const Selector& selector) {
     out.reason = client::dead_reason_from(selector.reason);
     if (!out.reason) return base::invalid_argument("no such reason: '" + selector.reason + "'");
   }
-  if (selector.sequences) {
-    out.sequences.push_back(
-        {base::Sequence(selector.sequences->first), base::Sequence(selector.sequences->second)});
+  for (const auto& [first, last] : selector.sequences) {
+    const bool good = first <= last &&
+                      (out.sequences.empty() || out.sequences.back().last < base::Sequence(first));
+    if (!good) return base::invalid_argument("sequences have to be ascending and apart");
+    out.sequences.push_back({base::Sequence(first), base::Sequence(last)});
   }
   out.header = selector.header;
-  if (selector.dead_before) out.before = api::to_wall(*selector.dead_before);
+  if (selector.before) out.before = api::to_wall(*selector.before);
+  if (selector.not_before) out.not_before = api::to_wall(*selector.not_before);
+  out.error = selector.error;
   return out;
 }
 
@@ -29,10 +33,10 @@ PeekedMessage to_public(const client::PeekedMessage& message) {
   out.attempts = message.attempts;
   out.stalls = message.stalls;
   out.message = api::to_public(message.message);
+  out.body_bytes = message.body_bytes;
   out.dead = message.dead;
   if (!message.dead) return out;
   out.reason = client::to_string(message.reason);
-  out.body_bytes = message.body_bytes;
   out.died_at = api::to_time(message.died_at);
   out.error = message.error;
   out.consumer = message.consumer;
@@ -46,7 +50,33 @@ Result<TaskStatus> to_public(const base::Result<client::TaskStatus>& status) {
   out.state = static_cast<TaskStatus::State>(status->state);
   out.matched = status->matched;
   out.done = status->done;
+  out.waits_for = status->waits_for;
   return out;
+}
+
+// What all kinds of tasks are told.
+template <typename Options>
+base::Result<client::TaskOptions> task_from(client::Admin& admin, client::TaskKind kind,
+                                            const Options& options) {
+  client::TaskOptions task;
+  task.kind = kind;
+  ASSIGN_OR_RETURN(task.selector, to_internal(options.selector));
+  ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
+  task.queue = queue.id;
+  task.subscription = options.subscription;
+  task.dry_run = options.dry_run;
+  task.rate_per_second_max = options.rate_per_second_max;
+  return task;
+}
+
+// A copy or a move.
+base::Result<client::TaskStatus> carry(client::Admin& admin, client::TaskKind kind,
+                                       const CarryOptions& options, base::Millis wait) {
+  ASSIGN_OR_RETURN(client::TaskOptions task, task_from(admin, kind, options));
+  ASSIGN_OR_RETURN(const client::QueueInfo target, admin.resolve(options.target));
+  task.target = target.id;
+  task.dead_letters = options.dead_letters;
+  return admin.start_task(task, wait);
 }
 
 }  // namespace
@@ -87,29 +117,29 @@ Result<PeekPage> Admin::peek(const PeekOptions& options) {
 
 Result<TaskStatus> Admin::redrive(const RedriveOptions& options, std::chrono::milliseconds wait) {
   return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
-    client::TaskOptions redrive;
-    redrive.kind = client::TaskKind::kRedrive;
-    ASSIGN_OR_RETURN(redrive.selector, to_internal(options.selector));
-    ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
-    redrive.queue = queue.id;
-    redrive.subscription = options.subscription;
-    redrive.dry_run = options.dry_run;
-    redrive.rate_per_second_max = options.rate_per_second_max;
+    ASSIGN_OR_RETURN(const client::TaskOptions redrive,
+                     task_from(admin, client::TaskKind::kRedrive, options));
     return admin.start_task(redrive, wait);
   }));
 }
 
 Result<TaskStatus> Admin::purge(const PurgeOptions& options, std::chrono::milliseconds wait) {
   return to_public(core_->with([&](client::Admin& admin) -> base::Result<client::TaskStatus> {
-    client::TaskOptions purge;
-    purge.kind = client::TaskKind::kPurge;
-    ASSIGN_OR_RETURN(purge.selector, to_internal(options.selector));
-    ASSIGN_OR_RETURN(const client::QueueInfo queue, admin.resolve(options.queue));
-    purge.queue = queue.id;
-    purge.subscription = options.subscription;
+    ASSIGN_OR_RETURN(client::TaskOptions purge,
+                     task_from(admin, client::TaskKind::kPurge, options));
     purge.dead_letters = options.dead_letters;
     return admin.start_task(purge, wait);
   }));
+}
+
+Result<TaskStatus> Admin::copy(const CarryOptions& options, std::chrono::milliseconds wait) {
+  return to_public(core_->with(
+      [&](client::Admin& admin) { return carry(admin, client::TaskKind::kCopy, options, wait); }));
+}
+
+Result<TaskStatus> Admin::move(const CarryOptions& options, std::chrono::milliseconds wait) {
+  return to_public(core_->with(
+      [&](client::Admin& admin) { return carry(admin, client::TaskKind::kMove, options, wait); }));
 }
 
 Result<std::vector<std::uint64_t>> Admin::seek(const SeekOptions& options) {

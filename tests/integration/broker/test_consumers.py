@@ -1,6 +1,7 @@
 """Consumers that die: what they held comes again, is counted, and ends as a dead letter."""
 
 import json
+import shutil
 import subprocess
 
 import broker_test
@@ -63,6 +64,20 @@ class Consumers(broker_test.BrokerTest):
         dead = self.broker_dead(world)
         self.assertEqual((dead["body"], dead["reason"], dead["attempts"], dead["stalls"],
                           dead["error"]), ("wrong", "AttemptsExceeded", 3, 0, "no such customer"))
+
+    def test_settles_that_nobody_confirmed_are_told(self):
+        world = self.world()
+        world.start_broker()
+        self.publish(world, ["lost"])
+        # The broker dies while the message is worked on, and the next one knows no such session.
+        child = world.client("sub", world.queue, "--max", "1", "--exec",
+                             f"kill -9 {world.broker.pid}; while [ -e {world.data} ]; do :; done",
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        world.broker.wait(broker_test.SECONDS_MAX)
+        shutil.rmtree(world.data)
+        world.start_broker()
+        told = child.communicate(timeout=broker_test.SECONDS_MAX)[1]
+        self.assertIn("messages whose settle was never confirmed: 1", told)
 
     def broker_dead(self, world):
         self.wait_for_messages(world, ready=0, inFlight=0, delayed=0, deadLettered=1)

@@ -62,6 +62,35 @@ class Large(broker_test.BrokerTest):
                                              "tracestate": "congo=t61rcWkgMzE,rojo=1"})
         self.wait_for_messages(world, ready=0, inFlight=0, deadLettered=0)
 
+    def test_tasks_and_dead_letters_carry_them_whole(self):
+        world = self.world(spec=SPEC)
+        parked = os.path.join(world.folder, "parked.yaml")
+        with open(parked, "w", encoding="utf-8") as out:
+            out.write(broker_test.harness.queue("parked", limits={"messageBytes": "16Mi"}))
+        world.arguments += ["-f", parked]
+        world.start_broker()
+        names = self.files(world, 2, 16 * MIB) + self.files(world, 1, 300_000)
+        child = self.publish_files(world, names)
+        self.addCleanup(child.stdout.close)
+        self.assertEqual(child.wait(broker_test.SECONDS_MAX), 0)
+        # All of them die, are looked at as letters, and go elsewhere.
+        self.assertEqual(len(self.drain(world, "--max", "3", "--settle", "reject", "--error",
+                                        "broken")), 3)
+        letters = world.run("sub", f"{world.queue}/dlq", "--json", "--settle", "none", "--max",
+                            "3")
+        self.assertEqual(letters.returncode, 0, letters.stderr)
+        got = [json.loads(line) for line in letters.stdout.splitlines()]
+        self.assertEqual([self.digest(one["body"]) for one in got], self.digests(names))
+        self.assertEqual({one["headers"]["sluice-dead-error"] for one in got}, {"broken"})
+        for command in ("copy", "move"):
+            done = world.run(command, f"{world.queue}/dlq", "parked")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = world.run("sub", "parked", "--json", "--max", "3")
+            got = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertEqual([self.digest(one["body"]) for one in got], self.digests(names))
+            self.assertEqual(got[0]["headers"]["sluice-source"], f"{world.queue}/dlq")
+        self.wait_for_messages(world, ready=0, inFlight=0, deadLettered=0)
+
     def test_nothing_is_lost_or_doubled_when_the_broker_is_killed(self):
         world = self.world(spec=SPEC)
         world.start_broker()

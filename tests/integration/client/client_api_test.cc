@@ -21,6 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
+using testing::UnorderedElementsAre;
 
 TEST_F(ClientApiTest, TellsWhereAMessageStands) {
   Client client = connect();
@@ -247,6 +248,14 @@ TEST_F(ClientApiTest, HandlersSettleInEveryWay) {
   ASSERT_EQ(dead->messages.size(), 1U);
   EXPECT_EQ(dead->messages[0].reason, "Rejected");
   EXPECT_EQ(dead->messages[0].error, "no such thing");
+  PurgeOptions some{.queue = "orders", .dead_letters = true, .dry_run = true};
+  some.selector.error = "no such";
+  some.selector.not_before = dead->messages[0].died_at;
+  EXPECT_EQ(admin.purge(some, kPatience)->matched, 1U);
+  some.selector.before = dead->messages[0].died_at;
+  EXPECT_EQ(admin.purge(some, kPatience)->matched, 0U);
+  some.selector.sequences = {{2, 3}, {3, 4}};
+  EXPECT_EQ(admin.purge(some, kPatience).error().code(), ErrorCode::kInvalidArgument);
   const Result<TaskStatus> redriven = admin.redrive({.queue = "orders"}, kPatience);
   ASSERT_TRUE(redriven.has_value());
   EXPECT_EQ(redriven->done, 1U);
@@ -254,6 +263,34 @@ TEST_F(ClientApiTest, HandlersSettleInEveryWay) {
   ASSERT_TRUE(purged.has_value());
   EXPECT_EQ(purged->done, 1U);
   EXPECT_THAT(*admin.stat(), HasSubstr("orders"));
+}
+
+TEST_F(ClientApiTest, MessagesAreCopiedAndMovedIntoAnotherQueue) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, 3);
+  const std::string large(700'000, 'x');  // travels and lies in pieces
+  ASSERT_TRUE(producer.send(Message(large).key("k")).get().has_value());
+  Admin admin = client.admin();
+  const Result<TaskStatus> counted =
+      admin.move({.queue = "orders", .target = "wide", .dry_run = true}, kPatience);
+  ASSERT_TRUE(counted.has_value()) << counted.error().to_string();
+  EXPECT_EQ(counted->matched, 4U);
+  EXPECT_EQ(counted->done, 0U);
+  CarryOptions some{.queue = "orders", .target = "wide"};
+  some.selector.sequences = {{1, 1}, {2, 2}};
+  EXPECT_EQ(admin.copy(some, kPatience)->done, 2U);
+  const Result<TaskStatus> moved = admin.move({.queue = "orders", .target = "wide"}, kPatience);
+  ASSERT_TRUE(moved.has_value()) << moved.error().to_string();
+  EXPECT_EQ(moved->state, TaskStatus::State::kCompleted);
+  EXPECT_EQ(moved->done, 4U);
+  EXPECT_TRUE(admin.peek({.queue = "orders"})->messages.empty());
+  Consumer consumer = open_consumer(client, {.queue = "wide"});
+  EXPECT_THAT(take(consumer, 6), UnorderedElementsAre("0", "0", "1", "1", "2", large));
+  EXPECT_EQ(admin.move({.queue = "orders", .target = "none"}, kPatience).error().code(),
+            ErrorCode::kNotFound);
+  EXPECT_EQ(admin.copy({.queue = "orders", .target = "orders"}, kPatience).error().code(),
+            ErrorCode::kInvalidArgument);
 }
 
 TEST_F(ClientApiTest, AStopFinishesWhatRunsAndReleasesTheRest) {
