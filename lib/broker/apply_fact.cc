@@ -235,7 +235,7 @@ Status apply_fact(State& state, const storage::DeadFact& fact, Lsn record) {
     if (const auto before = subscription->retries().find(entry.sequence)) {
       if (fact.error.empty() && before->text != Lsn()) letter.text = before->text;
     }
-    subscription->stream().bury(*subscription, entry.sequence, letter);
+    subscription->stream().bury(*subscription, entry.sequence, letter, fact.keeps_deliver_at);
   }
   return {};
 }

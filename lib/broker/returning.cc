@@ -19,6 +19,8 @@ using base::Sequence;
 using base::SequenceRange;
 
 constexpr std::size_t kEntriesPerFact = 2000;
+// Of a log whose dead letters keep a deliver-at that has not come.
+constexpr std::uint32_t kDeliverAtLevel = 2;
 constexpr std::uint16_t kCounterMax = std::numeric_limits<std::uint16_t>::max();
 // A due time stays far from the ends of the clock.
 constexpr std::int64_t kDelayMsMax = std::int64_t{100} * 365 * 24 * 3600 * 1000;
@@ -223,6 +225,8 @@ void kill(Core& core, base::Now now, Subscription& subscription, const Ranges& r
   fact.error = death.error;
   fact.consumer = death.consumer;
   fact.at = now.wall;
+  fact.keeps_deliver_at =
+      core.log.feature_level() >= kDeliverAtLevel && subscription.delays().contains_any(ranges);
   queue.totals(subscription.id()).dead_by_reason[death.reason] += entries.size();
   record_entries(core, subscription, std::move(fact), entries);
   trim_dead_letters(core, queue, subscription.id());

@@ -65,6 +65,16 @@ bool overlap(const SequenceSet& a, const SequenceSet& b) {
   for_each_run(a, [&](SequenceRange run) { return !(any = b.contains_any(run)); });
   return any;
 }
+// Nobody waits for the deliver-at of a message that is gone; a dead letter may.
+bool are_delays(const SequenceSet& delays, const SequenceSet& gone, const SequenceSet& dead) {
+  bool good = true;
+  for_each_run(delays, [&](SequenceRange run) {
+    gone.for_each_range(run.first, run.last,
+                        [&](SequenceRange part) { return good = dead.contains_all(part); });
+    return good;
+  });
+  return good;
+}
 // True for sequences that the stream has given out.
 bool are_messages(const SequenceSet& set, const Stream& stream) {
   const auto last = set.last();
@@ -219,7 +229,7 @@ bool get_indexed(ByteReader& in, Subscription& subscription) {
   const std::uint64_t dead_bytes = in.u64();
   const SequenceSet& gone = subscription.gone();
   const bool good = are_messages(*delays, stream) && are_messages(*known, stream) &&
-                    are_messages(*dead, stream) && !overlap(*delays, gone) &&
+                    are_messages(*dead, stream) && are_delays(*delays, gone, *dead) &&
                     !overlap(*known, gone) && !overlap(*delays, *known) &&
                     holds_all(stream.delays().known(), *delays) && holds_all(*known, *waiting) &&
                     holds_all(*known, *stalled) && holds_all(gone, *dead);
@@ -239,12 +249,11 @@ bool get_subscription(ByteReader& in, SnapshotForm form, Subscription& subscript
   if (!unexpiring) return false;
   subscription.restore(*std::move(gone), *std::move(unexpiring));
   if (form == SnapshotForm::kBesideIndex) return get_indexed(in, subscription);
-  bool disjoint = true;
   const bool delays = get_timed_runs(in, next, [&](SequenceRange range, base::WallTime due) {
-    disjoint = disjoint && !subscription.gone().contains_any(range);
     subscription.stream().restore_delay(subscription, range, due);
   });
-  return delays && disjoint && get_states(in, subscription) && get_dead(in, subscription);
+  return delays && get_states(in, subscription) && get_dead(in, subscription) &&
+         are_delays(subscription.delays(), subscription.gone(), subscription.dead().sequences());
 }
 
 void put_ledger(ByteWriter& out, const ByteLedger& ledger) {

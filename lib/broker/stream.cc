@@ -112,10 +112,11 @@ void Stream::remove(Subscription& subscription, const Ranges& ranges) {
   for (const base::SequenceRange& part : *parts) expiry_.cut(part);
 }
 
-void Stream::bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter) {
+void Stream::bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter,
+                  bool keeps_deliver_at) {
   letter.bytes = ledger_.size_of(sequence);
+  subscription.bury(sequence, letter, keeps_deliver_at);
   remove(subscription, {sequence, sequence});
-  subscription.bury(sequence, letter);
 }
 
 void Stream::revive(Subscription& subscription, base::Sequence sequence) {
@@ -123,7 +124,8 @@ void Stream::revive(Subscription& subscription, base::Sequence sequence) {
   const std::uint64_t bytes = letter ? letter->bytes : 0;
   for_each_gone_elsewhere(&subscription, {sequence, sequence}, 0,
                           [&](base::SequenceRange) { ledger_.put_back(sequence, bytes); });
-  subscription.revive(sequence, expiry_.any_in({sequence, sequence}));
+  const bool due = subscription.delays().contains(sequence) && delays_.is_popped(sequence);
+  subscription.revive(sequence, expiry_.any_in({sequence, sequence}), due);
 }
 
 Ranges Stream::rewindable(const Subscription& subscription, base::SequenceRange range) const {
@@ -242,7 +244,15 @@ Subscription& Stream::restore_subscription(base::SubscriptionId id, std::uint64_
 }
 
 void Stream::remove_subscription(base::SubscriptionId id) {
-  std::erase_if(subscriptions_, [&](const auto& subscription) { return subscription->id() == id; });
+  const auto at = std::find_if(subscriptions_.begin(), subscriptions_.end(),
+                               [&](const auto& subscription) { return subscription->id() == id; });
+  if (at == subscriptions_.end()) return;
+  const std::unique_ptr<Subscription> removed = std::move(*at);
+  subscriptions_.erase(at);
+  removed->delays().for_each_range(base::Sequence(1), next_, [this](base::SequenceRange range) {
+    end_delay(range);
+    return true;
+  });
 }
 
 Subscription* Stream::find(base::SubscriptionId id) const {

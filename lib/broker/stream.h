@@ -62,9 +62,11 @@ class Stream {
   }
   // REQUIRES: ascending.
   void remove(Subscription& subscription, const Ranges& ranges);
-  // As remove() of one message; fills in letter.bytes.
-  void bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter);
-  // REQUIRES: dead in `subscription`.
+  // As remove() of one message; fills in letter.bytes. The letter may keep its deliver-at.
+  // REQUIRES: not gone from `subscription`.
+  void bury(Subscription& subscription, base::Sequence sequence, DeadLetter letter,
+            bool keeps_deliver_at);
+  // A deliver-at that the letter has kept holds again. REQUIRES: dead in `subscription`.
   void revive(Subscription& subscription, base::Sequence sequence);
 
   // What of the range is settled in `subscription` is ready again, as far as another subscription
@@ -111,7 +113,8 @@ class Stream {
   const ByteLedger& ledger() const { return ledger_; }
   const TimedRuns& expiry() const { return expiry_; }
   TimedRuns& expiry() { return expiry_; }
-  // Of deliver-at. Which subscriptions wait for which of them, those know.
+  // Of deliver-at. Which subscriptions wait for which of them, or have dead letters that will,
+  // those know.
   const TimedRuns& delays() const { return delays_; }
   TimedRuns& delays() { return delays_; }
   void restore(base::Sequence next) { next_ = next; }

@@ -102,16 +102,21 @@ void Subscription::retry(base::Sequence sequence, const MessageState& state) {
   }
 }
 
-void Subscription::bury(base::Sequence sequence, const DeadLetter& letter) {
-  remove({sequence, sequence});
+void Subscription::bury(base::Sequence sequence, const DeadLetter& letter, bool keeps_deliver_at) {
+  if (!keeps_deliver_at) end_delay({sequence, sequence});
   dead_.add(sequence, letter);
   dead_order.grow();
 }
 
-void Subscription::revive(base::Sequence sequence, bool expires) {
+void Subscription::discard(base::Sequence sequence) {
+  dead_.erase(sequence);
+  end_delay({sequence, sequence});
+}
+
+void Subscription::revive(base::Sequence sequence, bool expires, bool due) {
   dead_.erase(sequence);
   gone_.erase(sequence);
-  taken_.erase(sequence);
+  if (due || !delays_.contains(sequence)) taken_.erase(sequence);
   if (expires) unexpiring_.insert(sequence);
 }
 
@@ -139,7 +144,7 @@ void Subscription::wake(base::Sequence sequence) {
 void Subscription::wake_delayed(base::SequenceRange range) {
   if (delays_.empty()) return;
   delays_.for_each_range(range.first, range.last, [this](base::SequenceRange run) {
-    make_ready(run);
+    for (const base::SequenceRange& part : without_dead({run})) make_ready(part);
     if (passed_.empty()) return true;
     passed_.for_each_range(run.first, run.last, [this](base::SequenceRange bad) {
       taken_.insert(bad);
@@ -340,6 +345,7 @@ void Subscription::flush() const {
   dead_.flush();
 }
 
+// Nobody waits any more for their deliver-ats. Dead letters keep theirs.
 void Subscription::end_delay(base::SequenceRange range) {
   if (delays_.empty() || !delays_.contains_any(range)) return;
   Ranges over;
@@ -347,8 +353,11 @@ void Subscription::end_delay(base::SequenceRange range) {
     over.push_back(run);
     return true;
   });
-  delays_.erase(range);
-  for (const base::SequenceRange& run : over) stream_.end_delay(run);
+  over = without_dead(std::move(over));
+  for (const base::SequenceRange& run : over) {
+    delays_.erase(run);
+    stream_.end_delay(run);
+  }
 }
 
 void Subscription::make_ready(base::SequenceRange range) {

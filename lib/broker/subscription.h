@@ -63,12 +63,14 @@ class Subscription {
   void release(base::SequenceRange range);
   // Not before state.due.
   void retry(base::Sequence sequence, const MessageState& state);
-  // REQUIRES: not gone.
-  void bury(base::Sequence sequence, const DeadLetter& letter);
+  // Its dead letter is there; remove() of the message comes next. It may keep the deliver-at that
+  // nobody has waited for yet. REQUIRES: not gone.
+  void bury(base::Sequence sequence, const DeadLetter& letter, bool keeps_deliver_at);
   // A dead letter that nobody will look at again. REQUIRES: dead, and not leased.
-  void discard(base::Sequence sequence) { dead_.erase(sequence); }
-  // A dead letter is a message again, with fresh counters, and no longer expires. REQUIRES: dead.
-  void revive(base::Sequence sequence, bool expires);
+  void discard(base::Sequence sequence);
+  // A dead letter is a message again, with fresh counters, and no longer expires. It waits for the
+  // deliver-at that it has kept, if that is not `due`. REQUIRES: dead.
+  void revive(base::Sequence sequence, bool expires, bool due);
 
   // Cannot be read, and stays so until a command discards it: nobody waits for it. REQUIRES: not
   // gone, not held.
@@ -117,7 +119,7 @@ class Subscription {
   const storage::SequenceSet& unexpiring() const { return unexpiring_; }
   const DeadLetters& dead() const { return dead_; }
   const RetryBook& retries() const { return retries_; }
-  // Have a deliver-at that nobody has waited for yet; the times are the stream's.
+  // Have a deliver-at that nobody has waited for yet, dead letters too; the times are the stream's.
   const storage::SequenceSet& delays() const { return delays_; }
   // What is leased, dead letters too.
   const storage::SequenceSet& held() const { return held_.messages(); }

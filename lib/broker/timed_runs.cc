@@ -96,6 +96,14 @@ std::optional<base::SequenceRange> TimedRuns::pop_due(base::WallTime now, std::u
   return std::nullopt;
 }
 
+bool TimedRuns::is_popped(base::Sequence sequence) const {
+  bool popped = false;
+  for_each_in({sequence, sequence}, [&](base::SequenceRange, base::WallTime time) {
+    popped = std::pair(time, sequence) < std::pair(cursor_.time, cursor_.next);
+  });
+  return popped;
+}
+
 void TimedRuns::restore(storage::SequenceSet known) {
   known_ = std::move(known);
   rearm();

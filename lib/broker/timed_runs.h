@@ -34,6 +34,9 @@ class TimedRuns {
   // only after rearm(), or when something earlier was added.
   std::optional<base::SequenceRange> pop_due(base::WallTime now, std::uint64_t count_max);
 
+  // True when pop_due() has handed out this one since the last rearm().
+  bool is_popped(base::Sequence sequence) const;
+
   bool empty() const { return known_.empty(); }
   bool any_in(base::SequenceRange range) const { return known_.contains_any(range); }
   const storage::SequenceSet& known() const { return known_; }

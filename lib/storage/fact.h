@@ -160,6 +160,8 @@ struct DeadFact {
   std::string consumer;
   base::WallTime at;
   std::vector<DeadEntry> entries;
+  // A deliver-at that the subscription still waits for stays with the dead letter; level 2.
+  bool keeps_deliver_at = false;
 };
 
 struct RedrivenFact {

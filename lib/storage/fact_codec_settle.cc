@@ -13,6 +13,9 @@ using base::Result;
 
 namespace {
 
+// Beside the reason of a death.
+constexpr std::uint8_t kKeepsDeliverAt = 0x80;
+
 void put_retries(ByteWriter& out, const std::vector<RetryEntry>& entries, base::WallTime at) {
   out.u32(static_cast<std::uint32_t>(entries.size()));
   std::uint64_t last = 0;
@@ -166,7 +169,8 @@ Result<StalledFact> decode_stalled(ByteView payload) {
 void encode(const DeadFact& fact, std::vector<std::byte>& out) {
   ByteWriter writer(out);
   put_key(writer, fact.key);
-  writer.u8(static_cast<std::uint8_t>(fact.reason));
+  const auto reason = static_cast<std::uint8_t>(fact.reason);
+  writer.u8(fact.keeps_deliver_at ? reason | kKeepsDeliverAt : reason);
   put_text(writer, fact.error, kErrorTextBytesMax);
   put_text(writer, fact.consumer, kTextBytesMax);
   put_time(writer, fact.at);
@@ -186,7 +190,10 @@ Result<DeadFact> decode_dead(ByteView payload) {
   ByteReader in(payload);
   DeadFact fact;
   fact.key = get_key(in);
-  fact.reason = get_enum(in, DeadReason::kOverflow);
+  const std::uint8_t reason = in.u8();
+  fact.keeps_deliver_at = (reason & kKeepsDeliverAt) != 0;
+  fact.reason = static_cast<DeadReason>(reason & ~kKeepsDeliverAt);
+  if (fact.reason < DeadReason::kRejected || DeadReason::kOverflow < fact.reason) in.fail();
   fact.error = get_text(in, kErrorTextBytesMax);
   fact.consumer = get_text(in, kTextBytesMax);
   fact.at = get_time(in);

@@ -140,6 +140,7 @@ void describe(Fields& fields, const StalledFact& fact) {
 void describe(Fields& fields, const DeadFact& fact) {
   add(fields, fact.key);
   add(fields, "reason", std::string(to_string(fact.reason)));
+  if (fact.keeps_deliver_at) add(fields, "keeps_deliver_at", std::uint64_t{1});
   add(fields, "error", fact.error);
   add(fields, "consumer", fact.consumer);
   add(fields, "at", fact.at);

@@ -100,7 +100,7 @@ class Model {
     deliver(sequence, 0, 0, attempts, stalls, now_ms);
     messages_.at(sequence).where = Where::kAcked;
   }
-  // A limit or the retention removed it, or made it a dead letter.
+  // A limit or the retention removed it, or made it a dead letter, which keeps its deliver-at.
   void evict(std::uint64_t sequence, Where to) {
     Message& m = messages_.at(sequence);
     if (m.where != Where::kReady && m.where != Where::kDelayed) {
@@ -125,15 +125,21 @@ class Model {
     wait(m, due_ms);
     m.by_publisher = true;
   }
-  // When the message's deliver-at comes, for which the subscription still waits; 0 = it does not.
+  // When the message's deliver-at comes, for which the subscription still waits, or will when its
+  // dead letter is redriven; 0 = it does not.
   std::int64_t waits_until(std::uint64_t sequence) const {
     const Message& m = messages_.at(sequence);
-    return m.where == Where::kDelayed && m.by_publisher ? m.due_ms : 0;
+    const bool waits = m.where == Where::kDelayed || m.where == Where::kDead;
+    return waits && m.by_publisher ? m.due_ms : 0;
   }
   void redrive(std::uint64_t sequence) {
     Message& m = messages_.at(sequence);
     if (m.where != Where::kDead) return complain("redriven without being dead", sequence);
+    const std::int64_t due_ms = m.by_publisher ? m.due_ms : 0;
     m = Message{};
+    if (due_ms == 0) return;
+    wait(m, due_ms);
+    m.by_publisher = true;
   }
 
   // REQUIRES of these: held.

@@ -1,5 +1,6 @@
 #include "tests/unit/broker/model.h"
 
+#include <cstdlib>
 #include <limits>
 #include <set>
 
@@ -511,7 +512,13 @@ TEST_P(ModelTest, every_message_ends_acked_dead_or_expired_once_a_subscription) 
   ModelRun(seed, kOverflows[seed % 3], seed % 2 == 0).go(400);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ModelTest, testing::Range<std::uint64_t>(1, 31));
+// SLUICE_MODEL_SEEDS: that many, instead of those that every run of the tests has.
+std::uint64_t seeds() {
+  const char* asked = std::getenv("SLUICE_MODEL_SEEDS");
+  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : 30;
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ModelTest, testing::Range<std::uint64_t>(1, 1 + seeds()));
 
 }  // namespace
 }  // namespace sluice::broker

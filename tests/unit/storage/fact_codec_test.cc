@@ -97,6 +97,9 @@ std::vector<Sample> samples() {
       sample(DeadFact{some_key(), DeadReason::kOverflow, "no", "pod", WallTime(99), deads()},
              decode_dead));
   all.push_back(
+      sample(DeadFact{some_key(), DeadReason::kExpired, "", "", WallTime(99), deads(), true},
+             decode_dead));
+  all.push_back(
       sample(RedrivenFact{some_key(), some_id<base::TaskId>(4), some_ranges()}, decode_redriven));
   all.push_back(sample(RewoundFact{some_key(), some_ranges()}, decode_rewound));
   all.push_back(sample(DamagedFact{some_key(), DamageEvent::kReadable, base::Lsn(4096),
