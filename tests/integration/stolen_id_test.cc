@@ -58,7 +58,7 @@ class StolenRoutingId : public testing::Test {
     std::vector<Got> all;
     const auto end = std::chrono::steady_clock::now() + patience;
     while (std::chrono::steady_clock::now() < end) {
-      gatekeeper_->serve(base::MonoTime(0));
+      if (gatekeeper_ != nullptr) gatekeeper_->serve(base::MonoTime(0));
       const Inbound inbound = router_->receive();
       if (inbound.kind == Inbound::Kind::kNone) {
         std::this_thread::yield();
@@ -117,6 +117,23 @@ TEST_F(StolenRoutingId, IsWorthNothing) {
   ASSERT_EQ(again.size(), 1U);
   EXPECT_EQ(again[0].peer, first[0].peer);
   EXPECT_EQ(again[0].user, victim_key_.public_key);
+}
+
+// The gatekeeper (the ZAP handler) stops while the broker runs.
+class StoppedGatekeeper : public StolenRoutingId {};
+
+TEST_F(StoppedGatekeeper, LetsNobodyElseIn) {
+  RawClient victim({router_->endpoint(), &victim_key_, broker_.public_key});
+  victim.send("before");
+  EXPECT_EQ(receive("before", kReceivePatience).size(), 1U);
+  gatekeeper_.reset();
+  RawClient late({router_->endpoint(), &thief_key_, broker_.public_key});
+  RawClient unknown({router_->endpoint(), &unknown_key_, broker_.public_key});
+  for (RawClient* client : {&late, &unknown}) client->send("let me in");
+  victim.send("after");
+  for (const Got& one : receive("after", kReceivePatience)) EXPECT_EQ(one.text, "after");
+  EXPECT_TRUE(receive("", kNothing).empty());
+  EXPECT_FALSE(late.receive(kNothing));
 }
 
 // A taken id that libzmq draws would end the process, so nobody may know where it begins.
@@ -179,6 +196,13 @@ TEST_F(StolenSession, IsWorthNothingToAnotherKey) {
   resolve.queue = "orders";
   frame.body = resolve;
   EXPECT_THAT(answer(thief, frame), HasSubstr("session"));
+  const auto stats = guarded_->stats();
+  std::uint64_t refused = 0;
+  for (const wire::Code code : {wire::Code::kNoSession, wire::Code::kSessionFenced}) {
+    const auto at = stats->transport.frames_refused_by_code.find(static_cast<std::uint16_t>(code));
+    if (at != stats->transport.frames_refused_by_code.end()) refused += at->second;
+  }
+  EXPECT_EQ(refused, 2U);
 
   client::PublisherOptions options;
   options.queue = "orders";

@@ -110,6 +110,7 @@ TEST_F(Strangers, WhoChoosesItsRoutingIdIsCutOff) {
   RawClient chooser({guarded_->endpoint(), &known_, broker_.public_key, base::as_bytes(id)});
   chooser.send("hello");
   wait_for("routing_id", 1);
+  EXPECT_EQ(guarded_->stats()->broker.sessions, 0U);
   EXPECT_THAT(connect(known_.secret_key, guarded_->endpoint()), IsOk());
 }
 

@@ -45,6 +45,16 @@ class Access(broker_test.BrokerTest):
         self.endpoint = self.ready["endpoint"]
         return child
 
+    def metric(self, name):
+        """Of the series with these labels, as Prometheus sees it; at most a second old."""
+        with urllib.request.urlopen(f"{self.ready['http']}/metrics", timeout=20) as answer:
+            lines = answer.read().decode().splitlines()
+        found = [line.rsplit(" ", 1)[1] for line in lines if line.startswith(f"{name} ")]
+        return float(found[0]) if found else 0
+
+    def wait_for_metric(self, name, at_least):
+        harness.wait_until(lambda: self.metric(name) >= at_least, f"{name} >= {at_least}")
+
     def wait_for_event(self, child, name):
         for line in child.stderr:
             event = json.loads(line)
@@ -62,7 +72,7 @@ class Access(broker_test.BrokerTest):
         self.make_key("worker", "produce,consume", queue)
         self.make_key("elsewhere", "produce", "other-*")
         self.make_key("viewer", "inspect")
-        self.start()
+        self.start("127.0.0.1:0")
         self.assertEqual(self.ask("worker", "pub", queue, "--body", "hello").returncode, 0)
         taken = self.ask("worker", "sub", queue, "--max", "1")
         self.assertEqual((taken.returncode, taken.stdout), (0, "hello\n"))
@@ -76,11 +86,15 @@ class Access(broker_test.BrokerTest):
         denied = self.ask("worker", "purge", queue, "--yes")
         self.assertEqual(denied.returncode, 77, denied.stderr)
         self.assertIn("needs the role admin", denied.stderr)
+        self.wait_for_metric('sluice_commands_denied_total{role="produce"}', 1)
+        self.wait_for_metric('sluice_commands_denied_total{role="admin"}', 1)
+        self.wait_for_metric('sluice_frames_refused_total{reason="PermissionDenied"}', 3)
+        self.assertEqual(self.metric(f'sluice_messages_published_total{{queue="{queue}"}}'), 1)
 
     def test_who_has_no_key_or_a_wrong_one_is_told(self):
         queue = self.guarded.queue
         self.make_key("worker", "produce,consume")
-        self.start()
+        self.start("127.0.0.1:0")
         late = self.make_key("late", "produce")
         known = self.folder / "broker" / "authorized_keys"
         known.write_text("".join(line for line in known.read_text().splitlines(True)
@@ -95,6 +109,13 @@ class Access(broker_test.BrokerTest):
         other = self.ask("late", "pub", queue, "--body", "no")
         self.assertEqual(other.returncode, 77, other.stderr)
         self.assertIn("broker.pub is not this broker's key", other.stderr)
+        self.wait_for_metric('sluice_handshake_failures_total{reason="auth"}', 1)
+        self.wait_for_metric('sluice_handshake_failures_total{reason="server_key"}', 1)
+        # A client without a key may see the other side's mechanism first, and leave.
+        harness.wait_until(lambda: sum(
+            self.metric(f'sluice_handshake_failures_total{{reason="{reason}"}}')
+            for reason in ("mechanism", "broken_off")) > 0, "who has no key is counted")
+        self.assertEqual(self.metric(f'sluice_messages_published_total{{queue="{queue}"}}'), 0)
 
     def test_an_endpoint_that_is_asked_for_wins(self):
         queue = self.guarded.queue
