@@ -147,12 +147,13 @@ base::Status peek(const ShardBroker& broker, const PeekFlags& flags, const Queue
 
 base::Status peek(client::Connection& connection, const PeekFlags& flags,
                   const QueueAddress& address, PeekPrinter& printer) {
-  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, address.queue));
+  ASSIGN_OR_RETURN(const ShardBrokers brokers, reachable_brokers_of(connection, address.queue));
   std::uint64_t left = flags.max;
-  for (const ShardBroker& broker : brokers) {
+  for (const ShardBroker& broker : brokers.there) {
     RETURN_IF_ERROR(peek(broker, flags, address, printer, left));
   }
-  return printer.finish();
+  RETURN_IF_ERROR(printer.finish());
+  return check_complete(brokers.missing);
 }
 
 int run_peek(const Context& context, const PeekFlags& flags) {

@@ -31,7 +31,7 @@ base::Status warn(client::Connection& connection, const TaskRun& run) {
              " of " + (subscription.empty() ? "every subscription" : subscription) + ":");
   print_note(render_stat_table(as_queue_list(std::move(document.json))));
   print_note("Say --yes to do it, or --dry-run to count.");
-  return {};
+  return check_complete(document.missing);
 }
 
 int run_purge(const Context& context, const PurgeFlags& flags) {

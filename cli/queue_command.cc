@@ -42,14 +42,16 @@ base::Status list(client::Connection& connection, const QueueFlags& flags) {
     }
   }
   if (flags.json) output << names.dump() << "\n";
-  return output.flush();
+  RETURN_IF_ERROR(output.flush());
+  return check_complete(document.missing);
 }
 
 base::Status describe(client::Connection& connection, const QueueFlags& flags) {
   ASSIGN_OR_RETURN(const StatDocument document, read_stat(connection, flags.name));
   Output output;
   output << (flags.json ? document.text : render_queue(document.json));
-  return output.flush();
+  RETURN_IF_ERROR(output.flush());
+  return check_complete(document.missing);
 }
 
 base::Status remove(client::Connection& connection, const QueueFlags& flags) {

@@ -38,6 +38,9 @@ base::Result<Session> connect(const Context& context, std::string_view queue) {
     options.credentials = std::move(door.credentials);
     options.detours = std::move(door.detours);
     forwards = std::move(door.forwards);
+    for (const auto& forward : forwards) {
+      if (forward->problem()) print_note("no way to " + forward->problem()->message());
+    }
   }
   options.connect_timeout = context.timeout();
   options.request_timeout = context.timeout();

@@ -1,34 +1,71 @@
 #include "cli/shard_brokers.h"
 
 #include <algorithm>
-#include <string>
+#include <map>
 #include <utility>
 
 namespace sluice::cli {
+namespace {
 
-base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection,
-                                                  std::string_view queue) {
+bool is_away(const base::Error& error) {
+  return error.code() == base::ErrorCode::kUnavailable ||
+         error.code() == base::ErrorCode::kDeadlineExceeded;
+}
+
+}  // namespace
+
+base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
+                                                std::string_view queue) {
   ASSIGN_OR_RETURN(client::QueueInfo info, client::Admin(connection).resolve(queue));
-  std::vector<ShardBroker> brokers;
+  ShardBrokers brokers;
   if (info.endpoints.empty()) {
-    ShardBroker& all = brokers.emplace_back();
+    ShardBroker& all = brokers.there.emplace_back();
     all.connection = &connection;
     for (std::uint16_t shard = 0; shard < info.shards; ++shard) all.shards.push_back(shard);
     all.queue = std::move(info);
     return brokers;
   }
+  std::map<client::Connection*, base::Error> away;
   for (std::uint16_t shard = 0; shard < info.shards; ++shard) {
     client::Connection& peer = connection.peer(info.endpoints[shard]);
-    auto at = std::find_if(brokers.begin(), brokers.end(),
+    auto at = std::find_if(brokers.there.begin(), brokers.there.end(),
                            [&](const ShardBroker& broker) { return broker.connection == &peer; });
-    if (at == brokers.end()) {
+    if (const auto known = away.find(&peer); known != away.end()) {
+      brokers.missing.push_back({shard, known->second});
+      continue;
+    }
+    if (at == brokers.there.end()) {
       auto there = client::Admin(peer).resolve(queue);
-      if (!there.has_value()) return there.error().with_prefix(info.endpoints[shard]);
-      at = brokers.insert(at, ShardBroker{&peer, std::move(*there), {}});
+      if (!there.has_value()) {
+        base::Error error = there.error().with_prefix(info.endpoints[shard]);
+        if (!is_away(error)) return error;
+        away.emplace(&peer, error);
+        brokers.missing.push_back({shard, std::move(error)});
+        continue;
+      }
+      at = brokers.there.insert(at, ShardBroker{&peer, std::move(*there), {}});
     }
     at->shards.push_back(shard);
   }
+  if (brokers.there.empty()) return brokers.missing.front().error;
   return brokers;
+}
+
+base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection,
+                                                  std::string_view queue) {
+  ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, queue));
+  RETURN_IF_ERROR(check_complete(brokers.missing));
+  return std::move(brokers.there);
+}
+
+base::Status check_complete(const std::vector<MissingShard>& missing) {
+  if (missing.empty()) return {};
+  std::string text = missing.size() == 1 ? "shard " : "shards ";
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(missing[i].shard);
+  }
+  return base::unavailable(text + (missing.size() == 1 ? " does" : " do") +
+                           " not answer: " + missing.front().error.message());
 }
 
 }  // namespace sluice::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,9 +18,26 @@ struct ShardBroker {
   std::vector<std::uint16_t> shards;
 };
 
-// All brokers that have shards of the queue, in the order of the shards. Mostly one: the connection
-// that was opened. Else these are its peers, and live as long as it does.
+// A shard whose broker does not answer, and why.
+struct MissingShard {
+  std::uint16_t shard = 0;
+  base::Error error;
+};
+
+struct ShardBrokers {
+  std::vector<ShardBroker> there;  // in the order of the shards; never empty
+  std::vector<MissingShard> missing;
+};
+
+// The brokers that have shards of the queue. Mostly one: the connection that was opened. Else these
+// are its peers, and live as long as it does. Where some do not answer in time, the others count.
+base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
+                                                std::string_view queue);
+// The same for what is done at all of them or not at all: fails where one is missing.
 base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection,
                                                   std::string_view queue);
+
+// What a command ends with that has said or done what it could: Unavailable names who is missing.
+base::Status check_complete(const std::vector<MissingShard>& missing);
 
 }  // namespace sluice::cli

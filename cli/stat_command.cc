@@ -35,7 +35,11 @@ base::Status show(client::Connection& connection, const StatFlags& flags, Output
     if (flags.watch && stdout_is_terminal()) output << kClearScreen;
     output << render_stat_table(as_queue_list(std::move(document.json)));
   }
-  return output.flush();
+  RETURN_IF_ERROR(output.flush());
+  base::Status complete = check_complete(document.missing);
+  if (!flags.watch || complete.has_value()) return complete;
+  print_note(complete.error().message());  // it may come back
+  return {};
 }
 
 base::Status pause(client::Connection& connection) {

@@ -2,9 +2,7 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "cli/shard_brokers.h"
 #include "cli/stat_merge.h"
 #include "client/admin.h"
 
@@ -30,10 +28,11 @@ base::Status add_other_brokers(client::Connection& connection, std::string_view 
     if (queues.empty()) return {};
     name = queues.front().value("name", "");
   }
-  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, name));
-  if (brokers.size() < 2) return {};
+  ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, name));
+  document.missing = std::move(brokers.missing);
+  if (brokers.there.size() < 2) return {};
   nlohmann::json all;
-  for (const ShardBroker& broker : brokers) {
+  for (const ShardBroker& broker : brokers.there) {
     std::string text;
     ASSIGN_OR_RETURN(nlohmann::json one, read_one(*broker.connection, queue, text));
     if (all.is_null()) {
@@ -54,7 +53,7 @@ base::Status add_other_brokers(client::Connection& connection, std::string_view 
 base::Result<StatDocument> read_stat(client::Connection& connection, std::string_view queue) {
   std::string text;
   ASSIGN_OR_RETURN(nlohmann::json json, read_one(connection, queue, text));
-  StatDocument document{std::move(text), std::move(json)};
+  StatDocument document{std::move(text), std::move(json), {}};
   RETURN_IF_ERROR(add_other_brokers(connection, queue, document));
   return document;
 }

@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "cli/shard_brokers.h"
 #include "client/connection.h"
 
 namespace sluice::cli {
@@ -13,6 +15,7 @@ namespace sluice::cli {
 struct StatDocument {
   std::string text;
   nlohmann::json json;
+  std::vector<MissingShard> missing;  // it is without these
 };
 base::Result<StatDocument> read_stat(client::Connection& connection, std::string_view queue);
 

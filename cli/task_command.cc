@@ -26,8 +26,10 @@ struct TaskFlags {
 };
 
 // The tasks of all queues (or of one), each with the name of its queue.
-base::Result<nlohmann::json> read_tasks(client::Connection& connection, const std::string& queue) {
+base::Result<nlohmann::json> read_tasks(client::Connection& connection, const std::string& queue,
+                                        std::vector<MissingShard>& missing) {
   ASSIGN_OR_RETURN(StatDocument document, read_stat(connection, queue));
+  missing = std::move(document.missing);
   nlohmann::json tasks = nlohmann::json::array();
   const nlohmann::json list = as_queue_list(std::move(document.json));
   for (const auto& one : list.value("queues", nlohmann::json::array())) {
@@ -59,20 +61,24 @@ std::string render_tasks(const nlohmann::json& tasks) {
 }
 
 base::Status list_tasks(client::Connection& connection, const TaskFlags& flags) {
-  ASSIGN_OR_RETURN(const nlohmann::json tasks, read_tasks(connection, flags.queue));
+  std::vector<MissingShard> missing;
+  ASSIGN_OR_RETURN(const nlohmann::json tasks, read_tasks(connection, flags.queue, missing));
   Output output;
   output << (flags.json ? tasks.dump() + "\n" : render_tasks(tasks));
-  return output.flush();
+  RETURN_IF_ERROR(output.flush());
+  return check_complete(missing);
 }
 
 base::Status show_task(client::Connection& connection, const TaskFlags& flags) {
-  ASSIGN_OR_RETURN(const nlohmann::json tasks, read_tasks(connection, ""));
+  std::vector<MissingShard> missing;
+  ASSIGN_OR_RETURN(const nlohmann::json tasks, read_tasks(connection, "", missing));
   for (const auto& task : tasks) {
     if (task.value("task", "") != flags.task) continue;
     Output output;
     output << (flags.json ? task.dump() + "\n" : render_tasks(nlohmann::json::array({task})));
     return output.flush();
   }
+  RETURN_IF_ERROR(check_complete(missing));  // it may be there
   return base::not_found("no task " + flags.task +
                          " runs, or ended lately since the broker was started");
 }
@@ -84,12 +90,13 @@ base::Result<client::TaskStatus> cancel_at(client::Connection& connection,
   if (here.has_value() || here.error().code() != base::ErrorCode::kNotFound) return here;
   ASSIGN_OR_RETURN(const StatDocument document, read_stat(connection, ""));
   for (const auto& queue : document.json.value("queues", nlohmann::json::array())) {
-    ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers,
-                     brokers_of(connection, queue.value("name", "")));
-    for (const ShardBroker& broker : brokers) {
+    ASSIGN_OR_RETURN(const ShardBrokers brokers,
+                     reachable_brokers_of(connection, queue.value("name", "")));
+    for (const ShardBroker& broker : brokers.there) {
       auto there = client::Admin(*broker.connection).cancel_task(task);
       if (there.has_value()) return there;
     }
+    RETURN_IF_ERROR(check_complete(brokers.missing));
     break;
   }
   return here;

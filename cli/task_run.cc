@@ -43,14 +43,16 @@ base::Result<client::TaskStatus> start(const ShardBroker& broker, const TaskRun&
 // One task a broker, one after the other, told as one: with the id of the last, whose state is the
 // first that is not Completed.
 base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
-                                       const client::Selector& selector, const TaskVerbs& verbs) {
-  ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers,
-                   brokers_of(connection, parse_queue_address(run.queue).queue));
+                                       const client::Selector& selector, const TaskVerbs& verbs,
+                                       std::vector<MissingShard>& missing) {
+  ASSIGN_OR_RETURN(ShardBrokers brokers,
+                   reachable_brokers_of(connection, parse_queue_address(run.queue).queue));
+  missing = std::move(brokers.missing);
   // Nobody knows how many will match, so it shows the count only.
   ProgressBar bar(verbs.did, 0);
   client::TaskStatus all;
   all.state = client::TaskState::kCompleted;
-  for (const ShardBroker& broker : brokers) {
+  for (const ShardBroker& broker : brokers.there) {
     ASSIGN_OR_RETURN(
         const client::TaskStatus one,
         start(broker, run, selector, [&](std::uint64_t done) { bar.show(all.done + done); }));
@@ -99,7 +101,8 @@ int run_task(const Context& context, const TaskRun& run, const TaskVerbs& verbs)
   }
   auto connection = connect(context, run.queue);
   if (!connection) return fail(connection.error());
-  const auto task = start(**connection, run, *selector, verbs);
+  std::vector<MissingShard> missing;
+  const auto task = start(**connection, run, *selector, verbs, missing);
   if (!task) return fail(task.error());
   Output output;
   if (run.json) {
@@ -108,7 +111,9 @@ int run_task(const Context& context, const TaskRun& run, const TaskVerbs& verbs)
     output << (run.dry_run ? dry_sentence(*task, verbs) : task_sentence(*task, verbs.did)) << "\n";
   }
   const base::Status written = output.flush();
-  return written.has_value() ? exit_code_of(*task) : fail(written.error());
+  if (!written.has_value()) return fail(written.error());
+  const base::Status complete = check_complete(missing);
+  return complete.has_value() ? exit_code_of(*task) : fail(complete.error());
 }
 
 }  // namespace sluice::cli

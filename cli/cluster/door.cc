@@ -43,7 +43,8 @@ base::Result<Door> open_door(const ClusterFlags& flags, std::string_view queue,
                    PortForward::open_all(std::move(targets), std::max(timeout, kForwardMin)));
   for (std::uint16_t shard = 0; shard < access.shards; ++shard) {
     const std::string way = "tcp://127.0.0.1:" + std::to_string(door.forwards[shard]->port());
-    door.endpoint += (shard == 0 ? "" : ",") + way;
+    // The first connection goes to one that is there.
+    if (!door.forwards[shard]->problem()) door.endpoint += (door.endpoint.empty() ? "" : ",") + way;
     if (access.shards > 1) door.detours.emplace(shard_endpoint(access, name_space, shard), way);
   }
   return door;

@@ -1,14 +1,17 @@
 #include "cli/cluster/port_forward.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -25,6 +28,7 @@ constexpr std::size_t kSaidMax = 4096;
 constexpr int kTurnMillis = 20;
 constexpr int kEndMillis = 2'000;
 constexpr int kPauseMillis = 500;
+constexpr int kPauseMaxMillis = 4'000;
 
 // True when one of them is readable within that time; passes over -1.
 bool wait_readable(int first, int second, int millis) {
@@ -33,6 +37,21 @@ bool wait_readable(int first, int second, int millis) {
 }
 
 bool is_readable(int fd) { return wait_readable(fd, -1, 0); }
+
+// One that nobody listens on now: what leads nowhere yet has to keep its port.
+base::Result<std::uint16_t> free_port() {
+  const runtime::FileDescriptor bound(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  if (!bound.valid() || bind(bound.get(), any, size) != 0 ||
+      getsockname(bound.get(), any, &size) != 0) {
+    return base::io_error("looking for a free port", errno);
+  }
+  return ntohs(address.sin_port);
+}
 
 // What kubectl is called with, as exec() wants it.
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
@@ -136,21 +155,42 @@ base::Result<std::vector<std::unique_ptr<PortForward>>> PortForward::open_all(
     ASSIGN_OR_RETURN(ForwardProcess process, ForwardProcess::start(target, 0));
     processes.push_back(std::move(process));
   }
+  std::vector<base::Result<std::uint16_t>> ports;
+  std::optional<base::Error> failed;
+  bool any = false;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    ports.push_back(processes[i].wait_for_port(timeout));
+    any = any || ports.back().has_value();
+    if (!failed && !ports.back()) failed = ports.back().error().with_prefix(targets[i].object);
+  }
+  if (!any && failed) return *failed;
   std::vector<std::unique_ptr<PortForward>> opened;
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    const base::Result<std::uint16_t> port = processes[i].wait_for_port(timeout);
-    if (!port) return port.error().with_prefix(targets[i].object);
     runtime::FileDescriptor wake(eventfd(0, EFD_CLOEXEC));
     if (!wake.valid()) return base::io_error("making an eventfd", errno);
+    std::optional<ForwardProcess> process;
+    std::optional<base::Error> problem;
+    if (ports[i]) {
+      process.emplace(std::move(processes[i]));
+    } else {
+      problem = ports[i].error().with_prefix(targets[i].object);
+      ports[i] = free_port();
+      if (!ports[i]) return ports[i].error();
+    }
     opened.push_back(std::unique_ptr<PortForward>(
-        new PortForward(std::move(targets[i]), std::move(processes[i]), *port, std::move(wake))));
+        new PortForward(std::move(targets[i]), std::move(process), *ports[i], std::move(problem),
+                        std::move(wake))));
   }
   return opened;
 }
 
-PortForward::PortForward(ForwardTarget target, ForwardProcess process, std::uint16_t port,
+PortForward::PortForward(ForwardTarget target, std::optional<ForwardProcess> process,
+                         std::uint16_t port, std::optional<base::Error> problem,
                          runtime::FileDescriptor wake)
-    : target_(std::move(target)), port_(port), wake_(std::move(wake)) {
+    : target_(std::move(target)),
+      port_(port),
+      problem_(std::move(problem)),
+      wake_(std::move(wake)) {
   keeper_ = std::thread([this, kept = std::move(process)]() mutable { keep(std::move(kept)); });
 }
 
@@ -159,12 +199,18 @@ PortForward::~PortForward() {
   keeper_.join();
 }
 
-void PortForward::keep(ForwardProcess process) {
-  std::optional<ForwardProcess> running(std::move(process));
+void PortForward::keep(std::optional<ForwardProcess> running) {
+  const runtime::SystemClock clock;
+  int pause = kPauseMillis;
   for (;;) {
+    const base::MonoTime begun = clock.mono_now();
     if (running) wait_readable(running->process_fd(), wake_.get(), -1);
     running.reset();
-    if (wait_readable(wake_.get(), -1, kPauseMillis)) return;
+    // One that ended at once has no pod to lead to, and begins anew more and more rarely.
+    const bool lasted = clock.mono_now() >= begun + base::Millis(kPauseMaxMillis);
+    if (lasted) pause = kPauseMillis;
+    if (wait_readable(wake_.get(), -1, pause)) return;
+    pause = std::min(2 * pause, kPauseMaxMillis);
     if (auto next = ForwardProcess::start(target_, port_)) running.emplace(std::move(*next));
   }
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -48,7 +49,9 @@ class PortForward {
  public:
   static base::Result<std::unique_ptr<PortForward>> open(ForwardTarget target,
                                                          base::Millis timeout);
-  // All of them at once, in the order of `targets`; the first that fails names its object.
+  // All of them at once, in the order of `targets`. One whose pod is not there has a problem(), and
+  // is begun anew until it leads there; where none of them works, the first that failed names its
+  // object.
   static base::Result<std::vector<std::unique_ptr<PortForward>>> open_all(
       std::vector<ForwardTarget> targets, base::Millis timeout);
   ~PortForward();
@@ -56,14 +59,17 @@ class PortForward {
   PortForward& operator=(const PortForward&) = delete;
 
   std::uint16_t port() const { return port_; }
+  // Why it led nowhere when it was opened.
+  const std::optional<base::Error>& problem() const { return problem_; }
 
  private:
-  PortForward(ForwardTarget target, ForwardProcess process, std::uint16_t port,
-              runtime::FileDescriptor wake);
-  void keep(ForwardProcess process);
+  PortForward(ForwardTarget target, std::optional<ForwardProcess> process, std::uint16_t port,
+              std::optional<base::Error> problem, runtime::FileDescriptor wake);
+  void keep(std::optional<ForwardProcess> running);
 
   const ForwardTarget target_;
   const std::uint16_t port_;
+  const std::optional<base::Error> problem_;
   const runtime::FileDescriptor wake_;  // an eventfd: somebody wants the thread to end
   std::thread keeper_;
 };

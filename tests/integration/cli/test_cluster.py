@@ -29,6 +29,7 @@ for word; do
 {cases}
   esac
 done
+[ -n "$port" ] || {{ echo "Error from server (NotFound): no such pod" >&2; exit 1; }}
 echo "Forwarding from 127.0.0.1:$port -> 7650"
 exec sleep 600
 """

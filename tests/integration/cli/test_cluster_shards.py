@@ -7,6 +7,7 @@ import harness
 import test_cluster
 
 SHARDS = 2
+UNAVAILABLE = 69
 
 
 def endpoint_of(shard):
@@ -28,8 +29,11 @@ class Shards(test_cluster.PluginCase):
             queues: {"kind": "QueueList", "metadata": {}, "items": [queue]},
             f"{queues}/wide": queue,
             f"{core}/secrets/wide-admin": test_cluster.secret_of("wide", cls.client_keys)})
-        cls.write_programs({f"pod/wide-{shard}": broker.endpoint
-                            for shard, broker in enumerate(cls.brokers)})
+        cls.forward_to(range(SHARDS))
+
+    @classmethod
+    def forward_to(cls, shards):
+        cls.write_programs({f"pod/wide-{shard}": cls.brokers[shard].endpoint for shard in shards})
 
     @classmethod
     def start_broker(cls, shard):
@@ -66,6 +70,43 @@ class Shards(test_cluster.PluginCase):
         self.assertEqual(self.json_lines("peek", "wide"), [])
         for shard in range(SHARDS):
             self.assertTrue(any(f" pod/wide-{shard} :7650" in call for _, call in self.calls()))
+        self.assert_nothing_runs()
+
+    def partly(self, *arguments):
+        """What a command says of the shards that are there; it must say that shard 1 is not."""
+        with self.start("--timeout", "1", *arguments) as process:
+            out, error = process.communicate(timeout=harness.SECONDS_MAX)
+        self.assertEqual(process.returncode, UNAVAILABLE, f"{arguments}\n{out}\n{error}")
+        self.assertIn("no way to pod/wide-1", error)
+        self.assertIn("no such pod", error)
+        self.assertIn("shard 1 does not answer", error)
+        return out
+
+    def test_what_can_answer_does_while_a_shard_is_away(self):
+        for number in range(8):
+            self.sluice("pub", "wide", "--key", f"key-{number}", "--body", "hello")
+        here = sum(one["shard"] == 0 for one in self.json_lines("peek", "wide", "--max", "100"))
+        self.assertGreater(here, 0)
+        self.assertLess(here, 8)
+        self.forward_to([0])
+        self.addCleanup(self.forward_to, range(SHARDS))
+
+        stat = json.loads(self.partly("stat", "wide", "--json"))
+        self.assertEqual(stat["subscriptions"][0]["messages"]["ready"], here)
+        self.assertIn("wide", self.partly("stat"))
+        peeked = self.partly("peek", "wide", "--max", "100", "--json").splitlines()
+        self.assertEqual({json.loads(one)["shard"] for one in peeked}, {0})
+        self.assertEqual(len(peeked), here)
+        self.assertIn(f"would remove {here}", self.partly("purge", "wide", "--dry-run"))
+        # What would be done by halves is not done.
+        self.assertIn("shard 1 does not answer", self.sluice(
+            "--timeout", "1", "queue", "seek", "wide", "--to", "end", expect=UNAVAILABLE))
+        # Consumers get what is there.
+        taken = [json.loads(line) for line in self.sluice(
+            "--timeout", "1", "sub", "wide", "--max", str(here), "--json").splitlines()]
+        self.assertEqual({one["shard"] for one in taken}, {0})
+        self.forward_to(range(SHARDS))
+        self.assertIn(f"removed {8 - here}", self.sluice("purge", "wide", "--yes"))
         self.assert_nothing_runs()
 
 

@@ -117,22 +117,44 @@ TEST_F(PortForwardTest, BeginsAnewOnTheSamePortWhenItsPodIsGone) {
   EXPECT_EQ(kill(second, 0), -1);
 }
 
-TEST_F(PortForwardTest, OpensSeveralAtOnceAndEndsThemAllWhenOneFails) {
-  // As each leads to a pod of its own, the port is taken from its name.
-  const std::string script =
-      "for word; do case $word in pod/orders-9) echo 'no such pod' >&2; exit 1;;\n"
-      "pod/*) n=${word#pod/orders-}; echo \"Forwarding from 127.0.0.1:4012$n -> 7650\";;\n"
-      "esac; done\nexec sleep 600\n";
-  std::vector<ForwardTarget> targets(2, target_of(script));
+// Forwards to pods orders-0 to orders-8; as each has a port of its own, it is taken from the name.
+constexpr char kForwardsToPods[] =
+    "for word; do case $word in pod/orders-9) echo 'no such pod' >&2; exit 1;;\n"
+    "pod/*) n=${word#pod/orders-}; echo \"Forwarding from 127.0.0.1:4012$n -> 7650\";;\n"
+    "esac; done\nexec sleep 600\n";
+
+TEST_F(PortForwardTest, OpensSeveralAtOnce) {
+  std::vector<ForwardTarget> targets(2, target_of(kForwardsToPods));
   targets[0].object = "pod/orders-0";
   targets[1].object = "pod/orders-1";
-  auto forwards = PortForward::open_all(targets, kLong);
+  const auto forwards = PortForward::open_all(targets, kLong);
   ASSERT_TRUE(forwards.has_value()) << forwards.error().message();
   ASSERT_EQ(forwards->size(), 2U);
   EXPECT_EQ((*forwards)[0]->port(), 40'120);
   EXPECT_EQ((*forwards)[1]->port(), 40'121);
-  forwards->clear();
+  EXPECT_EQ((*forwards)[1]->problem(), std::nullopt);
+}
 
+TEST_F(PortForwardTest, GoesOnTryingWhereAPodIsMissing) {
+  std::vector<ForwardTarget> targets(2, target_of(kForwardsToPods));
+  targets[0].object = "pod/orders-9";
+  targets[1].object = "pod/orders-1";
+  auto forwards = PortForward::open_all(targets, kLong);
+  ASSERT_TRUE(forwards.has_value()) << forwards.error().message();
+  ASSERT_TRUE((*forwards)[0]->problem().has_value());
+  EXPECT_THAT((*forwards)[0]->problem()->message(), HasSubstr("pod/orders-9"));
+  EXPECT_THAT((*forwards)[0]->problem()->message(), HasSubstr("no such pod"));
+  EXPECT_EQ((*forwards)[1]->problem(), std::nullopt);
+  const std::string again = "pod/orders-9 " + std::to_string((*forwards)[0]->port()) + ":7650";
+  EXPECT_TRUE(wait_for([&] { return lines_of("arguments").size() > 2; }));
+  EXPECT_THAT(lines_of("arguments").at(2), HasSubstr(again));
+  forwards->clear();
+  for (const std::string& pid : lines_of("pids")) EXPECT_EQ(kill(std::stoi(pid), 0), -1);
+}
+
+TEST_F(PortForwardTest, FailsWhereNoneOfThemOpens) {
+  std::vector<ForwardTarget> targets(2, target_of(kForwardsToPods));
+  targets[0].object = "pod/orders-9";
   targets[1].object = "pod/orders-9";
   const auto failed = PortForward::open_all(targets, kLong);
   ASSERT_FALSE(failed.has_value());
