@@ -128,6 +128,7 @@ OrderedJson describe(const storage::FailedFact& fact) {
 OrderedJson describe(const storage::DeadFact& fact) {
   OrderedJson json = describe_counters(fact);
   json["reason"] = storage::to_string(fact.reason);
+  if (fact.keeps_deliver_at) json["keepsDeliverAt"] = true;
   json["error"] = fact.error;
   return json;
 }

@@ -210,8 +210,9 @@ class World:
         """The counts of the only subscription."""
         return self.stat()["subscriptions"][0]["messages"]
 
-    def stat(self):
-        done = self.run("stat", self.queue, "--json")
+    def stat(self, name=None):
+        """Of the queue of that name, or of the world's."""
+        done = self.run("stat", name or self.queue, "--json")
         if done.returncode != 0:
             raise RuntimeError(f"stat failed: {done.stderr}")
         document = json.loads(done.stdout)
