@@ -160,6 +160,7 @@ void LinkBook::observed(const std::string& key, std::size_t index, std::uint64_t
       shard->state.refused.clear();
     }
     shard->state.observation = observation;
+    shard->state.configured.clear();
     brokers_[key].meter.observe(index, *observation);
   }
   if (hooks_.on_epoch) hooks_.on_epoch(observation->leader_epoch);
@@ -236,10 +237,14 @@ base::Status LinkBook::configure(const std::string& key, std::size_t shard, std:
   }
   reconcile::ShardState& state = found->second.shards[shard].state;
   if (done.has_value()) {
+    state.configured.insert(queue);
     state.refused.erase(queue);
     return {};
   }
   const base::ErrorCode code = done.error().code();
+  if (code == base::ErrorCode::kUnavailable || code == base::ErrorCode::kDeadlineExceeded) {
+    state.configured.insert(queue);
+  }
   const bool fenced = state.observation != nullptr && state.observation->leader_epoch > epoch;
   if (!fenced &&
       (code == base::ErrorCode::kInvalidArgument || code == base::ErrorCode::kFailedPrecondition)) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ struct ShardState {
   // but what was seen last.
   std::shared_ptr<const link::BrokerObservation> observation;
   std::map<std::string, Refusal> refused;  // by queue: the last answer to a Configure, if a refusal
+  // Queues that it was told to make after the newest observation, and may have made.
+  std::set<std::string> configured = {};
   // While this process tries to reach the shard for the first time: since when.
   std::optional<base::MonoTime> trying_since = {};
 

@@ -68,6 +68,7 @@ SettingsPlan plan_settings(const std::vector<ShardState>& shards, std::size_t sh
 }
 
 bool has_queue(const ShardState& shard, const std::string& queue) {
+  if (shard.configured.contains(queue)) return true;
   if (shard.observation == nullptr) return false;
   for (const link::QueueObservation& one : shard.observation->queues) {
     if (one.name == queue) return true;

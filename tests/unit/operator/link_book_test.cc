@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "operator/reconcile/live_settings.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/kube/script_transport.h"
 #include "tests/unit/operator/fake_links.h"
@@ -102,6 +103,23 @@ TEST_F(LinkBookTest,
   EXPECT_THAT(book.configure(key, 0, 5, "orders", "{}"), IsOk());
   EXPECT_EQ(book.shards(key).at(0).refused.at("orders").ask_again,
             clock.mono + base::Nanos(std::chrono::minutes(1)));
+}
+
+// Else a Queue that is deleted right away counts as removed, and is not.
+TEST_F(LinkBookTest, a_shard_has_what_it_was_told_to_make_before_it_says_so) {
+  book.follow(key, {{"tcp://a", "", ""}});
+  links.observe("tcp://a", observation(1));
+  EXPECT_FALSE(reconcile::has_queue(book.shards(key).at(0), "emails"));
+  for (const auto& answer : {base::Status(), base::Status(base::unavailable("lost"))}) {
+    links.answer = [&answer](const std::string&) { return answer; };
+    static_cast<void>(book.configure(key, 0, 5, "emails", "{}"));
+    EXPECT_TRUE(reconcile::has_queue(book.shards(key).at(0), "emails"));
+    links.observe("tcp://a", observation(1));
+    EXPECT_FALSE(reconcile::has_queue(book.shards(key).at(0), "emails"));
+  }
+  links.answer = [](const std::string&) { return base::invalid_argument("no"); };
+  static_cast<void>(book.configure(key, 0, 5, "emails", "{}"));
+  EXPECT_FALSE(reconcile::has_queue(book.shards(key).at(0), "emails"));
 }
 
 TEST_F(LinkBookTest, a_shard_is_being_tried_until_it_was_connected_once) {
