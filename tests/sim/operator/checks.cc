@@ -66,6 +66,24 @@ void Checks::sent(const Sender& sender, const ApiCall& call) {
   ++writes_;
   last_write_ = sender.identity + " " + call.to_string();
   check_lease(sender, call);
+  check_preconditions(sender, call);
+}
+
+// What could do harm twice, or late, says what it is about.
+void Checks::check_preconditions(const Sender& sender, const ApiCall& call) {
+  if (call.method == "DELETE") {
+    if (!kube::text_in(kube::value_in(call.body, {"preconditions"}), "uid").empty()) return;
+    return fail("a deletion without a uid: " + sender.identity + " " + call.to_string());
+  }
+  const bool applies = call.query.contains("fieldManager");
+  // A ConfigMap that lost too much is written again.
+  if (call.method != "PATCH" || applies || call.type == &kube::kEvents ||
+      call.type == &kube::kConfigMaps) {
+    return;
+  }
+  if (kube::resource_version_of(call.body).empty() && kube::uid_of(call.body).empty()) {
+    fail("a patch of whatever is there: " + sender.identity + " " + call.to_string());
+  }
 }
 
 void Checks::check_lease(const Sender& sender, const ApiCall& call) {
@@ -188,6 +206,13 @@ void Checks::queue_lost(const std::string& name_space, const std::string& claim,
        ", and nobody asked for that");
 }
 
+bool Checks::has_others(const QueueSlot& slot) const {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& other) {
+    return &other != &slot && other.broker == slot.broker &&
+           store_.find(kube::kQueues, other.name_space, other.name) != nullptr;
+  });
+}
+
 // The finalizer of a Queue that asks for the removal of its messages goes after them.
 void Checks::check_release(const Json& before, const Json& /*after*/) {
   const std::string name_space = kube::namespace_of(before);
@@ -226,6 +251,17 @@ void Checks::check_release(const Json& before, const Json& /*after*/) {
     return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) + " (" +
                 policy_of(before) + "), and shard " + std::to_string(shard) + " still has it");
   }
+  // The last one's broker starts no more.
+  if (!patient || !has_others(*slot)) return;
+  const std::string config = reconcile::queues_config_name(slot->broker);
+  const Json* settings = store_.find(kube::kConfigMaps, name_space, config);
+  if (settings != nullptr &&
+      kube::value_in(*settings, {"data", reconcile::manifest_file(name)}).is_string()) {
+    return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) +
+                ", and the next start of a broker makes it again: its manifest is in ConfigMap " +
+                config);
+  }
+  removed_.insert(path_of(name_space, name));
 }
 
 void Checks::check_keys(const kube::ObjectRef& ref, const Json& before, const Json& after) {
@@ -270,7 +306,7 @@ void Checks::brokers_start() {
       const std::string path = path_of(name_space, slot.name);
       if (slot.name_space != name_space || slot.broker != broker || !removed_.contains(path) ||
           store_.find(kube::kQueues, name_space, slot.name) != nullptr ||
-          kube::value_in(*config, {"data", slot.name + ".json"}).is_null()) {
+          kube::value_in(*config, {"data", reconcile::manifest_file(slot.name)}).is_null()) {
         continue;
       }
       fail("broker " + kube::name_of(*pod) + " makes queue " + slot.name +

@@ -51,6 +51,8 @@ class Checks {
  private:
   void check_lease(const Sender& sender, const ApiCall& call);
   void check_scale(const ApiCall& call, const OperatorProcess* process);
+  void check_preconditions(const Sender& sender, const ApiCall& call);
+  bool has_others(const QueueSlot& slot) const;
   void check_release(const kube::Json& before, const kube::Json& after);
   void check_keys(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
   void check_shards(const kube::Json& set);

@@ -47,7 +47,10 @@ const std::vector<Kind>& kinds() {
          faults.history_forgotten = rate(prng, 0.05);
        }},
       {{"stale", "caches of API servers are behind, each type by itself"},
-       [](base::Prng& prng, FaultOptions& faults) { faults.cache_held = rate(prng, 0.2); }},
+       [](base::Prng& prng, FaultOptions& faults) {
+         faults.cache_held = rate(prng, 0.2);
+         faults.caches_held = rate(prng, 0.1);
+       }},
       {{"crash", "the operator is killed, after any of its calls and in between, or stopped"},
        [](base::Prng& prng, FaultOptions& faults) {
          faults.crash_at_call = rate(prng, 0.05);
@@ -56,6 +59,8 @@ const std::vector<Kind>& kinds() {
        }},
       {{"pause", "an operator stands still, also until its Lease is over"},
        [](base::Prng& prng, FaultOptions& faults) { faults.pause = rate(prng, 0.03); }},
+      {{"cut", "an operator does not reach any API server for a while"},
+       [](base::Prng& prng, FaultOptions& faults) { faults.cut = rate(prng, 0.1); }},
       {{"lease", "the Lease is taken or removed by hand"},
        [](base::Prng& prng, FaultOptions& faults) {
          faults.lease_stolen = rate(prng, 0.01);
@@ -63,6 +68,8 @@ const std::vector<Kind>& kinds() {
        }},
       {{"clock", "the wall clock of an operator steps"},
        [](base::Prng& prng, FaultOptions& faults) { faults.clock_step = rate(prng, 0.03); }},
+      {{"apart", "each operator's date is another one, up to ten minutes from the right one"},
+       [](base::Prng& /*prng*/, FaultOptions& faults) { faults.clocks_apart = true; }},
       {{"second", "two operators"},
        [](base::Prng& /*prng*/, FaultOptions& faults) { faults.second_operator = true; }},
       {{"brokers", "brokers restart, fall silent, answer late or not at all"},
@@ -125,13 +132,16 @@ std::vector<std::string> FaultOptions::names() const {
   add("watch_skips", watch_skips);
   add("history_forgotten", history_forgotten);
   add("cache_held", cache_held);
+  add("caches_held", caches_held);
   add("crash_at_call", crash_at_call);
   add("crash", crash);
   add("stop", stop);
   add("pause", pause);
+  add("cut", cut);
   add("lease_stolen", lease_stolen);
   add("lease_deleted", lease_deleted);
   add("clock_step", clock_step);
+  add("clocks_apart", clocks_apart ? 1 : 0);
   add("second_operator", second_operator ? 1 : 0);
   add("broker_silent", broker_silent);
   add("broker_restart", broker_restart);

@@ -31,17 +31,22 @@ struct FaultOptions {
   double history_forgotten = 0;  // a second
   // stale, a second
   double cache_held = 0;
+  double caches_held = 0;  // all of a replica at once
   // crash
   double crash_at_call = 0;
   double crash = 0;  // a second
   double stop = 0;   // in order, a second
   // pause, a second
   double pause = 0;
+  // cut, a second
+  double cut = 0;  // one operator reaches no API server for a while
   // lease, a second
   double lease_stolen = 0;
   double lease_deleted = 0;
   // clock, a second
   double clock_step = 0;
+  // apart
+  bool clocks_apart = false;  // each operator's date is another one, for as long as it runs
   // second
   bool second_operator = false;
   // brokers

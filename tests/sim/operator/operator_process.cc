@@ -128,6 +128,10 @@ void OperatorProcess::make_scaler() {
           [this](const std::string& key, std::size_t shard, const std::string& pod,
                  base::Millis lease, const std::function<void(base::Result<std::uint64_t>)>& done) {
             if (bugs_.has(Bug::kScaleInOfBusyPod)) return done(std::uint64_t{0});
+            if (bugs_.has(Bug::kZeroOnUnknown) &&
+                !controller_->links().shards(key).at(shard).connected) {
+              return done(std::uint64_t{0});
+            }
             const auto link = controller_->links().link(key, shard);
             const auto leads = epoch();
             if (link == nullptr || !leads) {

@@ -77,7 +77,7 @@ base::Result<HttpResponse> SimTransport::answer(const ApiCall& call) {
   const FaultOptions& faults = network_.faults;
   Loop& loop = network_.loop;
   base::Prng& prng = network_.prng;
-  if (chance(faults.request_lost)) {
+  if (network_.is_cut(sender_.process) || chance(faults.request_lost)) {
     loop.linger(millis(prng.below(50)));
     return base::unavailable("the connection broke");
   }
@@ -109,7 +109,8 @@ base::Result<HttpResponse> SimTransport::answer(const ApiCall& call) {
   });
   loop.linger(way + millis(1 + prng.below(5)));
   CHECK(reply->has_value());
-  if (chance(faults.reply_lost)) return base::unavailable("the connection broke");
+  if (network_.is_cut(sender_.process) || chance(faults.reply_lost))
+    return base::unavailable("the connection broke");
   return **reply;
 }
 
@@ -133,7 +134,9 @@ base::Result<HttpResponse> SimTransport::stream(const kube::HttpRequest& request
   const auto call = parse_call(request);
   CHECK(call.has_value());
   network_.loop.linger(millis(1 + network_.prng.below(10)));
-  if (chance(network_.faults.request_lost)) return base::unavailable("the connection broke");
+  if (network_.is_cut(sender_.process) || chance(network_.faults.request_lost)) {
+    return base::unavailable("the connection broke");
+  }
   if (chance(network_.faults.too_many)) {
     return HttpResponse{429, "", retry_after()};
   }
@@ -162,6 +165,7 @@ base::Result<HttpResponse> SimTransport::watch(const ApiCall& call, const kube::
   }
   bool skips = false;
   while (loop.now() < end) {
+    if (network_.is_cut(sender_.process)) return base::unavailable("the connection broke");
     const auto event = api.next_event(call, replica, version);
     if (!event) {
       if (skips) break;

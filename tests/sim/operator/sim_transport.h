@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -33,6 +34,12 @@ struct Network {
   std::function<void(const Sender&, const ApiCall&)> on_carry_out;
   std::function<void()> on_carried_out;
   std::function<void(ProcessId)> crash;
+  std::map<ProcessId, base::MonoTime> cut_until;
+
+  bool is_cut(ProcessId process) const {
+    const auto found = cut_until.find(process);
+    return found != cut_until.end() && loop.now() < found->second;
+  }
 };
 
 // The way of one process to the API server: takes time, and loses what the faults say. Its calls

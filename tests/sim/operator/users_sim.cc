@@ -1,7 +1,6 @@
 #include "tests/sim/operator/users_sim.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -25,6 +24,8 @@ const std::vector<Workload>& workloads() {
        4, 1, 4, true, false},
       {"scaling", "few changes of Queues, many messages", 3, 1, 0, 0, 12, 1, 1, true, true},
       {"settings", "specs change, for better and for worse", 3, 6, 3, 1, 3, 2, 2, true, false},
+      {"rebirth", "Queues are deleted with their messages, and made again and filled at once", 12,
+       0, 0, 3, 9, 0, 2, true, false, 0.9, 0.8},
   };
   return kWorkloads;
 }
@@ -59,10 +60,12 @@ const Json* UsersSim::queue_of(const QueueSlot& slot) const {
 
 void UsersSim::create(const QueueSlot& slot) {
   if (queue_of(slot) != nullptr) return;
-  constexpr std::array kPolicies{"Retain", "Delete", "DeleteIfEmpty"};
+  const char* const policy = prng_.chance(workload_.discards) ? "Delete"
+                             : prng_.chance(0.5)              ? "Retain"
+                                                              : "DeleteIfEmpty";
   Json spec = {{"shards", slot.shards},
                {"broker", {{"name", slot.broker}, {"storage", {{"size", "12Gi"}}}}},
-               {"deletionPolicy", kPolicies[prng_.below(kPolicies.size())]},
+               {"deletionPolicy", policy},
                {"delivery", {{"maxAttempts", 1 + prng_.below(5)}}}};
   if (!slot.target.empty()) {
     spec["consumers"] = {

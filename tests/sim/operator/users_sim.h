@@ -25,6 +25,8 @@ struct Workload {
   unsigned adopt = 3;
   bool shared = true;     // several Queues a broker
   bool consumers = true;  // that are scaled
+  double pace = 0.25;     // of those a second
+  double discards = 0.3;  // deletionPolicy Delete; of the other two each as often
 };
 const std::vector<Workload>& workloads();
 

@@ -1,6 +1,7 @@
 #include "tests/sim/operator/world.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -19,6 +20,9 @@ using kube::Json;
 
 constexpr base::Nanos kLivenessMax = std::chrono::minutes(30);
 constexpr base::Nanos kSteady = std::chrono::minutes(3);
+constexpr base::Millis kTenMinutes = std::chrono::minutes(10);
+constexpr std::array kHeldBack{&kube::kQueues, &kube::kStatefulSets,           &kube::kConfigMaps,
+                               &kube::kPods,   &kube::kPersistentVolumeClaims, &kube::kServices};
 const char* const kNameSpace = "shop";
 const char* const kLeaseName = "sluice-operator";
 
@@ -48,7 +52,7 @@ World::World(const Request& request)
       consumers_(loop_, store_, field_, slots_, base::Prng(request.seed, "consumers")),
       checks_(loop_, store_, brokers_, slots_, consumers_),
       users_(loop_, store_, field_, checks_, slots_, workload_, base::Prng(request.seed, "users")),
-      network_{loop_, api_, faults_, base::Prng(request.seed, "network"), {}, {}, {}, {}},
+      network_{loop_, api_, faults_, base::Prng(request.seed, "network"), {}, {}, {}, {}, {}},
       bugs_(request.bug) {
   base::Prng faults(request.seed, "faults");
   drawn_ = draw_faults(faults, request);
@@ -59,7 +63,7 @@ World::World(const Request& request)
   api_.page_items = prng_.chance(0.3) ? 2 + prng_.below(4) : 500;
   process_options_.name_space = "sluice-system";
   process_options_.workers = 1 + prng_.below(3);
-  checks_.clocks_step = drawn_.clock_step > 0;
+  checks_.clocks_step = drawn_.clock_step > 0 || drawn_.clocks_apart;
   store_.set_now(wall_of(loop_.now()));
   api_.on_change = [this](const kube::ObjectRef& ref, const Json& before, const Json& after) {
     checks_.changed(ref, before, after);
@@ -74,6 +78,11 @@ World::World(const Request& request)
   network_.on_carried_out = [this] { checks_.carried_out(); };
   network_.crash = [this](ProcessId id) { crash(id); };
   operators_.resize(drawn_.second_operator ? 2 : 1);
+  for (Operator& one : operators_) {
+    if (drawn_.clocks_apart)
+      one.clock_offset =
+          base::Millis(static_cast<std::int64_t>(prng_.below(1'200'000))) - kTenMinutes;
+  }
   note_drawn(drawn_options());
 }
 
@@ -110,8 +119,9 @@ void World::start_operator(Operator& one) {
   loop_.note("op-" + std::to_string(started_) + " starts");
   one.process = std::make_unique<OperatorProcess>(loop_, network_, field_, keys_, bugs_,
                                                   process_options_, started_, seed);
+  one.process->clock.offset = one.clock_offset;
   if (faults_.clock_step > 0 && prng_.chance(0.3)) {
-    one.process->clock.offset =
+    one.process->clock.offset +=
         base::Millis(static_cast<std::int64_t>(prng_.below(7'200'000)) - 3'600'000);
   }
 }
@@ -134,11 +144,13 @@ void World::second_of_faults() {
     return std::chrono::seconds(1 + prng_.below(most));
   };
   if (chance(faults_.cache_held)) {
-    const kube::ResourceType* types[] = {
-        &kube::kQueues, &kube::kStatefulSets,           &kube::kConfigMaps,
-        &kube::kPods,   &kube::kPersistentVolumeClaims, &kube::kServices};
-    api_.hold_back(*types[prng_.below(std::size(types))], prng_.below(ApiSim::kReplicas),
+    api_.hold_back(*kHeldBack.at(prng_.below(kHeldBack.size())), prng_.below(ApiSim::kReplicas),
                    seconds(40));
+  }
+  if (chance(faults_.caches_held)) {
+    const std::size_t replica = prng_.below(ApiSim::kReplicas);
+    const base::Nanos time = seconds(60);
+    for (const kube::ResourceType* type : kHeldBack) api_.hold_back(*type, replica, time);
   }
   if (chance(faults_.history_forgotten)) api_.forget_history();
   for (Operator& one : operators_) {
@@ -148,6 +160,11 @@ void World::second_of_faults() {
       loop_.note(one.process->identity() + " stands still for " +
                  std::to_string(time.count() / 1'000'000'000) + " s");
       loop_.pause(one.process->id(), time);
+    }
+    if (chance(faults_.cut)) {
+      const base::Nanos time = seconds(prng_.chance(0.3) ? 40 : 9);
+      loop_.note(one.process->identity() + " is cut off");
+      network_.cut_until[one.process->id()] = loop_.now() + time;
     }
     if (chance(faults_.clock_step)) {
       one.process->clock.offset +=
@@ -192,7 +209,7 @@ void World::second() {
     if (one.process == nullptr && one.start_at <= loop_.now()) start_operator(one);
   }
   if (!healed_) {
-    if (prng_.chance(0.25)) users_.act();
+    if (prng_.chance(workload_.pace)) users_.act();
     second_of_faults();
   }
   step_cluster();
@@ -204,10 +221,47 @@ void World::heal() {
   healed_ = true;
   api_.catch_up();
   field_.heal();
+  network_.cut_until.clear();
   for (Operator& one : operators_) {
     one.start_at = std::min(one.start_at, loop_.now());
-    if (one.process != nullptr) one.process->clock.offset = base::Millis(0);
+    if (one.process != nullptr) one.process->clock.offset = one.clock_offset;
   }
+}
+
+// What a broker is made of, as far as somebody may have laid hands on it.
+std::string World::objects_unrest(const QueueSlot& slot, const std::string& manifest) {
+  const std::string& broker = slot.broker;
+  const std::pair<const kube::ResourceType*, std::string> wanted[] = {
+      {&kube::kStatefulSets, broker},
+      {&kube::kServices, broker},
+      {&kube::kServices, reconcile::shards_service_name(broker)},
+      {&kube::kConfigMaps, reconcile::queues_config_name(broker)},
+      {&kube::kServiceAccounts, broker},
+      {&kube::kPodDisruptionBudgets, broker},
+      {&kube::kNetworkPolicies, broker},
+      {&kube::kSecrets, reconcile::broker_secret_name(broker)},
+      {&kube::kSecrets, reconcile::operator_secret_name(broker)},
+      {&kube::kSecrets, reconcile::admin_secret_name(broker)}};
+  for (const auto& [type, name] : wanted) {
+    if (store_.find(*type, slot.name_space, name) == nullptr) {
+      return " is Current without " + std::string(type->kind) + " " + name;
+    }
+  }
+  const Json& config =
+      *store_.find(kube::kConfigMaps, slot.name_space, reconcile::queues_config_name(broker));
+  if (kube::value_in(config, {"data", reconcile::manifest_file(slot.name)}) != manifest) {
+    return " is Current, and its broker starts with other settings";
+  }
+  const Json& set = *store_.find(kube::kStatefulSets, slot.name_space, broker);
+  if (reconcile::integer_at(set, {"spec", "replicas"}) !=
+      std::optional(static_cast<std::int64_t>(slot.shards))) {
+    return " is Current with another number of shards";
+  }
+  const Json& policy = *store_.find(kube::kNetworkPolicies, slot.name_space, broker);
+  if (kube::value_in(policy, {"spec", "ingress"}).empty()) {
+    return " is Current, and nobody is let in";
+  }
+  return {};
 }
 
 std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
@@ -236,7 +290,9 @@ std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
   inputs.broker = slot.broker;
   inputs.queues.push_back(queue);
   const std::vector<reconcile::Member> members = reconcile::read_members(inputs);
-  const std::uint64_t revision = link::manifest_revision(members.front().manifest());
+  const std::string manifest = members.front().manifest();
+  if (std::string what = objects_unrest(slot, manifest); !what.empty()) return name + what;
+  const std::uint64_t revision = link::manifest_revision(manifest);
   std::uint64_t ready = 0;
   for (std::size_t shard = 0; shard < slot.shards; ++shard) {
     const link::QueueObservation* there =

@@ -31,6 +31,7 @@ class World {
   struct Operator {
     std::unique_ptr<OperatorProcess> process;
     base::MonoTime start_at;
+    base::Millis clock_offset{0};  // of the machine that it runs on
   };
 
   void every(base::Nanos period, const std::function<void()>& call);
@@ -43,6 +44,7 @@ class World {
   void heal();
   // "" = everything is as it should be; else what is not.
   std::string unrest();
+  std::string objects_unrest(const QueueSlot& slot, const std::string& manifest);
   std::string unrest_of(const QueueSlot& slot, const kube::Json& queue);
   std::string scaling_unrest();
   std::vector<std::string> drawn_options() const;
