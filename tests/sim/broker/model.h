@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/message.h"
 #include "base/time.h"
 #include "broker/stats.h"
 #include "tests/sim/broker/broker_process.h"
@@ -155,6 +156,8 @@ class Model final : public FrameTap {
   void on_published(const wire::FrameHeader& header, const wire::Published& frame);
   void on_deliver(base::Now now, const wire::FrameHeader& header, const wire::Deliver& frame);
   void on_settled(const wire::FrameHeader& header, const wire::Settled& frame);
+  bool check_message(base::Now now, const StreamKey& key, std::uint64_t sequence,
+                     const base::MessageView& message, bool dead);
   void deliver_one(base::Now now, const Attachment& at, const wire::DeliverRun& run,
                    std::uint64_t sequence, const wire::Deliver& frame, base::SessionId session);
   void check_counters(Place& place, const wire::DeliverRun& run, const QueueRules& rules,
@@ -176,6 +179,7 @@ class Model final : public FrameTap {
                    std::uint64_t sequence) const;
   static bool is_dead_letters(const std::string& subscription);
   static std::string without_dead(const std::string& subscription);
+  static std::string dead_letters_of(const std::string& subscription);
 
   const base::Millis session_ttl_;
   std::map<std::string, QueueRules> rules_;
