@@ -165,6 +165,11 @@ bool Core::is_unclaimed_recovered(const Lease& lease) const {
   return lease.attachment == AttachmentHandle() && incarnation < state.incarnation;
 }
 
+bool Core::may_have_left(const Lease& lease) const {
+  const storage::LogPositions at = log.positions();
+  return lease.leaves_after.lsn <= (lease.leaves_after.durable ? at.durable : at.written);
+}
+
 void Core::note(Subscription& subscription, base::Lsn end) {
   subscription.last_record_end = end;
   subscription.stream().last_record_end = end;

@@ -131,6 +131,9 @@ class Core final : public LeaseWatcher {
     return wait_for(subscription.stream().queue(), subscription.last_record_end);
   }
 
+  // False: nobody can have got what it lends, its DELIVER still waits for the log.
+  bool may_have_left(const Lease& lease) const;
+
   // Names the next delivery batch. Begins a new incarnation when the numbers of one are used up.
   base::Epoch next_epoch(base::Now now);
 

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "broker/command.h"
+#include "broker/effect.h"
 #include "broker/sequence_runs.h"
 
 namespace sluice::broker {
@@ -27,6 +28,7 @@ struct Lease {
   bool dead = false;           // they are dead letters
   // Not in the log:
   AttachmentHandle attachment;  // 0 = recovered and not claimed yet
+  Wait leaves_after;            // what its DELIVER waits for
   base::MonoTime delivered_at;
   base::MonoTime deadline;
   bool ending = false;  // its session is gone; it waits for its turn to be given back

@@ -27,6 +27,7 @@ Lease& lend(Core& core, base::Now now, Attachment& attachment, Draft draft, base
   Lease* lent = core.state.leases.find(fact.epoch);
   CHECK(lent != nullptr && lent->messages == draft.messages);
   lent->attachment = attachment.handle;
+  lent->leaves_after = Core::wait_for(subscription.stream().queue(), end);
   lent->delivered_at = now.mono;
   core.state.leases.set_deadline(*lent, now.mono + base::Nanos(lease));
   attachment.messages += draft.messages;
@@ -34,7 +35,7 @@ Lease& lend(Core& core, base::Now now, Attachment& attachment, Draft draft, base
   attachment.outstanding += draft.messages;
   Deliver effect = make_deliver(attachment, fact.epoch, lease, std::move(draft.runs));
   count_unsent(core, attachment, effect);
-  core.effects.emit(Core::wait_for(subscription.stream().queue(), end), std::move(effect));
+  core.effects.emit(lent->leaves_after, std::move(effect));
   return *lent;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cover.h"
 #include "broker/cordoning.h"
 #include "broker/peeking.h"
 #include "broker/publishing.h"
@@ -59,7 +60,7 @@ bool end_lease(Core& core, base::Now now, const Ending& ending, Budget& budget) 
   if (core.is_unclaimed_recovered(*lease)) {
     // A restart is nobody's fault.
     give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kRestart);
-  } else if (ending.end == SessionEnd::kClosed) {
+  } else if (ending.end == SessionEnd::kClosed || !core.may_have_left(*lease)) {
     give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kSessionClosed);
   } else {
     stall(core, now, *lease, ranges, ending.consumer);
@@ -80,6 +81,15 @@ void expire_leases(Core& core, base::Now now, Budget& budget) {
     // What was said of it in time counts first, also where it has not had its turn yet.
     if (go_on_settling(core, now, over->epoch, budget)) continue;
     Lease* lease = core.state.leases.pop_expired(now.mono);
+    if (!core.may_have_left(*lease)) {
+      // A disk that stands still is not the consumer's fault, nor the message's.
+      COVER("lease that could not leave goes on");
+      core.state.leases.set_deadline(
+          *lease,
+          now.mono + base::Nanos(base::Millis(std::max<std::uint32_t>(1, lease->lease_ms))));
+      budget.take(1);
+      continue;
+    }
     core.end_lease(*lease, SessionEnd::kLost, core.consumer_of(*lease));
     end_leases(core, now, budget);
   }

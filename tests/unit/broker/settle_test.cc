@@ -442,6 +442,7 @@ TEST_F(SettleTest, a_lease_of_0_seconds_is_over_at_the_next_tick) {
   config.subscriptions[0].delivery.lease = 0ms;
   begin(1, config);
   EXPECT_EQ(world.stats().in_flight, 1U);
+  world.log.sync();
   EXPECT_EQ(world.broker->tick(world.now), world.now.mono + base::Nanos(1s));
   EXPECT_EQ(world.stats().in_flight, 0U);
 }

@@ -61,6 +61,34 @@ TEST(Stall, a_closed_session_releases_uncounted) {
   EXPECT_EQ(again[0].stalls, 0);
 }
 
+TEST(Stall, a_lease_whose_delivery_waits_for_the_disk_does_not_run_out) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 1);
+  world.disk_works = false;
+  world.attach(world.open(1), queue);
+  for (int i = 0; i < 3; ++i) world.sleep(30s);
+  EXPECT_EQ(world.stats().stalled, 0U);
+  EXPECT_EQ(world.stats().in_flight, 1U);
+  world.disk_works = true;
+  world.sleep(29s);
+  EXPECT_EQ(world.stats().stalled, 0U);
+  world.sleep(1s);
+  EXPECT_EQ(world.stats().stalled, 1U);
+}
+
+TEST(Stall, a_lost_session_gives_back_uncounted_what_still_waits_for_the_disk) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 3);
+  world.disk_works = false;
+  const auto session = world.open(1);
+  world.attach(session, queue);
+  world.lose(session);
+  EXPECT_EQ(world.stats().stalled, 0U);
+  EXPECT_EQ(world.stats().ready, 3U);
+}
+
 TEST(Stall, what_was_lost_on_the_way_to_a_session_goes_back_uncounted) {
   World world;
   const auto queue = world.make(plain_queue());

@@ -287,6 +287,7 @@ TEST(Tick, work_of_one_tick_is_bounded) {
   const auto session = world.open(1);
   world.attach(session, queue);
   world.take();
+  world.log.sync();
   world.broker->apply(world.now, SessionGone{session, SessionEnd::kLost});
   int ticks = 1;
   while (world.broker->tick(world.now) == world.now.mono) ++ticks;

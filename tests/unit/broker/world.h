@@ -157,6 +157,7 @@ class World {
   }
   // Until nothing is left to do now; returns when there is again.
   std::optional<base::MonoTime> tick() {
+    if (disk_works) log.sync();
     for (;;) {
       const std::optional<base::MonoTime> next = broker->tick(now);
       if (!next || now.mono < *next) return next;
@@ -408,6 +409,7 @@ class World {
 
   BrokerOptions options;
   FakeLog log;
+  bool disk_works = true;  // false: ticks find that nothing was written since
   FakeMessages store{log};
   Recorder sink;
   // What the broker of this process has put there.
