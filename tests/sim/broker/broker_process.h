@@ -15,24 +15,13 @@
 #include "frontend/frame_dispatch.h"
 #include "frontend/frame_output.h"
 #include "frontend/session_table.h"
+#include "tests/sim/broker/frame_tap.h"
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
 #include "tests/sim/broker/sim_file_system.h"
 #include "tests/sim/broker/sim_workers.h"
 
 namespace sluice::sim {
-
-// Sees every frame that the broker is given and that leaves it, in their true order.
-class FrameTap {
- public:
-  virtual ~FrameTap() = default;
-  virtual void received(base::Now now, frontend::Peer peer, base::ByteView frame) = 0;
-  virtual void sent(base::Now now, frontend::Peer peer, base::ByteView frame) = 0;
-  // A frame could not be sent: the connection is gone, or takes no more.
-  virtual void not_sent(frontend::Peer peer) = 0;
-  // What is committed is about to leave.
-  virtual void releasing(base::Now now, const storage::LogPositions& positions) = 0;
-};
 
 struct BrokerSettings {
   storage::LogOptions log;

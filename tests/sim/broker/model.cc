@@ -152,7 +152,7 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
       for (auto& [sequence, place] : places) {
         place.lease_until = std::min(place.lease_until, now + session_ttl_);
         if (!may_lose) continue;
-        place.loose = place.counters_free = true;
+        place.loose = place.counters_free = place.forgotten = true;
         place.acked_maybe |= place.gone;
         place.gone = false;
       }

@@ -14,7 +14,7 @@
 #include "base/message.h"
 #include "base/time.h"
 #include "broker/stats.h"
-#include "tests/sim/broker/broker_process.h"
+#include "tests/sim/broker/frame_tap.h"
 #include "wire/frame.h"
 
 namespace sluice::sim {
@@ -45,8 +45,11 @@ class Model final : public FrameTap {
   void releasing(base::Now now, const storage::LogPositions& positions) override;
 
   void broker_ended(base::MonoTime now, bool power_lost);
-  // From now on what stood in some sealed segment may be unreadable: facts and messages.
+  // From now on something that the broker knew may be forgotten: leases, settles, releases.
   void medium_failed() { medium_failed_ = true; }
+  // The record of these messages may be unreadable.
+  void messages_rotted(const base::QueueId& queue, std::uint16_t shard, std::uint64_t first,
+                       std::uint32_t count);
   void wall_stepped() { wall_stepped_ = true; }
 
   // Everything was drained: each message that was accepted must have found its end. `damaged` ones
@@ -86,6 +89,7 @@ class Model final : public FrameTap {
     bool rejected_maybe = false;
     int stalls = 0;
     bool counters_free = false;  // a redrive may have reset them
+    bool forgotten = false;      // the last delivery may be: a power loss took its record
   };
   using Places = std::map<std::uint64_t, Place>;  // by sequence
   // Of a subscription. While one goes on, what is settled may be brought back by it.

@@ -34,7 +34,7 @@ void Model::on_settle(const wire::FrameHeader& header, const wire::Settle& frame
     const auto end = places.upper_bound(receipt.last);
     for (auto found = places.lower_bound(receipt.first); found != end; ++found) {
       Place& place = found->second;
-      if (place.epoch > receipt.epoch) {
+      if (place.epoch > receipt.epoch && !place.forgotten) {
         // An ack of what is gone counts as settled (docs/protocol.md, SETTLED): whoever acked it,
         // also as a dead letter, and where an expiry or a limit has removed it.
         const bool excused = may_be_gone(stream, at->second.subscription, found->first);
@@ -145,7 +145,7 @@ void Model::deliver_one(base::Now now, const Attachment& at, const wire::Deliver
   if (stream.redriven) place.counters_free = true;
   place.epoch = frame.epoch;
   place.holder = session;
-  place.loose = false;
+  place.loose = place.forgotten = false;
   place.lease_until = decided_from_ + base::Millis(frame.lease_ms);
   if (at.at_most_once) place.gone = place.acked_maybe = true;
 }
@@ -214,6 +214,8 @@ void Model::on_settled(const wire::FrameHeader& header, const wire::Settled& fra
   const bool undisturbed = settling.certain && settling.seeks == seeks.count;
   for (const SettledOne& one : settling.current) {
     Place& place = places[one.sequence];
+    // An older delivery, which is the last one again when the later ones were forgotten.
+    if (place.forgotten && settling.kind == 1 && frame.settled > 0) place.acked_maybe = true;
     if (place.epoch != one.epoch) continue;  // delivered anew meanwhile: it came too late
     if (settling.kind == 1 && (all || frame.settled == 0)) --place.acks_open;
     if (settling.kind == 1 && frame.settled > 0) place.acked_maybe = true;

@@ -98,6 +98,17 @@ bool Model::check_message(base::Now now, const StreamKey& key, std::uint64_t seq
   return true;
 }
 
+void Model::messages_rotted(const base::QueueId& queue, std::uint16_t shard, std::uint64_t first,
+                            std::uint32_t count) {
+  Stream& stream = stream_of({queue, shard});
+  const auto end = stream.messages.lower_bound(first + count);
+  for (auto at = stream.messages.lower_bound(first); at != end; ++at) {
+    at->second.may_be_lost = true;
+    // So whoever sends it again is not told that it is there.
+    stored_.erase(at->second.tag);
+  }
+}
+
 void Model::check_end(std::uint64_t damaged) {
   std::uint64_t lost = 0;
   std::string first;
