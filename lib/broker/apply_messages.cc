@@ -189,8 +189,11 @@ Status apply_record(State& state, const storage::RecordView& view) {
   using storage::RecordType;
   const base::ByteView payload = view.payload;
   switch (view.type) {
-    case RecordType::kIncarnation:
-      return apply_decoded(state, storage::decode_incarnation(payload), view.begin);
+    case RecordType::kIncarnation: {
+      base::Result<storage::IncarnationFact> fact = storage::decode_incarnation(payload);
+      if (PLANTED("command_replayed_instead_of_fact") && fact) fact->sequence_jump = 0;
+      return apply_decoded(state, std::move(fact), view.begin);
+    }
     case RecordType::kQueueConfigured:
       return apply_decoded(state, storage::decode_queue_configured(payload), view.begin);
     case RecordType::kSubscriptionExpired:

@@ -57,8 +57,10 @@ base::Epoch Core::next_epoch(base::Now now) {
     batches_ = 0;
   }
   ++batches_;
-  if (PLANTED("epoch_reused_after_restart"))
-    return base::Epoch((std::uint64_t{1} << 32) | batches_);
+  if (PLANTED("epoch_reused_after_restart")) {
+    const base::Epoch used((std::uint64_t{1} << 32) | batches_);
+    if (state.leases.find(used) == nullptr) return used;
+  }
   return base::Epoch((std::uint64_t{state.incarnation} << 32) | batches_);
 }
 

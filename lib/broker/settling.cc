@@ -40,13 +40,13 @@ bool is_possible(const Receipt& receipt) {
 }
 
 // A planted bug: whoever holds the messages now.
-Lease* any_lease(Core& core, const Attachment& attachment, const Receipt& receipt) {
+const Lease* any_lease(const Core& core, const Attachment& attachment, const Receipt& receipt) {
   for (const auto& [epoch, lease] : core.state.leases.leases()) {
-    if (lease.subscription != attachment.subscription || lease.dead != attachment.dead) continue;
+    const bool here =
+        lease.subscription == attachment.subscription && lease.dead == attachment.dead;
+    if (!here || lease.ending) continue;
     const auto range = first_overlap(lease.ranges, receipt.range.first);
-    if (range != lease.ranges.end() && range->first <= receipt.range.last) {
-      return core.state.leases.find(epoch);
-    }
+    if (range != lease.ranges.end() && range->first <= receipt.range.last) return &lease;
   }
   return nullptr;
 }
@@ -55,9 +55,6 @@ Lease* any_lease(Core& core, const Attachment& attachment, const Receipt& receip
 Lease* lease_of(Core& core, const Attachment& attachment, const base::SessionId& session,
                 const Receipt& receipt) {
   Lease* lease = core.state.leases.find(receipt.epoch);
-  if (PLANTED("stale_receipt_accepted")) {
-    if (Lease* const other = any_lease(core, attachment, receipt)) return other;
-  }
   if (lease == nullptr || lease->ending) return nullptr;
   const bool mine = lease->subscription == attachment.subscription &&
                     lease->dead == attachment.dead && lease->session == session;
@@ -109,7 +106,10 @@ Claims check(Core& core, base::Now now, const Attachment& attachment, const Sett
   claims.held.reserve(command.receipts.size());
   for (auto receipt = command.receipts.begin(); receipt != command.receipts.end();) {
     const base::Epoch epoch = receipt->epoch;
-    const Lease* const lease = lease_of(core, attachment, session, *receipt);
+    const Lease* lease = lease_of(core, attachment, session, *receipt);
+    if (PLANTED("stale_receipt_accepted") && is_ack && lease == nullptr) {
+      lease = any_lease(core, attachment, *receipt);
+    }
     Proof proof(lease);
     std::uint64_t proven_of_lease = 0;
     for (; receipt != command.receipts.end() && receipt->epoch == epoch; ++receipt) {

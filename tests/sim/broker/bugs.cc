@@ -23,6 +23,8 @@ const std::vector<Bug>& bugs() {
       {"command_replayed_instead_of_fact", "replay numbers messages anew"},
       {"one_attempt_too_many", "the limit of attempts is off by one"},
       {"compaction_loses_messages", "compaction leaves out what lives"},
+      {"settled_message_resurrected_by_compaction",
+       "compaction takes segments whose facts a start needs"},
       {"reuse_sequence", "sequences do not jump after an unclean stop"},
   };
   return all;

@@ -10,13 +10,14 @@
 namespace sluice::sim {
 namespace {
 
-constexpr std::array<std::pair<Fault, std::string_view>, 16> kNames{{
+constexpr std::array<std::pair<Fault, std::string_view>, 17> kNames{{
     {Fault::kCrash, "crash"},
     {Fault::kPower, "power"},
     {Fault::kDiskError, "disk_error"},
     {Fault::kDiskFull, "disk_full"},
     {Fault::kDiskSlow, "disk_slow"},
     {Fault::kBitFlip, "bit_flip"},
+    {Fault::kRot, "rot"},
     {Fault::kCut, "cut"},
     {Fault::kClog, "clog"},
     {Fault::kClientKill, "client_kill"},
@@ -87,7 +88,7 @@ SimOptions draw_options(std::uint64_t seed, std::string workload, const std::set
   for (const Fault fault : all_faults()) {
     const bool is_forced = std::find(forced.begin(), forced.end(), fault) != forced.end();
     const bool drawn = prng.chance(0.45) || is_forced;
-    const double rate = 0.5 + 8 * prng.unit() * prng.unit();
+    const double rate = (is_forced ? 3 : 0.5) + 8 * prng.unit() * prng.unit();
     if (drawn && allowed.contains(fault)) options.faults_per_minute[fault] = rate;
   }
   draw_knobs(prng, options.broker);

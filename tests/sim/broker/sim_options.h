@@ -22,6 +22,7 @@ enum class Fault : std::uint8_t {
   kDiskFull,     // no space for a while
   kDiskSlow,     // nothing is done for a while
   kBitFlip,      // in a sealed segment, below the newest snapshot
+  kRot,          // in a record above it that was proven durable
   kCut,          // a connection breaks with all that is under way
   kClog,         // a direction of a connection stands still
   kClientKill,   // a client's process dies, and another one takes its place

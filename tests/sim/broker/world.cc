@@ -92,6 +92,7 @@ void World::start_broker() {
   const base::Status status = broker_->start(die_after);
   if (broker_->is_dead()) return bury_broker();
   if (status.has_value()) {
+    check_recovery();
     failed_starts_ = 0;
     ++happened_["starts"];
     return;
@@ -103,9 +104,21 @@ void World::start_broker() {
   bury_broker();
 }
 
+// What a crash or a loss of power does to a disk is no damage.
+void World::check_recovery() {
+  const storage::RecoveryReport& report = broker_->host().report();
+  if (flipped_ || (report.corrupt.empty() && report.lost.empty())) return;
+  std::string what = "recovery reports damage where nothing was damaged";
+  for (const storage::CorruptRange& range : report.corrupt) {
+    what += "; " + range.file + ": " + range.reason;
+  }
+  complain(what);
+}
+
 void World::bury_broker() {
   scheduler_.note("end", lives_);
-  const bool power = options_.has(Fault::kPower) && prng_.chance(0.6);
+  // After a failed sync the next life goes by a page cache that shows what the disk has lost.
+  const bool power = options_.has(Fault::kPower) && prng_.chance(disk_hurt_ ? 0.2 : 0.6);
   broker_->kill();
   broker_.reset();
   if (power) {
@@ -305,7 +318,8 @@ Verdict World::run() {
   if (damaged_ > 0) ++happened_["with damage"];
   if (damaged_ > 0 && !flipped_) complain("damage is counted, and nothing was damaged");
   model_.check_end(damaged_);
-  model_.check_drained(stats, damaged_);
+  model_.check_drained(stats, damaged_ + rotted_);
+  damaged_ += rotted_;
   for (; complaints_seen_ < model_.complaints().size(); ++complaints_seen_) {
     complain(model_.complaints()[complaints_seen_]);
   }

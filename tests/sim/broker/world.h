@@ -88,6 +88,7 @@ class World final : public base::SimHooks {
 
   // --- The broker.
   void start_broker();
+  void check_recovery();
   void bury_broker();
   void schedule_start(base::Nanos after);
   bool broker_runs() const { return broker_ != nullptr && !broker_->is_dead(); }
@@ -99,6 +100,7 @@ class World final : public base::SimHooks {
   void fail_disk();
   void fill_disk();
   void flip_bit();
+  void rot_record();
   void hurt_link(Fault fault);
   void hurt_client(Fault fault);
   void change_queue();
@@ -134,6 +136,7 @@ class World final : public base::SimHooks {
   bool disk_limited_ = false;
   bool disk_hurt_ = false;  // an operation is to fail
   bool flipped_ = false;
+  std::uint64_t rotted_ = 0;  // messages in records that may be unreadable
   unsigned failed_starts_ = 0;
   std::uint64_t lives_ = 0;
   std::map<std::string, bool, std::less<>> places_;  // BUGGIFY: active in this run

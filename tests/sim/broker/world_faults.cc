@@ -3,9 +3,12 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "storage/fact_codec.h"
 #include "storage/log_files.h"
 #include "storage/log_format.h"
+#include "storage/segment_file.h"
 #include "storage/segment_header.h"
+#include "storage/segment_scanner.h"
 #include "tests/sim/broker/world.h"
 
 // What goes wrong in a World's safety phase, and when.
@@ -49,6 +52,8 @@ void World::inject(Fault fault) {
       break;
     case Fault::kBitFlip:
       return flip_bit();
+    case Fault::kRot:
+      return rot_record();
     case Fault::kCut:
     case Fault::kClog:
       return hurt_link(fault);
@@ -85,6 +90,12 @@ void World::fail_disk() {
   runtime::FileFault fault;
   fault.operation = kKinds[prng_.below(std::size(kKinds))];
   fault.nth = 1 + prng_.below(5);
+  if (prng_.chance(0.3)) {
+    // Of what somebody waits for.
+    fault.operation = FileOperation::kSync;
+    fault.nth = 1;
+    fault.path_part = "/segments/";
+  }
   fault.errno_value = EIO;
   fault.bytes_written = prng_.below(5'000);
   disk_.fail(fault);
@@ -130,6 +141,80 @@ void World::flip_bit() {
                  static_cast<unsigned>(prng_.below(8)));
   flipped_ = true;
   ++happened_["flipped bits"];
+}
+
+// In a record behind the newest snapshot, where a start reads, below what a later record proves to
+// have been durable. That record may be lost, whole or in part, and no other (docs/log-format.md,
+// "Record"); nothing may be cut.
+void World::rot_record() {
+  if (!broker_runs()) return;
+  const auto files = storage::list_log_files(disk_, kDataFolder);
+  if (!files.has_value() || files->segments.empty()) return;
+  const base::Lsn from = files->snapshots.empty() ? base::Lsn() : files->snapshots.back();
+  const base::Lsn durable = broker_->host().positions().durable;
+  struct Rotten {
+    std::string path;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+    base::Lsn end;
+    storage::RecordType type = storage::RecordType::kPadding;
+    std::optional<storage::MessagesFact> messages;
+  };
+  std::vector<Rotten> records;
+  base::Lsn proven;
+  for (const std::uint64_t number : files->segments) {
+    Rotten record;
+    record.path = storage::segments_folder(kDataFolder) + "/" + storage::segment_name(number);
+    const auto file = disk_.open(record.path, runtime::OpenMode::kRead);
+    if (!file.has_value()) continue;
+    const auto header = storage::read_segment_header(**file);
+    if (!header.has_value()) continue;
+    const storage::SegmentExtent extent{number, header->segment_bytes, header->uuid_prefix(), 0};
+    if (extent.end() <= from) continue;
+    storage::SegmentScanner scanner(**file, extent, std::max(from, extent.data_begin()));
+    while (const auto item = scanner.next()) {
+      if (item->kind == storage::ScanItem::Kind::kBad || item->end > durable) continue;
+      proven = std::max(proven, item->header.durable);
+      if (item->kind != storage::ScanItem::Kind::kRecord || !item->good()) continue;
+      record.offset = item->begin - extent.base();
+      record.bytes = item->end - item->begin;
+      record.end = item->end;
+      record.type = item->header.type;
+      record.messages.reset();
+      if (record.type == storage::RecordType::kMessages) {
+        const auto decoded = storage::decode_messages(item->payload);
+        if (!decoded.has_value()) continue;
+        record.messages = decoded->fact;
+      }
+      records.push_back(record);
+    }
+  }
+  const bool of_messages = prng_.chance(0.7);
+  std::erase_if(records, [&](const Rotten& record) {
+    const bool is_one_way = record.type == storage::RecordType::kSettled ||
+                            record.type == storage::RecordType::kReleased ||
+                            record.type == storage::RecordType::kLeased;
+    return record.end > proven || (of_messages ? !record.messages : !is_one_way);
+  });
+  if (records.empty()) return;
+  const Rotten& record = records[prng_.below(records.size())];
+  // What begins a record costs all of it, what follows some messages.
+  const std::uint64_t bytes = prng_.chance(0.5) ? storage::kRecordHeaderBytes : record.bytes;
+  disk_.flip_bit(record.path, record.offset + prng_.below(bytes),
+                 static_cast<unsigned>(prng_.below(8)));
+  // Often before the next snapshot, behind which nobody reads it any more.
+  if (options_.has(Fault::kCrash) && prng_.chance(0.5)) {
+    broker_->die_after_operations(prng_.below(5));
+  }
+  flipped_ = true;
+  if (record.messages) {
+    rotted_ += record.messages->count;
+    model_.messages_rotted(record.messages->stream.queue, record.messages->stream.shard.value(),
+                           record.messages->first.value(), record.messages->count);
+  } else {
+    model_.medium_failed();
+  }
+  ++happened_[record.messages ? "rotten batches" : "rotten facts"];
 }
 
 void World::hurt_link(Fault fault) {
