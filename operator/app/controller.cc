@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "kube/object_ref.h"
+#include "operator/reconcile/fields.h"
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/reconcile.h"
@@ -51,6 +52,27 @@ bool is_stalled(const reconcile::Plan& plan) {
 
 bool is_deleting(const Json& object) {
   return kube::value_in(object, {"metadata", "deletionTimestamp"}).is_string();
+}
+
+// Whether it takes the finalizer of a Queue.
+bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
+  if (inputs.namespace_terminating) return false;
+  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
+    const auto* patch = std::get_if<reconcile::Patch>(&action);
+    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
+    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
+      return kube::name_of(queue) == patch->ref.name && is_deleting(queue);
+    });
+  });
+}
+
+// As many as any of its Queues asks for.
+std::size_t shards_wanted(const reconcile::Inputs& inputs) {
+  std::int64_t most = 1;
+  for (const Json& queue : inputs.queues) {
+    most = std::max(most, reconcile::integer_at(queue, {"spec", "shards"}).value_or(1));
+  }
+  return std::min(static_cast<std::size_t>(most), reconcile::kShardsMax);
 }
 
 std::string state_of(const Json& queue) {
@@ -154,6 +176,11 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
     const base::Result<Names> answer = ask_for_names(key, plan, asked, inputs);
     if (!answer.has_value()) return {answer.error(), std::nullopt, false, false};
     names = *answer;
+    if (names == Names::kFree) {
+      const base::Result<bool> more = read_what_goes(plan, asked, inputs);
+      if (!more.has_value()) return {more.error(), std::nullopt, false, false};
+      if (*more) names = Names::kFound;
+    }
     if (names == Names::kClaimed) return {{}, kClaimedAgain, false, false};
     if (names == Names::kFound) look_at_shards(key, inputs);
   }
@@ -246,6 +273,36 @@ base::Result<Controller::Names> Controller::ask_for_names(const std::string& key
     }
   }
   return names;
+}
+
+// A Queue is let go when nothing is left that goes with it. The view of volumes may be behind that
+// of Queues: what it does not show is asked for by name. True = there is more.
+base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
+                                              std::set<kube::ObjectRef>& asked,
+                                              reconcile::Inputs& inputs) {
+  if (!lets_go(plan, inputs)) return false;
+  std::vector<kube::ObjectRef> refs = {{&kube::kStatefulSets, inputs.name_space, inputs.broker}};
+  for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
+    refs.push_back({&kube::kPersistentVolumeClaims, inputs.name_space,
+                    reconcile::claim_name(inputs.broker, shard)});
+  }
+  bool more = false;
+  for (const kube::ObjectRef& ref : refs) {
+    if (inputs.live.find(*ref.type, ref.name) != nullptr || !asked.insert(ref).second) continue;
+    const auto read = seams_.api.get(ref);
+    if (!read.has_value()) {
+      if (read.error().code() == base::ErrorCode::kNotFound) continue;
+      return read.error();
+    }
+    // What has another broker's label, or none, is not what went with this one.
+    if (reconcile::text_at(*read, {"metadata", "labels", reconcile::kBrokerLabel}) !=
+        inputs.broker) {
+      continue;
+    }
+    inputs.live.add(*read);
+    more = true;
+  }
+  return more;
 }
 
 void Controller::look_at_shards(const std::string& key, reconcile::Inputs& inputs) {

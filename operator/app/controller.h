@@ -103,6 +103,8 @@ class Controller {
   enum class Names : std::uint8_t { kFree, kFound, kClaimed };
   base::Result<Names> ask_for_names(const std::string& key, const reconcile::Plan& plan,
                                     std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
+  base::Result<bool> read_what_goes(const reconcile::Plan& plan, std::set<kube::ObjectRef>& asked,
+                                    reconcile::Inputs& inputs);
   void look_at_shards(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
   bool namespace_is_terminating(const reconcile::Inputs& inputs);

@@ -276,6 +276,26 @@ TEST_F(ControllerTest, a_queue_that_was_made_anew_does_not_lose_its_messages_to_
   EXPECT_EQ(removals(), 1);
 }
 
+// The watch of volumes is behind that of Queues.
+TEST_F(ControllerTest, volumes_that_are_not_in_view_go_with_their_queue_all_the_same) {
+  ASSERT_TRUE(
+      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
+          .has_value());
+  put_queue("orders", {{"deletionPolicy", "Delete"}, {"shards", 2}});
+  settle();
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  for (int round = 0; round < 5; ++round) {
+    watch();
+    controller->view().cache(kube::kPersistentVolumeClaims).replace({});
+    controller->view().cache(kube::kStatefulSets).replace({});
+    controller->process("shop/orders");
+    controllers.step();
+  }
+  EXPECT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
+  EXPECT_TRUE(api.all(kube::kPersistentVolumeClaims).empty());
+}
+
 TEST_F(ControllerTest, a_queue_that_is_not_in_view_keeps_its_place_until_it_is_gone) {
   put_queue("orders", Json::object());
   put_queue("emails", {{"broker", {{"name", "orders"}}}});
