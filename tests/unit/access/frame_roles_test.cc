@@ -2,6 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "wire/frame_type.h"
+
 namespace sluice::access {
 namespace {
 
@@ -25,6 +35,46 @@ TEST(FrameRolesTest, EachCommandNeedsTheRoleOfTheTable) {
                                FrameType::kRemoveQueue, FrameType::kWatch}) {
     EXPECT_EQ(roles_for(type), RoleSet(Role::kOperator));
   }
+}
+
+constexpr std::array kRoles = {Role::kProduce, Role::kConsume, Role::kInspect, Role::kAdmin,
+                               Role::kOperator};
+
+// The frames that need the role.
+std::set<std::string> frames_of(Role role) {
+  std::set<std::string> frames;
+  for (int number = 0; number < 256; ++number) {
+    const auto type = static_cast<FrameType>(number);
+    if (wire::to_string(type).empty() || !roles_for(type).any_of(role)) continue;
+    frames.emplace(wire::to_string(type));
+  }
+  return frames;
+}
+
+// The same as a row of docs/protocol.md, "Roles", tells them.
+std::set<std::string> frames_in(const std::string& row) {
+  std::istringstream in(row);
+  std::set<std::string> frames;
+  for (std::string word; in >> word;) {
+    while (!word.empty() && (word.back() == ',' || word.back() == ':')) word.pop_back();
+    const bool is_frame = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+      return c == '_' || ('A' <= c && c <= 'Z');
+    });
+    if (is_frame) frames.insert(word);
+  }
+  return frames;
+}
+
+TEST(FrameRolesTest, TheProtocolsPageHasTheSameTable) {
+  std::ifstream in(SLUICE_TEST_SOURCE_DIR "/docs/protocol.md");
+  std::map<std::string, std::set<std::string>> told;
+  for (std::string line; std::getline(in, line);) {
+    for (const Role role : kRoles) {
+      const std::string name = to_string(RoleSet(role));
+      if (line.starts_with("| " + name + " | ")) told[name] = frames_in(line);
+    }
+  }
+  for (const Role role : kRoles) EXPECT_EQ(told[to_string(RoleSet(role))], frames_of(role));
 }
 
 TEST(FrameRolesTest, EveryClientsRoleMayResolveAndTheOperatorMayNot) {
