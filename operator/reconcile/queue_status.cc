@@ -203,11 +203,19 @@ class StatusMaker {
       const ShardState shard = i < inputs_.shards.size() ? inputs_.shards[i] : ShardState();
       if (shard.connected) continue;
       all_connected = false;
-      if (shard.observation == nullptr && is_being_tried(shard)) continue;
+      // Nobody tries to reach one without a pod: it is lost, unless it has yet to come.
+      const bool has_pod = inputs_.live.find(kube::kPods, pod_name(inputs_.broker, i)) != nullptr;
+      const bool waits =
+          has_pod ? is_being_tried(shard) : conditions_.live(kMetricsAvailable) == Truth::kUnknown;
+      if (shard.observation == nullptr && waits) continue;
       some_lost = true;
       if (!problems.empty()) problems += "; ";
-      problems += "shard " + std::to_string(i) +
-                  (shard.problem.empty() ? " is not heard" : ": " + shard.problem);
+      problems += "shard " + std::to_string(i);
+      if (!has_pod) {
+        problems += " has no pod";
+      } else {
+        problems += shard.problem.empty() ? " is not heard" : ": " + shard.problem;
+      }
     }
     if (all_connected) {
       return conditions_.set(kMetricsAvailable, Truth::kTrue, "Fresh", "all shards are heard");

@@ -61,8 +61,16 @@ class Fleet:
                      "deadLetter": {"bytes": "16Mi"}, "deletionPolicy": "Delete",
                      "broker": {"storage": {"size": "1Gi"}}}})
 
+    def count(self, path):
+        """How many there are, without having all of them sent; None: the API server is busy."""
+        try:
+            page = self.kube.get(f"{path}?limit=1")
+        except TimeoutError:
+            return None
+        return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
+
     def sets(self):
-        return len(self.kube.items(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets"))
+        return self.count(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets")
 
     def observed(self):
         return sum(1 for queue in self.kube.items(self.path)
@@ -75,7 +83,7 @@ class Fleet:
 
         def ready():
             nonlocal told
-            time.sleep(wanted / 1000)  # a list costs as much as there are, and is no part of it
+            time.sleep(max(wanted / 1000, 0.1))  # a list costs, and is no part of it
             found = count()
             if time.monotonic() - told > 5 and found != wanted:
                 told = time.monotonic()
@@ -83,14 +91,20 @@ class Fleet:
             return found == wanted
         wait_for(what, ready, self.seconds, operator.child)
 
-    def delete(self):
-        self.kube.call("DELETE", self.path, seconds=120)
+    def delete(self, number):
+        self.kube.call("DELETE", f"{self.path}/q{number:04}", seconds=60)
 
     def left(self):
-        try:
-            return len(self.kube.items(self.path))
-        except TimeoutError:  # the API server has much to do
-            return None
+        return self.count(self.path)
+
+    def objects_left(self):
+        """Of brokers; of ConfigMaps and ServiceAccounts a namespace has some of its own."""
+        return sum(self.count(path) or 0 for path in (
+            f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets",
+            f"/api/v1/namespaces/{NAMESPACE}/services",
+            f"/api/v1/namespaces/{NAMESPACE}/secrets",
+            f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets",
+            f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"))
 
     def close(self):
         """Also after a failure, when no operator is there that lets Queues go."""
@@ -127,7 +141,8 @@ def make_all(plane, fleet, operator, count, report):
     say(f"{single} Queues one after the other")
     for number in range(single):
         fleet.create(number)
-        wait_for("its set", lambda number=number: fleet.sets() > number, 30, operator.child)
+        wait_for("its set", lambda number=number: (fleet.sets() or 0) > number, 30,
+                 operator.child)
     times = list(own_times(plane, begin).values())
     report["set_ms_median"] = round(percentile(times, 0.5), 1)
     report["set_ms_p90"] = round(percentile(times, 0.9), 1)
@@ -181,6 +196,12 @@ def take_over(plane, fleet, operator, count, report):
     begin, clock = audit.now(), time.monotonic()
     operator.wait_until_it_answers()
     say("another operator takes over")
+    wait_for("the first reconciliation", lambda: operator.total(
+        "controller_runtime_reconcile_total"), fleet.seconds, operator.child)
+    report["restart_first_reconciled_seconds"] = round(time.monotonic() - clock, 1)
+    operator.wait_until_idle(fleet.seconds)
+    report["restart_all_reconciled_seconds"] = round(time.monotonic() - clock, 1)
+    report["restart_reconciled"] = operator.total("controller_runtime_reconcile_total")
     wait_quiet(plane, begin, 5, fleet.seconds)
     asked = plane.requests(begin)
     report["restart_writes"] = sum(r.verb in audit.WRITES for r in asked)
@@ -190,10 +211,17 @@ def take_over(plane, fleet, operator, count, report):
     report["restart_rss_mib"] = round(operator.resident_mib(), 1)
     say("all are deleted")
     begin, clock = audit.now(), time.monotonic()
-    fleet.delete()
-    wait_for("all gone", lambda: fleet.left() == 0, fleet.seconds, operator.child)
+    for number in range(count):
+        fleet.delete(number)
+    report["delete_asked_seconds"] = round(time.monotonic() - clock, 1)
+    fleet.wait("Queues gone", fleet.left, 0, operator)
     report["deleted_seconds"] = round(time.monotonic() - clock, 1)
-    report["delete_requests_a_queue"] = round(len(plane.requests(begin)) / count, 1)
+    asked = plane.requests(begin)
+    report["delete_requests_a_queue"] = round(len(asked) / count, 1)
+    report["delete_requests_a_queue_by_verb"] = by_verb(asked, count)
+    fleet.wait("objects gone", fleet.objects_left, 0, operator)
+    report["collected_seconds"] = round(time.monotonic() - clock, 1)
+    report["deleted_rss_mib"] = round(operator.resident_mib(), 1)
 
 
 def measure(plane, count, quiet, seconds):

@@ -291,6 +291,22 @@ TEST(Lifecycle, ALostPodMakesTheQueueUnready) {
   EXPECT_EQ(sim.condition("orders", "Ready"), "True QueueReady");
 }
 
+TEST(Lifecycle, AShardWithoutAPodIsNotHeard) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", {{"shards", 2}});
+  ASSERT_TRUE(sim.settle());
+  ASSERT_EQ(sim.condition("orders", "MetricsAvailable"), "True Fresh");
+  sim.put_queue("orders", {{"shards", 2}}, {{"sluice.dev/pause-reconcile", "true"}});
+  sim.api.change(kube::kStatefulSets, "shop", "orders",
+                 [](Json& set) { set["spec"]["replicas"] = 1; });
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "MetricsAvailable"), "False ShardsUnreachable");
+  sim.put_queue("orders", {{"shards", 2}}, {{"sluice.dev/pause-reconcile", "false"}});
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.condition("orders", "MetricsAvailable"), "True Fresh");
+  EXPECT_THAT(sim.problems, IsEmpty());
+}
+
 TEST(Lifecycle, TheBrokersNameIsReadFromWhateverIsThere) {
   EXPECT_EQ(broker_of(Json{{"metadata", {{"name", "a"}}}}), "a");
   EXPECT_EQ(broker_of(Json{{"metadata", {{"name", "a"}}}, {"spec", {{"broker", {{"name", "b"}}}}}}),
