@@ -311,6 +311,15 @@ Result<BatchSummary> summarize_batch(ByteView entries) {
   return summary;
 }
 
+bool is_batch_of_one(ByteView entry) {
+  if (entry.size() < kEntryHeaderBytes || entry.size() > kBatchEntriesBytesMax) return false;
+  const auto word = load<std::uint64_t>(entry.data());
+  if (static_cast<std::uint32_t>(word) != entry.size()) return false;
+  if (word >> 32 == kBareHeader) return true;
+  BatchSummary summary;
+  return check_rare(entry.data(), EntryHeader(word), summary).empty();
+}
+
 Result<BatchSummary> summarize_large(ByteView front, std::uint64_t entry_bytes) {
   if (front.size() < kEntryHeaderBytes) return invalid_argument("the message has no header");
   const EntryHeader header(load<std::uint64_t>(front.data()));

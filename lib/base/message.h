@@ -107,8 +107,11 @@ struct BatchSummary {
 // is well formed and within its limit, and the entries fill `entries` exactly.
 Result<BatchSummary> summarize_batch(ByteView entries);
 
-// The same for one large entry of `entry_bytes`, of which the front is here; it must hold the
-// header and all attributes.
+// True when summarize_batch() takes `entry` as a batch of one.
+bool is_batch_of_one(ByteView entry);
+
+// What summarize_batch() says, of one large entry of `entry_bytes`, of which the front is here; it
+// must hold the header and all attributes.
 Result<BatchSummary> summarize_large(ByteView front, std::uint64_t entry_bytes);
 // Appends a well-formed entry with the attributes and at most the first `body_bytes_max` bytes of
 // the body. `tell`: with kAttributeWholeBody, where there is room for it. REQUIRES:

@@ -42,11 +42,33 @@ void ByteLedger::remove(base::SequenceRange range) { remove_from(first_at(range.
 
 void ByteLedger::remove(const std::vector<base::SequenceRange>& ranges) {
   auto at = runs_.end();
-  for (const base::SequenceRange& range : ranges) {
-    const bool is_here =
-        at != runs_.end() && at->first <= range.first && range.first <= at->second.last;
-    at = remove_from(is_here ? at : first_at(range.first), range);
+  for (std::size_t i = 0; i < ranges.size();) {
+    const auto is_here = [&](base::Sequence sequence) {
+      return at != runs_.end() && at->first <= sequence && sequence <= at->second.last;
+    };
+    if (!is_here(ranges[i].first)) at = first_at(ranges[i].first);
+    // As many as one run covers.
+    std::uint64_t left = 0;
+    for (; i < ranges.size() && is_here(ranges[i].first) && is_here(ranges[i].last); ++i) {
+      left += ranges[i].count();
+    }
+    if (left == 0) {
+      at = remove_from(at, ranges[i]);
+      ++i;
+    } else if (take(at->second, left); at->second.live == 0) {
+      at = runs_.erase(at);
+    }
   }
+}
+
+// So many of the messages of a run leave.
+void ByteLedger::take(Run& run, std::uint64_t left) {
+  CHECK(left <= run.live);
+  const std::uint64_t bytes = left == run.live ? run.bytes : (run.uniform ? each(run) * left : 0);
+  run.live -= left;
+  run.bytes -= bytes;
+  messages_ -= left;
+  bytes_ -= bytes;
 }
 
 // The run that covers `sequence`, else the next one.
@@ -60,12 +82,7 @@ ByteLedger::Runs::iterator ByteLedger::remove_from(Runs::iterator at, base::Sequ
   while (at != runs_.end() && at->first <= range.last) {
     Run& run = at->second;
     const std::uint64_t left = intersection({at->first, run.last}, range).count();
-    CHECK(left <= run.live);
-    const std::uint64_t bytes = left == run.live ? run.bytes : (run.uniform ? each(run) * left : 0);
-    run.live -= left;
-    run.bytes -= bytes;
-    messages_ -= left;
-    bytes_ -= bytes;
+    take(run, left);
     if (run.live > 0 && range.last < run.last) return at;
     at = run.live == 0 ? runs_.erase(at) : std::next(at);
   }

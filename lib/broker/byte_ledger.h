@@ -63,6 +63,7 @@ class ByteLedger {
   void insert_run(base::Sequence first, const Run& run);
   Runs::iterator find(base::Sequence sequence);
   Runs::iterator first_at(base::Sequence sequence);
+  void take(Run& run, std::uint64_t left);
   Runs::iterator remove_from(Runs::iterator at, base::SequenceRange range);
   void join_neighbours();
 

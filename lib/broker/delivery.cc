@@ -1,6 +1,7 @@
 #include "broker/delivery.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -26,6 +27,8 @@ constexpr std::uint64_t kEntriesPerCall = 512;
 constexpr int kDamagePerCall = 256;
 // Large messages that one call passes by for clients that do not understand them.
 constexpr int kSkipsPerCall = 256;
+// Of one delivery, from which on it is read when it is decided.
+constexpr std::size_t kManyRuns = 32;
 
 // What one delivery batch may still take.
 struct Room {
@@ -37,6 +40,13 @@ struct Room {
 
   bool fits(std::uint64_t message_bytes) const { return any_size || message_bytes <= bytes; }
 };
+
+// For so many more, so that what is there does not move each time.
+template <typename T>
+void make_room(std::vector<T>& list, std::size_t more) {
+  const std::size_t wanted = list.size() + more;
+  if (wanted > list.capacity()) list.reserve(std::max(wanted, 2 * list.capacity()));
+}
 
 class Delivery {
  public:
@@ -53,6 +63,7 @@ class Delivery {
   bool serve(Attachment& attachment);
   bool serve_suspect(Attachment& attachment, Session& session);
   bool serve_batch(Attachment& attachment);
+  void read_now(Draft& draft);
   Room room_of(const Attachment& attachment) const;
   void fill(const Room& room, Draft& draft);
   bool fill_plain(const Room& room, const storage::BatchLocation& batch, base::Sequence& from,
@@ -74,7 +85,7 @@ class Delivery {
   Queue& queue_;
   const DeliveryConfig& settings_;
   Ranges wanted_;                            // of fill_plain(); kept for their memory
-  std::vector<storage::EntrySlice> slices_;  // the same
+  std::vector<storage::EntrySlice> slices_;  // the same, and of read_now()
   std::uint64_t entries_left_ = kEntriesPerCall;
   int damage_left_ = kDamagePerCall;
   int skips_left_ = kSkipsPerCall;
@@ -131,8 +142,20 @@ bool Delivery::serve_batch(Attachment& attachment) {
   Draft draft;
   fill(room_of(attachment), draft);
   if (draft.messages == 0) return false;
+  read_now(draft);
   send(attachment, std::move(draft));
   return true;
+}
+
+// A frame of many parts comes out of several times as many bytes of files, which were read to find
+// the parts. When the frame leaves they would have to be read again, or kept in memory until then.
+void Delivery::read_now(Draft& draft) {
+  if (draft.runs.size() < kManyRuns || core_.messages.in_memory(draft.runs.front().slice)) return;
+  slices_.clear();
+  for (const DeliveryRun& run : draft.runs) slices_.push_back(run.slice);
+  auto entries = std::make_shared_for_overwrite<std::byte[]>(draft.bytes);
+  // What cannot be read now is found when the frame leaves.
+  if (core_.messages.copy(slices_, {entries.get(), draft.bytes})) draft.entries = entries;
 }
 
 Room Delivery::room_of(const Attachment& attachment) const {
@@ -219,8 +242,8 @@ bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch,
   }
   // A message that is larger than what is left goes first or not at all.
   if (first.bytes > bytes_left && (draft.messages > 0 || !room.fits(first.bytes))) return false;
-  draft.runs.reserve(draft.runs.size() + slices_.size());
-  draft.ranges.reserve(draft.ranges.size() + slices_.size());
+  make_room(draft.runs, slices_.size());
+  make_room(draft.ranges, slices_.size());
   for (const storage::EntrySlice& part : slices_) {
     DeliveryRun& run = draft.runs.emplace_back();
     run.slice = part;
@@ -312,12 +335,12 @@ void Delivery::send_settled(Attachment& attachment, Draft draft) {
   attachment.messages += draft.messages;
   attachment.bytes += draft.bytes;
 
-  Deliver effect =
-      make_deliver(attachment, core_.next_epoch(now_), settings_.lease, std::move(draft.runs));
-  count_unsent(core_, attachment, effect);
   storage::SettledFact fact;
   fact.key = subscription_.key();
   fact.ranges = std::move(draft.ranges);
+  Deliver effect =
+      make_deliver(attachment, core_.next_epoch(now_), settings_.lease, std::move(draft));
+  count_unsent(core_, attachment, effect);
   const base::Lsn end = core_.record_synced(subscription_, fact);
   core_.effects.emit(Wait{end, true}, std::move(effect));
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -98,6 +100,9 @@ struct Deliver {
   base::Epoch epoch;
   std::uint32_t lease_ms = 0;
   std::vector<DeliveryRun> runs;
+  // The entries of all runs, one behind the other, where they were read when it was decided; else
+  // nullptr, and they are read when it leaves.
+  std::shared_ptr<const std::byte[]> entries;
 
   // What it counts for until it has left the process: the entries, and that it is a frame. A large
   // one counts for nothing, since the client says how much of it is to be under way.

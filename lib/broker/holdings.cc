@@ -1,5 +1,6 @@
 #include "broker/holdings.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/check.h"
@@ -59,6 +60,25 @@ void Holdings::clear_of(SequenceRange range) {
                                    Stretch{whole.last, old.epoch, old.messages - before});
     }
   }
+}
+
+// The parts of `ranges`, the first of which ends in `whole` or behind it, that are in `whole` and
+// held.
+Ranges Holdings::held_in(SequenceRange whole, std::span<const SequenceRange> ranges) const {
+  Ranges parts;
+  const auto behind =
+      std::partition_point(ranges.begin(), ranges.end(),
+                           [&](const SequenceRange& range) { return range.first <= whole.last; });
+  const auto here = ranges.first(static_cast<std::size_t>(behind - ranges.begin()));
+  if (here.empty()) return parts;
+  // What is settled is nearly always what was delivered, in one go.
+  if (whole.first <= here.front().first && here.back().last <= whole.last &&
+      messages_.contains_all(here)) {
+    parts.assign(here.begin(), here.end());
+    return parts;
+  }
+  for (const SequenceRange& range : here) append_held(intersection(range, whole), parts);
+  return parts;
 }
 
 void Holdings::append_held(SequenceRange window, Ranges& parts) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <span>
 
 #include "base/ids.h"
 #include "broker/sequence_runs.h"
@@ -38,6 +39,7 @@ class Holdings {
 
   Stretches::iterator first_at(base::Sequence sequence);
   void clear_of(base::SequenceRange range);
+  Ranges held_in(base::SequenceRange whole, std::span<const base::SequenceRange> ranges) const;
   void append_held(base::SequenceRange window, Ranges& parts) const;
 
   Stretches stretches_;  // by first message; the ends of some may no longer be held
@@ -52,10 +54,8 @@ void Holdings::take(const Ranges& ranges, Fn&& fn) {
     const base::SequenceRange whole{at->first, at->second.last};
     while (next < ranges.size() && ranges[next].last < whole.first) ++next;
     if (next == ranges.size()) return;
-    Ranges parts;
-    for (std::size_t i = next; i < ranges.size() && ranges[i].first <= whole.last; ++i) {
-      append_held(intersection(ranges[i], whole), parts);
-    }
+    const Ranges parts =
+        held_in(whole, {ranges.begin() + static_cast<std::ptrdiff_t>(next), ranges.end()});
     const base::Epoch epoch = at->second.epoch;
     at->second.messages -= count_messages(parts);
     at = at->second.messages == 0 ? stretches_.erase(at) : std::next(at);

@@ -33,7 +33,7 @@ Lease& lend(Core& core, base::Now now, Attachment& attachment, Draft draft, base
   attachment.messages += draft.messages;
   attachment.bytes += draft.bytes;
   attachment.outstanding += draft.messages;
-  Deliver effect = make_deliver(attachment, fact.epoch, lease, std::move(draft.runs));
+  Deliver effect = make_deliver(attachment, fact.epoch, lease, std::move(draft));
   count_unsent(core, attachment, effect);
   core.effects.emit(lent->leaves_after, std::move(effect));
   return *lent;
@@ -66,13 +66,14 @@ void deliveries_left(Core& core, const DeliveriesLeft& command) {
 }
 
 Deliver make_deliver(const Attachment& attachment, base::Epoch epoch, base::Millis lease,
-                     std::vector<DeliveryRun> runs) {
+                     Draft draft) {
   Deliver effect;
   effect.session = attachment.session;
   effect.attachment = attachment.handle;
   effect.epoch = epoch;
   effect.lease_ms = static_cast<std::uint32_t>(lease.count());
-  effect.runs = std::move(runs);
+  effect.runs = std::move(draft.runs);
+  effect.entries = std::move(draft.entries);
   return effect;
 }
 

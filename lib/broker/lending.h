@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <vector>
 
 #include "base/ids.h"
@@ -21,6 +23,7 @@ struct Draft {
   std::vector<DeliveryRun> runs;
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
+  std::shared_ptr<const std::byte[]> entries;  // as of Deliver
 
   bool large() const { return !runs.empty() && runs.front().slice.large(); }
 };
@@ -42,6 +45,6 @@ void deliveries_left(Core& core, const DeliveriesLeft& command);
 
 // The frame's worth of a delivery.
 Deliver make_deliver(const Attachment& attachment, base::Epoch epoch, base::Millis lease,
-                     std::vector<DeliveryRun> runs);
+                     Draft draft);
 
 }  // namespace sluice::broker

@@ -3,18 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
-
 namespace sluice::broker {
-
-void append_range(Ranges& ranges, base::SequenceRange range) {
-  if (!ranges.empty() && ranges.back().last + 1 == range.first) {
-    ranges.back().last = range.last;
-    return;
-  }
-  DCHECK(ranges.empty() || ranges.back().last < range.first);
-  ranges.push_back(range);
-}
 
 void normalise(Ranges& ranges) {
   if (ranges.size() < 2) return;
@@ -88,10 +77,6 @@ std::uint64_t cut_ranges(Ranges& ranges, const Ranges& out) {
   }
   ranges = std::move(left);
   return removed;
-}
-
-base::SequenceRange intersection(base::SequenceRange a, base::SequenceRange b) {
-  return {std::max(a.first, b.first), std::min(a.last, b.last)};
 }
 
 }  // namespace sluice::broker

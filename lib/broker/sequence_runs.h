@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "base/check.h"
 #include "base/ids.h"
 
 // Small helpers for lists of sequence ranges.
@@ -11,7 +13,14 @@ namespace sluice::broker {
 using Ranges = std::vector<base::SequenceRange>;
 
 // Appends `range`, joined with the last one where they touch. REQUIRES: `range` lies behind it.
-void append_range(Ranges& ranges, base::SequenceRange range);
+inline void append_range(Ranges& ranges, base::SequenceRange range) {
+  if (!ranges.empty() && ranges.back().last + 1 == range.first) {
+    ranges.back().last = range.last;
+    return;
+  }
+  DCHECK(ranges.empty() || ranges.back().last < range.first);
+  ranges.push_back(range);
+}
 
 // Sorts, and joins what touches or overlaps.
 void normalise(Ranges& ranges);
@@ -34,7 +43,9 @@ inline base::SequenceRange hull(const Ranges& ranges) {
 }
 
 // The part of both; REQUIRES: overlaps(a, b).
-base::SequenceRange intersection(base::SequenceRange a, base::SequenceRange b);
+inline base::SequenceRange intersection(base::SequenceRange a, base::SequenceRange b) {
+  return {std::max(a.first, b.first), std::min(a.last, b.last)};
+}
 inline bool overlaps(base::SequenceRange a, base::SequenceRange b) {
   return a.first <= b.last && b.first <= a.last;
 }

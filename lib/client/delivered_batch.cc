@@ -21,6 +21,12 @@ base::Result<DeliveredBatch> DeliveredBatch::from(InboundFrame frame, wire::Deli
       return base::invalid_argument("DELIVER: the runs have more entries than the frame");
     }
     const base::ByteView mine = entries.first(run.entries_bytes);
+    // Where messages do not touch, each is a run.
+    if (run.count == 1 && base::is_batch_of_one(mine)) {
+      entries = entries.subspan(run.entries_bytes);
+      ++batch.count_;
+      continue;
+    }
     const bool large = run.count == 1 && mine.size() > base::kBatchEntriesBytesMax;
     ASSIGN_OR_RETURN(
         const base::BatchSummary summary,

@@ -65,9 +65,16 @@ void SettleQueue::add_all(SettleKind kind, const std::vector<Receipt>& receipts)
   // The first says what frame it is; the rest stand behind it.
   add(kind, receipts.front().epoch, receipts.front().range, std::nullopt, {});
   PendingSettle* last = &waiting_.back();
+  const auto make_room = [&](std::size_t more) {
+    last->receipts.reserve(std::min<std::size_t>(last->receipts.size() + more, wire::kReceiptsMax));
+  };
+  make_room(receipts.size() - 1);
   for (std::size_t i = 1; i < receipts.size(); ++i) {
     const base::SequenceRange range = receipts[i].range;
-    if (last->receipts.size() == wire::kReceiptsMax) last = &begin_frame(kind, std::nullopt, {});
+    if (last->receipts.size() == wire::kReceiptsMax) {
+      last = &begin_frame(kind, std::nullopt, {});
+      make_room(receipts.size() - i);
+    }
     last->receipts.push_back({epoch, range.first.value(), range.last.value()});
     last->messages += range.count();
     unconfirmed_messages_ += range.count();

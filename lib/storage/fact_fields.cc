@@ -1,6 +1,8 @@
 #include "storage/fact_fields.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 #include "storage/log_format.h"
 #include "storage/varint.h"
@@ -27,12 +29,22 @@ void put_key(base::ByteWriter& out, const SubscriptionKey& key) {
 
 void put_ranges(base::ByteWriter& out, const std::vector<base::SequenceRange>& ranges) {
   out.u32(static_cast<std::uint32_t>(ranges.size()));
+  // Through a buffer: there may be thousands of a few bytes each.
+  constexpr std::size_t kRangeBytesMax = 2 * kVarintBytesMax;
+  std::array<std::byte, 1024> buffer;
+  std::byte* at = buffer.data();
+  const auto flush = [&] {
+    out.bytes({buffer.data(), at});
+    at = buffer.data();
+  };
   std::uint64_t last = 0;
   for (const base::SequenceRange& range : ranges) {
-    put_delta(out, last, range.first.value());
-    put_varint(out, range.last - range.first);
+    if (buffer.data() + buffer.size() - at < static_cast<std::ptrdiff_t>(kRangeBytesMax)) flush();
+    at = store_varint(at, zigzag_delta(last, range.first.value()));
+    at = store_varint(at, range.last - range.first);
     last = range.last.value();
   }
+  flush();
 }
 
 base::WallTime get_time(base::ByteReader& in) { return base::WallTime(in.i64()); }

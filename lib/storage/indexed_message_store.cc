@@ -160,6 +160,10 @@ bool IndexedMessageStore::batch_ready(const std::optional<BatchLocation>& batch)
   return !batch || log_.in_memory(batch->lsn) || read_ahead_.ready(batch->lsn, batch->lsn);
 }
 
+bool IndexedMessageStore::in_memory(const EntrySlice& slice) const {
+  return log_.in_memory(slice.lsn).has_value();
+}
+
 bool IndexedMessageStore::record_ready(Lsn record) {
   if (record == Lsn() || !log_.status() || log_.in_memory(record)) return true;
   return read_ahead_.ready(record, record);
@@ -222,6 +226,7 @@ Status IndexedMessageStore::slices(const BatchLocation& batch,
   }
   if (!log_.status()) return log_.status().error();
   wishes_.clear();
+  wishes_.reserve(ranges.size());
   for (const base::SequenceRange& range : ranges) {
     wishes_.push_back({static_cast<std::uint32_t>(range.first - batch.first),
                        static_cast<std::uint32_t>(range.last - batch.first), 0});
@@ -239,14 +244,14 @@ Status IndexedMessageStore::slices(const BatchLocation& batch,
   }
   const bool is_bad = plans_.empty() || plans_.front().damaged;
   if (is_bad) return MessageStore::slices(batch, ranges.first(1), bytes_max, out);
+  out.reserve(out.size() + plans_.size());
   for (const SlicePlan& plan : plans_) {
-    EntrySlice slice;
+    EntrySlice& slice = out.emplace_back();
     slice.lsn = batch.lsn;
     slice.first = batch.first + plan.first;
     slice.count = plan.count;
     slice.offset = static_cast<std::uint32_t>(plan.offset);
     slice.bytes = static_cast<std::uint32_t>(plan.bytes);
-    out.push_back(slice);
   }
   return {};
 }

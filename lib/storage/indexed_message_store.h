@@ -30,6 +30,7 @@ class IndexedMessageStore final : public MessageStore {
                                  base::Sequence last, std::uint32_t bytes_max) override;
   base::Status slices(const BatchLocation& batch, std::span<const base::SequenceRange> ranges,
                       std::uint32_t bytes_max, std::vector<EntrySlice>& out) override;
+  bool in_memory(const EntrySlice& slice) const override;
   base::Result<base::ByteView> read(const EntrySlice& slice) override;
   base::Status copy(std::span<const EntrySlice> slices, base::MutableByteView out) override;
   base::Result<base::ByteView> read_piece(const EntrySlice& slice, std::uint64_t offset) override;

@@ -96,6 +96,12 @@ class MessageStore {
     return true;
   }
 
+  // True when read() of a slice costs no more than the bytes themselves, however late it comes.
+  virtual bool in_memory(const EntrySlice& slice) const {
+    static_cast<void>(slice);
+    return true;
+  }
+
   // The bytes of a slice, valid until the next call on this object. CRCs are checked. REQUIRES: not
   // large.
   virtual base::Result<base::ByteView> read(const EntrySlice& slice) = 0;

@@ -72,7 +72,7 @@ class RecordCache {
 
  private:
   // As many as deliveries are decided upon before their frames are made.
-  static constexpr std::size_t kSlots = 12;
+  static constexpr std::size_t kSlots = 24;
 
   struct Slot {
     std::unique_ptr<LoadedRecord> record;

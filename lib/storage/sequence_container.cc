@@ -22,6 +22,27 @@ std::uint64_t mask_of(std::size_t index, std::uint32_t first, std::uint32_t last
   return mask;
 }
 
+// Calls fn(word, bits of it) -> bool for the words that `runs` lie in, each once, however many runs
+// do; false ends the walk, and is returned.
+template <typename Fn>
+bool for_each_mask(std::span<const SequenceContainer::Run> runs, Fn&& fn) {
+  std::size_t word = 0;
+  std::uint64_t mask = 0;
+  for (const SequenceContainer::Run run : runs) {
+    const std::size_t first = run.first / 64U;
+    const std::size_t last = run.last / 64U;
+    for (std::size_t i = first; i <= last; ++i) {
+      if (i != word) {
+        if (mask != 0 && !fn(word, mask)) return false;
+        word = i;
+        mask = 0;
+      }
+      mask |= mask_of(i, run.first, run.last);
+    }
+  }
+  return mask == 0 || fn(word, mask);
+}
+
 std::uint32_t ones(std::uint64_t word) { return static_cast<std::uint32_t>(std::popcount(word)); }
 
 }  // namespace
@@ -182,7 +203,11 @@ std::uint32_t SequenceContainer::change_bits(std::span<const Run> runs, bool val
   const std::uint32_t end = std::min(std::uint32_t{runs.back().last} + 1, kSize - 1);
   const std::uint32_t runs_before = runs_starting_in(first, end);
   std::uint32_t changed = 0;
-  for (const Run run : runs) changed += set_bits(run.first, run.last, value);
+  for_each_mask(runs, [&](std::size_t word, std::uint64_t mask) {
+    changed += ones(mask & (value ? ~words_[word] : words_[word]));
+    words_[word] = value ? words_[word] | mask : words_[word] & ~mask;
+    return true;
+  });
   bitmap_runs_ = bitmap_runs_ - runs_before + runs_starting_in(first, end);
   bits_changed(value, first);
   return changed;
@@ -224,12 +249,8 @@ bool SequenceContainer::contains(std::uint32_t value) const {
 
 bool SequenceContainer::contains_any(std::span<const Run> runs) const {
   if (is_bitmap()) {
-    return std::any_of(runs.begin(), runs.end(), [this](Run run) {
-      for (std::size_t i = run.first / 64U; i <= run.last / 64U; ++i) {
-        if ((words_[i] & mask_of(i, run.first, run.last)) != 0) return true;
-      }
-      return false;
-    });
+    return !for_each_mask(
+        runs, [this](std::size_t word, std::uint64_t mask) { return (words_[word] & mask) == 0; });
   }
   if (runs.empty()) return false;
   auto mine = runs_.begin() + static_cast<std::ptrdiff_t>(find_run(runs.front().first));
@@ -239,6 +260,21 @@ bool SequenceContainer::contains_any(std::span<const Run> runs) const {
     if (mine->first <= run.last) return true;
   }
   return false;
+}
+
+bool SequenceContainer::contains_all(std::span<const Run> runs) const {
+  if (is_bitmap()) {
+    return for_each_mask(runs, [this](std::size_t word, std::uint64_t mask) {
+      return (words_[word] & mask) == mask;
+    });
+  }
+  if (runs.empty()) return true;
+  auto mine = runs_.begin() + static_cast<std::ptrdiff_t>(find_run(runs.front().first));
+  for (const Run run : runs) {
+    while (mine != runs_.end() && mine->last < run.first) ++mine;
+    if (mine == runs_.end() || run.first < mine->first || mine->last < run.last) return false;
+  }
+  return true;
 }
 
 std::uint32_t SequenceContainer::count_in(std::uint32_t first, std::uint32_t last) const {

@@ -40,6 +40,7 @@ class SequenceContainer {
   bool contains(std::uint32_t value) const;
   // REQUIRES: ascending and disjoint.
   bool contains_any(std::span<const Run> runs) const;
+  bool contains_all(std::span<const Run> runs) const;
   std::uint32_t count_in(std::uint32_t first, std::uint32_t last) const;
   // The first element, or the first number that is none, at or after `from`; kSize when there is
   // none below kSize.

@@ -61,7 +61,9 @@ class SequenceSet {
   bool contains(base::Sequence sequence) const;
   bool contains_all(Range range) const;
   bool contains_any(Range range) const;
+  // REQUIRES: ascending and disjoint.
   bool contains_any(std::span<const Range> ranges) const;
+  bool contains_all(std::span<const Range> ranges) const;
   std::uint64_t count_in(Range range) const;
   // The first element, or the first sequence that is none, at or after `from`.
   std::optional<base::Sequence> next_in(base::Sequence from) const;

@@ -17,11 +17,14 @@ constexpr std::size_t kBulkMin = 4;
 // The first of `ranges` from `at` on lie within container `key`; these, as runs of it.
 void SequenceSet::take_runs(std::span<const Range> ranges, std::size_t at, std::uint64_t key,
                             std::vector<SequenceContainer::Run>& runs) {
-  runs.clear();
-  for (; at < ranges.size() && key_of(ranges[at].last.value()) == key; ++at) {
-    runs.push_back({static_cast<std::uint16_t>(low_of(ranges[at].first.value())),
-                    static_cast<std::uint16_t>(low_of(ranges[at].last.value()))});
+  const std::uint64_t behind = (key + 1) * kSize;
+  runs.resize(ranges.size() - at);
+  std::size_t count = 0;
+  for (; at < ranges.size() && ranges[at].last.value() < behind; ++at) {
+    runs[count++] = {static_cast<std::uint16_t>(low_of(ranges[at].first.value())),
+                     static_cast<std::uint16_t>(low_of(ranges[at].last.value()))};
   }
+  runs.resize(count);
 }
 
 // The entry whose container takes a row of `ranges` from `at` on at once, with that row in `runs`;
@@ -99,6 +102,20 @@ bool SequenceSet::contains_any(std::span<const Range> ranges) const {
     at += runs.size();
   }
   return false;
+}
+
+bool SequenceSet::contains_all(std::span<const Range> ranges) const {
+  std::vector<SequenceContainer::Run> runs;
+  for (std::size_t at = 0; at < ranges.size();) {
+    const std::optional<std::size_t> bulk = bulk_entry(ranges, at, runs);
+    if (!bulk) {
+      if (!contains_all(ranges[at++])) return false;
+      continue;
+    }
+    if (!entries_[*bulk].part.contains_all(runs)) return false;
+    at += runs.size();
+  }
+  return true;
 }
 
 std::size_t SequenceSet::list_gaps(Range within, std::size_t runs_max,

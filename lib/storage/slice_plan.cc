@@ -30,7 +30,24 @@ std::optional<std::uint32_t> first_behind(const BlockTable& table, std::size_t b
 
 class Planner {
  public:
-  explicit Planner(EntryBlocks& blocks) : blocks_(blocks), table_(blocks.table()) {}
+  explicit Planner(EntryBlocks& blocks)
+      : blocks_(blocks), table_(blocks.table()), tail_(blocks.tail()) {}
+
+  // One good message not far behind the last wish, by walking there. False: it is not that simple,
+  // and run() is to be asked.
+  bool run_near(const SliceWish& wish, SlicePlan& plan) {
+    constexpr std::uint32_t kNear = 8;
+    if (!walked_ || wish.first != wish.last || wish.first < index_) return false;
+    if (wish.first - index_ > kNear) return false;
+    limit_.reset();
+    while (index_ < wish.first) {
+      if (walk() != Step::kDone) return false;
+    }
+    const std::size_t begin = position_;
+    if (walk() != Step::kDone) return false;
+    plan = {wish.first, 1, begin, position_ - begin, false};
+    return true;
+  }
 
   // REQUIRES: behind the wish before it.
   base::Result<SlicePlan> run(const SliceWish& wish) {
@@ -70,7 +87,7 @@ class Planner {
     const std::size_t size_end = position_ + sizeof(std::uint32_t);
     if (size_end > table_.tail_bytes()) return Step::kMalformed;
     if (!good_between(position_, size_end)) return Step::kDamaged;
-    const std::size_t bytes = base::load<std::uint32_t>(blocks_.tail() + position_);
+    const std::size_t bytes = base::load<std::uint32_t>(tail_ + position_);
     const std::size_t end = position_ + bytes;
     if (bytes < base::kEntryHeaderBytes || end > table_.tail_bytes()) return Step::kMalformed;
     if (limit_ && end > *limit_) return Step::kTooMuch;
@@ -121,6 +138,7 @@ class Planner {
 
   EntryBlocks& blocks_;
   const BlockTable& table_;
+  const std::byte* const tail_;
   SliceWish wish_;
   std::size_t begin_ = 0;  // the block in which the wish begins
   std::size_t good_ = ~std::size_t{0};
@@ -139,12 +157,16 @@ base::Result<SlicePlan> plan_slice(EntryBlocks& blocks, const SliceWish& wish) {
 base::Status plan_slices(EntryBlocks& blocks, std::span<const SliceWish> wishes,
                          std::uint32_t bytes_max, std::vector<SlicePlan>& out) {
   Planner planner(blocks);
+  out.reserve(out.size() + wishes.size());
   std::size_t bytes = 0;
   bool is_first = true;
   for (SliceWish wish : wishes) {
     if (!is_first && bytes >= bytes_max) return {};
     wish.bytes_max = static_cast<std::uint32_t>(bytes_max - bytes);
-    ASSIGN_OR_RETURN(const SlicePlan plan, planner.run(wish));
+    SlicePlan plan;
+    if (!planner.run_near(wish, plan)) {
+      ASSIGN_OR_RETURN(plan, planner.run(wish));
+    }
     if (!is_first && (plan.damaged || bytes + plan.bytes > bytes_max)) return {};
     out.push_back(plan);
     bytes += plan.bytes;

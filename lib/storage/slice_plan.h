@@ -16,7 +16,8 @@ class EntryBlocks {
  public:
   virtual ~EntryBlocks() = default;
   virtual const BlockTable& table() const = 0;
-  // The tail's bytes; those of blocks for which good() was not asked, or was false, are undefined.
+  // The tail's bytes, always at the same place; those of blocks for which good() was not asked, or
+  // was false, are undefined.
   virtual const std::byte* tail() const = 0;
   // Reads and verifies where that was not done yet.
   virtual bool good(std::size_t block) = 0;

@@ -13,6 +13,15 @@ inline void put_varint(base::ByteWriter& out, std::uint64_t value) {
   out.u8(static_cast<std::uint8_t>(value));
 }
 
+inline constexpr std::size_t kVarintBytesMax = 10;
+
+// The same into bytes that are there. Returns where it ends.
+inline std::byte* store_varint(std::byte* at, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::byte>(value | 0x80);
+  *at++ = static_cast<std::byte>(value);
+  return at;
+}
+
 // Fails the reader where the number does not end in time or has bits above the 64th.
 inline std::uint64_t get_varint(base::ByteReader& in) {
   std::uint64_t value = 0;
@@ -26,11 +35,15 @@ inline std::uint64_t get_varint(base::ByteReader& in) {
   return 0;
 }
 
-// `to - from` modulo 2^64, as a signed distance.
-inline void put_delta(base::ByteWriter& out, std::uint64_t from, std::uint64_t to) {
+// `to - from` modulo 2^64, as a signed distance: zigzag.
+inline std::uint64_t zigzag_delta(std::uint64_t from, std::uint64_t to) {
   const std::uint64_t delta = to - from;
   const std::uint64_t sign = (delta >> 63) != 0 ? ~std::uint64_t{0} : 0;
-  put_varint(out, (delta << 1) ^ sign);
+  return (delta << 1) ^ sign;
+}
+
+inline void put_delta(base::ByteWriter& out, std::uint64_t from, std::uint64_t to) {
+  put_varint(out, zigzag_delta(from, to));
 }
 
 inline std::uint64_t get_delta(base::ByteReader& in, std::uint64_t from) {

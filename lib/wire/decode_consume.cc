@@ -12,24 +12,27 @@ constexpr std::size_t kDeliverEntriesBytesMax = 256 * 1024;
 std::vector<WireReceipt> decode_receipts(FieldReader& reader) {
   const std::size_t count =
       reader.count("receipts", reader.u32("receipts"), kReceiptsMax, kReceiptBytes);
+  const std::byte* at = reader.raw(count * kReceiptBytes).data();
   std::vector<WireReceipt> receipts(count);
   for (WireReceipt& receipt : receipts) {
-    receipt.epoch = reader.u64("receipt epoch");
-    receipt.first = reader.u64("receipt first");
-    receipt.last = reader.u64("receipt last");
+    receipt.epoch = base::load<std::uint64_t>(at);
+    receipt.first = base::load<std::uint64_t>(at + 8);
+    receipt.last = base::load<std::uint64_t>(at + 16);
+    at += kReceiptBytes;
     if (receipt.last < receipt.first) reader.fail("receipt last", "is before first");
   }
   return receipts;
 }
 
-DeliverRun decode_run(FieldReader& reader) {
+// `at` has kDeliverRunBytes.
+DeliverRun decode_run(FieldReader& reader, const std::byte* at) {
   DeliverRun run;
-  run.first = reader.u64("run first");
-  run.count = reader.u32("run count");
-  run.attempts = reader.u16("run attempts");
-  run.stalls = reader.u16("run stalls");
-  run.accepted_at_ms = reader.i64("run accepted at");
-  run.entries_bytes = reader.u32("run entries bytes");
+  run.first = base::load<std::uint64_t>(at);
+  run.count = base::load<std::uint32_t>(at + 8);
+  run.attempts = base::load<std::uint16_t>(at + 12);
+  run.stalls = base::load<std::uint16_t>(at + 14);
+  run.accepted_at_ms = base::load<std::int64_t>(at + 16);
+  run.entries_bytes = base::load<std::uint32_t>(at + 24);
   if (run.first == 0) reader.fail("run first", "is 0");
   if (run.count == 0) reader.fail("run count", "is 0");
   if (run.first + run.count < run.first) reader.fail("run count", "is out of range");
@@ -77,10 +80,11 @@ void decode_body(FieldReader& reader, Deliver& body) {
   const std::size_t count =
       reader.count("runs", reader.u32("runs"), kDeliverRunsMax, kDeliverRunBytes);
   if (count == 0) reader.fail("runs", "are missing");
+  const std::byte* const runs = reader.raw(count * kDeliverRunBytes).data();
   body.runs.reserve(count);
   std::uint64_t entries_bytes = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    body.runs.push_back(decode_run(reader));
+    body.runs.push_back(decode_run(reader, runs + i * kDeliverRunBytes));
     entries_bytes += body.runs.back().entries_bytes;
   }
   body.entries = reader.rest();

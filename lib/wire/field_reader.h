@@ -66,6 +66,8 @@ class FieldReader {
     checked(name, 0);
     return value;
   }
+  // As they are, to be looked at by the caller. REQUIRES: count() said that they are there.
+  base::ByteView raw(std::size_t bytes) { return reader_.bytes(bytes); }
   base::ByteView rest() { return reader_.rest(); }
 
   void fail(const char* name, const char* what) {

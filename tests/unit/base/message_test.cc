@@ -334,6 +334,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(SummarizeBatchTest, an_empty_batch_is_refused) {
   EXPECT_THAT(summarize_batch({}), HasCode(ErrorCode::kInvalidArgument));
+  EXPECT_FALSE(is_batch_of_one({}));
 }
 
 TEST(SummarizeBatchTest, a_batch_over_its_limit_is_refused_unread) {
@@ -377,6 +378,7 @@ TEST(SummarizeBatchTest, mutated_batches_are_refused_or_wholly_usable) {
     batch.shrink_to_fit();
 
     const Result<BatchSummary> summary = summarize_batch(batch);
+    ASSERT_EQ(is_batch_of_one(batch), summary.has_value() && summary->count == 1);
     if (!summary.has_value()) {
       ASSERT_EQ(summary.error().code(), ErrorCode::kInvalidArgument);
       continue;

@@ -1,5 +1,8 @@
 #include "broker/delivery.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {
@@ -172,6 +175,35 @@ TEST(Delivery, batches_are_cut_at_the_number_of_runs) {
   world.attach(world.open(1), queue);
   EXPECT_THAT(world.sink.delivers, SizeIs(3));
   EXPECT_EQ(World::sequences(world.take()), numbers(1, 20));
+}
+
+TEST(Delivery, many_parts_of_files_are_read_when_they_are_found) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.fill(queue, 100);
+  const SessionHandle session = world.open(1);
+  const auto attachment = world.attach(session, queue).attachment;
+  std::vector<Receipt> odd;
+  std::vector<Receipt> even;
+  for (const Got& got : world.take()) {
+    (got.sequence.value() % 2 == 1 ? odd : even).push_back(got.receipt());
+  }
+  world.settle(SettleKind::kAck, session, attachment, odd);
+  EXPECT_EQ(world.sink.delivers.back().effect.entries, nullptr);
+
+  world.store.in_files = true;
+  world.settle(SettleKind::kRelease, session, attachment, even);
+  const Deliver& effect = world.sink.delivers.back().effect;
+  ASSERT_THAT(effect.runs, SizeIs(50));
+  ASSERT_NE(effect.entries, nullptr);
+  const std::byte* at = effect.entries.get();
+  for (const DeliveryRun& run : effect.runs) {
+    const auto stored = world.store.read(run.slice);
+    ASSERT_TRUE(stored.has_value());
+    EXPECT_TRUE(std::equal(stored->begin(), stored->end(), at));
+    at += stored->size();
+  }
+  EXPECT_EQ(World::sequences(world.take()).back(), 100U);
 }
 
 TEST(Delivery, a_long_backlog_goes_on_in_the_next_tick) {

@@ -228,6 +228,9 @@ class FakeMessages final : public storage::MessageStore {
     }
   }
 
+  bool in_memory(const storage::EntrySlice&) const override { return !in_files; }
+
+  bool in_files = false;
   std::set<base::Sequence> damaged;
   std::set<base::Sequence> cold;         // still to be brought in
   std::set<base::Sequence> cold_pieces;  // the same of large ones, behind their fronts

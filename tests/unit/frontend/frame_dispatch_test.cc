@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
 #include <set>
+#include <vector>
 
 #include "base/prng.h"
 #include "tests/unit/frontend/recording_commands.h"
@@ -326,6 +329,18 @@ TEST_F(FrameDispatchTest, ADeliveryIsBuiltFromTheStore) {
   EXPECT_EQ(frame.runs[1].first, 20U);
   EXPECT_EQ(frame.runs[1].attempts, 1U);
   EXPECT_EQ(frame.entries.size(), 20U);
+}
+
+TEST_F(FrameDispatchTest, WhatWasReadWhenItWasDecidedIsNotReadAgain) {
+  const wire::FrameHeader header = open(peer_);
+  broker::Deliver effect = delivery(handle_of(header));
+  auto entries = std::make_shared<std::byte[]>(20);
+  std::fill_n(entries.get(), 20, std::byte{9});
+  effect.entries = entries;
+  messages_.unreadable = true;
+  dispatch_.pass(now_, Effect(std::move(effect)));
+  const auto frame = client_.sent.back().body<wire::Deliver>();
+  EXPECT_THAT(frame.entries, testing::ElementsAreArray(std::vector<std::byte>(20, std::byte{9})));
 }
 
 TEST_F(FrameDispatchTest, ADeliveryThatNobodyReceivesGoesBackAndNoMoreCome) {

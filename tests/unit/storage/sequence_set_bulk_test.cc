@@ -50,14 +50,18 @@ TEST(SequenceSetBulkTest, many_ranges_at_once_are_the_same_as_one_by_one) {
       const bool adds = prng.chance(0.55);
       std::uint64_t changed = 0;
       bool any = false;
+      bool all = true;
       for (const Range& range : ranges) {
         any = any || single.contains_any(range);
+        all = all && single.contains_all(range);
         changed += adds ? single.insert(range) : single.erase(range);
       }
       ASSERT_EQ(bulk.contains_any(ranges), any) << "round " << round;
+      ASSERT_EQ(bulk.contains_all(ranges), all) << "round " << round;
       ASSERT_EQ(adds ? bulk.insert(ranges) : bulk.erase(ranges), changed) << "round " << round;
       ASSERT_TRUE(bulk == single) << "round " << round;
       ASSERT_EQ(bulk.count(), single.count());
+      ASSERT_EQ(bulk.contains_all(ranges), adds || ranges.empty()) << "round " << round;
       ASSERT_EQ(serialized(bulk), serialized(single)) << "round " << round;
     }
   }
