@@ -17,7 +17,7 @@ namespace sluice {
 struct Selector {
   /// "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired" or "Overflow"; empty = any.
   std::string reason;
-  /// First and last ones of runs of sequences, both included; ascending and apart.
+  /// First and last ones of runs of sequences, both included, from 1 on; ascending and apart.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> sequences;
   /// Name and value.
   std::optional<std::pair<std::string, std::string>> header;
