@@ -9,11 +9,12 @@ namespace sluice::client {
 base::Result<std::unique_ptr<Publisher>> Publisher::open(Connection& connection,
                                                          PublisherOptions options) {
   ASSIGN_OR_RETURN(ResolvedQueue queue, resolve_queue(connection, options.queue));
-  if (options.producer.is_zero()) options.producer = base::ProducerId(connection.draw_id());
+  const bool is_named = !options.producer.is_zero();
+  if (!is_named) options.producer = base::ProducerId(connection.draw_id());
   std::unique_ptr<Publisher> publisher(new Publisher());
   publisher->impl_ =
       std::make_unique<Impl>(connection, std::move(options), std::move(queue), publisher->fast_);
-  RETURN_IF_ERROR(publisher->impl_->open());
+  RETURN_IF_ERROR(publisher->impl_->open(is_named));
   return publisher;
 }
 

@@ -87,7 +87,8 @@ struct PublisherStats {
 // what was not sent; call flush() before.
 class Publisher {
  public:
-  // NotFound when there is no such queue.
+  // NotFound when there is no such queue. A producer without a name begins after request_timeout
+  // although brokers of other shards are away; what belongs there waits until they are back.
   static base::Result<std::unique_ptr<Publisher>> open(Connection& connection,
                                                        PublisherOptions options);
   ~Publisher();

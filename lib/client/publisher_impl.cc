@@ -37,7 +37,7 @@ void Publisher::Impl::add_lane() {
 
 Publisher::Impl::~Impl() { connection_.remove_user(this); }
 
-base::Status Publisher::Impl::open() {
+base::Status Publisher::Impl::open(bool needs_all) {
   base::Status failed;
   const auto settled = [&] {
     failed = failure();
@@ -47,8 +47,17 @@ base::Status Publisher::Impl::open() {
     return !failed.has_value() ||
            (remap_ == Remap::kNone && std::all_of(lanes_.begin(), lanes_.end(), open));
   };
-  RETURN_IF_ERROR(connection_.poll_until(settled, connection_.options().request_timeout));
-  return failed;
+  base::Status status = connection_.poll_until(settled, connection_.options().request_timeout);
+  if (status.has_value()) return failed;
+  // One that is away opens when it is back. Whoever counts on from an earlier run needs the number
+  // of every shard first.
+  const bool some = std::any_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+    return lane.state.phase() == PublishLane::Phase::kOpen;
+  });
+  const bool late = status.error().code() == base::ErrorCode::kDeadlineExceeded;
+  if (needs_all || !some || !late || remap_ != Remap::kNone) return status;
+  if (!lanes_[round_robin_].route->ready()) round_robin_ = next_lane();
+  return {};
 }
 
 // --- The open batches.

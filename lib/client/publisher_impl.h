@@ -21,7 +21,8 @@ class Publisher::Impl final : public ConnectionUser, private ShardRouteOwner {
   Impl(Connection& connection, PublisherOptions options, ResolvedQueue queue, FastPath& fast);
   ~Impl() override;
 
-  base::Status open();
+  // `needs_all`: not before every shard has told the number of the producer's last message.
+  base::Status open(bool needs_all);
   base::Status publish(const base::Message& message);
   base::Status append(base::ByteView body);
   void publish_frame(MadeBatch made);

@@ -170,6 +170,39 @@ TEST_F(ShardsTest, ABrokerThatIsAwayHoldsUpNoConsumerOfTheOther) {
   EXPECT_EQ(consume(**consumer, here).size(), here);
 }
 
+TEST_F(ShardsTest, AProducerBeginsWhileABrokerIsAway) {
+  const std::string away = brokers_[1]->endpoint();
+  brokers_[1].reset();
+  client::ConnectionOptions impatient;
+  impatient.endpoint = brokers_[0]->endpoint();
+  impatient.request_timeout = base::Millis(300);
+  impatient.backoff_max = base::Millis(200);
+  const auto connection = client::Connection::open(impatient);
+  ASSERT_TRUE(connection.has_value()) << connection.error().message();
+  const auto sender = publisher(**connection);
+  const auto send = [&](int number, bool with_key) {
+    base::Message message;
+    const std::string body = std::to_string(number);
+    message.body = body;
+    if (with_key) message.key = body;
+    ASSERT_TRUE(sender->publish(message).has_value());
+  };
+  for (int i = 0; i < 10; ++i) send(i, false);
+  ASSERT_TRUE(sender->flush(base::Millis(20'000)).has_value());
+  EXPECT_EQ(messages(0), 10U);
+  for (int i = 10; i < 50; ++i) send(i, true);
+  EXPECT_FALSE(sender->flush(base::Millis(100)).has_value());
+  // One with a name has to know what every shard has of it.
+  client::PublisherOptions named;
+  named.queue = "orders";
+  named.producer = base::ProducerId((*connection)->draw_id());
+  EXPECT_FALSE(client::Publisher::open(**connection, named).has_value());
+  start(1, away);
+  ASSERT_TRUE(sender->flush(base::Millis(20'000)).has_value());
+  EXPECT_EQ(messages(0) + messages(1), 50U);
+  EXPECT_GT(messages(1), 0U);
+}
+
 TEST_F(ShardsTest, AQueueOfAnotherNumberOfShardsIsRefused) {
   brokers_[0].reset();
   runtime::PosixFileSystem fs;

@@ -101,12 +101,13 @@ class Shards(test_cluster.PluginCase):
         # What would be done by halves is not done.
         self.assertIn("shard 1 does not answer", self.sluice(
             "--timeout", "1", "queue", "seek", "wide", "--to", "end", expect=UNAVAILABLE))
-        # Consumers get what is there.
+        # Who has no key is published elsewhere, and consumers get what is there.
+        self.sluice("--timeout", "1", "pub", "wide", "--body", "hello")
         taken = [json.loads(line) for line in self.sluice(
             "--timeout", "1", "sub", "wide", "--max", str(here), "--json").splitlines()]
         self.assertEqual({one["shard"] for one in taken}, {0})
         self.forward_to(range(SHARDS))
-        self.assertIn(f"removed {8 - here}", self.sluice("purge", "wide", "--yes"))
+        self.assertIn(f"removed {8 - here + 1}", self.sluice("purge", "wide", "--yes"))
         self.assert_nothing_runs()
 
 
