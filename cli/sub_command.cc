@@ -15,7 +15,7 @@
 namespace sluice::cli {
 namespace {
 
-constexpr std::uint32_t kPrefetch = 16'384;
+constexpr std::uint32_t kPrefetch = 8'192;
 // A command takes long beside a round trip, and what waits behind it others could do.
 constexpr std::uint32_t kPrefetchOfExec = 1;
 
@@ -105,7 +105,7 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
       ->type_name("25s");
   command
       ->add_option("--prefetch", options.prefetch,
-                   "Messages to hold at once (default: 16384; 1 with --exec)")
+                   "Messages to hold at once (default: 8192; 1 with --exec)")
       ->check(CLI::Range(1U, 1'000'000U));
   command->footer(
       "A message counts as consumed only when its line is written. --exec gives the body on stdin\n"
