@@ -215,7 +215,8 @@ class ZmqTransport final : public Transport {
   }
 
   const char* no_handshake() const {
-    return credentials_ ? "no handshake: broker.pub is not this broker's key, or it uses no keys"
+    return credentials_ ? "no handshake: broker.pub is not this broker's key, or it uses no keys, "
+                          "or cannot check any now"
                         : "no handshake: this broker lets in only who has a key";
   }
 

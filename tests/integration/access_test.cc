@@ -6,6 +6,7 @@
 namespace sluice::test {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 
 TEST_F(GuardedBroker, LetsInWhoHasAKeyAndTellsTheOthers) {
@@ -30,8 +31,10 @@ TEST_F(GuardedBroker, NobodyIsLetInWithoutAGatekeeper) {
   LocalBrokerOptions options;
   options.has_gatekeeper = false;
   start(options);
-  // ZeroMQ does not tell the client why it was cut off: how that looks there is up to chance.
-  EXPECT_NE(refusal(known_.secret_key, guarded_->endpoint()), "was let in");
+  // ZeroMQ does not tell the client why it was cut off; it may not even see its handshake fail.
+  EXPECT_THAT(refusal(known_.secret_key, guarded_->endpoint()),
+              AnyOf(HasSubstr("cannot check any now"), HasSubstr("nobody answers there"),
+                    HasSubstr("nobody says welcome")));
   const auto stats = guarded_->stats();
   EXPECT_GE(stats->transport.handshake_failures_by_reason.at("broken_off"), 1U);
   EXPECT_EQ(stats->transport.frames_received, 0U);
