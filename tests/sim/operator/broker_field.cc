@@ -221,7 +221,9 @@ base::Status BrokerField::configure(const BrokerPlace& place, std::uint64_t epoc
                                     const std::string& manifest) {
   RETURN_IF_ERROR(brokers.admit(place.name_space, place.pod, epoch));
   touch();
-  return brokers.configure(place.name_space, place.pod, manifest);
+  const base::Status status = brokers.configure(place.name_space, place.pod, manifest);
+  if (status.has_value() && on_configured) on_configured(place, manifest);
+  return status;
 }
 
 base::Result<link::QueueRemoval> BrokerField::remove_queue(const BrokerPlace& place,

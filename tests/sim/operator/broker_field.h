@@ -46,6 +46,9 @@ class BrokerField {
   base::Status configure(const BrokerPlace& place, std::uint64_t epoch,
                          const std::string& manifest);
 
+  // Told of each manifest that a broker has taken over its control port.
+  std::function<void(const BrokerPlace&, const std::string& manifest)> on_configured;
+
   // Counts what no version of an object tells.
   void touch() { ++changes; }
 

@@ -5,7 +5,9 @@
 
 #include "base/wall_text.h"
 #include "operator/reconcile/fields.h"
+#include "operator/reconcile/member.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/reconcile.h"
 #include "operator/reconcile/rollout.h"
 
 namespace sluice::sim {
@@ -145,6 +147,31 @@ void Checks::check_scale(const ApiCall& call, const OperatorProcess* process) {
   }
 }
 
+void Checks::note_settings(const Json& queue) {
+  reconcile::Inputs inputs;
+  inputs.name_space = kube::namespace_of(queue);
+  inputs.broker = reconcile::broker_of(queue);
+  inputs.queues.push_back(queue);
+  const std::string manifest = reconcile::read_members(inputs).front().manifest();
+  wanted_[path_of(inputs.name_space, kube::name_of(queue))][link::manifest_revision(manifest)] =
+      ++changes_of_settings_;
+}
+
+// Who leads goes by what there was when it began to, and by nothing older.
+void Checks::configured(const BrokerPlace& place, const std::string& manifest) {
+  const std::string queue = Json::parse(manifest)["metadata"]["name"];
+  const std::string path = path_of(place.name_space, queue);
+  const auto& revisions = wanted_[path];
+  const auto found = revisions.find(link::manifest_revision(manifest));
+  if (found == revisions.end()) return;
+  std::uint64_t& newest = newest_configured_[place.pod + " " + path];
+  if (found->second < newest) {
+    return fail("broker " + place.pod + " is told settings of queue " + path +
+                " that are older than those it had been told");
+  }
+  newest = found->second;
+}
+
 void Checks::note_deletion(const Json& before, const Json& after) {
   const Json& there = after.is_null() ? before : after;
   const std::string path = path_of(kube::namespace_of(there), kube::name_of(there));
@@ -166,6 +193,7 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
   }
   if (ref.type == &kube::kQueues) {
     note_deletion(before, after);
+    if (after.is_object()) note_settings(after);
     if (!writer_.empty() && has_our_finalizer(before) && !has_our_finalizer(after)) {
       check_release(before, after);
     }

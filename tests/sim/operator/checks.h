@@ -32,6 +32,7 @@ class Checks {
   void carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process);
   void carried_out() { writer_.clear(); }
   void changed(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
+  void configured(const BrokerPlace& place, const std::string& manifest);
   void queue_lost(const std::string& name_space, const std::string& claim,
                   const link::QueueObservation& queue);
   // Before brokers start in new pods.
@@ -56,6 +57,7 @@ class Checks {
   void check_release(const kube::Json& before, const kube::Json& after);
   void check_keys(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
   void check_shards(const kube::Json& set);
+  void note_settings(const kube::Json& queue);
   void note_deletion(const kube::Json& before, const kube::Json& after);
 
   Loop& loop_;
@@ -73,6 +75,10 @@ class Checks {
   std::map<std::string, base::MonoTime> target_meddled_at_;
   std::set<std::string> keys_meddled_;
   std::set<std::string> foreign_;
+  // When settings were last wanted, by "NAMESPACE/QUEUE" and revision, as a count of changes.
+  std::map<std::string, std::map<std::uint64_t, std::uint64_t>> wanted_;
+  std::uint64_t changes_of_settings_ = 0;
+  std::map<std::string, std::uint64_t> newest_configured_;  // by pod and queue
   // "NAMESPACE/QUEUE": may be removed with its messages, for that is what its policy said.
   std::set<std::string> condemned_;
   std::set<std::string> removed_;  // let go by an operator after their removal

@@ -77,6 +77,9 @@ World::World(const Request& request)
   };
   network_.on_carried_out = [this] { checks_.carried_out(); };
   network_.crash = [this](ProcessId id) { crash(id); };
+  field_.on_configured = [this](const BrokerPlace& place, const std::string& manifest) {
+    checks_.configured(place, manifest);
+  };
   operators_.resize(drawn_.second_operator ? 2 : 1);
   for (Operator& one : operators_) {
     if (drawn_.clocks_apart)
