@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "base/fnv1a.h"
@@ -71,6 +73,7 @@ std::string replay_of(const Program& program, const Request& request) {
   if (request.no_faults) line += " --faults=none";
   if (!request.faults.empty()) line += " --faults=" + joined(request.faults);
   if (!request.bug.empty()) line += " --bug=" + request.bug;
+  if (!request.scenario.empty()) line += " --scenario=" + request.scenario_file;
   return line;
 }
 
@@ -111,6 +114,7 @@ void usage(const Program& program) {
       "  --workload=NAME       instead of one that is drawn\n"
       "  --faults=A,B | none   only these kinds\n"
       "  --bug=NAME            with a bug that is planted\n"
+      "%s"
       "  --check-determinism   each seed twice: both runs must be the same\n"
       "  --must-fail           passes where a run fails (128 or 129), as with a planted bug\n"
       "  --must-crash          passes where one crashes\n"
@@ -123,7 +127,24 @@ void usage(const Program& program) {
       "Exit codes: 0 passed, 2 wrong arguments, 127 crashed, 128 did not come to rest,\n"
       "129 something wrong was done, 130 two runs of a seed differ.\n",
       program.name.c_str(), program.about.c_str(),
+      program.check_scenario ? "  --scenario=FILE       what happens when is in the file\n" : "",
       program.tell_cover ? "  --cover               how often each COVER mark was passed\n" : "");
+}
+
+bool read_scenario(const Program& program, const std::string& file, Request& request) {
+  std::ifstream stream(file);
+  if (!stream) {
+    std::fprintf(stderr, "%s: %s cannot be read\n", program.name.c_str(), file.c_str());
+    return false;
+  }
+  std::stringstream text;
+  text << stream.rdbuf();
+  request.scenario = text.str();
+  request.scenario_file = file;
+  const auto problem = program.check_scenario(request.scenario);
+  if (problem)
+    std::fprintf(stderr, "%s: %s: %s\n", program.name.c_str(), file.c_str(), problem->c_str());
+  return !problem;
 }
 
 bool parse_one(const Program& program, std::string_view argument, Arguments& arguments) {
@@ -146,6 +167,8 @@ bool parse_one(const Program& program, std::string_view argument, Arguments& arg
     for (const std::string& fault : arguments.request.faults) {
       if (!has(program.faults, fault)) return false;
     }
+  } else if (name == "--scenario" && !value.empty() && program.check_scenario) {
+    return read_scenario(program, value, arguments.request);
   } else if (argument == "--check-determinism") {
     arguments.check_determinism = true;
   } else if (argument == "--must-fail") {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,9 @@ struct Request {
   std::string workload;             // empty = drawn
   std::vector<std::string> faults;  // of these kinds only; empty = drawn
   bool no_faults = false;
-  std::string bug;  // planted; empty = none
+  std::string bug;            // planted; empty = none
+  std::string scenario;       // what happens when, instead of what is drawn; empty = none
+  std::string scenario_file;  // where it stands
   bool log = false;
 };
 
@@ -49,6 +52,8 @@ struct Program {
   std::vector<Choice> faults;
   std::vector<Choice> bugs;
   std::function<Outcome(const Request&)> run;
+  // Whether it takes scenarios; why a text is none, or nothing.
+  std::function<std::optional<std::string>(const std::string& text)> check_scenario;
   // After the last run, for --cover: which COVER marks were passed. Empty = there are none.
   std::function<void()> tell_cover;
 };

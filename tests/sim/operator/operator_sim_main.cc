@@ -1,4 +1,5 @@
 #include "tests/sim/operator/planted_bugs.h"
+#include "tests/sim/operator/scenario.h"
 #include "tests/sim/operator/world.h"
 #include "tests/sim/sim_main.h"
 
@@ -14,6 +15,11 @@ Program program() {
   for (const Workload& one : workloads()) program.workloads.push_back({one.name, one.about});
   program.faults = fault_choices();
   program.bugs = bug_choices();
+  program.check_scenario = [](const std::string& text) -> std::optional<std::string> {
+    const auto scenario = parse_scenario(text);
+    if (scenario.has_value()) return std::nullopt;
+    return scenario.error().message();
+  };
   program.run = [](const Request& request) { return World(request).run(); };
   return program;
 }

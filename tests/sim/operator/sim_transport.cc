@@ -166,11 +166,13 @@ base::Result<HttpResponse> SimTransport::watch(const ApiCall& call, const kube::
   bool skips = false;
   while (loop.now() < end) {
     if (network_.is_cut(sender_.process)) return base::unavailable("the connection broke");
-    const auto event = api.next_event(call, replica, version);
+    const std::uint64_t shown = network_.shown_to(sender_.process);
+    auto event = api.next_event(call, replica, version);
+    if (event && event->version > shown) event.reset();
     if (!event) {
       if (skips) break;
       // A bookmark says how far the cache is, also where nothing of this watch has changed.
-      const std::uint64_t seen = api.visible(*call.type, replica);
+      const std::uint64_t seen = std::min(shown, api.visible(*call.type, replica));
       if (seen > version && network_.prng.chance(0.02)) {
         version = seen;
         sink(R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":")" +

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -36,6 +37,18 @@ struct Network {
   std::function<void(ProcessId)> crash;
   std::map<ProcessId, base::MonoTime> cut_until;
 
+  // Whose watches show nothing newer, and until when.
+  struct Behind {
+    std::uint64_t version = 0;
+    base::MonoTime until;
+  };
+  std::map<ProcessId, Behind> behind;
+
+  std::uint64_t shown_to(ProcessId process) const {
+    const auto found = behind.find(process);
+    const bool is_behind = found != behind.end() && loop.now() < found->second.until;
+    return is_behind ? found->second.version : std::numeric_limits<std::uint64_t>::max();
+  }
   bool is_cut(ProcessId process) const {
     const auto found = cut_until.find(process);
     return found != cut_until.end() && loop.now() < found->second;

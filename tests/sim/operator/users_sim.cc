@@ -58,11 +58,13 @@ const Json* UsersSim::queue_of(const QueueSlot& slot) const {
   return store_.find(kube::kQueues, slot.name_space, slot.name);
 }
 
-void UsersSim::create(const QueueSlot& slot) {
+std::string UsersSim::any_policy() {
+  if (prng_.chance(workload_.discards)) return "Delete";
+  return prng_.chance(0.5) ? "Retain" : "DeleteIfEmpty";
+}
+
+void UsersSim::create(const QueueSlot& slot, const std::string& policy) {
   if (queue_of(slot) != nullptr) return;
-  const char* const policy = prng_.chance(workload_.discards) ? "Delete"
-                             : prng_.chance(0.5)              ? "Retain"
-                                                              : "DeleteIfEmpty";
   Json spec = {{"shards", slot.shards},
                {"broker", {{"name", slot.broker}, {"storage", {{"size", "12Gi"}}}}},
                {"deletionPolicy", policy},
@@ -111,13 +113,12 @@ void UsersSim::remove(const QueueSlot& slot) {
           .has_value());
 }
 
-void UsersSim::publish(const QueueSlot& slot) {
+void UsersSim::publish(const QueueSlot& slot, std::size_t shard, std::uint64_t count) {
   const Json* queue = queue_of(slot);
   if (queue == nullptr || is_leaving(*queue)) return;
-  const std::string pod = reconcile::pod_name(slot.broker, prng_.below(slot.shards));
+  const std::string pod = reconcile::pod_name(slot.broker, shard);
   link::QueueObservation* there = field_.brokers.queue(slot.name_space, pod, slot.name);
   if (there == nullptr || there->subscriptions.empty()) return;
-  const std::uint64_t count = 1 + prng_.below(40);
   there->subscriptions.front().ready += count;
   there->messages += count;
   there->published_total += count;
@@ -152,11 +153,11 @@ bool UsersSim::adopt(const QueueSlot& slot) {
 void UsersSim::act() {
   const QueueSlot& slot = any_slot();
   const std::pair<unsigned, std::function<void()>> choices[] = {
-      {workload_.create, [&] { create(slot); }},
+      {workload_.create, [&] { create(slot, any_policy()); }},
       {workload_.edit, [&] { edit(slot); }},
       {workload_.spoil, [&] { spoil(slot); }},
       {workload_.remove, [&] { remove(slot); }},
-      {workload_.publish, [&] { publish(slot); }},
+      {workload_.publish, [&] { publish(slot, prng_.below(slot.shards), 1 + prng_.below(40)); }},
       {workload_.pause,
        [&] {
          if (queue_of(slot) == nullptr) return;

@@ -46,6 +46,9 @@ class UsersSim {
 
   static std::vector<QueueSlot> draw_slots(const Workload& workload, base::Prng& prng);
 
+  void create(const QueueSlot& slot, const std::string& policy);
+  void remove(const QueueSlot& slot);
+  void publish(const QueueSlot& slot, std::size_t shard, std::uint64_t count);
   // One thing that somebody does.
   void act();
   // One thing that nobody should do.
@@ -56,11 +59,9 @@ class UsersSim {
  private:
   const QueueSlot& any_slot() { return slots_[prng_.below(slots_.size())]; }
   const kube::Json* queue_of(const QueueSlot& slot) const;
-  void create(const QueueSlot& slot);
   void edit(const QueueSlot& slot);
   void spoil(const QueueSlot& slot);
-  void remove(const QueueSlot& slot);
-  void publish(const QueueSlot& slot);
+  std::string any_policy();
   bool adopt(const QueueSlot& slot);
   void annotate(const QueueSlot& slot, std::string_view name, const kube::Json& value);
   void meddle_with_pods(const QueueSlot& slot);

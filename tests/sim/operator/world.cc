@@ -52,14 +52,23 @@ World::World(const Request& request)
       consumers_(loop_, store_, field_, slots_, base::Prng(request.seed, "consumers")),
       checks_(loop_, store_, brokers_, slots_, consumers_),
       users_(loop_, store_, field_, checks_, slots_, workload_, base::Prng(request.seed, "users")),
-      network_{loop_, api_, faults_, base::Prng(request.seed, "network"), {}, {}, {}, {}, {}},
+      network_{loop_, api_, faults_, base::Prng(request.seed, "network"), {}, {}, {}, {}, {}, {}},
       bugs_(request.bug) {
   base::Prng faults(request.seed, "faults");
   drawn_ = draw_faults(faults, request);
   faults_ = drawn_;
   slots_ = UsersSim::draw_slots(workload_, prng_);
+  if (!request.scenario.empty()) {
+    auto scenario = parse_scenario(request.scenario);
+    CHECK(scenario.has_value());
+    scenario_ = std::move(*scenario);
+    drawn_ = {};
+    faults_ = {};
+    slots_ = scenario_->slots;
+  }
   loop_.log = request.log;
   safety_ = std::chrono::seconds(60 + prng_.below(400));
+  if (scenario_) safety_ = scenario_->end;
   api_.page_items = prng_.chance(0.3) ? 2 + prng_.below(4) : 500;
   process_options_.name_space = "sluice-system";
   process_options_.workers = 1 + prng_.below(3);
@@ -86,6 +95,7 @@ World::World(const Request& request)
       one.clock_offset =
           base::Millis(static_cast<std::int64_t>(prng_.below(1'200'000))) - kTenMinutes;
   }
+  if (scenario_) operators_.resize(scenario_->operators);
   note_drawn(drawn_options());
 }
 
@@ -211,7 +221,7 @@ void World::second() {
     }
     if (one.process == nullptr && one.start_at <= loop_.now()) start_operator(one);
   }
-  if (!healed_) {
+  if (!healed_ && !scenario_) {
     if (prng_.chance(workload_.pace)) users_.act();
     second_of_faults();
   }
@@ -225,6 +235,7 @@ void World::heal() {
   api_.catch_up();
   field_.heal();
   network_.cut_until.clear();
+  network_.behind.clear();
   for (Operator& one : operators_) {
     one.start_at = std::min(one.start_at, loop_.now());
     if (one.process != nullptr) one.process->clock.offset = one.clock_offset;
@@ -375,7 +386,7 @@ std::string World::unrest() {
 
 std::vector<std::string> World::drawn_options() const {
   std::vector<std::string> drawn;
-  drawn.push_back("workload " + workload_.name);
+  drawn.push_back(scenario_ ? "scenario " + request_.scenario_file : "workload " + workload_.name);
   drawn.push_back("safety phase " + std::to_string(safety_.count() / 1'000) + " s");
   drawn.push_back("workers " + std::to_string(process_options_.workers));
   drawn.push_back("list pages of " + std::to_string(api_.page_items));
@@ -410,6 +421,12 @@ Outcome World::run() {
                      {"allowVolumeExpansion", true}})
             .has_value());
   consumers_.make_deployments();
+  if (scenario_) {
+    checks_.clocks_step = true;
+    for (const ScenarioStep& step : scenario_->steps) {
+      loop_.post(0, base::Nanos(step.at), [this, &step] { play(step); });
+    }
+  }
   every(std::chrono::seconds(1), [this] { second(); });
   every(base::Millis(500), [this] { consumers_.consume(); });
   loop_.run_until(loop_.now() + base::Nanos(safety_));

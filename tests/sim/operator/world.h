@@ -9,6 +9,7 @@
 #include "tests/sim/operator/checks.h"
 #include "tests/sim/operator/fault_options.h"
 #include "tests/sim/operator/operator_process.h"
+#include "tests/sim/operator/scenario.h"
 #include "tests/sim/operator/users_sim.h"
 #include "tests/sim/sim_main.h"
 #include "tests/support/fake_controllers.h"
@@ -34,6 +35,9 @@ class World {
     base::Millis clock_offset{0};  // of the machine that it runs on
   };
 
+  void play(const ScenarioStep& step);
+  void play_operator(const std::vector<std::string>& words);
+  const QueueSlot& slot_named(const std::string& name) const;
   void every(base::Nanos period, const std::function<void()>& call);
   void start_operator(Operator& one);
   void second();
@@ -52,6 +56,7 @@ class World {
 
   Request request_;
   base::Prng prng_;
+  std::optional<Scenario> scenario_;
   FaultOptions drawn_;
   FaultOptions faults_;  // in force
   const Workload& workload_;
