@@ -152,7 +152,8 @@ void LinkBook::observed(const std::string& key, std::size_t index, std::uint64_t
     Shard* shard = find(key, index, turn);
     if (shard == nullptr) return;
     const link::BrokerObservation* before = shard->state.observation.get();
-    kind = differs_in_kind(before, *observation);
+    // Of what it was told to make a plan may wait to hear.
+    kind = differs_in_kind(before, *observation) || !shard->state.configured.empty();
     numbers = before == nullptr || before->queues != observation->queues;
     // What another process or another version refused, this one may take.
     if (before != nullptr && (before->incarnation != observation->incarnation ||

@@ -114,8 +114,10 @@ TEST_F(LinkBookTest, a_shard_has_what_it_was_told_to_make_before_it_says_so) {
     links.answer = [&answer](const std::string&) { return answer; };
     static_cast<void>(book.configure(key, 0, 5, "emails", "{}"));
     EXPECT_TRUE(reconcile::has_queue(book.shards(key).at(0), "emails"));
+    take_news();
     links.observe("tcp://a", observation(1));
     EXPECT_FALSE(reconcile::has_queue(book.shards(key).at(0), "emails"));
+    EXPECT_EQ(take_news(), (std::vector<std::string>{"now shop/orders"}));
   }
   links.answer = [](const std::string&) { return base::invalid_argument("no"); };
   static_cast<void>(book.configure(key, 0, 5, "emails", "{}"));
