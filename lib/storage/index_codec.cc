@@ -45,10 +45,15 @@ void MessageIndex::encode(std::vector<std::byte>& out) const {
     if (open != 0) put_group({stream->open.front().first, stream->open.back().lsn});
   }
   writer.u32(static_cast<std::uint32_t>(segments_.size()));
+  // Pieces of a large message whose last segment went, with all of its stream, mean nothing.
+  const auto is_known = [this](const SegmentRange& range) {
+    return streams_.contains(range.stream);
+  };
   for (const auto& [number, ranges] : segments_) {
     writer.u64(number);
-    writer.u32(static_cast<std::uint32_t>(ranges.size()));
+    writer.u32(static_cast<std::uint32_t>(std::count_if(ranges.begin(), ranges.end(), is_known)));
     for (const SegmentRange& range : ranges) {
+      if (!is_known(range)) continue;
       const auto at =
           std::lower_bound(sorted.begin(), sorted.end(), range.stream,
                            [](const auto& entry, const StreamId& id) { return entry.first < id; });

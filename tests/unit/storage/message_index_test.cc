@@ -185,5 +185,23 @@ TEST(MessageIndex, TenMillionMessagesTakeLittleMemory) {
   EXPECT_LT(single.memory_bytes(), 8U << 20);
 }
 
+// A message in pieces begins in a segment that stays for another stream's sake; its last piece, and
+// with it all that is known of its stream, goes.
+TEST(MessageIndex, PiecesOfAStreamThatIsGoneDoNotSpoilASnapshot) {
+  for (const unsigned gone : {0U, 2U}) {  // below and above the one that stays
+    MessageIndex index(kIndexSegmentBytes);
+    index.add(stream_number(1), batch(kIndexSegmentBytes + 4096, 1, 1), 8);
+    BatchLocation large = batch(2 * kIndexSegmentBytes + 4096, 1, 1);
+    large.chunks = Lsn(kIndexSegmentBytes + 10'000);
+    index.add(stream_number(gone), large, 300'000);
+    index.drop_segment(2);
+    const auto again = MessageIndex::decode(encoded(index), kIndexSegmentBytes);
+    ASSERT_THAT(again, IsOk());
+    ASSERT_EQ(again->ranges(1).size(), 1U);
+    EXPECT_EQ(again->ranges(1).front().stream, stream_number(1));
+    EXPECT_TRUE(again->find(stream_number(1), Sequence(1)));
+  }
+}
+
 }  // namespace
 }  // namespace sluice::storage
