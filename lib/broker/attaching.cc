@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/cover.h"
 #include "broker/hosting.h"
 #include "broker/returning.h"
 #include "broker/settling.h"
@@ -129,6 +130,7 @@ void open_session(Core& core, base::Now now, const OpenSession& command) {
   effect.origin.session = command.session;
   if (command.resumed) {
     effect.leases_kept = static_cast<std::uint32_t>(keep_leases(core, now, command.id));
+    if (effect.leases_kept > 0) COVER("session resumed with leases");
     session.suspects = suspects_of(core, command.id);
   }
   core.effects.emit(Wait{}, effect);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "broker/attaching.h"
 #include "broker/configuring.h"
@@ -203,7 +204,7 @@ void Broker::messages_read(base::Now now) {
 std::optional<base::MonoTime> Broker::tick(base::Now now) {
   Core& core = impl_->core;
   impl_->run(now, [&] {
-    Budget budget(kMessagesPerTick);
+    Budget budget(BUGGIFY("short tick") ? 1 : kMessagesPerTick);
     pass_time(core, now, budget);
     run_tasks(core, now, budget);
     for (const auto& [number, subscription] : core.unfinished) core.touch(*subscription);

@@ -5,7 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/check.h"
+#include "base/cover.h"
 #include "broker/damage.h"
 #include "broker/dead_delivery.h"
 #include "broker/lending.h"
@@ -130,6 +132,7 @@ bool Delivery::serve_suspect(Attachment& attachment, Session& session) {
     const auto entries = slice(*batch, {*suspect, *suspect}, room.frame_bytes);
     if (!entries) continue;
     if (!room.fits(entries->bytes)) return false;
+    COVER("suspect delivered alone");
     Draft draft;
     add(*batch, *entries, draft);
     send(attachment, std::move(draft));
@@ -162,6 +165,7 @@ Room Delivery::room_of(const Attachment& attachment) const {
   Room room;
   // A client without limits says so with a number that must not overflow any sequence.
   room.messages = std::min(attachment.messages_limit - attachment.messages, kMessagesMax);
+  if (BUGGIFY("short delivery")) room.messages = std::min<std::uint64_t>(room.messages, 1);
   room.bytes = attachment.bytes_left();
   room.frame_bytes = core_.options.delivery_bytes_max;
   room.any_size = attachment.takes_any_size();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/buggify.h"
+#include "base/cover.h"
 #include "broker/dead_delivery.h"
 
 namespace sluice::broker {
@@ -166,7 +167,10 @@ void fail(Core& core, base::Now now, Subscription& subscription, const Ranges& r
     const bool over =
         settings.max_attempts != 0 &&
         state.attempts >= settings.max_attempts + (PLANTED("one_attempt_too_many") ? 1 : 0);
-    if (over) return std::nullopt;
+    if (over) {
+      COVER("dead after the last attempt");
+      return std::nullopt;
+    }
     if (failure.delay) return failure.delay;
     return backoff_delay(settings.backoff, state.attempts, core.prng);
   });
@@ -197,7 +201,10 @@ void stall(Core& core, base::Now now, const Lease& lease, const Ranges& ranges,
   verdict.judge(split.live, [&](MessageState& state) -> std::optional<base::Millis> {
     state.stalls = one_more(state.stalls);
     const bool over = settings.max_stalls != 0 && state.stalls >= settings.max_stalls;
-    if (lease.suspect && over) return std::nullopt;
+    if (lease.suspect && over) {
+      COVER("dead after the last stall");
+      return std::nullopt;
+    }
     return backoff_delay(settings.backoff, state.stalls, core.prng);
   });
   storage::StalledFact stalled;
@@ -234,6 +241,7 @@ void kill(Core& core, base::Now now, Subscription& subscription, const Ranges& r
 
 void expire(Core& core, base::Now now, Subscription& subscription, const Ranges& ranges) {
   if (ranges.empty()) return;
+  COVER("messages expired");
   Queue& queue = subscription.stream().queue();
   queue.totals(subscription.id()).expired += count_messages(ranges);
   if (queue.config().expiry_action == ExpiryAction::kDeadLetter) {

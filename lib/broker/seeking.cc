@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "base/buggify.h"
+#include "base/cover.h"
 #include "broker/hosting.h"
 #include "broker/returning.h"
 
@@ -156,8 +158,9 @@ void seek(Core& core, const Seek& command) {
   if (!position) return refuse_it(RefusalCode::kInvalidArgument, position.error().message());
   RunningSeek running{command.origin, subscription.key(), *position, Sequence(1), false};
   if (!subscription.seeking) {
-    Budget budget(kSkippedPerStep);
+    Budget budget(BUGGIFY("short seek") ? 1 : kSkippedPerStep);
     if (step(core, subscription, running, budget)) return;
+    COVER("seek in several steps");
     subscription.seeking = true;
   }
   core.seeks.push_back(running);

@@ -343,8 +343,9 @@ void clip(Core& core, const Attachment& attachment, Settle& command, SettleReply
 bool step(Core& core, base::Now now, RunningSettle& running) {
   const Attachment* attachment =
       attachment_of(core, running.rest.origin.session, running.rest.attachment);
-  const Settle part =
-      take_part(running.rest, attachment == nullptr ? ~std::uint64_t{0} : kSettledPerStep);
+  const Settle part = take_part(running.rest, attachment == nullptr     ? ~std::uint64_t{0}
+                                              : BUGGIFY("short settle") ? 1
+                                                                        : kSettledPerStep);
   if (attachment == nullptr) {
     // Closed by the broker, and its leases with it.
     for (const Receipt& receipt : part.receipts) running.reply.stale += receipt.range.count();
@@ -352,7 +353,10 @@ bool step(Core& core, base::Now now, RunningSettle& running) {
     settle_now(core, now, *attachment, part, running.reply);
     running.wait = Core::wait_for(*attachment->subscription);
   }
-  if (!running.rest.receipts.empty()) return false;
+  if (!running.rest.receipts.empty()) {
+    COVER("settle in several steps");
+    return false;
+  }
   answer(core, running.wait, running.rest.wants_reply, std::move(running.reply));
   return true;
 }

@@ -366,7 +366,7 @@ std::optional<Compactor::Replaced> Compactor::swap(const LiveMessages& live) {
   const bool revived = live.revivals && live.revivals() != revivals_;
   give_up();
   looked_at_ = Lsn();  // there may be more to do
-  if (!still || revived) {
+  if (!still || revived || BUGGIFY("swap given up")) {
     COVER("compaction given up at the swap");
     Replaced nothing;
     nothing.numbers.push_back(fact.extent);

@@ -5,6 +5,7 @@
 
 #include "base/buggify.h"
 #include "base/check.h"
+#include "base/cover.h"
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
 #include "storage/segment_header.h"
@@ -222,7 +223,10 @@ std::shared_ptr<LogWork> Housekeeper::next_snapshot() {
   // The last one found no space in the smaller file.
   const bool full =
       !snapshot_status_ && snapshot_status_.error().code() == base::ErrorCode::kResourceExhausted;
-  if (full) space.segment_file = reserve.take().value_or("");
+  if (full) {
+    COVER("snapshot takes from the reserve");
+    space.segment_file = reserve.take().value_or("");
+  }
   return std::make_shared<SnapshotWrite>(
       fs_, folder_, std::move(*snapshot), std::exchange(flush_, nullptr), std::move(remove),
       std::move(space), [this, side](Lsn lsn, const Status& status, std::uint64_t reserve_bytes) {
@@ -234,7 +238,10 @@ std::shared_ptr<LogWork> Housekeeper::next_snapshot() {
 void Housekeeper::snapshot_done(Lsn lsn, std::uint64_t side, const Status& status) {
   snapshot_out_ = false;
   snapshot_status_ = status;
-  if (!status) return;
+  if (!status) {
+    COVER("snapshot failed");
+    return;
+  }
   snapshots_.push_back(lsn);
   if (!pinned_ && snapshots_.size() > kSnapshotsKept) {
     snapshots_.erase(snapshots_.begin(), snapshots_.end() - kSnapshotsKept);
@@ -296,7 +303,8 @@ Result<Housekeeper::Space> Housekeeper::space() {
   SpaceReserve& reserve = log_.reserve();
   space.reserve_bytes = reserve.bytes() + side_.spare_bytes();
   space.low = space.disk.available_bytes + ready < space.mark_bytes + log_.unwritten_bytes() ||
-              (reserve.failed() && !reserve.complete()) || side_space_failed_;
+              (reserve.failed() && !reserve.complete()) || side_space_failed_ ||
+              BUGGIFY("disk is low");
   low_ = space.low;
   space_at_ = log_.positions().appended;
   available_bytes_ = space.disk.available_bytes;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/cover.h"
 #include "storage/backup_manifest.h"
 #include "storage/fact_codec.h"
 #include "storage/tail_rewrite.h"
@@ -151,6 +152,7 @@ Status Opening::rewrite() {
   if (!file) return file.error().with_prefix("the end of the log could not be made durable");
   last.file = std::move(file).value();
   plan_.report.rewritten_bytes = bytes;
+  COVER("tail written again");
   return {};
 }
 

@@ -27,6 +27,7 @@ struct Arguments {
   bool must_fail = false;
   bool must_crash = false;
   bool cover = false;
+  bool must_cover = false;
   bool verbose = false;
   bool quiet = false;
 };
@@ -128,7 +129,9 @@ void usage(const Program& program) {
       "129 something wrong was done, 130 two runs of a seed differ.\n",
       program.name.c_str(), program.about.c_str(),
       program.check_scenario ? "  --scenario=FILE       what happens when is in the file\n" : "",
-      program.tell_cover ? "  --cover               how often each COVER mark was passed\n" : "");
+      program.tell_cover ? "  --cover               how often each COVER mark was passed\n"
+                           "  --must-cover          passes where each was passed once\n"
+                         : "");
 }
 
 bool read_scenario(const Program& program, const std::string& file, Request& request) {
@@ -177,6 +180,8 @@ bool parse_one(const Program& program, std::string_view argument, Arguments& arg
     arguments.must_crash = true;
   } else if (argument == "--cover" && program.tell_cover) {
     arguments.cover = true;
+  } else if (argument == "--must-cover" && program.never_covered) {
+    arguments.must_cover = true;
   } else if (argument == "--verbose") {
     arguments.verbose = true;
   } else if (argument == "--log") {
@@ -286,6 +291,11 @@ int sim_main(const Program& program, int argc, char** argv) {
     if (code != kExitPass || found) return code;
   }
   if (arguments.cover) program.tell_cover();
+  if (arguments.must_cover) {
+    const std::vector<std::string> never = program.never_covered();
+    for (const std::string& name : never) say("FAILED: no run passed COVER(\"" + name + "\")\n");
+    if (!never.empty()) return kExitNotFound;
+  }
   if (arguments.must_fail || arguments.must_crash) {
     say("FAILED: no run failed, and one had to\n");
     return kExitNotFound;

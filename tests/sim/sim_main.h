@@ -56,6 +56,8 @@ struct Program {
   std::function<std::optional<std::string>(const std::string& text)> check_scenario;
   // After the last run, for --cover: which COVER marks were passed. Empty = there are none.
   std::function<void()> tell_cover;
+  // For --must-cover: those that were not. Empty = there are none.
+  std::function<std::vector<std::string>()> never_covered;
 };
 
 // To be called by a run once its options are drawn: where it crashes, they are told all the same.

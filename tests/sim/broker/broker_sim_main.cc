@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -36,6 +38,8 @@ Outcome run(const Request& request) {
   SimOptions options =
       draw_options(request.seed, std::string(workload.name), faults_of(request), workload.forced);
   options.bug = request.bug;
+  std::uint64_t& segment_bytes = options.broker.log.segment_bytes;
+  segment_bytes = std::max(segment_bytes, workload.segment_bytes_min);
   Outcome outcome;
   outcome.drawn = describe(options);
   note_drawn(outcome.drawn);
@@ -51,11 +55,33 @@ Outcome run(const Request& request) {
   return outcome;
 }
 
-void tell_cover() {
+// Between the marks of two files the linker may leave a gap of zeros.
+std::set<std::string> cover_marks() {
   std::set<std::string> all;
-  for (const base::CoverMark* mark = __start_sluice_cover; mark != __stop_sluice_cover; ++mark) {
+  const auto* at = reinterpret_cast<const std::byte*>(__start_sluice_cover);
+  const auto* const end = reinterpret_cast<const std::byte*>(__stop_sluice_cover);
+  while (at < end) {
+    const auto* const mark = reinterpret_cast<const base::CoverMark*>(at);
+    if (mark->name == nullptr) {
+      at += alignof(base::CoverMark);
+      continue;
+    }
     all.insert(mark->name);
+    at += sizeof(base::CoverMark);
   }
+  return all;
+}
+
+std::vector<std::string> never_covered() {
+  std::vector<std::string> never;
+  for (const std::string& name : cover_marks()) {
+    if (!World::covered().contains(name)) never.push_back(name);
+  }
+  return never;
+}
+
+void tell_cover() {
+  const std::set<std::string> all = cover_marks();
   const auto& covered = World::covered();
   for (const std::string& name : all) {
     const auto found = covered.find(name);
@@ -81,6 +107,7 @@ Program program() {
   }
   program.run = run;
   program.tell_cover = tell_cover;
+  program.never_covered = never_covered;
   return program;
 }
 

@@ -1,6 +1,7 @@
 #include "tests/sim/broker/clients.h"
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "client/consumer.h"
 #include "client/publisher.h"
 #include "tests/sim/broker/body.h"
+#include "wire/shard_map.h"
 
 namespace sluice::sim {
 namespace {
@@ -55,14 +57,17 @@ class Producing {
       const std::uint64_t tag = world_.next_tag();
       base::Message message;
       message.body = make_body(tag, prng.below(plan_.body_bytes_max));
+      message.key = "k" + std::to_string(prng.below(50));
       if (prng.chance(plan_.delayed)) {
         message.deliver_at =
             world_.clock().wall_now() + static_cast<std::int64_t>(prng.below(plan_.delay_ms_max));
       }
-      waiting_.push_back(tag);
+      const std::uint16_t slot = wire::slot_of(message.key);
+      std::deque<std::uint64_t>& waiting = waiting_[publisher.slots().shard_of(slot)];
+      waiting.push_back(tag);
       const base::Status status = publisher.publish(message);
       if (!status.has_value()) {
-        waiting_.pop_back();
+        waiting.pop_back();
         return publisher.failure().has_value();
       }
       --left_;
@@ -70,12 +75,13 @@ class Producing {
     return true;
   }
 
-  // There is one shard, so outcomes come in the order of the messages.
+  // Within a shard outcomes come in the order of the messages.
   void take(const client::BatchOutcome& outcome) {
+    std::deque<std::uint64_t>& waiting = waiting_[outcome.shard.value()];
     for (std::uint32_t i = 0; i < outcome.count; ++i) {
-      if (waiting_.empty()) return world_.complain("more outcomes than messages");
-      if (outcome.stored()) world_.note_stored(waiting_.front());
-      waiting_.pop_front();
+      if (waiting.empty()) return world_.complain("more outcomes than messages");
+      if (outcome.stored()) world_.note_stored(waiting.front());
+      waiting.pop_front();
     }
   }
 
@@ -83,7 +89,7 @@ class Producing {
   World& world_;
   const ProducerPlan& plan_;
   std::uint64_t& left_;
-  std::deque<std::uint64_t> waiting_;
+  std::map<std::uint16_t, std::deque<std::uint64_t>> waiting_;  // by shard
 };
 
 // One life of a consumer.
@@ -221,6 +227,9 @@ ClientProcess::Body producer(World& world, ProducerPlan plan) {
 
 ClientProcess::Body consumer(World& world, ConsumerPlan plan) {
   return [&world, plan = std::move(plan)](ClientProcess& me) {
+    if (plan.pause_ms_first > 0 && !world.in_liveness()) {
+      me.rest(base::Nanos(base::Millis(plan.pause_ms_first)));
+    }
     while (!me.stopping()) {
       Consuming(me, world, plan).run();
       if (!me.stopping()) me.rest(base::Nanos(1'000'000));
@@ -250,6 +259,18 @@ ClientProcess::Body admin(World& world, AdminPlan plan) {
               world.complain("a peek showed what nobody published");
             }
           }
+        }
+        if (!plan.transfer_to.empty() && me.prng().chance(0.6)) {
+          const auto target = admin.resolve(plan.transfer_to);
+          if (!target.has_value()) break;
+          client::TaskOptions task;
+          task.kind = me.prng().chance(0.5) ? client::TaskKind::kCopy : client::TaskKind::kMove;
+          task.queue = queue->id;
+          task.target = target->id;
+          task.subscription = plan.subscription;
+          task.dead_letters = me.prng().chance(0.5);
+          if (me.prng().chance(0.3)) task.rate_per_second_max = 20;
+          (void)admin.start_task(task, base::Millis(me.prng().below(3'000)));
         }
         if (plan.redrives && me.prng().chance(0.5)) {
           client::TaskOptions task;

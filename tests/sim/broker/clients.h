@@ -37,6 +37,7 @@ struct ConsumerPlan {
   double extend = 0;  // chance a round
   bool at_most_once = false;
   bool confirm = true;
+  std::uint64_t pause_ms_first = 0;  // before it comes for the first time
   // Before it is acked: the message goes on here, with a new tag. Empty: nowhere.
   std::string forward_to;
   std::function<void(World&, std::uint64_t tag, std::uint64_t new_tag)> on_forward;
@@ -50,6 +51,7 @@ struct AdminPlan {
   std::uint64_t pause_ms_max = 3'000;
   bool redrives = true;
   bool seeks = false;
+  std::string transfer_to;  // messages and dead letters go to this queue; empty: they do not
 };
 // Looks into the queue and gives dead letters back.
 ClientProcess::Body admin(World& world, AdminPlan plan);

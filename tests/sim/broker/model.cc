@@ -91,6 +91,8 @@ void Model::on_received(base::Now now, const wire::FrameHeader& header, const wi
     opening_[request] = {open->queue, open->shard};
   } else if (const auto* publish = std::get_if<wire::Publish>(&body)) {
     on_publish(now, header, *publish);
+  } else if (const auto* chunk = std::get_if<wire::Chunk>(&body)) {
+    on_chunk(now, header, *chunk);
   } else if (const auto* attach = std::get_if<wire::Attach>(&body)) {
     on_attach(header, *attach, false);
   } else if (const auto* with = std::get_if<wire::AttachWith>(&body)) {
@@ -107,7 +109,8 @@ void Model::on_received(base::Now now, const wire::FrameHeader& header, const wi
   } else if (const auto* redrive = std::get_if<wire::Redrive>(&body)) {
     on_task(redrive->queue, true);
   } else if (const auto* task = std::get_if<wire::StartTask>(&body)) {
-    on_task(task->queue, task->kind == 1);
+    if (task->kind <= 2) on_task(task->queue, task->kind == 1);
+    if (task->kind > 2) on_transfer(*task);
   } else if (const auto* purge = std::get_if<wire::Purge>(&body)) {
     on_task(purge->queue, false);
   } else if (const auto* seek = std::get_if<wire::Seek>(&body)) {
@@ -164,6 +167,8 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
   attaching_.clear();
   opening_.clear();
   seeking_.clear();
+  coming_.clear();
+  going_.clear();
 }
 
 // What that session holds may be given back now, or any time.
@@ -197,10 +202,20 @@ void Model::on_sent(base::Now now, frontend::Peer peer, const wire::Frame& frame
     const auto attach = attaching_.find(request);
     if (attach == attaching_.end() || !is_ok(attached->code)) return;
     attachments_[{header.session, attached->attachment}] = attach->second;
-    stream_of(attach->second.stream).queue = names_[attach->second.stream.first];
-    stream_of(attach->second.stream).places[attach->second.subscription];
+    Stream& stream = stream_of(attach->second.stream);
+    const std::string& subscription = attach->second.subscription;
+    stream.queue = names_[attach->second.stream.first];
+    stream.places.try_emplace(subscription);
+    if (!is_dead_letters(subscription) && subscription != "default") {
+      Seeks& seeks = stream.seeks[subscription];
+      // What was there before it was created need not come.
+      if (!seeks.begun && rules_[stream.queue].creates) seeks.passed_over = first_asked_.size();
+      seeks.begun = true;
+    }
   } else if (const auto* deliver = std::get_if<wire::Deliver>(&frame.body)) {
     on_deliver(now, header, *deliver);
+  } else if (const auto* piece = std::get_if<wire::DeliverChunk>(&frame.body)) {
+    on_deliver_chunk(now, header, *piece);
   } else if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
     on_settled(header, *settled);
   } else if (std::holds_alternative<wire::Seeked>(frame.body)) {

@@ -25,6 +25,7 @@ struct QueueRules {
   bool may_lose = false;      // limits, expiry, purges or at-most-once may take messages away
   base::Millis retention{0};  // what is older may go, settled or not; 0 = stays
   bool may_die = false;       // limits or expiry may make dead letters of messages nobody failed
+  bool creates = false;       // consumers create subscriptions beside `default`
   std::uint16_t max_attempts = 0;
   std::uint16_t max_stalls = 0;
 };
@@ -96,7 +97,8 @@ class Model final : public FrameTap {
   struct Seeks {
     std::uint64_t count = 0;
     int open = 0;                   // not answered yet
-    std::uint64_t passed_over = 0;  // what was published by then may be settled without a delivery
+    bool begun = false;             // somebody attached there
+    std::uint64_t passed_over = 0;  // what was published by then may go without a delivery
   };
   struct Stream {
     std::string queue;
@@ -128,6 +130,13 @@ class Model final : public FrameTap {
     StreamKey stream;
     std::vector<std::uint64_t> tags;
   };
+  // A message in pieces, either way.
+  struct Gathering {
+    std::vector<std::byte> entry;
+    bool broken = false;  // a piece is missing
+    // False where the piece does not go on where the last one ended.
+    void add(std::uint64_t offset, base::ByteView piece);
+  };
   struct Attachment {
     StreamKey stream;
     std::string subscription;
@@ -148,10 +157,14 @@ class Model final : public FrameTap {
 
   void on_received(base::Now now, const wire::FrameHeader& header, const wire::Body& body);
   void on_publish(base::Now now, const wire::FrameHeader& header, const wire::Publish& frame);
+  void on_chunk(base::Now now, const wire::FrameHeader& header, const wire::Chunk& frame);
+  void note_publication(base::Now now, const Request& request, const StreamKey& key,
+                        base::ByteView entries);
   void on_attach(const wire::FrameHeader& header, const wire::Attach& frame, bool at_most_once);
   void on_settle(const wire::FrameHeader& header, const wire::Settle& frame);
   void on_extend(base::Now now, const wire::FrameHeader& header, const wire::Extend& frame);
   void on_task(const base::QueueId& queue, bool redrive);
+  void on_transfer(const wire::StartTask& task);
   void on_seek(const wire::FrameHeader& header, const wire::Seek& frame);
   void on_seeked(const wire::FrameHeader& header);
 
@@ -159,11 +172,14 @@ class Model final : public FrameTap {
   void on_welcome(base::Now now, frontend::Peer peer, const wire::Welcome& frame);
   void on_published(const wire::FrameHeader& header, const wire::Published& frame);
   void on_deliver(base::Now now, const wire::FrameHeader& header, const wire::Deliver& frame);
+  void on_deliver_chunk(base::Now now, const wire::FrameHeader& header,
+                        const wire::DeliverChunk& frame);
   void on_settled(const wire::FrameHeader& header, const wire::Settled& frame);
   bool check_message(base::Now now, const StreamKey& key, std::uint64_t sequence,
                      const base::MessageView& message, bool dead);
   void deliver_one(base::Now now, const Attachment& at, const wire::DeliverRun& run,
-                   std::uint64_t sequence, const wire::Deliver& frame, base::SessionId session);
+                   std::uint64_t sequence, std::uint64_t epoch, std::uint32_t lease_ms,
+                   base::SessionId session);
   void check_counters(Place& place, const wire::DeliverRun& run, const QueueRules& rules,
                       const std::string& what);
   void check_lease(base::Now now, const Place& place, const base::SessionId& session,
@@ -206,6 +222,9 @@ class Model final : public FrameTap {
   std::map<Request, std::pair<StreamKey, std::string>> seeking_;
   std::map<Handle, StreamKey> publishers_;
   std::map<Handle, Attachment> attachments_;
+  std::map<Request, Gathering> coming_;                          // CHUNK
+  std::map<std::pair<Handle, std::uint64_t>, Gathering> going_;  // DELIVER_CHUNK, by epoch
+  std::set<base::QueueId> copied_into_;                          // by copies and moves
   std::uint32_t incarnation_ = 0;
   bool medium_failed_ = false;
   bool wall_stepped_ = false;

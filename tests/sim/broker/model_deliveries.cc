@@ -78,6 +78,18 @@ void Model::on_task(const base::QueueId& queue, bool redrive) {
   }
 }
 
+// To another queue, where each message may come to be as often as it is copied. What is moved is
+// gone from here; a task leaves alone what came after it began.
+void Model::on_transfer(const wire::StartTask& task) {
+  constexpr std::uint8_t kMove = 4;
+  copied_into_.insert(task.target);
+  if (task.kind != kMove) return;
+  const std::string subscription = name_of(task.subscription);
+  for (auto& [key, stream] : streams_) {
+    if (key.first == task.queue) stream.seeks[subscription].passed_over = first_asked_.size();
+  }
+}
+
 // It settles what lies before its position, whoever holds it, and brings back what was settled
 // behind it. Where that position is, is decided now; the rest may take until it is answered.
 void Model::on_seek(const wire::FrameHeader& header, const wire::Seek& frame) {
@@ -116,13 +128,47 @@ void Model::on_deliver(base::Now now, const wire::FrameHeader& header, const wir
       const base::MessageView message = base::take_entry(left);
       const std::uint64_t sequence = run.first + i;
       if (!check_message(now, at.stream, sequence, message, dead)) continue;
-      deliver_one(now, at, run, sequence, frame, sessions_[header.session].id);
+      deliver_one(now, at, run, sequence, frame.epoch, frame.lease_ms,
+                  sessions_[header.session].id);
     }
   }
 }
 
+// A delivery begins with its first piece, and what was delivered is known with the last one.
+void Model::on_deliver_chunk(base::Now now, const wire::FrameHeader& header,
+                             const wire::DeliverChunk& frame) {
+  const Handle handle{header.session, frame.attachment};
+  const auto found = attachments_.find(handle);
+  if (found == attachments_.end()) return complain("a delivery to nobody");
+  const Attachment& at = found->second;
+  if (frame.piece.empty()) return;  // given up
+  if (frame.offset == 0) {
+    if (!epochs_.insert(frame.epoch).second) {
+      complain("epoch " + std::to_string(frame.epoch) + " was used for two deliveries");
+    }
+    wire::DeliverRun run;
+    run.first = frame.sequence;
+    run.count = 1;
+    run.attempts = frame.attempts;
+    run.stalls = frame.stalls;
+    deliver_one(now, at, run, frame.sequence, frame.epoch, frame.lease_ms,
+                sessions_[header.session].id);
+  }
+  Gathering& gathering = going_[{handle, frame.epoch}];
+  gathering.add(frame.offset, frame.piece);
+  if (!frame.is_last()) return;
+  base::ByteView entry(gathering.entry);
+  if (gathering.broken) {
+    complain("queue " + stream_of(at.stream).queue + ": a piece of a large message is missing");
+  } else {
+    check_message(now, at.stream, frame.sequence, base::take_entry(entry),
+                  is_dead_letters(at.subscription));
+  }
+  going_.erase({handle, frame.epoch});
+}
+
 void Model::deliver_one(base::Now now, const Attachment& at, const wire::DeliverRun& run,
-                        std::uint64_t sequence, const wire::Deliver& frame,
+                        std::uint64_t sequence, std::uint64_t epoch, std::uint32_t lease_ms,
                         base::SessionId session) {
   ++delivered_;
   Stream& stream = stream_of(at.stream);
@@ -132,7 +178,7 @@ void Model::deliver_one(base::Now now, const Attachment& at, const wire::Deliver
       "queue " + stream.queue + " (" + at.subscription + ") sequence " + std::to_string(sequence);
   if (place.gone && !medium_failed_) complain(what + ": settled, and delivered again");
   // So no receipt of a delivery before it has settled it, or a seek or a redrive has undone that.
-  if (frame.epoch > place.epoch) {
+  if (epoch > place.epoch) {
     place.acks_open = 0;
     place.acked_maybe = false;
   }
@@ -143,10 +189,10 @@ void Model::deliver_one(base::Now now, const Attachment& at, const wire::Deliver
     check_counters(place, run, rules, what);
   }
   if (stream.redriven) place.counters_free = true;
-  place.epoch = frame.epoch;
+  place.epoch = epoch;
   place.holder = session;
   place.loose = place.forgotten = false;
-  place.lease_until = decided_from_ + base::Millis(frame.lease_ms);
+  place.lease_until = decided_from_ + base::Millis(lease_ms);
   if (at.at_most_once) place.gone = place.acked_maybe = true;
 }
 

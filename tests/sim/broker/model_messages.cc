@@ -17,8 +17,32 @@ void Model::on_publish(base::Now now, const wire::FrameHeader& header, const wir
   const auto publisher = publishers_.find({header.session, frame.publisher});
   if (publisher == publishers_.end()) return;
   if (!base::summarize_batch(frame.entries).has_value()) return;
-  Publication publication{publisher->second, {}};
-  for (base::ByteView left = frame.entries; !left.empty();) {
+  note_publication(now, {header.session, header.request}, publisher->second, frame.entries);
+}
+
+void Model::Gathering::add(std::uint64_t offset, base::ByteView piece) {
+  if (offset == 0) *this = {};
+  broken |= offset != entry.size();
+  if (!broken) entry.insert(entry.end(), piece.begin(), piece.end());
+}
+
+void Model::on_chunk(base::Now now, const wire::FrameHeader& header, const wire::Chunk& frame) {
+  const auto publisher = publishers_.find({header.session, frame.publisher});
+  if (publisher == publishers_.end()) return;
+  const Request request{header.session, header.request};
+  Gathering& gathering = coming_[request];
+  gathering.add(frame.offset, frame.piece);
+  if (!frame.is_last()) return;
+  const Gathering whole = std::move(gathering);
+  coming_.erase(request);
+  if (whole.broken || !base::summarize_large(whole.entry, whole.entry.size())) return;
+  note_publication(now, request, publisher->second, whole.entry);
+}
+
+void Model::note_publication(base::Now now, const Request& request, const StreamKey& key,
+                             base::ByteView entries) {
+  Publication publication{key, {}};
+  for (base::ByteView left = entries; !left.empty();) {
     const base::MessageView message = base::take_entry(left);
     const std::optional<std::uint64_t> tag = read_body(message.body);
     if (!tag) return;  // a stranger's
@@ -30,7 +54,7 @@ void Model::on_publish(base::Now now, const wire::FrameHeader& header, const wir
     FirstAsked& first = first_asked_.emplace(*tag, asked).first->second;
     first.at = std::min(first.at, now.wall);
   }
-  publishing_[{header.session, header.request}] = std::move(publication);
+  publishing_[request] = std::move(publication);
 }
 
 void Model::bind(Stream& stream, std::uint64_t sequence, std::uint64_t tag, bool accepted) {
@@ -82,6 +106,14 @@ bool Model::check_message(base::Now now, const StreamKey& key, std::uint64_t seq
   if (!tag || !published_.contains(*tag)) {
     complain(what + ": what was delivered was never published");
     return false;
+  }
+  if (const StreamKey& home = published_.at(*tag); home != key) {
+    // As it is copied where a queue has other shards, and with what it died of.
+    if (home.first == key.first || !copied_into_.contains(key.first)) {
+      complain(what + ": a message of queue " + stream_of(home).queue + " came here");
+    }
+    bind(stream, sequence, *tag, false);
+    return true;
   }
   if (!dead && hash_of(message.entry) != entries_[*tag]) {
     complain(what + ": delivered with other attributes than published");

@@ -13,17 +13,17 @@ namespace {
 constexpr base::Nanos kRefusedAfter{300'000};
 constexpr std::size_t kRecentFrames = 32;
 
+frontend::Peer peer_of(Network::LinkId link, frontend::Port port) {
+  std::byte id[frontend::kRoutingIdBytes]{};
+  base::store(id, link);
+  id[4] = std::byte{1};
+  return frontend::make_peer(port, id);
+}
+
 }  // namespace
 
 Bytes copy_bytes(base::ByteView bytes) {
   return std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
-}
-
-frontend::Peer Network::peer_of(LinkId link) {
-  std::byte id[frontend::kRoutingIdBytes]{};
-  base::store(id, link);
-  id[4] = std::byte{1};
-  return frontend::make_peer(frontend::Port::kClient, id);
 }
 
 void Network::set_broker(BrokerEnd* broker) {
@@ -40,10 +40,11 @@ void Network::set_broker(BrokerEnd* broker) {
   }
 }
 
-Network::LinkId Network::connect(ClientEnd& end) {
+Network::LinkId Network::connect(ClientEnd& end, frontend::Port port) {
   const LinkId id = ++last_link_;
   Link& link = links_[id];
   link.end = &end;
+  link.peer = peer_of(id, port);
   if (broker_ == nullptr) {
     link.broker_gone = true;
     scheduler_.after(kRefusedAfter, [this, id] { lose(id); });
@@ -128,8 +129,9 @@ void Network::pump(LinkId id, Way way) {
     recent_.push_back(frame);
     if (recent_.size() > kRecentFrames) recent_.pop_front();
     if (broker_ == nullptr || found->second.broker_gone) return;
-    broker_->on_frame(peer_of(id), frame);
-    if (copy == Copy::kAtOnce) broker_->on_frame(peer_of(id), frame);
+    const frontend::Peer peer = found->second.peer;
+    broker_->on_frame(peer, frame);
+    if (copy == Copy::kAtOnce) broker_->on_frame(peer, frame);
     return;
   }
   const bool last = found->second.broker_gone && direction.frames.empty();

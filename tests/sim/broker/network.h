@@ -57,7 +57,7 @@ class Network {
 
   // Where nobody listens the connection is lost a little later. `end` must call close() before it
   // dies.
-  LinkId connect(ClientEnd& end);
+  LinkId connect(ClientEnd& end, frontend::Port port = frontend::Port::kClient);
   void close(LinkId link);
   // False: not taken.
   bool send_to_broker(LinkId link, base::ByteView frame);
@@ -72,7 +72,6 @@ class Network {
   std::vector<LinkId> links() const;
   // The last frames that came to the broker.
   const std::deque<Bytes>& recent() const { return recent_; }
-  static frontend::Peer peer_of(LinkId link);
 
  private:
   // A client sends again what was not answered, and within a connection nothing comes twice. So no
@@ -96,6 +95,7 @@ class Network {
   };
   struct Link {
     ClientEnd* end = nullptr;
+    frontend::Peer peer;
     bool broker_gone = false;  // the client gets what was sent, then the loss
     std::array<Direction, 2> ways;
     std::set<std::uint64_t> stored;  // requests of PUBLISH that were answered so

@@ -101,6 +101,7 @@ SimOptions draw_options(std::uint64_t seed, std::string workload, const std::set
   // What waits for a time of the wall clock waits longer when the clock was put back.
   if (options.has(Fault::kWallStep)) options.liveness_ms = 12LL * 3'600'000;
   options.clients_scale = 1 + prng.below(3);
+  options.watched = prng.chance(0.4);
   return options;
 }
 
@@ -138,6 +139,7 @@ std::vector<std::string> describe(const SimOptions& options) {
   line("disk max_ns", options.disk.max_ns);
   line("safety_ms", options.safety_ms);
   line("clients_scale", options.clients_scale);
+  line("watched", static_cast<int>(options.watched));
   return lines;
 }
 

@@ -50,6 +50,7 @@ struct SimOptions {
   std::int64_t safety_ms = 30'000;
   std::int64_t liveness_ms = 3'600'000;
   std::uint64_t clients_scale = 1;
+  bool watched = false;  // on the control port
 
   bool has(Fault fault) const { return faults_per_minute.contains(fault); }
 };

@@ -14,6 +14,7 @@ struct Workload {
   std::vector<Fault> forced;
   // Draws its queues and processes.
   void (*set_up)(World& world, base::Prng& prng);
+  std::uint64_t segment_bytes_min = 0;
 };
 const std::vector<Workload>& workloads();
 const Workload* find_workload(std::string_view name);

@@ -30,12 +30,14 @@ World::World(const SimOptions& options)
   lies_.syncs_folders = options.bug == "skip_dir_sync";
   settings_.forgets_timers = options.bug == "forget_timer";
   if (options.bug == "reuse_sequence") settings_.broker.sequence_jump = 0;
+  if (options.watched) control_ = std::make_unique<ControlPeer>(scheduler_, network_, options.seed);
   base::sim_hooks = this;
 }
 
 World::~World() {
   ending_ = true;
   slots_.clear();
+  control_.reset();
   broker_.reset();
   base::sim_hooks = nullptr;
 }
@@ -97,6 +99,7 @@ void World::start_broker() {
     ++happened_["starts"];
     return;
   }
+  start_error_ = status.error().message();
   const bool excused = disk_hurt_ || disk_limited_;
   if (!excused && ++failed_starts_ >= kFailedStartsMax) {
     complain("the broker does not start: " + status.error().message());
@@ -169,6 +172,7 @@ bool World::step() {
   if (broker_ != nullptr && broker_->is_dead()) bury_broker();
   const std::vector<std::string>& found = model_.complaints();
   for (; complaints_seen_ < found.size(); ++complaints_seen_) complain(found[complaints_seen_]);
+  if (control_ != nullptr && !control_->complaint().empty()) complain(control_->complaint());
   return complaints_.empty();
 }
 
@@ -184,6 +188,7 @@ void World::begin_liveness() {
   liveness_ = true;
   scheduler_.note("liveness", scheduler_.events());
   hostile_.leave();
+  if (control_ != nullptr) control_->calm();
   network_.heal();
   pace_ = options_.disk;
   disk_.set_capacity(0);
@@ -202,11 +207,13 @@ void World::begin_liveness() {
   }
   for (const broker::QueueConfig& queue : settings_.queues) {
     for (const broker::SubscriptionConfig& subscription : queue.subscriptions) {
-      for (const std::string& name : {subscription.name, subscription.name + "/dlq"}) {
-        slots_.push_back(
-            {"drain-" + queue.name + "-" + name, drain_(queue.name, name), 0, nullptr});
-        spawn(slots_.back());
-      }
+      drained_.emplace_back(queue.name, subscription.name);
+    }
+  }
+  for (const auto& [queue, subscription] : drained_) {
+    for (const std::string& name : {subscription, subscription + "/dlq"}) {
+      slots_.push_back({"drain-" + queue + "-" + name, drain_(queue, name), 0, nullptr});
+      spawn(slots_.back());
     }
   }
 }
@@ -224,6 +231,7 @@ bool World::is_drained() {
       if (of.ready + of.in_flight + of.delayed + dead + of.dead_in_flight > 0) return false;
     }
   }
+  if (control_ != nullptr && !flipped_ && !control_->sees_nothing_left()) return false;
   return broker_->host().gate().empty();
 }
 
@@ -249,6 +257,9 @@ void World::tell_rest() {
     }
   }
   if (!broker_runs()) return complain("the broker does not run");
+  if (control_ != nullptr && !control_->sees_nothing_left()) {
+    complain("the control port does not show that nothing is left");
+  }
   for (const broker::QueueStats& queue : broker_->host().broker_stats(clock_.now()).queues) {
     for (const broker::SubscriptionStats& of : queue.subscriptions) {
       complain(queue.name + " (" + of.name + "): " + std::to_string(of.ready) + " ready, " +
@@ -268,8 +279,10 @@ void World::check_restarts() {
       text += queue.name + ' ' + std::to_string(queue.messages) + ' ' +
               std::to_string(queue.bytes) + ' ' + std::to_string(queue.dead_bytes);
       for (const broker::SubscriptionStats& of : queue.subscriptions) {
-        text += ' ' + of.name + ' ' + std::to_string(of.ready + of.in_flight) + ' ' +
-                std::to_string(of.dead_lettered) + ' ' + std::to_string(of.damaged);
+        // What is in quarantine is looked at again by a start.
+        const std::uint64_t waiting = of.ready + of.in_flight + of.damaged;
+        text +=
+            ' ' + of.name + ' ' + std::to_string(waiting) + ' ' + std::to_string(of.dead_lettered);
       }
       text += '\n';
     }
@@ -288,7 +301,7 @@ void World::check_restarts() {
     disk_.kill();
     model_.broker_ended(scheduler_.now(), false);
     start_broker();
-    if (!broker_runs()) return complain("the broker does not come back");
+    if (!broker_runs()) return complain("the broker does not come back: " + start_error_);
     if (counts() == before) continue;
     complain(std::string("a restart ") + (in_order ? "in order" : "after a death") +
              " shows something else: before\n" + before + "after\n" + counts());
@@ -298,6 +311,7 @@ void World::check_restarts() {
 Verdict World::run() {
   start_broker();
   for (Slot& slot : slots_) spawn(slot);
+  if (control_ != nullptr) control_->begin();
   for (const auto& [fault, per_minute] : options_.faults_per_minute) {
     schedule_fault(fault, per_minute);
   }
@@ -310,6 +324,7 @@ Verdict World::run() {
   }
   ending_ = true;
   for (Slot& slot : slots_) slot.process.reset();
+  control_.reset();
   const broker::BrokerStats stats = broker_->host().broker_stats(clock_.now());
   for (const broker::QueueStats& queue : stats.queues) {
     for (const broker::SubscriptionStats& of : queue.subscriptions)

@@ -17,6 +17,7 @@
 #include "runtime/memory_file_system.h"
 #include "tests/sim/broker/broker_process.h"
 #include "tests/sim/broker/client_process.h"
+#include "tests/sim/broker/control_peer.h"
 #include "tests/sim/broker/hostile_peer.h"
 #include "tests/sim/broker/model.h"
 #include "tests/sim/broker/network.h"
@@ -44,6 +45,10 @@ class World final : public base::SimHooks {
 
   // --- For workloads, before run().
   void add_queue(broker::QueueConfig config, const QueueRules& rules);
+  // Also a subscription that is not declared is taken in the liveness phase.
+  void add_drained(std::string queue, std::string subscription) {
+    drained_.emplace_back(std::move(queue), std::move(subscription));
+  }
   // A process that is made again when it died.
   void add_client(std::string name, ClientProcess::Body body);
   // A consumer that takes everything in the liveness phase.
@@ -127,9 +132,11 @@ class World final : public base::SimHooks {
   BrokerSettings settings_;
   std::unique_ptr<BrokerProcess> broker_;
   HostilePeer hostile_;
+  std::unique_ptr<ControlPeer> control_;
   std::deque<Slot> slots_;
   Drain drain_;
   std::function<void(World&)> check_;
+  std::vector<std::pair<std::string, std::string>> drained_;  // beside the declared ones
 
   bool liveness_ = false;
   bool ending_ = false;  // whatever still runs does not matter
@@ -138,6 +145,7 @@ class World final : public base::SimHooks {
   bool flipped_ = false;
   std::uint64_t rotted_ = 0;  // messages in records that may be unreadable
   unsigned failed_starts_ = 0;
+  std::string start_error_;  // of the last one that failed
   std::uint64_t lives_ = 0;
   std::map<std::string, bool, std::less<>> places_;  // BUGGIFY: active in this run
   std::map<std::string, std::uint64_t> happened_;
