@@ -214,7 +214,6 @@ Status Recovery::drop_trailing_files() {
     const FoundSegment& last = plan_.segments.back();
     if (last.header || !last.file || (plan_.segment_bytes > 0 && has_record(last))) return {};
     const std::uint64_t number = last.extent.number;
-    COVER("last segment without a header");
     ASSIGN_OR_RETURN(const bool zeros, is_zeros(*last.file));
     (zeros ? plan_.empty : plan_.orphans).push_back(number);
     if (!zeros && plan_.segment_bytes > 0) {

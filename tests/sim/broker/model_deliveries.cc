@@ -141,7 +141,10 @@ void Model::on_deliver_chunk(base::Now now, const wire::FrameHeader& header,
   const auto found = attachments_.find(handle);
   if (found == attachments_.end()) return complain("a delivery to nobody");
   const Attachment& at = found->second;
-  if (frame.piece.empty()) return;  // given up
+  if (frame.piece.empty()) {  // given up
+    going_.erase({handle, frame.epoch});
+    return;
+  }
   if (frame.offset == 0) {
     if (!epochs_.insert(frame.epoch).second) {
       complain("epoch " + std::to_string(frame.epoch) + " was used for two deliveries");
@@ -153,6 +156,8 @@ void Model::on_deliver_chunk(base::Now now, const wire::FrameHeader& header,
     run.stalls = frame.stalls;
     deliver_one(now, at, run, frame.sequence, frame.epoch, frame.lease_ms,
                 sessions_[header.session].id);
+    // Who has not got all of it may lose it: its lease is not judged.
+    stream_of(at.stream).places[at.subscription][frame.sequence].loose = true;
   }
   Gathering& gathering = going_[{handle, frame.epoch}];
   gathering.add(frame.offset, frame.piece);

@@ -143,7 +143,8 @@ class World final : public base::SimHooks {
   bool disk_limited_ = false;
   bool disk_hurt_ = false;  // an operation is to fail
   bool flipped_ = false;
-  std::uint64_t rotted_ = 0;  // messages in records that may be unreadable
+  std::uint64_t rotted_ = 0;   // messages in records that may be unreadable
+  bool facts_rotted_ = false;  // so a start may know less than the broker before it
   unsigned failed_starts_ = 0;
   std::string start_error_;  // of the last one that failed
   std::uint64_t lives_ = 0;

@@ -212,6 +212,7 @@ void World::rot_record() {
     model_.messages_rotted(record.messages->stream.queue, record.messages->stream.shard.value(),
                            record.messages->first.value(), record.messages->count);
   } else {
+    facts_rotted_ = true;
     model_.medium_failed();
   }
   ++happened_[record.messages ? "rotten batches" : "rotten facts"];
