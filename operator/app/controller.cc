@@ -275,8 +275,9 @@ base::Result<Controller::Names> Controller::ask_for_names(const std::string& key
   return names;
 }
 
-// A Queue is let go when nothing is left that goes with it. The view of volumes may be behind that
-// of Queues: what it does not show is asked for by name. True = there is more.
+// A Queue is let go when nothing is left that goes with it. The view of other objects may be behind
+// that of Queues: what it does not show is asked for by name, and so are the settings, of which it
+// may show older ones. True = there is more, or something else.
 base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
                                               std::set<kube::ObjectRef>& asked,
                                               reconcile::Inputs& inputs) {
@@ -287,8 +288,11 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
                     reconcile::claim_name(inputs.broker, shard)});
   }
   bool more = false;
+  refs.push_back(
+      {&kube::kConfigMaps, inputs.name_space, reconcile::queues_config_name(inputs.broker)});
   for (const kube::ObjectRef& ref : refs) {
-    if (inputs.live.find(*ref.type, ref.name) != nullptr || !asked.insert(ref).second) continue;
+    const Json* live = inputs.live.find(*ref.type, ref.name);
+    if ((live != nullptr && ref.type != &kube::kConfigMaps) || !asked.insert(ref).second) continue;
     const auto read = seams_.api.get(ref);
     if (!read.has_value()) {
       if (read.error().code() == base::ErrorCode::kNotFound) continue;
@@ -297,6 +301,9 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
     // What has another broker's label, or none, is not what went with this one.
     if (reconcile::text_at(*read, {"metadata", "labels", reconcile::kBrokerLabel}) !=
         inputs.broker) {
+      continue;
+    }
+    if (live != nullptr && kube::resource_version_of(*live) == kube::resource_version_of(*read)) {
       continue;
     }
     inputs.live.add(*read);
