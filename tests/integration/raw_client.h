@@ -30,6 +30,7 @@ class RawClient {
       : context_(zmq_ctx_new()), socket_(zmq_socket(context_, ZMQ_DEALER)) {
     set(ZMQ_LINGER, 0);
     set(ZMQ_RECONNECT_IVL, -1);
+    set(ZMQ_SNDTIMEO, kSendPatienceMs);
     if (options.frames_max > 0) set(ZMQ_RCVHWM, options.frames_max);
     if (!options.routing_id.empty()) {
       CHECK(zmq_setsockopt(socket_, ZMQ_ROUTING_ID, options.routing_id.data(),
@@ -49,6 +50,8 @@ class RawClient {
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
 
+  // Whose connection the broker has ended already has nowhere to send to: that is given up after
+  // kSendPatienceMs.
   void send(base::ByteView bytes) { zmq_send(socket_, bytes.data(), bytes.size(), 0); }
   void send(const std::string& text) { send(base::as_bytes(text)); }
   // The next message, or nothing within `patience`.
@@ -64,6 +67,7 @@ class RawClient {
 
  private:
   static constexpr std::size_t kBytesMax = 512 * 1024;
+  static constexpr int kSendPatienceMs = 5'000;
 
   void set(int option, int value) {
     CHECK(zmq_setsockopt(socket_, option, &value, sizeof value) == 0);
