@@ -43,9 +43,10 @@ class ShardsTest(StageCase):
         self.assertEqual(len(self.broker_pods("orders")), shards)
         load = Load(self.mounted())
         wait_for("the first messages", lambda: load.acknowledged() > 300, 60)
-        for shard in range(shards):
-            self.assertGreater(self.metric("orders", "sluice_messages_published_total",
-                                           shard=shard, queue="orders"), 0)
+        published = lambda: [self.metric("orders", "sluice_messages_published_total", shard=shard,
+                                         queue="orders") for shard in range(shards)]
+        # Numbers are up to a second old.
+        wait_for("messages of each shard in metrics", lambda: min(published()) > 0, 10)
         uid = self.kube.get(self.path("pods/orders-1"))["metadata"]["uid"]
         self.kube.delete(self.path("pods/orders-1?gracePeriodSeconds=0"))
         wait_for("another pod", lambda: (self.kube.get(self.path("pods/orders-1"), missing=None) or
