@@ -50,10 +50,6 @@ bool is_stalled(const reconcile::Plan& plan) {
   return false;
 }
 
-bool is_deleting(const Json& object) {
-  return kube::value_in(object, {"metadata", "deletionTimestamp"}).is_string();
-}
-
 // Whether it takes the finalizer of a Queue.
 bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
   if (inputs.namespace_terminating) return false;
@@ -61,7 +57,7 @@ bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
     const auto* patch = std::get_if<reconcile::Patch>(&action);
     if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
     return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
-      return kube::name_of(queue) == patch->ref.name && is_deleting(queue);
+      return kube::name_of(queue) == patch->ref.name && reconcile::is_being_removed(queue);
     });
   });
 }
@@ -76,7 +72,7 @@ std::size_t shards_wanted(const reconcile::Inputs& inputs) {
 }
 
 std::string state_of(const Json& queue) {
-  if (is_deleting(queue)) return "Deleting";
+  if (reconcile::is_being_removed(queue)) return "Deleting";
   std::string state = "Reconciling";
   const Json& conditions = kube::value_in(queue, {"status", "conditions"});
   if (!conditions.is_array()) return state;
@@ -287,9 +283,9 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
     refs.push_back({&kube::kPersistentVolumeClaims, inputs.name_space,
                     reconcile::claim_name(inputs.broker, shard)});
   }
-  bool more = false;
   refs.push_back(
       {&kube::kConfigMaps, inputs.name_space, reconcile::queues_config_name(inputs.broker)});
+  bool more = false;
   for (const kube::ObjectRef& ref : refs) {
     const Json* live = inputs.live.find(*ref.type, ref.name);
     if ((live != nullptr && ref.type != &kube::kConfigMaps) || !asked.insert(ref).second) continue;
@@ -343,11 +339,11 @@ void Controller::follow_shards(const std::string& key, const reconcile::Inputs& 
 // Asked only while something is being deleted: nothing else depends on it.
 bool Controller::namespace_is_terminating(const reconcile::Inputs& inputs) {
   bool deleting = false;
-  for (const Json& queue : inputs.queues) deleting = deleting || is_deleting(queue);
+  for (const Json& queue : inputs.queues) deleting = deleting || reconcile::is_being_removed(queue);
   if (!deleting) return false;
   const auto found = seams_.api.get({&kube::kNamespaces, "", inputs.name_space});
   if (!found.has_value()) return found.error().code() == base::ErrorCode::kNotFound;
-  return is_deleting(*found);
+  return reconcile::is_being_removed(*found);
 }
 
 void Controller::read_storage_classes(reconcile::Inputs& inputs) {

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "kube/object_ref.h"
 #include "operator/app/cluster_view.h"
+#include "operator/reconcile/fields.h"
 
 namespace sluice::op {
 namespace {
@@ -86,10 +87,7 @@ base::Status PlanRunner::check_leaving(const std::string& key,
                                        const reconcile::RemoveQueue& remove) const {
   const auto read = seams_.api.get({&kube::kQueues, split_key(key).name_space, remove.queue});
   if (!read.has_value()) return read.error();
-  if (kube::uid_of(*read) == remove.uid &&
-      kube::value_in(*read, {"metadata", "deletionTimestamp"}).is_string()) {
-    return {};
-  }
+  if (kube::uid_of(*read) == remove.uid && reconcile::is_being_removed(*read)) return {};
   return base::failed_precondition("Queue " + remove.queue + " was made anew meanwhile");
 }
 

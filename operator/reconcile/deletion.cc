@@ -110,8 +110,7 @@ class Deletion {
   }
 
   bool is_heard(std::size_t shard) const {
-    return shard < inputs_.shards.size() && inputs_.shards[shard].connected &&
-           inputs_.shards[shard].observation != nullptr;
+    return shard < inputs_.shards.size() && inputs_.shards[shard].is_heard();
   }
 
   // What the shards that still have it hold; nullopt = not known.

@@ -60,6 +60,9 @@ struct ShardState {
   // While this process tries to reach the shard for the first time: since when.
   std::optional<base::MonoTime> trying_since = {};
 
+  // What is seen of it is what it is now.
+  bool is_heard() const { return connected && observation != nullptr; }
+
   // For how much longer it is too early to say that it cannot be reached; none = it is not.
   std::optional<base::Millis> grace_left(base::MonoTime now) const {
     if (!trying_since || observation != nullptr) return std::nullopt;

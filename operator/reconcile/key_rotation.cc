@@ -21,9 +21,7 @@ void add_done(KeyRotation& rotation, const std::string& token) {
 bool all_serve(const std::vector<ShardState>& shards, std::size_t shard_count,
                std::uint32_t keys_min, std::uint32_t keys_max) {
   for (std::size_t i = 0; i < shard_count; ++i) {
-    if (i >= shards.size() || !shards[i].connected || shards[i].observation == nullptr) {
-      return false;
-    }
+    if (i >= shards.size() || !shards[i].is_heard()) return false;
     const std::uint32_t keys = shards[i].observation->server_keys;
     if (keys < keys_min || keys > keys_max) return false;
   }

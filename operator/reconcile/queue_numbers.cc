@@ -127,9 +127,8 @@ std::optional<QueueNumbers> add_up(const std::vector<ShardState>& shards, std::s
   if (shards.size() < shard_count || shard_count == 0) return std::nullopt;
   QueueNumbers sum;
   for (std::size_t i = 0; i < shard_count; ++i) {
-    const link::QueueObservation* seen = shards[i].connected && shards[i].observation != nullptr
-                                             ? find_queue(*shards[i].observation, queue)
-                                             : nullptr;
+    const link::QueueObservation* seen =
+        shards[i].is_heard() ? find_queue(*shards[i].observation, queue) : nullptr;
     if (seen == nullptr) return std::nullopt;
     sum.messages += seen->messages;
     sum.retained += seen->retained;

@@ -17,18 +17,20 @@ namespace {
 
 constexpr std::string_view kGroup = "sluice.dev/";  // of any version
 
-// Queues with messages, but for those that are noted as retained.
-std::set<std::string> unknown_at_shards(const Inputs& inputs) {
+// Queues with messages that are not among `known`, but for those that are noted as retained.
+std::set<std::string> unknown_at_shards(const Inputs& inputs, const std::set<std::string>& known) {
   std::set<std::string> names;
-  const RetainedData retained = read_retained(inputs);
   for (const ShardState& shard : inputs.shards) {
-    if (!shard.connected || shard.observation == nullptr) continue;
+    if (!shard.is_heard()) continue;
     for (const link::QueueObservation& one : shard.observation->queues) {
-      if (!api::is_label(one.name) || retained.queues.contains(one.name)) continue;
+      if (known.contains(one.name)) continue;
       const auto numbers = add_up({shard}, 1, one.name);
       if (numbers && !numbers->is_empty()) names.insert(one.name);
     }
   }
+  if (names.empty()) return names;  // nearly always: nothing has to be read for that
+  const RetainedData retained = read_retained(inputs);
+  std::erase_if(names, [&](const std::string& name) { return retained.queues.contains(name); });
   return names;
 }
 
@@ -60,22 +62,21 @@ std::vector<UnseenQueue> unseen_queues(const Inputs& inputs) {
       }
     }
   }
+  // One whose uid nothing tells.
+  const auto add_name = [&](const std::string& name) {
+    const auto owner = unseen.lower_bound({name, ""});
+    if (names.contains(name) || (owner != unseen.end() && owner->name == name)) return;
+    if (api::is_label(name)) unseen.insert({name, ""});
+  };
   const Json* config = inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker));
   const Json* data = config == nullptr ? nullptr : find_at(*config, {"data"});
   if (data != nullptr && data->is_object()) {
     for (const auto& [file, text] : data->items()) {
       if (!std::string_view(file).ends_with(kManifestSuffix)) continue;
-      const std::string name = file.substr(0, file.size() - kManifestSuffix.size());
-      const auto owned = unseen.lower_bound({name, ""});
-      if (names.contains(name) || (owned != unseen.end() && owned->name == name)) continue;
-      if (api::is_label(name)) unseen.insert({name, ""});
+      add_name(file.substr(0, file.size() - kManifestSuffix.size()));
     }
   }
-  for (const std::string& name : unknown_at_shards(inputs)) {
-    const auto same = unseen.lower_bound({name, ""});
-    if (names.contains(name) || (same != unseen.end() && same->name == name)) continue;
-    unseen.insert({name, ""});
-  }
+  for (const std::string& name : unknown_at_shards(inputs, names)) add_name(name);
   return {unseen.begin(), unseen.end()};
 }
 

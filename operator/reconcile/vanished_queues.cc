@@ -65,8 +65,7 @@ class Search {
   std::optional<bool> holds_messages(const std::string& name) const {
     bool all_heard = inputs_.shards.size() >= retained_.volumes;
     for (const ShardState& shard : inputs_.shards) {
-      const bool is_heard = shard.connected && shard.observation != nullptr;
-      all_heard = all_heard && is_heard;
+      all_heard = all_heard && shard.is_heard();
       if (shard.observation == nullptr || !has_queue(shard, name)) continue;
       ShardState seen = shard;
       seen.connected = true;  // what was seen last counts
