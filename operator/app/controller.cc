@@ -180,6 +180,7 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
     if (names == Names::kClaimed) return {{}, kClaimedAgain, false, false};
     if (names == Names::kFound) look_at_shards(key, inputs);
   }
+  keep_waits(key, plan, inputs.now.mono);
   const PlanOutcome outcome = runner_.run(key, plan, inputs.queues);
   if (!plan.actions.empty()) {
     base::log_info("reconciled", {{"broker", key},
@@ -207,6 +208,12 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
   RETURN_IF_ERROR(read_unseen(key, inputs));
   if (seams_.scaling) inputs.scaling = seams_.scaling(key);
   inputs.status_written = runner_.status_written(key);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = waits_.find(key); found != waits_.end()) {
+      inputs.waiting_since = found->second.since();
+    }
+  }
   if (options_.cluster_rights) {
     inputs.namespace_terminating = namespace_is_terminating(inputs);
     read_storage_classes(inputs);
@@ -336,6 +343,16 @@ void Controller::follow_shards(const std::string& key, const reconcile::Inputs& 
   links_.follow(key, addresses);
 }
 
+void Controller::keep_waits(const std::string& key, const reconcile::Plan& plan,
+                            base::MonoTime now) {
+  const std::lock_guard lock(mutex_);
+  if (plan.wait_for_broker.empty()) {
+    waits_.erase(key);
+  } else {
+    waits_[key].keep(plan.wait_for_broker, now);
+  }
+}
+
 // Asked only while something is being deleted: nothing else depends on it.
 bool Controller::namespace_is_terminating(const reconcile::Inputs& inputs) {
   bool deleting = false;
@@ -376,6 +393,7 @@ void Controller::forget(const std::string& key) {
   runner_.forget(key);
   const std::lock_guard lock(mutex_);
   gone_queues_.erase(key);
+  waits_.erase(key);
 }
 
 void Controller::fill(OperatorStats& stats) const {

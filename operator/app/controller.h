@@ -29,6 +29,7 @@
 #include "operator/reconcile/inputs.h"
 #include "operator/reconcile/key_maker.h"
 #include "operator/reconcile/plan.h"
+#include "operator/reconcile/wait_book.h"
 #include "runtime/clock.h"
 
 namespace sluice::op {
@@ -111,6 +112,7 @@ class Controller {
   void read_storage_classes(reconcile::Inputs& inputs);
   void forget(const std::string& key);
 
+  void keep_waits(const std::string& key, const reconcile::Plan& plan, base::MonoTime now);
   ControllerSeams seams_;
   ControllerOptions options_;
   kube::WorkQueue work_;
@@ -132,3 +134,4 @@ class Controller {
 };
 
 }  // namespace sluice::op
+  std::map<std::string, reconcile::WaitBook> waits_;  // by broker, of those with deletions

@@ -1,9 +1,11 @@
 #include "operator/reconcile/deletion.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "operator/reconcile/fields.h"
@@ -11,6 +13,7 @@
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/queue_numbers.h"
 #include "operator/reconcile/queue_status.h"
+#include "operator/reconcile/settings_entries.h"
 
 namespace sluice::reconcile {
 namespace {
@@ -31,12 +34,13 @@ Action release(const Inputs& inputs, const Member& member) {
 
 class Deletion {
  public:
-  Deletion(const Inputs& inputs, const Member& member, bool others, const RetainedData& retained,
-           std::size_t shard_count)
+  Deletion(const Inputs& inputs, const Member& member, const DeletionScene& scene,
+           const RetainedData& retained)
       : inputs_(inputs),
         member_(member),
-        others_(others),
-        shard_count_(shard_count),
+        others_(scene.others),
+        shard_count_(scene.shards),
+        settings_written_(scene.settings_written),
         set_(inputs.live.find(kube::kStatefulSets, inputs.broker)),
         retained_(retained),
         volumes_(retained.volumes),
@@ -146,6 +150,7 @@ class Deletion {
                         "dead letters: have them consumed or purged, or change the policy"};
       return Fate::kWait;
     }
+    plan_.waits_for_broker = !all_heard;
     plan_.again = std::max(patience_left(), kLookAgain);
     if (mode == link::RemoveMode::kIfEmpty && !is_empty()) return Fate::kWait;
     for (const std::size_t shard : have) {
@@ -155,8 +160,10 @@ class Deletion {
   }
 
   base::Millis patience_left() const {
-    const base::Millis waited(inputs_.now.wall - *member_.leaving_since);
-    return kDeletionPatience - waited;
+    const auto since = inputs_.waiting_since.find(member_.uid);
+    if (since == inputs_.waiting_since.end()) return kDeletionPatience;
+    const base::Nanos waited(inputs_.now.mono - since->second);
+    return std::chrono::ceil<base::Millis>(base::Nanos(kDeletionPatience) - waited);
   }
 
   // True once it is gone. Its pods go with it; the volumes are not touched.
@@ -175,13 +182,13 @@ class Deletion {
   // StatefulSet is there it can still be seen why they go.
   void discard() {
     if (others_) {
-      drop_settings();
+      if (!drop_settings()) return;
       return let_go("DataDeleted", "the queue and its messages are removed");
     }
     if (!kept_.empty()) {
       keep_volumes();
       if (!remove_set()) return;
-      drop_settings();
+      if (!drop_settings()) return;
       return let_go("DataDeleted",
                     "the queue and its messages are removed; the volumes stay for what is "
                     "retained on them of " +
@@ -207,14 +214,19 @@ class Deletion {
   }
 
   // By its settings in the ConfigMap, a queue whose Queue is not there would count as one that
-  // nobody has removed.
-  void drop_settings() {
-    const std::string config = queues_config_name(inputs_.broker);
-    const Json* live = inputs_.live.find(kube::kConfigMaps, config);
-    const std::string file = manifest_file(member_.name);
-    if (live == nullptr || find_at(*live, {"data", file}) == nullptr) return;
-    plan_.actions.emplace_back(
-        Patch{{&kube::kConfigMaps, inputs_.name_space, config}, {{"data", {{file, nullptr}}}}});
+  // nobody has removed. False: not in this plan, which makes another version of the ConfigMap than
+  // the one that was looked at.
+  bool drop_settings() {
+    const Json* live = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
+    const std::vector<std::string> files = entries_without(
+        live, [own = manifest_file(member_.name)](const std::string& file) { return file != own; });
+    if (files.empty()) return true;
+    if (settings_written_) {
+      plan_.again = kLookAgain;
+      return false;
+    }
+    plan_.actions.push_back(drop_entries(inputs_, *live, files));
+    return true;
   }
 
   static std::string names_of(const std::map<std::string, RetainedQueue>& queues) {
@@ -297,6 +309,7 @@ class Deletion {
   const Member& member_;
   bool others_;
   std::size_t shard_count_;
+  bool settings_written_;
   const Json* set_;
   const RetainedData& retained_;
   std::size_t volumes_;
@@ -306,10 +319,10 @@ class Deletion {
 
 }  // namespace
 
-DeletionPlan plan_deletion(const Inputs& inputs, const Member& member, bool others,
-                           const RetainedData& retained, std::size_t shard_count) {
+DeletionPlan plan_deletion(const Inputs& inputs, const Member& member, const DeletionScene& scene,
+                           const RetainedData& retained) {
   CHECK(member.standing == Standing::kLeaving);
-  return Deletion(inputs, member, others, retained, shard_count).make();
+  return Deletion(inputs, member, scene, retained).make();
 }
 
 std::vector<Action> release_with_namespace(const Inputs& inputs, const Member& member) {

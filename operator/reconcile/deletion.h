@@ -12,8 +12,8 @@
 
 namespace sluice::reconcile {
 
-// A broker that cannot be asked holds the deletion of a Queue up for so long; then the Queue goes,
-// and its messages stay.
+// A broker that cannot be asked holds the deletion of a Queue up for so long, counted since this
+// process last heard it (WaitBook); then the Queue goes, and its messages stay.
 inline constexpr base::Millis kDeletionPatience{5 * 60'000};
 
 struct DeletionPlan {
@@ -21,12 +21,20 @@ struct DeletionPlan {
   bool releases = false;  // the finalizer goes with this plan
   std::optional<Obstacle> obstacle;
   std::optional<base::Millis> again;
+  bool waits_for_broker = false;  // which is not heard
 };
 
-// What the deletion of one Queue takes. `others`: whether another Queue goes on using the broker.
-// REQUIRES: member.standing is kLeaving.
-DeletionPlan plan_deletion(const Inputs& inputs, const Member& member, bool others,
-                           const RetainedData& retained, std::size_t shard_count);
+// What a deletion depends on besides the Queue and the inputs.
+struct DeletionScene {
+  bool others = false;  // another Queue goes on using the broker
+  std::size_t shards = 0;
+  // The plan writes the ConfigMap with the settings before this deletion comes to its turn.
+  bool settings_written = false;
+};
+
+// What the deletion of one Queue takes. REQUIRES: member.standing is kLeaving.
+DeletionPlan plan_deletion(const Inputs& inputs, const Member& member, const DeletionScene& scene,
+                           const RetainedData& retained);
 
 // Lets the Queue go without looking at anything, because its namespace goes too.
 std::vector<Action> release_with_namespace(const Inputs& inputs, const Member& member);

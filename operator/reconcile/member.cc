@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "base/wall_text.h"
 #include "kube/object_ref.h"
 #include "operator/api/manifest.h"
 #include "operator/reconcile/fields.h"
@@ -56,11 +55,7 @@ Member read_member(const Inputs& inputs, const Json& object) {
   member.uid = kube::uid_of(object);
   member.generation = generation_of(object);
   member.created = text_at(object, {"metadata", "creationTimestamp"});
-  if (is_being_removed(object)) {
-    const auto since = base::parse_wall(text_at(object, {"metadata", "deletionTimestamp"}));
-    member.leaving_since = since.has_value() ? *since : inputs.now.wall;
-    member.standing = Standing::kLeaving;
-  }
+  if (is_being_removed(object)) member.standing = Standing::kLeaving;
   member.has_finalizer = has_finalizer(object);
   if (const Json* config = inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))) {
     member.established = is_owned_by(*config, member.uid) &&

@@ -33,7 +33,6 @@ struct Member {
   std::string uid;
   std::int64_t generation = 0;
   std::string created;  // creationTimestamp
-  std::optional<base::WallTime> leaving_since;
   bool has_finalizer = false;
   // It was accepted before: it is an owner of the broker's ConfigMap, which has its manifest, or of
   // the StatefulSet. There may be messages.

@@ -16,6 +16,7 @@
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/queue_status.h"
 #include "operator/reconcile/rollout.h"
+#include "operator/reconcile/settings_entries.h"
 #include "operator/reconcile/subset_diff.h"
 #include "operator/reconcile/vanished_queues.h"
 #include "operator/reconcile/volume_growth.h"
@@ -143,7 +144,8 @@ class Reconciler {
     const std::vector<std::string> extra =
         entries_without(live, [&files](const std::string& file) { return files.contains(file); });
     // What we wrote ourselves goes with the apply; the patch is for what is left then.
-    if (!keep(kube::kConfigMaps, std::move(wanted))) drop_entries(live, extra);
+    settings_written_ = keep(kube::kConfigMaps, std::move(wanted));
+    if (!settings_written_) drop(live, extra);
   }
 
   // Where no Queue has the ConfigMap applied, the settings of those that go have to leave it all
@@ -151,32 +153,17 @@ class Reconciler {
   void drop_left_entries() {
     const Json* live = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
     if (live == nullptr || is_being_removed(*live)) return;
-    drop_entries(live, entries_without(live, [this](const std::string& file) {
-                   return std::any_of(members_.begin(), members_.end(), [&file](const Member& one) {
-                     return one.keeps_settings() && manifest_file(one.name) == file;
-                   });
-                 }));
+    drop(live, entries_without(live, [this](const std::string& file) {
+           return std::any_of(members_.begin(), members_.end(), [&file](const Member& one) {
+             return one.keeps_settings() && manifest_file(one.name) == file;
+           });
+         }));
   }
 
-  template <typename Stays>
-  static std::vector<std::string> entries_without(const Json* config, const Stays& stays) {
-    std::vector<std::string> files;
-    const Json* data = config == nullptr ? nullptr : find_at(*config, {"data"});
-    if (data == nullptr || !data->is_object()) return files;
-    for (const auto& [file, value] : data->items()) {
-      if (!stays(file)) files.push_back(file);
-    }
-    return files;
-  }
-
-  void drop_entries(const Json* config, const std::vector<std::string>& files) {
+  void drop(const Json* config, const std::vector<std::string>& files) {
     if (files.empty()) return;
-    Json gone = Json::object();
-    for (const std::string& file : files) gone[file] = nullptr;
-    objects_.emplace_back(
-        Patch{{&kube::kConfigMaps, inputs_.name_space, kube::name_of(*config)},
-              {{"metadata", {{"resourceVersion", kube::resource_version_of(*config)}}},
-               {"data", std::move(gone)}}});
+    objects_.emplace_back(drop_entries(inputs_, *config, files));
+    settings_written_ = true;
   }
 
   void keep_keys() {
@@ -308,8 +295,10 @@ class Reconciler {
       const bool others = std::any_of(members_.begin(), members_.end(), [&](const Member& one) {
         return &one != &member && stays_with_broker(one);
       });
-      DeletionPlan deletion = plan_deletion(inputs_, member, others, retained_, shards_);
+      DeletionPlan deletion =
+          plan_deletion(inputs_, member, {others, shards_, settings_written_}, retained_);
       append(deletions_, std::move(deletion.actions));
+      if (deletion.waits_for_broker) plan_.wait_for_broker.insert(member.uid);
       if (deletion.again) look_again(*deletion.again);
       if (deletion.releases) {
         released_ = member.uid;
@@ -368,6 +357,7 @@ class Reconciler {
   BrokerShape shape_;
   std::size_t shards_ = 0;
   bool paused_ = false;
+  bool settings_written_ = false;  // the plan makes another version of the ConfigMap
   BrokerFacts facts_;
   std::string released_;  // uid of the Queue that goes with this plan
 

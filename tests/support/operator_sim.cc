@@ -55,6 +55,11 @@ OperatorSim::OperatorSim(std::string name_space, std::string broker)
   options.operator_namespace = "sluice-system";
 }
 
+void OperatorSim::restart() {
+  status_written_.clear();
+  waits_ = {};
+}
+
 void OperatorSim::advance(base::Millis time) {
   mono_ = mono_ + base::Nanos(time);
   api.set_now(api.now() + time.count());
@@ -93,7 +98,8 @@ reconcile::Inputs OperatorSim::gather() const {
   inputs.status_written = status_written_;
   inputs.namespace_terminating = namespace_terminating;
   inputs.options = options;
-  inputs.now = {mono_, api.now()};
+  inputs.waiting_since = waits_.since();
+  inputs.now = {mono_, api.now() + clock_offset.count()};
   inputs.keys = &keys_;
   return inputs;
 }
@@ -157,6 +163,7 @@ std::size_t OperatorSim::run_once(std::size_t limit) {
   seen_.push_back(look());
   while (seen_.size() > lag + 1) seen_.pop_front();
   const reconcile::Plan plan = reconcile::reconcile(gather());
+  waits_.keep(plan.wait_for_broker, mono_);
   std::size_t done = 0;
   for (const reconcile::Action& action : plan.actions) {
     if (done == limit) break;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "operator/reconcile/reconcile.h"
+#include "operator/reconcile/wait_book.h"
 #include "tests/support/fake_api_server.h"
 #include "tests/support/fake_brokers.h"
 #include "tests/support/fake_controllers.h"
@@ -43,7 +44,7 @@ class OperatorSim {
   // the operator, which then is no more. False if it never comes to rest.
   bool settle(std::size_t limit = kNoLimit);
   // Another process: it remembers nothing.
-  void restart() { status_written_.clear(); }
+  void restart();
   void advance(base::Millis time);
 
   // `spec` as a user writes it, over what is there. The defaults of the CRD that a plan looks at.
@@ -65,6 +66,7 @@ class OperatorSim {
   FakeBrokers brokers{api};
   reconcile::Options options;
   bool namespace_terminating = false;
+  base::Millis clock_offset{0};  // of the operator's date, from the API server's
   // So many rounds the operator's caches are behind; Secrets it reads itself.
   std::size_t lag = 0;
   std::size_t actions_done = 0;
@@ -82,6 +84,7 @@ class OperatorSim {
   mutable CountingKeyMaker keys_;  // what a plan takes from outside itself
   base::MonoTime mono_;
   std::map<std::string, base::MonoTime> status_written_;
+  reconcile::WaitBook waits_;
   std::deque<std::vector<kube::Json>> seen_;  // by round, the newest last
 };
 

@@ -47,8 +47,6 @@ class Checks {
   std::uint64_t writes() const { return writes_; }
   const std::string& last_write() const { return last_write_; }
 
-  bool clocks_step = false;  // a process may think that it waited for long enough
-
  private:
   void check_lease(const Sender& sender, const ApiCall& call);
   void check_scale(const ApiCall& call, const OperatorProcess* process);

@@ -72,7 +72,6 @@ World::World(const Request& request)
   api_.page_items = prng_.chance(0.3) ? 2 + prng_.below(4) : 500;
   process_options_.name_space = "sluice-system";
   process_options_.workers = 1 + prng_.below(3);
-  checks_.clocks_step = drawn_.clock_step > 0 || drawn_.clocks_apart;
   store_.set_now(wall_of(loop_.now()));
   api_.on_change = [this](const kube::ObjectRef& ref, const Json& before, const Json& after) {
     checks_.changed(ref, before, after);
@@ -422,7 +421,6 @@ Outcome World::run() {
             .has_value());
   consumers_.make_deployments();
   if (scenario_) {
-    checks_.clocks_step = true;
     for (const ScenarioStep& step : scenario_->steps) {
       loop_.post(0, base::Nanos(step.at), [this, &step] { play(step); });
     }

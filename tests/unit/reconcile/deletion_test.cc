@@ -155,6 +155,49 @@ TEST(Deletion, UnknownIsNotEmpty) {
   EXPECT_THAT(one.sim.events, Contains("Warning DeletionReleased"));
 }
 
+// Whoever takes over has another date. The clocks of the nodes do not matter for how long a broker
+// is waited for.
+TEST(Deletion, ABrokerIsWaitedForByTheClockOfTheProcessAndNotByTheDate) {
+  for (const base::Millis off : {base::Millis(-86'400'000), base::Millis(86'400'000)}) {
+    OneQueue one(policy("DeleteIfEmpty"));
+    one.sim.brokers.reachable = false;
+    one.sim.delete_queue("orders");
+    ASSERT_TRUE(one.sim.settle());
+    one.sim.clock_offset = off;
+    one.sim.restart();
+    ASSERT_TRUE(one.sim.settle());
+    one.sim.advance(kDeletionPatience - std::chrono::seconds(30));
+    ASSERT_TRUE(one.sim.settle());
+    EXPECT_NE(one.sim.queue("orders"), nullptr) << "given up early, off by " << off.count();
+    one.sim.advance(std::chrono::seconds(30));
+    ASSERT_TRUE(one.sim.settle());
+    EXPECT_EQ(one.sim.queue("orders"), nullptr) << "waits for ever, off by " << off.count();
+  }
+}
+
+// A pod that restarts is away for seconds, also where the deletion has waited for hours.
+TEST(Deletion, PatienceBeginsAnewWheneverTheBrokerIsHeard) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.advance(std::chrono::hours(3));
+  one.sim.brokers.reachable = false;
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_NE(one.sim.queue("orders"), nullptr);
+  one.sim.advance(kDeletionPatience / 2);
+  one.sim.brokers.reachable = true;
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.brokers.reachable = false;
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.advance(kDeletionPatience / 2);
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_NE(one.sim.queue("orders"), nullptr);
+  one.sim.brokers.reachable = true;
+  one.sim.brokers.set_messages("shop", "orders-0", "orders", 0);
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_TRUE(one.sim.api.all().empty());
+}
+
 TEST(Deletion, AMissingBrokerHoldsNothingUp) {
   OneQueue one(policy("DeleteIfEmpty"));
   one.sim.delete_queue("orders");
@@ -199,6 +242,37 @@ TEST(Deletion, OneOfTwoDoesNotDisturbTheOther) {
   EXPECT_EQ(kube::uid_of(*two.sim.api.find(kube::kPods, "shop", "main-0")), pod);
   EXPECT_EQ(two.sim.condition("emails", "Ready"), "True QueueReady");
   EXPECT_THAT(two.sim.log, Not(Contains(HasSubstr("Remove StatefulSet"))));
+}
+
+// What somebody writes into the ConfigMap meanwhile is not what was looked at.
+TEST(Deletion, SettingsAreTakenOutOfTheConfigMapThatWasLookedAt) {
+  for (const char* name : {"Delete", "DeleteIfEmpty"}) {
+    TwoQueues two(policy(name), Json::object());
+    two.sim.brokers.set_messages("shop", "main-0", "orders", 0);
+    two.sim.delete_queue("orders");
+    while (two.sim.queue("orders") != nullptr) {
+      const Plan plan = reconcile(two.sim.gather());
+      std::size_t writes = 0;
+      for (const Action& action : plan.actions) {
+        const auto* apply = std::get_if<Apply>(&action);
+        if (apply != nullptr && apply->object.value("kind", "") == "ConfigMap") ++writes;
+        const auto* patch = std::get_if<Patch>(&action);
+        if (patch == nullptr || patch->ref.type != &kube::kConfigMaps) continue;
+        ++writes;
+        EXPECT_FALSE(kube::resource_version_of(patch->patch).empty()) << name;
+      }
+      EXPECT_LE(writes, 1U) << "the second one looks at a version that is gone";
+      two.sim.run_once();
+      two.sim.controllers.step();
+      two.sim.brokers.step();
+    }
+    ASSERT_TRUE(two.sim.settle());
+    const Json* config = two.sim.api.find(kube::kConfigMaps, "shop", queues_config_name("main"));
+    ASSERT_NE(config, nullptr);
+    EXPECT_FALSE((*config)["data"].contains(manifest_file("orders")));
+    EXPECT_TRUE((*config)["data"].contains(manifest_file("emails")));
+    EXPECT_THAT(two.sim.log, Not(Contains(HasSubstr("failed"))));
+  }
 }
 
 TEST(Deletion, ARetainedQueueStaysInTheLogOfABrokerThatGoesOn) {
