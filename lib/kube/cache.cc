@@ -44,6 +44,11 @@ std::size_t Cache::size() const {
   return objects_.size();
 }
 
+std::size_t Cache::key_count() const {
+  const std::lock_guard lock(mutex_);
+  return index_.size();
+}
+
 ObjectPtr Cache::keep(Json object) const {
   if (hooks_.prune) hooks_.prune(object);
   return std::make_shared<const Json>(std::move(object));

@@ -44,6 +44,8 @@ class Cache final : public ObjectSink {
   // In the order of their names.
   std::vector<ObjectPtr> with_key(const std::string& key) const;
   std::size_t size() const;
+  // Under how many keys something is found.
+  std::size_t key_count() const;
 
   void replace(std::vector<Json> objects) override;
   void put(Json object) override;

@@ -93,6 +93,8 @@ WorkQueueStats WorkQueueCore::stats(base::MonoTime now) const {
   stats.retries = retries_;
   stats.depth = ready_.size();
   stats.processing = processing_.size();
+  stats.later = later_by_key_.size();
+  stats.failing = failures_.size();
   for (const auto& [key, since] : processing_) {
     const base::Nanos running(now - since);
     stats.unfinished += running;

@@ -22,6 +22,8 @@ struct WorkQueueStats {
   std::uint64_t retries = 0;
   std::size_t depth = 0;
   std::size_t processing = 0;
+  std::size_t later = 0;      // keys that have a time at which they come back
+  std::size_t failing = 0;    // keys that did not go well the last time
   base::Nanos unfinished{0};  // how long the keys in work have been so, together
   base::Nanos longest_running{0};
 };

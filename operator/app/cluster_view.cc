@@ -129,6 +129,12 @@ std::vector<std::string> ClusterView::keys() const {
 
 const kube::Cache& ClusterView::pods() const { return *caches_.find(&kube::kPods)->second; }
 
+std::size_t ClusterView::size() const {
+  std::size_t size = 0;
+  for (const auto& [type, cache] : caches_) size += cache->size() + cache->key_count();
+  return size;
+}
+
 kube::Cache& ClusterView::cache(const ResourceType& type) {
   const auto found = caches_.find(&type);
   CHECK(found != caches_.end());

@@ -50,6 +50,8 @@ class ClusterView {
   // Of all brokers that there is anything of.
   std::vector<std::string> keys() const;
   const kube::Cache& pods() const;
+  // How many objects are in view, and under how many keys those of each type are found.
+  std::size_t size() const;
 
   // What a watch would write to; for tests and simulations.
   kube::Cache& cache(const kube::ResourceType& type);

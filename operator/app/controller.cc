@@ -410,4 +410,18 @@ void Controller::fill(OperatorStats& stats) const {
   stats.links_waiting = counts.waiting;
 }
 
+std::map<std::string, std::size_t> Controller::book_sizes() const {
+  const kube::WorkQueueStats work = work_.stats();
+  std::map<std::string, std::size_t> sizes = {
+      {"view", view_.size()},     {"secrets", secrets_.size()},
+      {"links", links_.size()},   {"statuses", runner_.size()},
+      {"claims", claims_.size()}, {"work", work.depth + work.processing},
+      {"work later", work.later}, {"work that fails", work.failing},
+  };
+  const std::lock_guard lock(mutex_);
+  sizes["gone queues"] = gone_queues_.size();
+  sizes["waits"] = waits_.size();
+  return sizes;
+}
+
 }  // namespace sluice::op

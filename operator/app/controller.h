@@ -88,6 +88,10 @@ class Controller {
   // Fills in what the controller knows.
   void fill(OperatorStats& stats) const;
 
+  // How much each book holds, by its name: all are empty when no Queue is left in the cluster, and
+  // nothing of their brokers.
+  std::map<std::string, std::size_t> book_sizes() const;
+
  private:
   struct Outcome {
     base::Status status;
@@ -108,11 +112,11 @@ class Controller {
                                     reconcile::Inputs& inputs);
   void look_at_shards(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
+  void keep_waits(const std::string& key, const reconcile::Plan& plan, base::MonoTime now);
   bool namespace_is_terminating(const reconcile::Inputs& inputs);
   void read_storage_classes(reconcile::Inputs& inputs);
   void forget(const std::string& key);
 
-  void keep_waits(const std::string& key, const reconcile::Plan& plan, base::MonoTime now);
   ControllerSeams seams_;
   ControllerOptions options_;
   kube::WorkQueue work_;
@@ -126,12 +130,12 @@ class Controller {
     std::optional<bool> expandable;
     base::MonoTime read_at;
   };
-  std::mutex mutex_;  // guards what follows, but not workers_
+  mutable std::mutex mutex_;  // guards what follows, but not workers_
   std::map<std::string, StorageClass> storage_classes_;
   // By broker: uids of Queues that its objects name, and that are known to be gone.
   std::map<std::string, std::set<std::string>> gone_queues_;
+  std::map<std::string, reconcile::WaitBook> waits_;  // by broker, of those with deletions
   std::vector<std::jthread> workers_;
 };
 
 }  // namespace sluice::op
-  std::map<std::string, reconcile::WaitBook> waits_;  // by broker, of those with deletions

@@ -273,4 +273,9 @@ base::Status LinkBook::remove_queue(const std::string& key, std::size_t shard, s
   return {};
 }
 
+std::size_t LinkBook::size() const {
+  const std::lock_guard lock(mutex_);
+  return brokers_.size();
+}
+
 }  // namespace sluice::op

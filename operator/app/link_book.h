@@ -55,6 +55,8 @@ class LinkBook {
     std::size_t waiting = 0;
   };
   Counts counts() const;
+  // Brokers that are followed.
+  std::size_t size() const;
 
   // Both wait for the broker's answer. A refused manifest is kept in shards() and is no error.
   base::Status configure(const std::string& key, std::size_t shard, std::uint64_t epoch,

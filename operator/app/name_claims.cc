@@ -12,4 +12,9 @@ void NameClaims::release(const std::string& broker) {
   std::erase_if(brokers_, [&broker](const auto& one) { return one.second == broker; });
 }
 
+std::size_t NameClaims::size() const {
+  const std::lock_guard lock(mutex_);
+  return brokers_.size();
+}
+
 }  // namespace sluice::op

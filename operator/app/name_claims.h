@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
@@ -15,9 +16,10 @@ class NameClaims {
   bool claim(const std::string& object, const std::string& broker);
   // All of the broker's.
   void release(const std::string& broker);
+  std::size_t size() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, std::string> brokers_;  // by object
 };
 

@@ -1,5 +1,7 @@
 #include "operator/app/operator_app.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -30,6 +32,7 @@
 #include "operator/app/controller.h"
 #include "operator/app/counted_api.h"
 #include "operator/app/exit_code.h"
+#include "operator/app/heap_trim.h"
 #include "operator/autoscale/reason.h"
 #include "operator/link/zmq_links.h"
 #include "operator/scaler/scaler.h"
@@ -112,9 +115,10 @@ class Mailbox {
     changed_.wait(lock, [this] { return stop_ || lost_ || synced_; });
     return !stop_ && !lost_;
   }
-  void wait_for_end() {
+  // False: not within this time.
+  bool wait_for_end(base::Millis time) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stop_ || lost_; });
+    return changed_.wait_for(lock, time, [this] { return stop_ || lost_; });
   }
   bool lost() {
     const std::lock_guard lock(mutex_);
@@ -419,7 +423,10 @@ void App::work() {
   base::log_info("working", {{"queues", controller_->view().all_queues().size()}});
   scaler_->start();
   controller_->start_workers();
-  mailbox_.wait_for_end();
+  HeapTrim trim;
+  while (!mailbox_.wait_for_end(HeapTrim::kLookEach)) {
+    if (trim.is_due(controller_->work().stats(), clock_.mono_now())) malloc_trim(0);
+  }
 }
 
 void App::shut_down() {

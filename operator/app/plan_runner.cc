@@ -171,4 +171,9 @@ void PlanRunner::forget(const std::string& key) {
   status_written_.erase(key);
 }
 
+std::size_t PlanRunner::size() const {
+  const std::lock_guard lock(mutex_);
+  return status_written_.size();
+}
+
 }  // namespace sluice::op

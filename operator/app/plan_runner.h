@@ -52,6 +52,8 @@ class PlanRunner {
   // When this process last wrote the status of the broker's Queues.
   std::map<std::string, base::MonoTime> status_written(const std::string& key) const;
   void forget(const std::string& key);
+  // Brokers of which a status was written.
+  std::size_t size() const;
 
  private:
   base::Status carry_out(const std::string& key, const reconcile::Action& action,

@@ -64,4 +64,9 @@ void SecretStore::forget(const std::string& key) {
   brokers_.erase(key);
 }
 
+std::size_t SecretStore::size() const {
+  const std::lock_guard lock(mutex_);
+  return brokers_.size();
+}
+
 }  // namespace sluice::op

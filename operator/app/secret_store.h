@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
@@ -28,6 +29,8 @@ class SecretStore {
   void removed(const std::string& key, const std::string& name);
   // Read again at the next need.
   void forget(const std::string& key);
+  // Brokers of which something is known.
+  std::size_t size() const;
 
  private:
   struct Broker {
@@ -36,7 +39,7 @@ class SecretStore {
   };
 
   kube::Api& api_;
-  std::mutex mutex_;  // guards brokers_
+  mutable std::mutex mutex_;  // guards brokers_
   std::map<std::string, Broker> brokers_;
 };
 

@@ -54,4 +54,14 @@ base::Result<std::optional<std::string>> Rivals::of(const TargetRef& target, bas
   return std::optional<std::string>();
 }
 
+void Rivals::forget(const std::string& name_space) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(listings_, [&](const auto& one) { return one.first.first == name_space; });
+}
+
+std::size_t Rivals::size() const {
+  const std::lock_guard lock(mutex_);
+  return listings_.size();
+}
+
 }  // namespace sluice::op

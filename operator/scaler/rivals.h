@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -27,6 +28,11 @@ class Rivals {
   // look, nobody does. The error is the API server's, and says nothing about rivals.
   base::Result<std::optional<std::string>> of(const TargetRef& target, base::MonoTime now);
 
+  // Nothing is scaled there any more.
+  void forget(const std::string& name_space);
+  // Namespaces that something is known of, once for each type.
+  std::size_t size() const;
+
  private:
   struct Rival {
     std::string name;  // with its kind
@@ -44,7 +50,7 @@ class Rivals {
                        base::MonoTime now, Listing& listing);
 
   kube::Api& api_;
-  std::mutex mutex_;  // guards listings_, also while the API server is asked
+  mutable std::mutex mutex_;  // guards listings_, also while the API server is asked
   std::map<std::pair<std::string, const kube::ResourceType*>, Listing> listings_;
 };
 

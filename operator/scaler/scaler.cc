@@ -1,6 +1,7 @@
 #include "operator/scaler/scaler.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -94,11 +95,8 @@ void Scaler::link_targets(const std::string& broker) {
     }
   }
   for (const std::string& key : touched) {
-    if (targets_[key].members.empty()) {
-      targets_.erase(key);
-    } else if (started_) {
-      queue_.add(key);
-    }
+    if (targets_[key].members.empty()) targets_.erase(key);
+    if (started_) queue_.add(key);
   }
   if (now_named.empty()) {
     targets_of_broker_.erase(broker);
@@ -150,10 +148,14 @@ void Scaler::work(const std::stop_token& stop) {
 }
 
 base::Millis Scaler::run_all() {
-  std::vector<std::string> keys;
+  std::set<std::string> keys;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, target] : targets_) keys.push_back(key);
+    for (const auto& [key, target] : targets_) keys.insert(key);
+  }
+  while (const auto taken = queue_.take_due()) {
+    keys.insert(taken->key);  // it may be gone
+    queue_.done(taken->key);
   }
   base::Millis soonest = TargetScaler::kIdleRefresh;
   for (const std::string& key : keys) soonest = std::min(soonest, process(key).value_or(soonest));
@@ -182,19 +184,33 @@ std::vector<ScaledMember> Scaler::members_of(const Target& target,
   return members;
 }
 
-std::optional<base::Millis> Scaler::process(const std::string& key) {
-  Target target;
+std::optional<Scaler::Target> Scaler::take_target(const std::string& key) {
+  const std::string name_space = key.substr(0, key.find('/') + 1);
   {
     const std::lock_guard lock(mutex_);
+    if (!started_) return std::nullopt;
     const auto found = targets_.find(key);
-    if (!started_ || found == targets_.end()) return std::nullopt;
-    Target& known = found->second;
-    if (!known.scaler) {
-      known.scaler = std::make_shared<TargetScaler>(known.ref, seams_, rivals_, types_);
+    if (found != targets_.end()) {
+      Target& known = found->second;
+      if (!known.scaler) {
+        known.scaler = std::make_shared<TargetScaler>(known.ref, seams_, rivals_, types_);
+      }
+      Target taken = known;
+      known.answers.clear();
+      return taken;
     }
-    target = known;
-    known.answers.clear();
+    const auto other = targets_.lower_bound(name_space);
+    if (other != targets_.end() && other->first.starts_with(name_space)) return std::nullopt;
   }
+  // Without the lock: rivals have one of their own, also while the API server is asked.
+  rivals_.forget(name_space.substr(0, name_space.size() - 1));
+  return std::nullopt;
+}
+
+std::optional<base::Millis> Scaler::process(const std::string& key) {
+  std::optional<Target> taken = take_target(key);
+  if (!taken) return std::nullopt;
+  const Target& target = *taken;
   for (const auto& [call, answer] : target.answers) target.scaler->answered(call, answer);
   const auto on_answer = [life = life_, key, of = std::weak_ptr(target.scaler)](
                              const autoscale::CordonCall& call,
@@ -256,6 +272,19 @@ std::vector<ScalingStatus> Scaler::statuses() const {
     all.insert(all.end(), of.begin(), of.end());
   }
   return all;
+}
+
+std::map<std::string, std::size_t> Scaler::book_sizes() const {
+  const kube::WorkQueueStats work = queue_.stats();
+  std::map<std::string, std::size_t> sizes = {
+      {"rivals", rivals_.size()},
+      {"scaler's work", work.depth + work.processing},
+      {"scaler's work later", work.later},
+  };
+  const std::lock_guard lock(mutex_);
+  sizes["scaled queues"] = queues_.size() + versions_.size();
+  sizes["targets"] = targets_.size() + targets_of_broker_.size();
+  return sizes;
 }
 
 }  // namespace sluice::op

@@ -50,6 +50,10 @@ class Scaler {
   using Results = std::map<std::pair<std::string, std::string>, reconcile::ScalingResult>;
   Results results(const std::string& broker) const;
 
+  // How much each book holds, by its name: all are empty when no Queue with consumers is left, and
+  // those that were have been looked at once more.
+  std::map<std::string, std::size_t> book_sizes() const;
+
   // Works on every target once, as the threads do; when the first of them wants it again. For
   // tests, with no threads. REQUIRES: started.
   base::Millis run_all();
@@ -68,6 +72,8 @@ class Scaler {
   };
 
   void work(const std::stop_token& stop);
+  // What is to be worked on now; none = the target is gone, and what belongs to it is forgotten.
+  std::optional<Target> take_target(const std::string& key);
   // When again; none = the target is gone.
   std::optional<base::Millis> process(const std::string& key);
   // `trying`: one of the shards is being reached for the first time, for so much longer.
