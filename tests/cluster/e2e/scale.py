@@ -23,6 +23,7 @@ ADMIN = "sluice-test-admin"
 NAMESPACE = "scale"
 SINGLE_MAX = 50  # made one after the other, for the operator's own time
 OWN_TIME_MS_MAX = 100  # median; what --check holds against it
+REST_SECONDS = 40  # after which the operator has given memory back (operator/app/heap_trim.h)
 
 
 def say(text):
@@ -209,8 +210,12 @@ def take_over(plane, fleet, operator, count, report):
         max(((r.at - begin).total_seconds() for r in asked), default=0.0), 1)
     report["restart_requests_a_queue"] = round(len(asked) / count, 2)
     report["restart_rss_mib"] = round(operator.resident_mib(), 1)
+    delete_all(plane, fleet, operator, count, report)
+
+
+def delete_all(plane, fleet, operator, count, report):
     say("all are deleted")
-    begin, clock = audit.now(), time.monotonic()
+    begin, clock, cpu = audit.now(), time.monotonic(), operator.cpu_seconds()
     for number in range(count):
         fleet.delete(number)
     report["delete_asked_seconds"] = round(time.monotonic() - clock, 1)
@@ -219,12 +224,34 @@ def take_over(plane, fleet, operator, count, report):
     asked = plane.requests(begin)
     report["delete_requests_a_queue"] = round(len(asked) / count, 1)
     report["delete_requests_a_queue_by_verb"] = by_verb(asked, count)
+    report["delete_cpu_ms_a_queue"] = round((operator.cpu_seconds() - cpu) / count * 1000, 1)
+    report["deleted_rss_mib"] = round(operator.resident_mib(), 1)
     fleet.wait("objects gone", fleet.objects_left, 0, operator)
     report["collected_seconds"] = round(time.monotonic() - clock, 1)
-    report["deleted_rss_mib"] = round(operator.resident_mib(), 1)
+    report["rested_rss_mib"] = rested_mib(operator)
 
 
-def measure(plane, count, quiet, seconds):
+def rested_mib(operator):
+    """When it has given back what it needs no more."""
+    time.sleep(REST_SECONDS)
+    return round(operator.resident_mib(), 1)
+
+
+def make_waves(plane, fleet, operator, count, waves, report):
+    """The same once more, by the same process: a leak grows."""
+    for wave in range(2, waves + 1):
+        say(f"wave {wave}")
+        for number in range(count):
+            fleet.create(number)
+        fleet.wait("reconciled", fleet.observed, count, operator)
+        full = round(operator.resident_mib(), 1)
+        gone = {}
+        delete_all(plane, fleet, operator, count, gone)
+        report[f"wave_{wave}_rss_mib"] = {"full": full, "deleted": gone["deleted_rss_mib"],
+                                          "rested": gone["rested_rss_mib"]}
+
+
+def measure(plane, count, quiet, seconds, waves):
     """One that fails half-way tells what it has found so far."""
     fleet = Fleet(plane.kube, seconds)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -239,6 +266,7 @@ def measure(plane, count, quiet, seconds):
             stand_still(plane, operator, quiet, report)
         with Operator(plane) as operator:
             take_over(plane, fleet, operator, count, report)
+            make_waves(plane, fleet, operator, count, waves, report)
     except BaseException:
         say(f"so far: {json.dumps(report)}")
         raise
@@ -274,6 +302,8 @@ def main():
                         help="how long to watch it stand still (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1200,
                         help="the longest that a step may take (default: %(default)s)")
+    parser.add_argument("--waves", type=int, default=1,
+                        help="how often all are made and deleted (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object, not a table")
     parser.add_argument("--check", action="store_true",
                         help="exit code 1 when it writes in steady state, or sends late")
@@ -288,7 +318,8 @@ def main():
     was_there = plane.kube.exists(f"/api/v1/namespaces/{SYSTEM}")
     plane.install()
     try:
-        report = measure(plane, arguments.queues, arguments.quiet_seconds, arguments.seconds)
+        report = measure(plane, arguments.queues, arguments.quiet_seconds, arguments.seconds,
+                         arguments.waves)
     finally:
         if not was_there:
             plane.uninstall()
