@@ -4,10 +4,21 @@ import datetime
 import time
 import unittest
 
-from stage import StageCase, audit, wait_for
+from stage import StageCase, audit, condition, wait_for
 
 BACKLOG = 5000
 MAX = 5
+# What the operator sees of KEDA, which is not there itself.
+SCALED_OBJECTS_NAME = "scaledobjects.keda.sh"
+SCALED_OBJECTS = {
+    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+    "metadata": {"name": SCALED_OBJECTS_NAME},
+    "spec": {"group": "keda.sh", "scope": "Namespaced",
+             "names": {"plural": "scaledobjects", "singular": "scaledobject",
+                       "kind": "ScaledObject"},
+             "versions": [{"name": "v1alpha1", "served": True, "storage": True, "schema": {
+                 "openAPIV3Schema": {"type": "object",
+                                     "x-kubernetes-preserve-unknown-fields": True}}}]}}
 IDLE = {"stabilization": "3s", "idleBeforeZero": "3s", "drainTimeout": "60s"}
 
 
@@ -81,22 +92,57 @@ class ScalingTest(StageCase):
             e for e in self.kube.items(self.path("events", "apis/events.k8s.io/v1"))
             if "worker" in str(e.get("note")) or e.get("regarding", {}).get("kind") == "Queue"], 60)
 
+    def check_conflict(self, rival, path):
+        """While `rival` scales the target nobody else does; after it the operator goes on."""
+        self.make_queue("orders", consumers=consumers("worker", 2, 100))
+        begin = audit.now()
+        self.access("orders").publish(["one"])
+        scaling = lambda: condition(self.get_queue("orders"), "ScalingActive")
+        wait_for("the conflict", lambda: scaling().get("reason") == "Conflict", 60)
+        self.assertEqual(scaling()["status"], "False")
+        self.assertIn(rival, scaling()["message"])
+        wait_for("an event", lambda: [
+            event for event in self.kube.items(self.path("events", "apis/events.k8s.io/v1"))
+            if event["reason"] == "Conflict" and event["type"] == "Warning" and
+            event["regarding"]["kind"] == "Queue" and event["regarding"]["name"] == "orders" and
+            rival in event["note"]], 30)
+        self.assertEqual(self.scale_requests(begin), [])
+        self.kube.delete(path)
+        # Rivals are listed twice a minute.
+        wait_for("the operator scales", lambda: self.scale_requests(begin), 90)
+        wait_for("the condition", lambda: scaling()["status"] == "True", 30)
+
     def test_an_hpa_on_the_same_target_is_a_conflict(self):
         self.make_worker("worker", "orders", "0.01")
         self.kube.apply({
             "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": "worker", "namespace": self.namespace},
+            "metadata": {"name": "theirs", "namespace": self.namespace},
             "spec": {"minReplicas": 1, "maxReplicas": 3, "scaleTargetRef": {
                 "apiVersion": "apps/v1", "kind": "Deployment", "name": "worker"},
                      "metrics": [{"type": "Resource", "resource": {
                          "name": "cpu", "target": {"type": "Utilization",
                                                    "averageUtilization": 80}}}]}})
-        self.make_queue("orders", consumers=consumers("worker", 2, 100))
-        begin = audit.now()
-        self.access("orders").publish(["one"])
-        wait_for("the conflict", lambda: "Conflict" in str(
-            self.get_queue("orders")["status"].get("conditions")), 60)
-        self.assertEqual(self.scale_requests(begin), [])
+        self.check_conflict("HorizontalPodAutoscaler theirs", self.path(
+            "horizontalpodautoscalers/theirs", "apis/autoscaling/v2"))
+
+    def test_a_scaled_object_of_keda_on_the_same_target_is_a_conflict(self):
+        self.kube.apply(SCALED_OBJECTS)
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{SCALED_OBJECTS_NAME}"
+        self.addCleanup(self.kube.delete, path)
+        wait_for("the resource ScaledObject", lambda: any(
+            c["type"] == "Established" and c["status"] == "True"
+            for c in self.kube.get(path)["status"].get("conditions", [])), 30)
+        # An operator that has found none in a cluster looks again after minutes.
+        self.sluice.scale_operator(0)
+        self.sluice.scale_operator(1)
+        self.make_worker("worker", "orders", "0.01")
+        # apiVersion and kind of the target have KEDA's defaults.
+        self.kube.apply({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
+                         "metadata": {"name": "theirs", "namespace": self.namespace},
+                         "spec": {"scaleTargetRef": {"name": "worker"},
+                                  "triggers": [{"type": "cron", "metadata": {}}]}})
+        self.check_conflict("ScaledObject theirs", self.path(
+            "scaledobjects/theirs", "apis/keda.sh/v1alpha1"))
 
 
 if __name__ == "__main__":
