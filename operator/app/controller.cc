@@ -396,15 +396,19 @@ void Controller::forget(const std::string& key) {
   waits_.erase(key);
 }
 
-void Controller::fill(OperatorStats& stats) const {
-  stats.workers = options_.workers;
-  stats.queue = work_.stats();
+void Controller::forget_counts() const {
   std::set<std::pair<std::string, std::string>> queues;
   for (const ObjectPtr& queue : view_.all_queues()) {
-    ++stats.queues_by_state[state_of(*queue)];
     queues.emplace(kube::namespace_of(*queue), kube::name_of(*queue));
   }
   seams_.counters.keep_queues(queues);
+}
+
+void Controller::fill(OperatorStats& stats) const {
+  stats.workers = options_.workers;
+  stats.queue = work_.stats();
+  for (const ObjectPtr& queue : view_.all_queues()) ++stats.queues_by_state[state_of(*queue)];
+  forget_counts();
   const LinkBook::Counts counts = links_.counts();
   stats.links_connected = counts.connected;
   stats.links_waiting = counts.waiting;

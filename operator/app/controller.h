@@ -88,6 +88,9 @@ class Controller {
   // Fills in what the controller knows.
   void fill(OperatorStats& stats) const;
 
+  // What was counted of Queues that are gone goes, also where nobody asks for metrics.
+  void forget_counts() const;
+
   // How much each book holds, by its name: all are empty when no Queue is left in the cluster, and
   // nothing of their brokers.
   std::map<std::string, std::size_t> book_sizes() const;

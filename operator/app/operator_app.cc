@@ -425,7 +425,9 @@ void App::work() {
   controller_->start_workers();
   HeapTrim trim;
   while (!mailbox_.wait_for_end(HeapTrim::kLookEach)) {
-    if (trim.is_due(controller_->work().stats(), clock_.mono_now())) malloc_trim(0);
+    if (!trim.is_due(controller_->work().stats(), clock_.mono_now())) continue;
+    controller_->forget_counts();
+    malloc_trim(0);
   }
 }
 

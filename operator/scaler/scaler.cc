@@ -1,6 +1,7 @@
 #include "operator/scaler/scaler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -16,6 +17,15 @@ std::string key_of(const TargetRef& target) {
 TargetRef target_of(const ScaledQueue& queue, const ScaledSubscription& subscription) {
   const api::ScaleTargetRef& ref = subscription.policy.scale_target_ref;
   return {queue.name_space, ref.api_version, ref.kind, ref.name};
+}
+
+std::vector<ScalingStatus> statuses_of(const std::vector<std::shared_ptr<TargetScaler>>& scalers) {
+  std::vector<ScalingStatus> all;
+  for (const auto& scaler : scalers) {
+    std::vector<ScalingStatus> of = scaler->statuses();
+    std::move(of.begin(), of.end(), std::back_inserter(all));
+  }
+  return all;
 }
 
 // Tells whether a Queue object is the one that was looked at before.
@@ -69,33 +79,34 @@ void Scaler::follow(const std::string& broker, const std::vector<kube::ObjectPtr
   link_targets(broker);
 }
 
-// The targets of this broker's Queues get their members anew, from all brokers; a target that has
-// none any more is forgotten: its cordons end by themselves.
+// The targets of this broker's Queues get its members anew, in the order of brokers; a target that
+// has none any more is forgotten: its cordons end by themselves.
 void Scaler::link_targets(const std::string& broker) {
-  std::set<std::string> touched = targets_of_broker_[broker];
-  std::set<std::string> now_named;
+  std::map<std::string, Members> named;
   if (const auto found = queues_.find(broker); found != queues_.end()) {
     for (const ScaledQueuePtr& queue : found->second) {
       for (const ScaledSubscription& one : queue->subscriptions) {
         const TargetRef ref = target_of(*queue, one);
         const std::string key = key_of(ref);
         targets_[key].ref = ref;
-        now_named.insert(key);
-        touched.insert(key);
+        named[key].emplace_back(queue, one);
       }
     }
   }
-  for (const std::string& key : touched) targets_[key].members.clear();
-  for (const auto& [name, queues] : queues_) {
-    for (const ScaledQueuePtr& queue : queues) {
-      for (const ScaledSubscription& one : queue->subscriptions) {
-        const std::string key = key_of(target_of(*queue, one));
-        if (touched.contains(key)) targets_[key].members.emplace_back(queue, one);
-      }
-    }
+  std::set<std::string> touched;
+  for (const auto& [key, members] : named) touched.insert(key);
+  std::set<std::string> now_named = touched;
+  if (const auto before = targets_of_broker_.find(broker); before != targets_of_broker_.end()) {
+    touched.insert(before->second.begin(), before->second.end());
   }
   for (const std::string& key : touched) {
-    if (targets_[key].members.empty()) targets_.erase(key);
+    Members& members = targets_[key].members;
+    std::erase_if(members, [&](const auto& one) { return one.first->broker == broker; });
+    const auto next = std::find_if(members.begin(), members.end(),
+                                   [&](const auto& one) { return broker < one.first->broker; });
+    const Members& own = named[key];
+    members.insert(next, own.begin(), own.end());
+    if (members.empty()) targets_.erase(key);
     if (started_) queue_.add(key);
   }
   if (now_named.empty()) {
@@ -242,8 +253,18 @@ void Scaler::answered(const std::string& key, const std::shared_ptr<TargetScaler
 }
 
 Scaler::Results Scaler::results(const std::string& broker) const {
+  std::vector<std::shared_ptr<TargetScaler>> scalers;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto named = targets_of_broker_.find(broker);
+    if (named == targets_of_broker_.end()) return {};
+    for (const std::string& key : named->second) {
+      const auto found = targets_.find(key);
+      if (found != targets_.end() && found->second.scaler) scalers.push_back(found->second.scaler);
+    }
+  }
   Results results;
-  for (const ScalingStatus& one : statuses()) {
+  for (const ScalingStatus& one : statuses_of(scalers)) {
     if (one.broker != broker) continue;
     reconcile::ScalingResult& result = results[{one.queue, one.subscription}];
     result.state = autoscale::is_hands_off(one.reason) ? reconcile::ScalingState::kInactive
@@ -266,12 +287,7 @@ std::vector<ScalingStatus> Scaler::statuses() const {
       if (target.scaler) scalers.push_back(target.scaler);
     }
   }
-  std::vector<ScalingStatus> all;
-  for (const auto& scaler : scalers) {
-    const std::vector<ScalingStatus> of = scaler->statuses();
-    all.insert(all.end(), of.begin(), of.end());
-  }
-  return all;
+  return statuses_of(scalers);
 }
 
 std::map<std::string, std::size_t> Scaler::book_sizes() const {

@@ -59,9 +59,10 @@ class Scaler {
   base::Millis run_all();
 
  private:
+  using Members = std::vector<std::pair<ScaledQueuePtr, ScaledSubscription>>;
   struct Target {
     TargetRef ref;
-    std::vector<std::pair<ScaledQueuePtr, ScaledSubscription>> members;
+    Members members;                       // in the order of their brokers
     std::shared_ptr<TargetScaler> scaler;  // null while not started
     std::vector<std::pair<autoscale::CordonCall, base::Result<std::uint64_t>>> answers;
   };

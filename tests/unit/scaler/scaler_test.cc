@@ -148,6 +148,28 @@ TEST_F(ScalerTest, QueuesWithOneTargetAreOneGroup) {
   EXPECT_THAT(cluster.events, SizeIs(1));
 }
 
+TEST_F(ScalerTest, BrokersWithOneTargetAreOneGroupHoweverTheyCome) {
+  cluster.more_queues = {"bills", "zebras"};
+  for (const std::string name : {"zebras", "bills"}) {
+    kube::Json queue = cluster.queue(FakeCluster::consumers(), name);
+    queue["spec"].erase("broker");  // one of its own
+    scaler.follow("shop/" + name, kept({queue}));
+  }
+  start();
+  run();
+  const auto queues = [this] {
+    std::vector<std::string> names;
+    for (const ScalingStatus& one : scaler.statuses()) names.push_back(one.queue);
+    return names;
+  };
+  EXPECT_THAT(queues(), ElementsAre("bills", "orders", "zebras"));
+  EXPECT_EQ(scaler.results("shop/bills").size(), 1U);
+  scaler.follow(FakeCluster::kBroker, {});
+  run();
+  EXPECT_THAT(queues(), ElementsAre("bills", "zebras"));
+  EXPECT_THAT(scaler.results(FakeCluster::kBroker), IsEmpty());
+}
+
 TEST_F(ScalerTest, AQueueThatLosesItsConsumersIsLeftAlone) {
   start();
   run();
