@@ -7,6 +7,7 @@ namespace sluice::kube {
 namespace {
 
 constexpr std::size_t kWaitingMax = 1'000;
+constexpr base::Nanos kForgetEach = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -32,12 +33,23 @@ void EventRecorder::run(const std::stop_token& stop) {
     std::optional<EventNote> note;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [this] { return !notes_.empty(); });
+      const auto has_notes = [this] { return !notes_.empty(); };
+      if (series_.size() == 0) {
+        changed_.wait(lock, stop, has_notes);
+      } else {
+        changed_.wait_for(lock, stop, kForgetEach, has_notes);
+      }
       if (stop.stop_requested()) return;
-      note = std::move(notes_.front());
-      notes_.pop_front();
+      if (!notes_.empty()) {
+        note = std::move(notes_.front());
+        notes_.pop_front();
+      }
     }
-    write(*note);
+    if (note) {
+      write(*note);
+    } else {
+      series_.forget(clock_.mono_now());
+    }
   }
 }
 

@@ -61,18 +61,28 @@ Value& EventSeries::Recent<Value>::put(const std::string& key, Value value) {
   if (Value* there = find(key)) return *there = std::move(value);
   items_.emplace_front(key, std::move(value));
   by_key_[key] = items_.begin();
-  if (items_.size() > kRememberedMax) {
-    by_key_.erase(items_.back().first);
-    items_.pop_back();
-  }
+  if (items_.size() > kRememberedMax) drop_last();
   return items_.front().second;
+}
+
+double EventSeries::tokens_of(const Bucket& bucket, base::MonoTime now) {
+  const double seconds = std::chrono::duration<double>(base::Nanos(now - bucket.at)).count();
+  return std::min(kBurst, bucket.tokens + seconds / kSecondsPerToken);
+}
+
+void EventSeries::forget(base::MonoTime now) {
+  series_.drop([&](const Series& one) { return base::Nanos(now - one.last) >= kSeriesEnds; });
+  similar_.drop([&](const Similar& one) {
+    return one.times.empty() || base::Nanos(now - one.times.back()) > kSimilarWindow;
+  });
+  // One that is full is as good as none.
+  buckets_.drop([&](const Bucket& one) { return tokens_of(one, now) >= kBurst; });
 }
 
 bool EventSeries::take_token(const std::string& object, base::MonoTime now) {
   Bucket* bucket = buckets_.find(object);
   if (bucket == nullptr) bucket = &buckets_.put(object, {kBurst, now});
-  const double seconds = std::chrono::duration<double>(base::Nanos(now - bucket->at)).count();
-  bucket->tokens = std::min(kBurst, bucket->tokens + seconds / kSecondsPerToken);
+  bucket->tokens = tokens_of(*bucket, now);
   bucket->at = now;
   if (bucket->tokens < 1) return false;
   bucket->tokens -= 1;
@@ -99,6 +109,7 @@ Json EventSeries::new_event(const EventNote& note, const std::string& text, base
 }
 
 std::optional<EventWrite> EventSeries::add(const EventNote& note, base::Now now) {
+  forget(now.mono);
   const std::string object = text_in(note.regarding, "kind") + "/" +
                              text_in(note.regarding, "namespace") + "/" +
                              text_in(note.regarding, "name") + "/" + text_in(note.regarding, "uid");

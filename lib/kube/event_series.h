@@ -43,14 +43,19 @@ struct EventWrite {
 
 // Turns notes into Events, sparingly. The same note again within 6 minutes raises the count of the
 // first one's series; notes that differ in their text only are taken together after ten in ten
-// minutes; an object has 25 Events at once, and one more every five minutes. Remembers the last
-// 4,096 objects and notes. Pure.
+// minutes; an object has 25 Events at once, and one more every five minutes. Remembers for that
+// what may still matter, of the last 4,096 objects and notes. Pure.
 class EventSeries {
  public:
   explicit EventSeries(EventSource source) : source_(std::move(source)) {}
 
   // None: too many about this object.
   std::optional<EventWrite> add(const EventNote& note, base::Now now);
+
+  // What is too long ago to matter goes; add() does the same.
+  void forget(base::MonoTime now);
+  // How much is remembered.
+  std::size_t size() const { return series_.size() + similar_.size() + buckets_.size(); }
 
  private:
   struct Series {
@@ -71,13 +76,25 @@ class EventSeries {
    public:
     Value* find(const std::string& key);
     Value& put(const std::string& key, Value value);
+    // Of those at the end, as long as they are over.
+    template <typename IsOver>
+    void drop(const IsOver& is_over) {
+      while (!items_.empty() && is_over(items_.back().second)) drop_last();
+    }
+    std::size_t size() const { return items_.size(); }
 
    private:
+    void drop_last() {
+      by_key_.erase(items_.back().first);
+      items_.pop_back();
+    }
+
     using Item = std::pair<std::string, Value>;
     std::list<Item> items_;
     std::map<std::string, typename std::list<Item>::iterator> by_key_;
   };
 
+  static double tokens_of(const Bucket& bucket, base::MonoTime now);
   bool take_token(const std::string& object, base::MonoTime now);
   Json new_event(const EventNote& note, const std::string& text, base::WallTime now);
 

@@ -90,6 +90,25 @@ TEST_F(EventSeriesTest, a_long_note_is_cut_between_characters) {
   EXPECT_EQ((*write->create)["note"], std::string(999, 'a'));
 }
 
+TEST_F(EventSeriesTest, what_is_too_long_ago_to_matter_is_forgotten) {
+  for (int i = 0; i < 100; ++i) {
+    queue = "q" + std::to_string(i);
+    events.add(note("made"), now());
+    events.add(note("deleted"), now());
+    advance(seconds(1));
+  }
+  EXPECT_EQ(events.size(), 400U);  // two series, one kind of note and one bucket each
+  advance(minutes(5));
+  events.forget(mono);
+  EXPECT_GT(events.size(), 200U);
+  advance(minutes(10));
+  events.forget(mono);
+  EXPECT_EQ(events.size(), 0U);
+  // The first one begins anew.
+  queue = "q0";
+  EXPECT_TRUE(events.add(note("made"), now())->create.has_value());
+}
+
 TEST_F(EventSeriesTest, what_is_remembered_is_bounded) {
   for (int i = 0; i < 10'000; ++i) {
     queue = "q" + std::to_string(i);

@@ -24,11 +24,19 @@ class HeapTrimTest : public testing::Test {
   base::MonoTime now;
 };
 
-TEST_F(HeapTrimTest, OnceWhenWorkHasEndedAndNeverWhereThereWasNone) {
-  EXPECT_EQ(look(100, 0), 0);
+TEST_F(HeapTrimTest, WhenWorkHasEndedAndNeverWhereThereWasNone) {
+  EXPECT_EQ(look(1'000, 0), 0);
   EXPECT_EQ(look(3, 50), 0);
   EXPECT_EQ(look(1, 0), 1);
   EXPECT_EQ(look(100, 0), 0);
+}
+
+TEST_F(HeapTrimTest, OnceMoreAfterAQuarterOfAnHour) {
+  look(3, 50);
+  EXPECT_EQ(look(1, 0), 1);
+  EXPECT_EQ(look(179, 0), 0);
+  EXPECT_EQ(look(1, 0), 1);
+  EXPECT_EQ(look(1'000, 0), 0);
 }
 
 TEST_F(HeapTrimTest, NotWhileAKeyIsInWork) {
