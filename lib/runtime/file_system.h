@@ -20,6 +20,9 @@ class File {
   // Reads up to out.size() bytes; fewer only at the end of the file.
   virtual base::Result<std::size_t> read_at(std::uint64_t offset,
                                             base::MutableByteView out) const = 0;
+  // True where such a read would not wait for the disk now, as far as the system tells; false where
+  // that is not known. Only good for a decision about speed.
+  virtual bool in_page_cache(std::uint64_t, std::uint64_t) const { return false; }
   // Makes written bytes and the file's size durable (fdatasync).
   virtual base::Status sync_data() = 0;
   virtual base::Status truncate(std::uint64_t size) = 0;

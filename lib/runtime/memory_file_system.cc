@@ -44,6 +44,7 @@ struct MemoryFileSystem::Machine {
   mutable std::mutex mutex;  // guards all of it
   MemoryDisk disk;
   std::uint64_t capacity_bytes = 0;
+  bool in_page_cache = false;
   std::uint64_t incarnation = 1;          // rises with every crash and kill
   std::map<InodeId, std::uint64_t> open;  // how often
   std::set<InodeId> locked;
@@ -159,6 +160,10 @@ class MemoryFileSystem::OpenFile final : public File {
     if (!alive()) return dead(path_);
     RETURN_IF_ERROR(machine_->begin(FileOperation::kRead, path_));
     return machine_->disk.file(id_).read(offset, out);
+  }
+  bool in_page_cache(std::uint64_t, std::uint64_t) const override {
+    const std::lock_guard guard(machine_->mutex);
+    return machine_->in_page_cache;
   }
   base::Status sync_data() override {
     const std::lock_guard guard(machine_->mutex);
@@ -354,6 +359,11 @@ void MemoryFileSystem::stop_after(std::uint64_t count) {
 void MemoryFileSystem::set_capacity(std::uint64_t bytes) {
   const std::lock_guard guard(machine_->mutex);
   machine_->capacity_bytes = bytes;
+}
+
+void MemoryFileSystem::set_in_page_cache(bool all) {
+  const std::lock_guard guard(machine_->mutex);
+  machine_->in_page_cache = all;
 }
 
 void MemoryFileSystem::flip_bit(const std::string& path, std::uint64_t offset, unsigned bit) {

@@ -85,6 +85,8 @@ class MemoryFileSystem final : public FileSystem {
   void stop_after(std::uint64_t count);
   // 0 = no limit. Less than what is used is allowed, as on a disk that others fill.
   void set_capacity(std::uint64_t bytes);
+  // Whether files say that all of them is in the page cache; at first none is.
+  void set_in_page_cache(bool all);
   // Flips a bit of what is cached and stored. REQUIRES: the file has that byte.
   void flip_bit(const std::string& path, std::uint64_t offset, unsigned bit);
 

@@ -21,6 +21,13 @@ constexpr std::size_t kReadBytes = 256 * 1024;
 // A record that begins in a stretch may end behind it.
 constexpr std::uint64_t kOverhangBytes = 272 * 1024;
 
+// How much of the file is read for a stretch that begins at `offset`.
+std::uint64_t bytes_to_read(const SegmentSet::Place& place) {
+  const std::uint64_t end = std::min(place.offset + ReadAhead::kStretchBytes + kOverhangBytes,
+                                     place.extent.segment_bytes);
+  return end - std::min(place.offset, end);
+}
+
 }  // namespace
 
 class ReadAhead::Reading final : public LogWork {
@@ -29,9 +36,8 @@ class ReadAhead::Reading final : public LogWork {
       : owner_(owner), stretch_(stretch), place_(std::move(place)) {}
 
   base::Status run() override {
-    const auto buffer = std::make_unique<std::byte[]>(kReadBytes);
-    const std::uint64_t end =
-        std::min(place_.offset + kStretchBytes + kOverhangBytes, place_.extent.segment_bytes);
+    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kReadBytes);
+    const std::uint64_t end = place_.offset + bytes_to_read(place_);
     for (std::uint64_t at = place_.offset; at < end; at += kReadBytes) {
       const std::size_t bytes = std::min<std::uint64_t>(kReadBytes, end - at);
       ASSIGN_OR_RETURN(const std::size_t got, place_.file->read_at(at, {buffer.get(), bytes}));
@@ -59,6 +65,10 @@ ReadAhead::Stretch ReadAhead::stretch_of(Lsn lsn) const {
   return {segment, (lsn.value() - segment * log_.segment_bytes()) / kStretchBytes};
 }
 
+Lsn ReadAhead::begin_of(const Stretch& stretch) const {
+  return Lsn(stretch.segment * log_.segment_bytes() + stretch.index * kStretchBytes);
+}
+
 ReadAhead::Stretch ReadAhead::next(const Stretch& stretch) const {
   const bool last = (stretch.index + 1) * kStretchBytes >= log_.segment_bytes();
   return last ? Stretch{stretch.segment + 1, 0} : Stretch{stretch.segment, stretch.index + 1};
@@ -68,9 +78,7 @@ bool ReadAhead::worth_reading(const Stretch& stretch) const {
   if (is_extent(stretch.segment)) {
     return stretch.index * kStretchBytes < log_.segments().file_bytes(stretch.segment);
   }
-  const std::uint64_t begin =
-      stretch.segment * log_.segment_bytes() + stretch.index * kStretchBytes;
-  return begin < log_.positions().written.value() && log_.segments().contains(stretch.segment);
+  return begin_of(stretch) < log_.positions().written && log_.segments().contains(stretch.segment);
 }
 
 ReadAhead::Known* ReadAhead::find(const Stretch& stretch) {
@@ -89,7 +97,7 @@ bool ReadAhead::ready(Lsn from, Lsn last) {
   for (; at.index <= end.index; ++at.index) {
     if (Known* const known = find(at)) {
       known->used_at = ++uses_;
-    } else if (worth_reading(at)) {
+    } else if (worth_reading(at) && !is_there(at)) {
       ready = false;
       want(at, true);
     }
@@ -97,9 +105,17 @@ bool ReadAhead::ready(Lsn from, Lsn last) {
   Stretch ahead = end;
   for (int i = 0; i < kAhead; ++i) {
     ahead = next(ahead);
-    if (find(ahead) == nullptr && worth_reading(ahead)) want(ahead, false);
+    if (find(ahead) == nullptr && worth_reading(ahead) && !is_there(ahead)) want(ahead, false);
   }
   return ready;
+}
+
+// Where nothing but memory is read, another thread would only read it twice.
+bool ReadAhead::is_there(const Stretch& stretch) {
+  const auto place = log_.segments().place(begin_of(stretch));
+  if (!place || !place->file->in_page_cache(place->offset, bytes_to_read(*place))) return false;
+  remember(stretch);
+  return true;
 }
 
 // Where too much waits already, the stretch is asked for again when something is finished.
@@ -121,8 +137,7 @@ std::shared_ptr<LogWork> ReadAhead::take() {
     std::deque<Stretch>& queue = demanded_.empty() ? ahead_ : demanded_;
     const Stretch stretch = queue.front();
     queue.pop_front();
-    const Lsn begin(stretch.segment * log_.segment_bytes() + stretch.index * kStretchBytes);
-    auto place = log_.segments().place(begin);
+    auto place = log_.segments().place(begin_of(stretch));
     if (!place) {
       // Gone, or the file cannot be opened: whoever waits for it is to find out.
       remember(stretch);

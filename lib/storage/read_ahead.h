@@ -49,6 +49,8 @@ class ReadAhead {
   };
 
   Stretch stretch_of(base::Lsn lsn) const;
+  base::Lsn begin_of(const Stretch& stretch) const;
+  bool is_there(const Stretch& stretch);
   Stretch next(const Stretch& stretch) const;
   bool worth_reading(const Stretch& stretch) const;
   Known* find(const Stretch& stretch);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "runtime/file_error.h"
 #include "runtime/posix/file_descriptor.h"
@@ -60,6 +62,20 @@ base::Result<std::size_t> read_all(int fd, std::uint64_t offset, base::MutableBy
   return total;
 }
 
+// The mapping is never read, so it brings nothing in, and no error of the disk can end the process.
+bool all_in_page_cache(int fd, std::uint64_t offset, std::uint64_t bytes) {
+  static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t begin = offset / page_bytes * page_bytes;
+  const std::uint64_t length = offset + bytes - begin;
+  void* const pages = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
+  if (pages == MAP_FAILED) return false;
+  std::vector<unsigned char> present((length + page_bytes - 1) / page_bytes);
+  const bool known = ::mincore(pages, length, present.data()) == 0;
+  ::munmap(pages, length);
+  return known && std::all_of(present.begin(), present.end(),
+                              [](unsigned char page) { return (page & 1U) != 0; });
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(FileDescriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
@@ -70,6 +86,9 @@ class PosixFile final : public File {
   base::Result<std::size_t> read_at(std::uint64_t offset,
                                     base::MutableByteView out) const override {
     return read_all(fd_.get(), offset, out, path_);
+  }
+  bool in_page_cache(std::uint64_t offset, std::uint64_t bytes) const override {
+    return bytes > 0 && all_in_page_cache(fd_.get(), offset, bytes);
   }
   base::Status sync_data() override {
     if (::fdatasync(fd_.get()) != 0) return file_error("fdatasync", path_, errno);

@@ -31,6 +31,9 @@ class SimFileSystem::SimFile final : public runtime::File {
     RETURN_IF_ERROR(check(*state_, false));
     return file_->read_at(offset, out);
   }
+  bool in_page_cache(std::uint64_t offset, std::uint64_t bytes) const override {
+    return file_->in_page_cache(offset, bytes);
+  }
   Status sync_data() override {
     RETURN_IF_ERROR(check(*state_, true));
     if (is_segment_ && state_->lies.syncs_segments) return {};

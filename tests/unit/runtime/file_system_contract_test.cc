@@ -179,6 +179,17 @@ TEST_P(FileSystemContract, a_megabyte_is_one_write) {
   EXPECT_EQ(read(*file, 3, text.size() + 5), text);
 }
 
+// The simulated one says what its test wants, and first that nothing is.
+TEST_P(FileSystemContract, what_was_just_written_is_in_the_page_cache) {
+  const bool is_known = GetParam().is_real;
+  create("a", std::string(100'000, 'x'));
+  const std::unique_ptr<File> file = open("a", OpenMode::kRead);
+  EXPECT_EQ(file->in_page_cache(0, 100'000), is_known);
+  EXPECT_EQ(file->in_page_cache(5'000, 1), is_known);
+  EXPECT_FALSE(file->in_page_cache(0, 1'000'000));  // there is no such page
+  EXPECT_FALSE(file->in_page_cache(0, 0));
+}
+
 TEST_P(FileSystemContract, names_are_listed_in_order) {
   create("b", "");
   create("a", "");

@@ -73,6 +73,16 @@ TEST(ReadAhead, OldMessagesAreReadyOnceTheirStretchWasRead) {
   EXPECT_TRUE(harness.messages().ready(kStreamOne, Sequence(1)));
 }
 
+TEST(ReadAhead, WhatIsInThePageCacheIsReadByWhoWantsIt) {
+  LogHarness harness(kLargeSegmentBytes);
+  fill_on_disk(harness);
+  harness.fs().set_in_page_cache(true);
+  for (std::uint64_t at = 1; at <= 8'000; ++at) {
+    ASSERT_TRUE(harness.messages().ready(kStreamOne, Sequence(at)));
+  }
+  EXPECT_EQ(harness.messages().read_ahead().take(), nullptr);
+}
+
 TEST(ReadAhead, WhoReadsInOrderWaitsOnlyAtTheBeginning) {
   LogHarness harness(kLargeSegmentBytes);
   fill_on_disk(harness);
