@@ -248,15 +248,18 @@ bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch,
   if (first.bytes > bytes_left && (draft.messages > 0 || !room.fits(first.bytes))) return false;
   make_room(draft.runs, slices_.size());
   make_room(draft.ranges, slices_.size());
+  Draft::Fresh fresh{batch.accepted_at, 0};
   for (const storage::EntrySlice& part : slices_) {
     DeliveryRun& run = draft.runs.emplace_back();
     run.slice = part;
     run.accepted_at = batch.accepted_at;
     from = part.first + part.count;
     append_range(draft.ranges, {part.first, from - 1});
-    draft.messages += part.count;
+    fresh.messages += part.count;
     draft.bytes += part.bytes;
   }
+  draft.messages += fresh.messages;
+  draft.fresh.push_back(fresh);
   return true;
 }
 
@@ -315,6 +318,7 @@ void Delivery::add(const storage::BatchLocation& batch, const storage::EntrySlic
   }
   append_range(draft.ranges, {slice.first, slice.first + (slice.count - 1)});
   draft.runs.push_back(run);
+  if (run.attempts == 0 && run.stalls == 0) draft.fresh.push_back({run.accepted_at, slice.count});
   draft.messages += slice.count;
   draft.bytes += slice.bytes;
 }
@@ -360,21 +364,13 @@ void Delivery::send(Attachment& attachment, Draft draft) {
 void Delivery::count(const Draft& draft) {
   SubscriptionTotals& totals = queue_.totals(subscription_.id());
   totals.delivered += draft.messages;
-  for (std::size_t at = 0; at < draft.runs.size();) {
-    const DeliveryRun& run = draft.runs[at++];
-    if (run.attempts > 0 || run.stalls > 0) {
-      totals.redelivered += run.slice.count;
-      continue;
-    }
-    std::uint64_t count = run.slice.count;
-    for (; at < draft.runs.size(); ++at) {
-      const DeliveryRun& next = draft.runs[at];
-      if (next.accepted_at != run.accepted_at || next.attempts + next.stalls > 0) break;
-      count += next.slice.count;
-    }
-    const std::int64_t waited_ms = std::max<std::int64_t>(0, now_.wall - run.accepted_at);
-    totals.end_to_end_seconds.add(static_cast<double>(waited_ms) / 1000.0, count);
+  std::uint64_t again = draft.messages;
+  for (const Draft::Fresh& fresh : draft.fresh) {
+    again -= fresh.messages;
+    const std::int64_t waited_ms = std::max<std::int64_t>(0, now_.wall - fresh.accepted_at);
+    totals.end_to_end_seconds.add(static_cast<double>(waited_ms) / 1000.0, fresh.messages);
   }
+  totals.redelivered += again;
 }
 
 // There is room for dead letters again: what waited for it in other shards is looked at.

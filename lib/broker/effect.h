@@ -100,6 +100,7 @@ struct Deliver {
   base::Epoch epoch;
   std::uint32_t lease_ms = 0;
   std::vector<DeliveryRun> runs;
+  std::uint64_t entries_bytes = 0;  // of all runs
   // The entries of all runs, one behind the other, where they were read when it was decided; else
   // nullptr, and they are read when it leaves.
   std::shared_ptr<const std::byte[]> entries;
@@ -108,9 +109,7 @@ struct Deliver {
   // one counts for nothing, since the client says how much of it is to be under way.
   std::uint64_t unsent_bytes() const {
     if (!runs.empty() && runs.front().slice.large()) return 0;
-    std::uint64_t bytes = kFrameCostBytes;
-    for (const DeliveryRun& run : runs) bytes += run.slice.bytes;
-    return bytes;
+    return kFrameCostBytes + entries_bytes;
   }
   static constexpr std::uint64_t kFrameCostBytes = 1024;
 };

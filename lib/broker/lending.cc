@@ -73,6 +73,7 @@ Deliver make_deliver(const Attachment& attachment, base::Epoch epoch, base::Mill
   effect.epoch = epoch;
   effect.lease_ms = static_cast<std::uint32_t>(lease.count());
   effect.runs = std::move(draft.runs);
+  effect.entries_bytes = draft.bytes;
   effect.entries = std::move(draft.entries);
   return effect;
 }

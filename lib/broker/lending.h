@@ -19,8 +19,15 @@ namespace sluice::broker {
 
 // What one delivery is made of.
 struct Draft {
+  // Messages of the runs that are delivered for the first time.
+  struct Fresh {
+    base::WallTime accepted_at;
+    std::uint64_t messages = 0;
+  };
+
   Ranges ranges;
   std::vector<DeliveryRun> runs;
+  std::vector<Fresh> fresh;
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   std::shared_ptr<const std::byte[]> entries;  // as of Deliver

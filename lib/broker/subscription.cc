@@ -64,8 +64,8 @@ bool Subscription::hold(base::Epoch epoch, const Ranges& ranges) {
 void Subscription::remove(const Ranges& ranges) {
   if (ranges.empty()) return;
   gone_.insert(ranges);
-  taken_.insert(ranges);
   const base::SequenceRange whole = hull(ranges);
+  if (!taken_.contains_all(whole)) taken_.insert(ranges);
   const auto any_of = [&](const storage::SequenceSet& set) {
     return !set.empty() && set.contains_any(whole);
   };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "wire/frame_codec.h"
+
 namespace sluice::frontend {
 namespace {
 
@@ -162,23 +164,17 @@ wire::Cordoned to_frame(const broker::CordonReply& effect) {
   return {code_of(effect.refusal), text_of(effect.refusal), effect.in_flight};
 }
 
-wire::Deliver to_frame(const broker::Deliver& effect) {
+void encode_prefix(const wire::FrameHeader& header, const broker::Deliver& effect,
+                   base::MutableByteView out) {
   wire::Deliver frame;
   frame.attachment = effect.attachment.value();
   frame.lease_ms = effect.lease_ms;
   frame.epoch = effect.epoch.value();
-  frame.runs.reserve(effect.runs.size());
+  wire::DeliverPrefix prefix(header, frame, effect.runs.size(), out);
   for (const broker::DeliveryRun& run : effect.runs) {
-    frame.runs.push_back({run.slice.first.value(), run.slice.count, run.attempts, run.stalls,
-                          run.accepted_at.value(), run.slice.bytes});
+    prefix.add({run.slice.first.value(), run.slice.count, run.attempts, run.stalls,
+                run.accepted_at.value(), run.slice.bytes});
   }
-  return frame;
-}
-
-std::size_t entries_bytes(const broker::Deliver& effect) {
-  std::size_t bytes = 0;
-  for (const broker::DeliveryRun& run : effect.runs) bytes += run.slice.bytes;
-  return bytes;
 }
 
 broker::Settle to_release(const broker::Deliver& effect) {

@@ -26,10 +26,10 @@ wire::Cordoned to_frame(const broker::CordonReply& effect);
 wire::Seeked to_frame(const broker::SeekReply& effect);
 wire::DamagedDiscarded to_frame(const broker::DiscardReply& effect);
 
-// Without the entries: their bytes are in the store.
-wire::Deliver to_frame(const broker::Deliver& effect);
-// Bytes of the entries of all runs.
-std::size_t entries_bytes(const broker::Deliver& effect);
+// All of the frame but the entries, whose bytes are in the store.
+// REQUIRES: out.size() == wire::deliver_prefix_bytes(effect.runs.size()).
+void encode_prefix(const wire::FrameHeader& header, const broker::Deliver& effect,
+                   base::MutableByteView out);
 // Gives every message of the batch back, uncounted: for a frame that could not be sent.
 broker::Settle to_release(const broker::Deliver& effect);
 

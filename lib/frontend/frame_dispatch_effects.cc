@@ -110,15 +110,14 @@ void FrameDispatch::pass_one(base::Now now, broker::Deliver& effect) {
   count_unsent(now, *session, effect);
   if (!session->connected) return give_back(now, effect);
   if (effect.runs.front().slice.large()) return begin_transfer(std::move(effect));
-  const wire::Deliver frame = to_frame(effect);
-  const std::size_t prefix = wire::deliver_prefix_bytes(frame.runs.size());
+  const std::size_t prefix = wire::deliver_prefix_bytes(effect.runs.size());
   const auto fill = [&](base::MutableByteView out) -> base::Status {
-    wire::encode_deliver_prefix(header_of(*session, 0), frame, out.first(prefix));
+    encode_prefix(header_of(*session, 0), effect, out.first(prefix));
     return copy_entries(effect, parts_.messages, out.subspan(prefix));
   };
   const SendResult result =
       output(session->peer)
-          .send(session->peer, prefix + entries_bytes(effect), FrameOutput::Fill(std::ref(fill)));
+          .send(session->peer, prefix + effect.entries_bytes, FrameOutput::Fill(std::ref(fill)));
   if (result == SendResult::kFailed) {
     // The broker looks at the records again when it delivers again, and finds what is damaged.
     base::log_error("delivery_unreadable", {{"session", session->id.to_hex()}});

@@ -10,7 +10,6 @@ namespace sluice::wire {
 // Limits that only decoders need.
 inline constexpr std::size_t kSubscriptionsMax = 1024;
 inline constexpr std::size_t kDeliverRunsMax = 2048;
-inline constexpr std::size_t kDeliverRunBytes = 28;
 inline constexpr std::size_t kHeaderValueBytesMax = 16 * 1024;
 
 void decode_body(FieldReader& reader, Hello& body);

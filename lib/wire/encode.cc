@@ -51,23 +51,16 @@ std::size_t deliver_prefix_bytes(std::size_t runs) {
   return kHeaderBytes + kDeliverFixedBytes + runs * kDeliverRunBytes;
 }
 
-void encode_deliver_prefix(const FrameHeader& header, const Deliver& deliver,
-                           base::MutableByteView out) {
-  CHECK(out.size() == deliver_prefix_bytes(deliver.runs.size()));
+DeliverPrefix::DeliverPrefix(const FrameHeader& header, const Deliver& deliver, std::size_t runs,
+                             base::MutableByteView out)
+    : at_(out.data() + kHeaderBytes + kDeliverFixedBytes) {
+  CHECK(out.size() == deliver_prefix_bytes(runs));
   Cursor cursor(out.data());
   cursor.put_header(header, FrameType::kDeliver);
   cursor.put(deliver.attachment);
   cursor.put(deliver.lease_ms);
   cursor.put(deliver.epoch);
-  cursor.put(static_cast<std::uint32_t>(deliver.runs.size()));
-  for (const DeliverRun& run : deliver.runs) {
-    cursor.put(run.first);
-    cursor.put(run.count);
-    cursor.put(run.attempts);
-    cursor.put(run.stalls);
-    cursor.put(run.accepted_at_ms);
-    cursor.put(run.entries_bytes);
-  }
+  cursor.put(static_cast<std::uint32_t>(runs));
 }
 
 void encode_publish_prefix(const FrameHeader& header, const Publish& publish,

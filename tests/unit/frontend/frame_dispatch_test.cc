@@ -106,6 +106,7 @@ class FrameDispatchTest : public testing::Test {
     slice.bytes = 8;
     slice.first = base::Sequence(20);
     effect.runs.push_back({slice, base::WallTime(5), 1, 0});
+    effect.entries_bytes = 20;
     return effect;
   }
   broker::SessionHandle handle_of(const wire::FrameHeader& header) {
@@ -470,6 +471,7 @@ TEST_F(FrameDispatchTest, the_broker_is_told_what_of_its_deliveries_has_left) {
       effect.runs.resize(1);
       effect.runs[0].slice.offset = 0;
       effect.runs[0].slice.bytes = 256 * 1024 - broker::Deliver::kFrameCostBytes;
+      effect.entries_bytes = effect.runs[0].slice.bytes;
       dispatch_.pass(now_, effect);
     }
   };

@@ -190,7 +190,8 @@ TEST(FrameCodec, PrefixesAreTheBeginningsOfTheWholeFrames) {
     }
     if (const auto* deliver = std::get_if<Deliver>(&sample.frame.body)) {
       prefix.resize(deliver_prefix_bytes(deliver->runs.size()));
-      encode_deliver_prefix(sample.frame.header, *deliver, prefix);
+      DeliverPrefix written(sample.frame.header, *deliver, deliver->runs.size(), prefix);
+      for (const DeliverRun& run : deliver->runs) written.add(run);
       EXPECT_EQ(prefix.size() + deliver->entries.size(), whole.size());
     }
     EXPECT_TRUE(std::equal(prefix.begin(), prefix.end(), whole.begin())) << sample.name;
