@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -114,6 +116,9 @@ int run(int argc, char** argv) {
 }  // namespace sluice::cli
 
 int main(int argc, char** argv) {
+  // Frames come and go by the thousand: their memory is not given back and asked for each time.
+  mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
   // A reader that has gone is an error of write(), which each command ends by.
   std::signal(SIGPIPE, SIG_IGN);
   return sluice::cli::run(argc, argv);
