@@ -9,7 +9,10 @@ namespace {
 
 // version, request id, domain, address, routing id, mechanism, key
 constexpr std::size_t kRequestFrames = 7;
+constexpr std::size_t kDomainAt = 2;
 constexpr std::size_t kMechanismAt = 5;
+// ZeroMQ asks for connections, and those have the domain of their socket.
+constexpr std::string_view kProbeDomain = "sluice-probe";
 constexpr std::string_view kVersion = "1.0";
 
 ZapAnswer refuse(std::string_view request, std::string reason) {
@@ -26,6 +29,11 @@ ZapAnswer answer_zap(std::span<const base::ByteView> request, const KeyRing& rin
   if (request.size() != kRequestFrames || base::as_text(request[0]) != kVersion) {
     return refuse(id, "no request of version 1.0");
   }
+  if (base::as_text(request[kDomainAt]) == kProbeDomain) {
+    ZapAnswer answer = refuse(id, "a probe");
+    answer.probe = true;
+    return answer;
+  }
   if (base::as_text(request[kMechanismAt]) != "CURVE") return refuse(id, "not with a key");
   const base::ByteView key = request[kMechanismAt + 1];
   if (key.size() != kKeyBytes) return refuse(id, "no key");
@@ -35,6 +43,10 @@ ZapAnswer answer_zap(std::span<const base::ByteView> request, const KeyRing& rin
   answer.granted = true;
   answer.frames = {std::string(kVersion), std::string(id), "200", "", std::move(text), ""};
   return answer;
+}
+
+std::vector<std::string> probe_zap() {
+  return {std::string(kVersion), "probe", std::string(kProbeDomain), "", "", "NULL", ""};
 }
 
 }  // namespace sluice::access

@@ -347,7 +347,8 @@ void Connection::Impl::act() {
       send(wire::Heartbeat{static_cast<std::uint64_t>(time.value())}, 0);
     }
     if (action == SessionState::Action::kDisconnect) {
-      last_problem_ = was_open ? "the broker fell silent" : "nobody says welcome";
+      last_problem_ = was_open ? "the broker fell silent"
+                               : "nobody says welcome: no broker, or one that lets nobody in now";
       if (was_open) tell_lost();
     }
   }

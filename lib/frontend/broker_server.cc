@@ -36,6 +36,7 @@ base::Result<std::unique_ptr<BrokerServer>> BrokerServer::open(Parts parts,
     ASSIGN_OR_RETURN(server->gatekeeper_,
                      open ? open(server->context_, options.keys)
                           : ZmqGatekeeper::open(server->context_, options.keys));
+    server->probe_.emplace(server->context_);
   }
   Doors& doors = server->doors_;
   RETURN_IF_ERROR(doors.open(Port::kClient, options.client_endpoint, options.curve_secret));
@@ -186,12 +187,22 @@ void BrokerServer::drain(ZmqRouter& router) {
         dispatch_->receive_stranger(inbound.peer);
         break;
       case Inbound::Kind::kNobody:
-        watch_.condemn(now, router, ConnectionGuard::Reason::kRoutingId);
-        dispatch_->receive_junk(std::nullopt, "routing id");
+        refuse_chosen_id(now, router, inbound.user);
         break;
     }
     if (clock_.mono_now() - now.mono >= kTimePerRound.count()) return;
   }
+}
+
+void BrokerServer::refuse_chosen_id(base::Now now, ZmqRouter& router, std::string_view user) {
+  const bool untold = watch_.refuses_chosen_id(now, router, key_id(user));
+  const base::ByteView error = dispatch_->receive_nobody();
+  if (untold) router.answer_or_drop(error);
+}
+
+std::string_view BrokerServer::key_id(std::string_view user) const {
+  const auto grant = keys_ == nullptr ? nullptr : keys_->find(user);
+  return grant == nullptr ? std::string_view() : std::string_view(grant->id);
 }
 
 void BrokerServer::release(base::Now now) {
@@ -207,6 +218,7 @@ void BrokerServer::do_timed_work(base::Now now) {
   if (doors_due_ > now.mono) return;
   doors_due_ = now.mono + kDoorsInterval;
   look_at_keys(now);
+  if (probe_) probe_->tick();
   doors_.tick(now, sessions_);
   forget_closed_doors(now);
   watch_.tick(now);
@@ -280,6 +292,7 @@ std::shared_ptr<const http::ProcessStats> BrokerServer::refresh_stats(base::Now 
     stats->transport.keys = static_cast<std::uint32_t>(keys_->size());
     stats->transport.server_keys = doors_.keys();
     stats->transport.sessions_to_move = doors_.sessions_to_move();
+    stats->transport.gatekeeper_answers = probe_->answers();
   }
   auto& failures = stats->transport.handshake_failures_by_reason;
   failures = watch_.failures();

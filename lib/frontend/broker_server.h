@@ -22,6 +22,7 @@
 #include "frontend/stats_board.h"
 #include "frontend/zmq_context.h"
 #include "frontend/zmq_gatekeeper.h"
+#include "frontend/zmq_gatekeeper_probe.h"
 #include "frontend/zmq_wait.h"
 #include "runtime/clock.h"
 #include "runtime/posix/wakeup.h"
@@ -116,6 +117,9 @@ class BrokerServer {
   base::Status stop();
   bool is_ready(ZmqRouter& router) const;
   void drain(ZmqRouter& router);
+  void refuse_chosen_id(base::Now now, ZmqRouter& router, std::string_view user);
+  // Of whose key this is; empty = nobody's.
+  std::string_view key_id(std::string_view user) const;
   void release(base::Now now);
   void do_timed_work(base::Now now);
   void flush_outboxes(base::Now now);
@@ -131,6 +135,7 @@ class BrokerServer {
   const ServerHooks hooks_;
   ZmqContext context_;
   std::unique_ptr<ZmqGatekeeper> gatekeeper_;
+  std::optional<ZmqGatekeeperProbe> probe_;  // none = without keys
   Doors doors_;
   std::vector<ZmqWaited> waited_;
   SessionTable sessions_;

@@ -63,9 +63,12 @@ void ConnectionGuard::admitted(int fd, Peer peer) {
   strangers_.erase({at->second.since, fd});
 }
 
-void ConnectionGuard::condemn(int fd, Reason reason) {
+bool ConnectionGuard::condemn(base::MonoTime due, int fd, Reason reason, std::string key) {
   const auto at = connections_.find(fd);
-  if (at != connections_.end() && !at->second.cut) cut(fd, at->second, reason);
+  if (at == connections_.end() || at->second.cut || at->second.condemned) return false;
+  at->second.condemned = true;
+  sentences_.emplace(due, Sentence{fd, reason, std::move(key)});
+  return true;
 }
 
 void ConnectionGuard::review(base::MonoTime now, const std::function<bool(Peer)>& has_session) {
@@ -78,6 +81,14 @@ void ConnectionGuard::review(base::MonoTime now, const std::function<bool(Peer)>
 }
 
 std::vector<ConnectionGuard::Cut> ConnectionGuard::take_cuts(base::MonoTime now) {
+  while (!sentences_.empty() && sentences_.begin()->first <= now) {
+    Sentence sentence = std::move(sentences_.begin()->second);
+    sentences_.erase(sentences_.begin());
+    const auto at = connections_.find(sentence.fd);
+    // The descriptor may be another connection's by now.
+    if (at == connections_.end() || at->second.cut || !at->second.condemned) continue;
+    cut(sentence.fd, at->second, sentence.reason, std::move(sentence.key));
+  }
   const base::Nanos patience = options_.hello_timeout;
   while (!strangers_.empty() && strangers_.begin()->first + patience <= now) {
     const int oldest = strangers_.begin()->second;
@@ -86,10 +97,10 @@ std::vector<ConnectionGuard::Cut> ConnectionGuard::take_cuts(base::MonoTime now)
   return std::exchange(cuts_, {});
 }
 
-void ConnectionGuard::cut(int fd, Connection& connection, Reason reason) {
+void ConnectionGuard::cut(int fd, Connection& connection, Reason reason, std::string key) {
   connection.cut = true;
   strangers_.erase({connection.since, fd});
-  cuts_.push_back({fd, connection.address, reason});
+  cuts_.push_back({fd, connection.address, reason, std::move(key)});
 }
 
 }  // namespace sluice::frontend

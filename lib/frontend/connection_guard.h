@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -40,6 +41,7 @@ class ConnectionGuard {
     int fd = -1;
     std::string address;
     Reason reason = Reason::kCrowded;
+    std::string key;  // the id of whose it is, where that is known
   };
 
   explicit ConnectionGuard(GuardOptions options) : options_(options) {}
@@ -50,8 +52,9 @@ class ConnectionGuard {
   void ended_all(std::uint8_t door);
   // `peer` has begun or resumed a session on this connection.
   void admitted(int fd, Peer peer);
-  // It has broken a rule and is to be cut off.
-  void condemn(int fd, Reason reason);
+  // It has broken a rule and is to be cut off at `due`. False = that was said before, or it is
+  // nobody's.
+  bool condemn(base::MonoTime due, int fd, Reason reason, std::string key);
 
   // Connections whose peer has no session any more are strangers again. About once a second.
   void review(base::MonoTime now, const std::function<bool(Peer)>& has_session);
@@ -67,17 +70,24 @@ class ConnectionGuard {
   struct Connection {
     std::uint8_t door = 0;
     bool has_session = false;
+    bool condemned = false;
     bool cut = false;
     base::MonoTime since;  // without a session
     Peer peer;
     std::string address;
   };
-  void cut(int fd, Connection& connection, Reason reason);
+  struct Sentence {
+    int fd = -1;
+    Reason reason = Reason::kCrowded;
+    std::string key;
+  };
+  void cut(int fd, Connection& connection, Reason reason, std::string key = {});
   void forget(int fd, const Connection& connection);
 
   const GuardOptions options_;
   std::unordered_map<int, Connection> connections_;
   std::set<std::pair<base::MonoTime, int>> strangers_;  // oldest first
+  std::multimap<base::MonoTime, Sentence> sentences_;   // by when they are due
   std::vector<Cut> cuts_;
   std::uint64_t opened_ = 0;
   std::uint64_t closed_ = 0;

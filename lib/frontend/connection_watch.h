@@ -34,8 +34,10 @@ class ConnectionWatch {
   void admit(base::Now now, ZmqRouter& router, Peer peer);
   // Whether a frame of this size is too large for a peer that has no session; it is cut off.
   bool refuses(base::Now now, ZmqRouter& router, Peer peer, std::size_t frame_bytes);
-  // Whom the frame that `router` received last came from has broken a rule, and is cut off.
-  void condemn(base::Now now, ZmqRouter& router, ConnectionGuard::Reason reason);
+  // Whom the frame that `router` received last came from has chosen its own routing id, and is cut
+  // off soon. True = it has not been told why: until then there is time to. `key` is the id of its
+  // key, for the log.
+  bool refuses_chosen_id(base::Now now, ZmqRouter& router, std::string_view key);
   void closed(std::uint8_t door) { guard_.ended_all(door); }
 
   const ConnectionGuard& guard() const { return guard_; }
@@ -45,7 +47,8 @@ class ConnectionWatch {
  private:
   void take(base::Now now, ZmqRouter& router);
   void cut(base::Now now);
-  void count(base::Now now, std::string_view reason, const std::string& address);
+  void count(base::Now now, std::string_view reason, const std::string& address,
+             std::string_view key);
 
   Doors& doors_;
   const SessionTable& sessions_;

@@ -118,10 +118,16 @@ void FrameDispatch::receive(base::Now now, Peer peer, base::ByteView bytes, std:
   dispatch({now, frame->header, peer, *lookup.session}, frame->body);
 }
 
-void FrameDispatch::receive_junk(std::optional<Peer> peer, std::string_view what) {
+void FrameDispatch::receive_junk(Peer peer, std::string_view what) {
   ++counters_.frames_received;
-  if (!peer) return count_refusal(RefusalCode::kMalformed);
-  refuse(*peer, {}, RefusalCode::kMalformed, what);
+  refuse(peer, {}, RefusalCode::kMalformed, what);
+}
+
+base::ByteView FrameDispatch::receive_nobody() {
+  ++counters_.frames_received;
+  return refusal(
+      {}, RefusalCode::kMalformed,
+      "routing id: the broker draws it; who chooses its own (ZMQ_ROUTING_ID) is cut off");
 }
 
 void FrameDispatch::hello(base::Now now, Peer peer, const wire::FrameHeader& header,
@@ -414,6 +420,11 @@ void FrameDispatch::send(base::Now now, Session& session, std::uint64_t request,
 
 void FrameDispatch::refuse(Peer peer, const wire::FrameHeader& header, RefusalCode code,
                            std::string_view message) {
+  output(peer).send_or_drop(peer, refusal(header, code, message));
+}
+
+base::ByteView FrameDispatch::refusal(const wire::FrameHeader& header, RefusalCode code,
+                                      std::string_view message) {
   count_refusal(code);
   wire::FrameHeader answer;
   answer.session_epoch = header.session_epoch;
@@ -422,7 +433,7 @@ void FrameDispatch::refuse(Peer peer, const wire::FrameHeader& header, RefusalCo
   scratch_.clear();
   wire::encode_frame(answer, wire::ErrorFrame{static_cast<std::uint16_t>(code), cut(message)},
                      scratch_);
-  output(peer).send_or_drop(peer, scratch_);
+  return scratch_;
 }
 
 void FrameDispatch::count_refusal(RefusalCode code) {

@@ -95,8 +95,11 @@ class FrameDispatch {
   // Other keys, or other rights: sessions whose grant is not what it was end; where the key is
   // still known, the client begins anew under its new rights.
   void set_keys(base::Now now, std::shared_ptr<const access::KeyRing> keys);
-  // Something else than one frame came; `peer` may be nobody.
-  void receive_junk(std::optional<Peer> peer, std::string_view what);
+  // Something else than one frame came.
+  void receive_junk(Peer peer, std::string_view what);
+  // A frame of a connection that is no peer, since it has chosen its routing id. What it is to be
+  // told: the bytes of an error, valid until the next call.
+  base::ByteView receive_nobody();
 
   // An effect whose wait is over.
   void pass(base::Now now, Effect&& effect);
@@ -224,6 +227,9 @@ class FrameDispatch {
   void reply(const Request& request, const wire::Body& body);
   void refuse(Peer peer, const wire::FrameHeader& header, broker::RefusalCode code,
               std::string_view message);
+  // Counts it; the bytes of the error are valid until the next call.
+  base::ByteView refusal(const wire::FrameHeader& header, broker::RefusalCode code,
+                         std::string_view message);
   void count_refusal(broker::RefusalCode code);
   void sent(base::Now now, broker::SessionHandle session, SendResult result);
   void lose(base::Now now, broker::SessionHandle session);

@@ -45,7 +45,7 @@ void ZmqGatekeeper::Impl::serve(base::MonoTime now) {
       request.emplace_back(part.data<std::byte>(), part.size());
     }
     const access::ZapAnswer answer = access::answer_zap(request, *ring_);
-    if (!answer.granted) {
+    if (!answer.granted && !answer.probe) {
       ++refused_;
       if (const auto untold = quota_.take(now)) {
         base::log_warn("key_refused", {{"reason", answer.reason}, {"untold", *untold}});

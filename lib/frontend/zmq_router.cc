@@ -66,6 +66,7 @@ class ZmqRouter::Impl {
   }
 
   Inbound receive();
+  void answer_or_drop(base::ByteView frame);
   SendResult post(Peer peer, zmq::message_t message);
   std::vector<Peer> flush();
 
@@ -115,20 +116,28 @@ Inbound ZmqRouter::Impl::receive() {
   const bool parts = frame_.more();
   if (parts) drop_parts();
   const auto* id = routing_id_.data<std::byte>();
+  const char* user = zmq_msg_gets(frame_.handle(), "User-Id");
+  if (user == nullptr) user = "";
   // Generated ids begin with a zero byte; chosen ones must not.
   if (routing_id_.size() != kRoutingIdBytes || id[0] != std::byte{0}) {
-    return {Inbound::Kind::kNobody, Peer{}, {}, {}};
+    return {Inbound::Kind::kNobody, Peer{}, {}, user};
   }
   std::byte bytes[kRoutingIdBytes];
   std::memcpy(bytes, id, kRoutingIdBytes);
   const Peer peer = make_peer(options_.port, bytes, options_.door);
-  const char* user = zmq_msg_gets(frame_.handle(), "User-Id");
-  if (user == nullptr) user = "";
   if (!options_.curve_secret.empty() && *user == '\0') {
     return {Inbound::Kind::kStranger, peer, {}, {}};
   }
   if (parts) return {Inbound::Kind::kParts, peer, {}, {}};
   return {Inbound::Kind::kFrame, peer, {frame_.data<std::byte>(), frame_.size()}, user};
+}
+
+void ZmqRouter::Impl::answer_or_drop(base::ByteView frame) {
+  zmq::message_t to(routing_id_.data(), routing_id_.size());
+  const int flags = ZMQ_SNDMORE | ZMQ_DONTWAIT;
+  if (zmq_msg_send(to.handle(), socket_.handle(), flags) < 0) return;
+  zmq::message_t message = copied_frame(frame);
+  if (zmq_msg_send(message.handle(), socket_.handle(), ZMQ_DONTWAIT) >= 0) ++frames_sent_;
 }
 
 void ZmqRouter::Impl::drop_parts() {
@@ -246,6 +255,8 @@ Inbound ZmqRouter::receive() {
     return {};
   }
 }
+
+void ZmqRouter::answer_or_drop(base::ByteView frame) { impl_->answer_or_drop(frame); }
 
 SendResult ZmqRouter::send(Peer peer, base::ByteView frame) {
   return impl_->post(peer, copied_frame(frame));

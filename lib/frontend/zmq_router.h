@@ -44,7 +44,8 @@ struct Inbound {
   Kind kind = Kind::kNone;
   Peer peer;
   base::ByteView frame;
-  std::string_view user;  // the public key that the connection has proven; empty = none
+  // The public key that the connection has proven; empty = none. Not of kStranger.
+  std::string_view user;
 };
 
 // A bound ROUTER socket. Peers are named by the routing ids that ZeroMQ generates; a peer that does
@@ -63,6 +64,9 @@ class ZmqRouter final : public FrameOutput {
   const std::string& endpoint() const;
 
   Inbound receive();
+
+  // To whom the last frame came from, also if it is nobody; lost where it cannot leave at once.
+  void answer_or_drop(base::ByteView frame);
 
   SendResult send(Peer peer, base::ByteView frame) override;
   SendResult send(Peer peer, std::size_t bytes, const Fill& fill) override;

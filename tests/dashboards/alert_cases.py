@@ -111,6 +111,9 @@ BROKER_CASES = {
         fires=[slope("sluice_connections_opened_total", 0, 120), level("sluice_connections", 10)],
         quiet=[slope("sluice_connections_opened_total", 0, 120),
                level("sluice_connections", 100)]),
+    "SluiceGatekeeperSilent": Case(
+        OF_BROKER, 10, severity="critical", fires=[level("sluice_gatekeeper_answers", 0)],
+        quiet=[level("sluice_gatekeeper_answers", 1)]),
     "SluiceHandshakesFail": Case(
         {**OF_BROKER, "reason": "auth"}, 30,
         fires=[slope("sluice_handshake_failures_total", 0, 10, BROKER + ', reason="auth"')],

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "access/key_files.h"
 #include "base/check.h"
@@ -46,6 +48,16 @@ class GuardedBroker : public testing::Test {
   std::string refusal(const std::string& secret, const std::string& endpoint) {
     const auto connection = connect(secret, endpoint);
     return connection.has_value() ? "was let in" : connection.error().message();
+  }
+
+  std::uint64_t failures(const std::string& reason) {
+    const auto stats = guarded_->stats();
+    const auto at = stats->transport.handshake_failures_by_reason.find(reason);
+    return at == stats->transport.handshake_failures_by_reason.end() ? 0 : at->second;
+  }
+  // The broker learns of connections when they happen; the test's own time limit ends this.
+  void wait_for(const std::string& reason, std::uint64_t count) {
+    while (failures(reason) < count) std::this_thread::yield();
   }
 
   TemporaryFolder folder_;

@@ -79,12 +79,7 @@ LocalBroker::LocalBroker(const std::string& folder, const LocalBrokerOptions& op
     if (options.shard_endpoints) {
       hooks.shard_endpoints = [all = options.shard_endpoints](std::uint16_t) { return all(); };
     }
-    if (!options.has_gatekeeper) {
-      hooks.open_gatekeeper = [](frontend::ZmqContext&, std::shared_ptr<const access::KeyRing>)
-          -> base::Result<std::unique_ptr<frontend::ZmqGatekeeper>> {
-        return std::unique_ptr<frontend::ZmqGatekeeper>();
-      };
-    }
+    hooks.open_gatekeeper = options.open_gatekeeper;
     auto server = frontend::BrokerServer::open({*host, *wake_, clock_, board_}, server_options,
                                                std::move(hooks));
     CHECK(server.has_value());

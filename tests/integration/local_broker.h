@@ -43,7 +43,8 @@ struct LocalBrokerOptions {
   frontend::RotationOptions rotation;
   frontend::GuardOptions guard;
   base::Millis handshake_timeout{5'000};
-  bool has_gatekeeper = true;
+  // In place of the broker's own gatekeeper; null = that one.
+  decltype(frontend::ServerHooks::open_gatekeeper) open_gatekeeper;
   // One shard of each queue only, of so many, and where they all are.
   std::optional<base::ShardIndex> shard;
   std::uint16_t shards = 1;

@@ -22,15 +22,6 @@ class Strangers : public GuardedBroker {
     const std::string endpoint = guarded_->endpoint();
     return static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1)));
   }
-  std::uint64_t failures(const std::string& reason) {
-    const auto stats = guarded_->stats();
-    const auto at = stats->transport.handshake_failures_by_reason.find(reason);
-    return at == stats->transport.handshake_failures_by_reason.end() ? 0 : at->second;
-  }
-  // The broker learns of connections when they happen; the test's own time limit ends this.
-  void wait_for(const std::string& reason, std::uint64_t count) {
-    while (failures(reason) < count) std::this_thread::yield();
-  }
 };
 
 TEST_F(Strangers, EachHandshakeThatFailsIsCountedByItsReason) {
@@ -102,16 +93,6 @@ TEST_F(Strangers, ALargeFrameBeforeHelloEndsTheConnection) {
   greedy.send(std::string(64 * 1024, 'x'));
   wait_for("frame_before_hello", 1);
   EXPECT_THAT((*good)->poll(base::Millis(0)), IsOk());
-}
-
-TEST_F(Strangers, WhoChoosesItsRoutingIdIsCutOff) {
-  start();
-  const std::string id = "mine";
-  RawClient chooser({guarded_->endpoint(), &known_, broker_.public_key, base::as_bytes(id)});
-  chooser.send("hello");
-  wait_for("routing_id", 1);
-  EXPECT_EQ(guarded_->stats()->broker.sessions, 0U);
-  EXPECT_THAT(connect(known_.secret_key, guarded_->endpoint()), IsOk());
 }
 
 TEST_F(Strangers, SessionsHaveALimitOfTheirOwn) {

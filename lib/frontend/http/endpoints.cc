@@ -80,12 +80,24 @@ Handler one_queue_handler(StatsSource stats) {
   };
 }
 
+std::function<Verdict()> admits_clients(std::function<Verdict()> ready, StatsSource stats) {
+  return [ready = std::move(ready), stats = std::move(stats)] {
+    Verdict verdict = ready();
+    if (!verdict.ok) return verdict;
+    const std::shared_ptr<const ProcessStats> now = stats();
+    if (now != nullptr && !now->transport.gatekeeper_answers.value_or(true)) {
+      return Verdict{false, "the gatekeeper is silent: no new connection is let in"};
+    }
+    return verdict;
+  };
+}
+
 }  // namespace
 
 Router make_router(EndpointSources sources) {
   Router router;
   router.get("/healthz", verdict_handler(std::move(sources.healthy)));
-  router.get("/readyz", verdict_handler(std::move(sources.ready)));
+  router.get("/readyz", verdict_handler(admits_clients(std::move(sources.ready), sources.stats)));
   router.get("/metrics", page_handler(sources.stats, kPrometheusType,
                                       [series = sources.series](const ProcessStats& stats) {
                                         return to_prometheus_text(build_metrics(stats, series));

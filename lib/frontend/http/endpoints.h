@@ -20,7 +20,8 @@ struct Verdict {
 struct EndpointSources {
   // The process lives and its loop turns; false makes Kubernetes restart it.
   std::function<Verdict()> healthy;
-  // Clients can be served: recovered and listening.
+  // Clients can be served: recovered and listening. /readyz also wants that new ones can come in,
+  // which the statistics know.
   std::function<Verdict()> ready;
   StatsSource stats;
   SeriesLimits series;

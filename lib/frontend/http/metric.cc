@@ -27,6 +27,10 @@ constexpr MetricInfo kSnapshotAge = {"sluice_snapshot_age_seconds", MetricType::
 constexpr MetricInfo kScrubAge = {
     "sluice_scrub_age_seconds", MetricType::kGauge, "",
     "Since the whole log was last read in search of damage; absent until it was."};
+constexpr MetricInfo kGatekeeper = {"sluice_gatekeeper_answers", MetricType::kGauge, "",
+                                    "1 while the gatekeeper answers, which checks the keys of new "
+                                    "connections; 0 = it is silent and "
+                                    "nobody is let in; absent without keys."};
 constexpr MetricInfo kFsync = {"sluice_wal_fsync_duration_seconds", MetricType::kHistogram, "",
                                "How long a sync of the log takes."};
 constexpr MetricInfo kFramesRefused = {"sluice_frames_refused_total", MetricType::kCounter,
@@ -128,6 +132,14 @@ MetricData scrub_age(const StorageStats& storage) {
   return metric;
 }
 
+MetricData gatekeeper(const TransportStats& transport) {
+  MetricData metric{kGatekeeper, {}};
+  if (transport.gatekeeper_answers) {
+    metric.samples.push_back(sample({}, *transport.gatekeeper_answers ? 1 : 0));
+  }
+  return metric;
+}
+
 MetricData handshake_failures(const TransportStats& transport) {
   MetricData metric{kHandshakes, {}};
   for (const auto& [reason, count] : transport.handshake_failures_by_reason) {
@@ -153,6 +165,7 @@ void append_process_metrics(const ProcessStats& stats, std::vector<MetricData>& 
   out.push_back(storage_bytes(stats.storage));
   out.push_back(snapshot_age(stats.storage));
   out.push_back(scrub_age(stats.storage));
+  out.push_back(gatekeeper(stats.transport));
   add_histogram(out.emplace_back(MetricData{kFsync, {}}), {}, stats.storage.fsync_seconds);
   add_by_code(out.emplace_back(MetricData{kFramesRefused, {}}), {},
               stats.transport.frames_refused_by_code);

@@ -51,8 +51,9 @@ struct TransportStats {
   std::uint64_t frames_sent = 0;
   std::map<std::uint16_t, std::uint64_t> frames_refused_by_code;  // RefusalCode
   std::uint32_t keys = 0;                                         // gauge: authorized keys
-  std::uint32_t server_keys = 0;       // gauge: of the broker's own, each with a socket
-  std::uint32_t sessions_to_move = 0;  // gauge: on the key that a rotation leaves
+  std::uint32_t server_keys = 0;           // gauge: of the broker's own, each with a socket
+  std::uint32_t sessions_to_move = 0;      // gauge: on the key that a rotation leaves
+  std::optional<bool> gatekeeper_answers;  // none: nobody has to prove a key
   std::map<std::string, std::uint64_t> denied_by_role;
   // docs/metrics.md has the reasons.
   std::map<std::string, std::uint64_t, std::less<>> handshake_failures_by_reason;

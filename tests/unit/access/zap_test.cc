@@ -50,5 +50,20 @@ TEST_F(ZapTest, RefusesEverythingElse) {
   EXPECT_EQ(answer.frames, (std::vector<std::string>{"1.0", "5", "400", "refused", "", ""}));
 }
 
+TEST_F(ZapTest, AProbeIsAnsweredAndLetsNobodyIn) {
+  const std::vector<std::string> frames = probe_zap();
+  std::vector<base::ByteView> request;
+  for (const std::string& frame : frames) request.push_back(base::as_bytes(frame));
+  const ZapAnswer answer = answer_zap(request, ring_);
+  EXPECT_TRUE(answer.probe);
+  EXPECT_FALSE(answer.granted);
+  EXPECT_EQ(answer.frames, (std::vector<std::string>{"1.0", "probe", "400", "refused", "", ""}));
+  // With a key that is known as well.
+  request[5] = base::as_bytes("CURVE");
+  request[6] = key_;
+  EXPECT_FALSE(answer_zap(request, ring_).granted);
+  EXPECT_FALSE(ask("1.0", "NULL", key_).probe);
+}
+
 }  // namespace
 }  // namespace sluice::access

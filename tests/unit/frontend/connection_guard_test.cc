@@ -75,10 +75,29 @@ TEST_F(ConnectionGuardTest, ADescriptorThatIsUsedAgainIsAnotherConnection) {
   EXPECT_EQ(guard_.strangers(), 1U);
   EXPECT_EQ(guard_.opened(), 2U);
   EXPECT_EQ(guard_.closed(), 1U);
-  guard_.condemn(3, Reason::kFrameBeforeHello);
+  EXPECT_TRUE(guard_.condemn(at_ms(10), 3, Reason::kFrameBeforeHello, "worker"));
   const auto cuts = guard_.take_cuts(at_ms(10));
   ASSERT_EQ(cuts.size(), 1U);
   EXPECT_EQ(cuts[0].address, "b");
+  EXPECT_EQ(cuts[0].key, "worker");
+}
+
+TEST_F(ConnectionGuardTest, WhoIsToBeToldWhyIsCutOffALittleLater) {
+  guard_.accepted(at_ms(0), 0, 3, "a");
+  EXPECT_TRUE(guard_.condemn(at_ms(200), 3, Reason::kRoutingId, ""));
+  EXPECT_FALSE(guard_.condemn(at_ms(300), 3, Reason::kRoutingId, ""));  // told once
+  EXPECT_EQ(cuts(199), "");
+  EXPECT_EQ(cuts(200), "3 routing_id");
+  EXPECT_EQ(cuts(5'000), "");
+}
+
+TEST_F(ConnectionGuardTest, WhoeverGetsTheDescriptorOfACondemnedOneStays) {
+  guard_.accepted(at_ms(0), 0, 3, "a");
+  EXPECT_TRUE(guard_.condemn(at_ms(200), 3, Reason::kRoutingId, ""));
+  guard_.ended(3);
+  guard_.accepted(at_ms(100), 0, 3, "b");
+  guard_.admitted(3, kPeer);
+  EXPECT_EQ(cuts(1'000), "");
 }
 
 TEST_F(ConnectionGuardTest, AClosedSocketTakesItsConnectionsAlong) {
@@ -87,7 +106,7 @@ TEST_F(ConnectionGuardTest, AClosedSocketTakesItsConnectionsAlong) {
   guard_.ended_all(1);
   EXPECT_EQ(guard_.connections(), 1U);
   EXPECT_EQ(guard_.strangers(), 1U);
-  guard_.condemn(3, Reason::kNoHello);  // nobody any more
+  EXPECT_FALSE(guard_.condemn(at_ms(0), 3, Reason::kNoHello, ""));  // nobody any more
   EXPECT_EQ(cuts(0), "");
 }
 

@@ -224,7 +224,11 @@ TEST_F(FrameDispatchTest, AMalformedBodyIsAnsweredWithTheFieldsName) {
 TEST_F(FrameDispatchTest, WhatHasNoHeaderIsDroppedAndCounted) {
   dispatch_.receive(now_, peer_, std::vector<std::byte>(10));
   dispatch_.receive(now_, peer_, {});
-  dispatch_.receive_junk(std::nullopt, "routing id");
+  const base::ByteView told = dispatch_.receive_nobody();
+  const auto error = wire::decode_frame(told);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_THAT(std::string(std::get<wire::ErrorFrame>(error->body).message),
+              HasSubstr("routing id"));
   EXPECT_THAT(client_.sent, SizeIs(0));
   EXPECT_EQ(dispatch_.counters().refused_by_code.at(1), 3U);
   EXPECT_EQ(dispatch_.counters().frames_received, 3U);

@@ -85,6 +85,19 @@ TEST_F(EndpointsTest, ReadyOnlyAfterRecovery) {
   EXPECT_EQ(get("/readyz").status, 200);
 }
 
+TEST_F(EndpointsTest, WhoLetsNobodyInIsNotReady) {
+  ProcessStats stats = test::sample_stats();
+  stats.transport.gatekeeper_answers = false;
+  set_stats(stats);
+  const auto answer = get("/readyz");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_THAT(answer.body, HasSubstr("gatekeeper"));
+  EXPECT_EQ(get("/healthz").status, 200);  // whoever is in already is served
+  stats.transport.gatekeeper_answers = std::nullopt;
+  set_stats(stats);
+  EXPECT_EQ(get("/readyz").status, 200);
+}
+
 TEST_F(EndpointsTest, MetricsAreForPrometheus) {
   const auto answer = get("/metrics");
   EXPECT_EQ(answer.status, 200);

@@ -63,6 +63,7 @@ TEST(Metrics, TellTheProcess) {
   EXPECT_EQ(page.value("sluice_scrub_findings_total"), 0);
   EXPECT_EQ(page.value("sluice_frames_refused_total{reason=\"UnknownQueue\"}"), 2);
   EXPECT_EQ(page.value("sluice_handshake_failures_total{reason=\"auth\"}"), 1);
+  EXPECT_EQ(page.value("sluice_gatekeeper_answers"), 1);
   EXPECT_EQ(page.value("sluice_wal_corrupt_ranges"), 0);
 }
 

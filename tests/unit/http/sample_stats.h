@@ -92,6 +92,7 @@ inline frontend::http::ProcessStats sample_stats() {
   stats.transport.frames_received = 1'234;
   stats.transport.frames_sent = 2'345;
   stats.transport.frames_refused_by_code = {{5, 2}, {9, 8}};
+  stats.transport.gatekeeper_answers = true;
   stats.transport.handshake_failures_by_reason = {{"auth", 1}};
   stats.resources = {.resident_bytes = 12'000'000,
                      .open_fds = 20,
