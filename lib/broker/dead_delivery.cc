@@ -119,8 +119,8 @@ DeliveryRun DeadDelivery::run_of(const DeadLetters::Oldest& letter) {
   run.stalls = letter.letter.stalls;
   if (stored->cut()) {
     const storage::EntrySlice slice = stored->slice;
-    auto front = front_with_headers(core_, slice,
-                                    dead_headers(core_, letter.letter, kErrorBytesToldMax), false);
+    auto front = front_with_headers(
+        core_, slice, dead_headers(core_, letter.letter, kErrorBytesToldMax), KeptTimes{});
     if (!front) return run;
     run.slice = slice;
     run.replaced = front->replaced;
@@ -131,7 +131,8 @@ DeliveryRun DeadDelivery::run_of(const DeadLetters::Oldest& letter) {
   const std::vector<std::byte> entry(stored->entry.begin(), stored->entry.end());
   base::ByteView left(entry);
   append_with_headers(base::take_entry(left),
-                      dead_headers(core_, letter.letter, kErrorBytesToldMax), false, run.rewritten);
+                      dead_headers(core_, letter.letter, kErrorBytesToldMax), KeptTimes{},
+                      run.rewritten);
   if (run.rewritten.size() > core_.options.delivery_bytes_max) run.rewritten = entry;
   run.slice.first = letter.sequence;
   run.slice.count = 1;

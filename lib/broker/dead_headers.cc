@@ -32,9 +32,15 @@ bool is_replaced(ByteView value, const Headers& headers) {
                      [&](const auto& header) { return header.first == name; });
 }
 
+bool is_kept(AttributeType type, ByteView value, KeptTimes times) {
+  if (times.all) return true;
+  if (type == AttributeType::kExpiresAt) return false;
+  return type != AttributeType::kDeliverAt || base::WallTime(ByteReader(value).i64()) > times.after;
+}
+
 // The attributes as they are, without those that are dropped.
 std::vector<std::byte> kept_attributes(ByteView attributes, const Headers& headers,
-                                       bool without_times) {
+                                       KeptTimes times) {
   std::vector<std::byte> kept;
   ByteReader in(attributes);
   while (in.remaining() > 0) {
@@ -43,8 +49,7 @@ std::vector<std::byte> kept_attributes(ByteView attributes, const Headers& heade
     in.u8();
     const std::uint16_t length = in.u16();
     const ByteView value = in.bytes(length);
-    const bool is_time = type == AttributeType::kDeliverAt || type == AttributeType::kExpiresAt;
-    if (is_time && without_times) continue;
+    if (!is_kept(type, value, times)) continue;
     if (type == AttributeType::kHeader && is_replaced(value, headers)) continue;
     const ByteView whole = attributes.subspan(at, base::kAttributeHeaderBytes + length);
     kept.insert(kept.end(), whole.begin(), whole.end());
@@ -94,8 +99,8 @@ base::MessageView view_of_front(ByteView front) {
 
 // Of an entry with a body of so many bytes: all but the body.
 void append_front(const base::MessageView& message, std::uint64_t body_bytes, Headers headers,
-                  bool without_times, std::vector<std::byte>& out) {
-  const std::vector<std::byte> kept = kept_attributes(message.attributes, headers, without_times);
+                  KeptTimes times, std::vector<std::byte>& out) {
+  const std::vector<std::byte> kept = kept_attributes(message.attributes, headers, times);
   while (kept.size() + header_bytes(headers) > base::kAttributesBytesMax && !headers.empty()) {
     headers.erase(std::max_element(
         headers.begin(), headers.end(),
@@ -119,22 +124,21 @@ void append_front(const base::MessageView& message, std::uint64_t body_bytes, He
 
 }  // namespace
 
-void append_with_headers(const base::MessageView& message, Headers headers, bool without_times,
+void append_with_headers(const base::MessageView& message, Headers headers, KeptTimes times,
                          std::vector<std::byte>& out) {
-  append_front(message, message.body.size(), std::move(headers), without_times, out);
+  append_front(message, message.body.size(), std::move(headers), times, out);
   out.insert(out.end(), message.body.begin(), message.body.end());
 }
 
 std::optional<LargeFront> front_with_headers(Core& core, const storage::EntrySlice& slice,
-                                             Headers headers, bool without_times) {
+                                             Headers headers, KeptTimes times) {
   const auto stored = core.messages.read_piece(slice, 0);
   if (!stored) return std::nullopt;
   const auto summary = base::summarize_large(*stored, slice.bytes);
   if (!summary) return std::nullopt;
   LargeFront front;
   front.replaced = static_cast<std::uint32_t>(slice.bytes - summary->body_bytes);
-  append_front(view_of_front(*stored), summary->body_bytes, std::move(headers), without_times,
-               front.bytes);
+  append_front(view_of_front(*stored), summary->body_bytes, std::move(headers), times, front.bytes);
   front.entry_bytes = front.bytes.size() + summary->body_bytes;
   return front;
 }

@@ -22,10 +22,16 @@ Headers dead_headers(Core& core, const DeadLetter& letter, std::size_t error_byt
 // Of `subscription` of `queue`: "orders/dlq", "orders/billing/dlq".
 std::string dead_letters_name(const Queue& queue, base::SubscriptionId subscription);
 
+// Which of its times a message keeps.
+struct KeptTimes {
+  bool all = true;
+  base::WallTime after;  // else: a deliver-at later than this
+};
+
 // Appends the message's entry with the headers, in place of those of the same names; everything
-// else stays as it is, but for its times where `without_times`. Headers that do not fit beside what
-// the message has are left out, the longest first.
-void append_with_headers(const base::MessageView& message, Headers headers, bool without_times,
+// else stays as it is, but for its times. Headers that do not fit beside what the message has are
+// left out, the longest first.
+void append_with_headers(const base::MessageView& message, Headers headers, KeptTimes times,
                          std::vector<std::byte>& out);
 
 // A large message with other headers: `bytes` (entry header and attributes) in place of the first
@@ -37,6 +43,6 @@ struct LargeFront {
 };
 // As append_with_headers(). nullopt = it cannot be read. REQUIRES: slice.large().
 std::optional<LargeFront> front_with_headers(Core& core, const storage::EntrySlice& slice,
-                                             Headers headers, bool without_times);
+                                             Headers headers, KeptTimes times);
 
 }  // namespace sluice::broker

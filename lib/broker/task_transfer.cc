@@ -43,6 +43,7 @@ class Carrier {
   bool look(Sequence at, const DeadLetter* letter);
   Taken take(Sequence at, const DeadLetter* letter);
   Taken gather(Sequence at, const DeadLetter* letter, const storage::EntrySlice& slice);
+  KeptTimes kept_times(const DeadLetter* letter) const;
   Headers headers_of(Sequence at, const DeadLetter* letter);
   base::ShardIndex shard_of(const base::MessageAttributes& message) const;
   bool has_room(std::uint64_t body_bytes);
@@ -198,7 +199,7 @@ Carrier::Taken Carrier::take(Sequence at, const DeadLetter* letter) {
   entry.assign(message.entry.begin(), message.entry.end());
   base::ByteView copy(entry);
   const std::size_t before = entries_.size();
-  append_with_headers(base::take_entry(copy), headers_of(at, letter), letter != nullptr, entries_);
+  append_with_headers(base::take_entry(copy), headers_of(at, letter), kept_times(letter), entries_);
   // Alone it may have become a large one.
   if (entries_.size() > base::kBatchEntriesBytesMax && count_ > 0) {
     entries_.resize(before);
@@ -219,7 +220,7 @@ Carrier::Taken Carrier::gather(Sequence at, const DeadLetter* letter,
   }
   const base::Lsn death = letter == nullptr ? base::Lsn() : letter->record;
   if (!carried || !carried->is(from_.key(), at, death)) {
-    auto front = front_with_headers(core_, slice, headers_of(at, letter), letter != nullptr);
+    auto front = front_with_headers(core_, slice, headers_of(at, letter), kept_times(letter));
     if (!front) return Taken::kLeft;
     carried.emplace(CarriedMessage{task_.id, from_.key(), at, death,
                                    front->replaced - front->bytes.size(), front->entry_bytes,
@@ -244,7 +245,13 @@ Carrier::Taken Carrier::gather(Sequence at, const DeadLetter* letter,
   return Taken::kYes;
 }
 
-// Where it comes from. A dead letter's times are over; in its new place it is like any other.
+// A dead letter's times are over, but for a deliver-at that has not come: it died before that, and
+// waits for it in its new place as it would after a redrive.
+KeptTimes Carrier::kept_times(const DeadLetter* letter) const {
+  return {letter == nullptr, now_.wall};
+}
+
+// Where it comes from.
 Headers Carrier::headers_of(Sequence at, const DeadLetter* letter) {
   const Queue& queue = from_.stream().queue();
   Headers headers;

@@ -140,6 +140,46 @@ TEST_F(TaskTransferTest, a_dead_letter_tells_why_it_died_and_is_a_message_like_a
   EXPECT_THAT(messages(parked), SizeIs(2));
 }
 
+// In each way of going there.
+TEST_F(TaskTransferTest, a_dead_letter_that_died_before_its_deliver_at_waits_for_it_there) {
+  for (const TaskKind kind : {TaskKind::kCopy, TaskKind::kMove}) {
+    world = std::make_unique<World>();
+    QueueConfig config = plain_queue();
+    config.expiry_action = ExpiryAction::kDeadLetter;
+    queue = world->make(config);
+    parked = world->make(plain_queue("parked"));
+    base::Message message = with_body("delayed");
+    message.deliver_at = world->now.wall + 60'000;
+    message.expires_at = world->now.wall + 1'000;
+    world->send(queue, {message});
+    world->sleep(2s);
+    ASSERT_EQ(world->stats("orders").dead_lettered, 1U);
+    run(carry(kind, true));
+    ASSERT_EQ(last_task().done, 1U);
+    EXPECT_EQ(world->stats("parked").delayed, 1U);
+    world->sleep(50s);
+    EXPECT_EQ(world->stats("parked").delayed, 1U);  // and has not expired
+    world->attach(world->open(9), parked);
+    EXPECT_THAT(world->take(), IsEmpty());
+    world->sleep(10s);
+    EXPECT_THAT(world->take(), SizeIs(1));
+  }
+}
+
+TEST_F(TaskTransferTest, a_deliver_at_that_has_come_is_not_waited_for) {
+  begin(0);
+  base::Message message = with_body("was delayed");
+  message.deliver_at = world->now.wall + 1'000;
+  world->send(queue, {message});
+  world->sleep(2s);
+  kill_all();
+  run(carry(TaskKind::kMove, true));
+  const auto moved = messages(parked);
+  ASSERT_THAT(moved, SizeIs(1));
+  EXPECT_EQ(moved[0].deliver_at, base::WallTime());
+  EXPECT_EQ(world->stats("parked").delayed, 0U);
+}
+
 TEST_F(TaskTransferTest, the_selector_chooses) {
   begin(20);
   kill_all();
