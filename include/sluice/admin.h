@@ -16,17 +16,17 @@ namespace sluice {
 /// Which messages a task is about; all conditions must hold, empty = all.
 struct Selector {
   /// "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired" or "Overflow"; empty = any.
-  std::string reason;
+  std::string reason{};
   /// First and last ones of runs of sequences, both included, from 1 on; ascending and apart.
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> sequences;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> sequences{};
   /// Name and value.
-  std::optional<std::pair<std::string, std::string>> header;
+  std::optional<std::pair<std::string, std::string>> header{};
   /// Dead letters that died before that; what waits: accepted before that.
-  std::optional<Time> before;
+  std::optional<Time> before{};
   /// Dead letters that died then or later; what waits: accepted then or later.
-  std::optional<Time> not_before;
+  std::optional<Time> not_before{};
   /// Their last error contains it.
-  std::string error;
+  std::string error{};
 };
 
 /// A message that was looked at.
@@ -52,8 +52,8 @@ struct PeekPage {
 
 /// What to look at.
 struct PeekOptions {
-  std::string queue;                ///< its name
-  std::string subscription;         ///< empty = `default`
+  std::string queue{};              ///< its name
+  std::string subscription{};       ///< empty = `default`
   bool dead_letters = false;        ///< false: what is ready
   std::uint16_t shard = 0;          ///< one at a time
   std::uint64_t from = 0;           ///< sequence to begin at
@@ -73,30 +73,30 @@ struct TaskStatus {
 
 /// Which dead letters go back, and how.
 struct RedriveOptions {
-  std::string queue;                      ///< its name
-  std::string subscription;               ///< empty = `default`
-  Selector selector;                      ///< empty = all
+  std::string queue{};                    ///< its name
+  std::string subscription{};             ///< empty = `default`
+  Selector selector{};                    ///< empty = all
   bool dry_run = false;                   ///< count only
   std::uint32_t rate_per_second_max = 0;  ///< 0 = as fast as it goes
 };
 
 /// What is to be removed.
 struct PurgeOptions {
-  std::string queue;                      ///< its name
-  std::string subscription;               ///< empty = all of the queue's
+  std::string queue{};                    ///< its name
+  std::string subscription{};             ///< empty = all of the queue's
   bool dead_letters = false;              ///< false: what waits
-  Selector selector;                      ///< empty = all
+  Selector selector{};                    ///< empty = all
   bool dry_run = false;                   ///< count only
   std::uint32_t rate_per_second_max = 0;  ///< 0 = as fast as it goes
 };
 
 /// What is to be put into another queue of the same broker.
 struct CarryOptions {
-  std::string queue;                      ///< where it is
-  std::string target;                     ///< the other queue
-  std::string subscription;               ///< empty = `default`
+  std::string queue{};                    ///< where it is
+  std::string target{};                   ///< the other queue
+  std::string subscription{};             ///< empty = `default`
   bool dead_letters = false;              ///< false: what waits
-  Selector selector;                      ///< empty = all
+  Selector selector{};                    ///< empty = all
   bool dry_run = false;                   ///< count only
   std::uint32_t rate_per_second_max = 0;  ///< 0 = as fast as it goes
 };
@@ -110,12 +110,12 @@ struct SeekOptions {
     kFirst = 3,     ///< the first that is kept
     kEnd = 4,       ///< behind the last
   };
-  std::string queue;                   ///< its name
-  std::string subscription;            ///< empty = `default`
-  std::optional<std::uint16_t> shard;  ///< nothing = all of them
-  To to = To::kEnd;                    ///< the kind of place
-  std::uint64_t sequence = 0;          ///< for kSequence
-  Time time;                           ///< for kTime
+  std::string queue{};                   ///< its name
+  std::string subscription{};            ///< empty = `default`
+  std::optional<std::uint16_t> shard{};  ///< nothing = all of them
+  To to = To::kEnd;                      ///< the kind of place
+  std::uint64_t sequence = 0;            ///< for kSequence
+  Time time{};                           ///< for kTime
 };
 
 /// Looks into queues and repairs them. Blocking calls, each bounded by

@@ -48,9 +48,9 @@ struct ClientOptions {
   /// Who this is, for lags, leases, dead letters and scaling; empty = POD_NAME, else HOSTNAME (or
   /// the machine's name), then `/` and POD_UID or the process id. What stands before the first `/`
   /// is the pod that an operator may cordon before it is removed.
-  std::string name;
+  std::string name{};
   /// Keys; see Credentials.
-  Credentials credentials;
+  Credentials credentials{};
   /// How long connect() waits for a broker.
   std::chrono::milliseconds connect_timeout{5'000};
   /// How long a request waits for its answer.
@@ -60,7 +60,7 @@ struct ClientOptions {
   /// ... to here.
   std::chrono::milliseconds backoff_max{5'000};
   /// Nothing = silence.
-  LogHook log;
+  LogHook log{};
 };
 
 /// A connection to a broker, with one thread of its own that does all the network's work and calls

@@ -122,9 +122,9 @@ struct ConsumerOptions {
   /// The queue, or `NAME/dlq` for the dead letters of the subscription below: they are leased,
   /// settled like messages, in the order of death: an ack discards one, anything else gives it
   /// back.
-  std::string queue;
+  std::string queue{};
   /// Empty = `default`.
-  std::string subscription;
+  std::string subscription{};
   /// Every message is settled before it is sent here and never comes again, whatever happens on its
   /// way or to the handler: no lease, nothing to settle, what a handler returns means nothing. What
   /// is here when the program dies is lost, so `prefetch_messages` should be small.

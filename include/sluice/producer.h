@@ -42,11 +42,11 @@ enum class WhenFull : std::uint8_t {
 /// How a Producer works.
 struct ProducerOptions {
   /// The queue.
-  std::string queue;
+  std::string queue{};
   /// A name makes the producer go on where an earlier one of that name stopped, also one of another
   /// process: see Producer::last_sequence(). At most one lives at a time; a newer one ends the
   /// older.
-  std::string name;
+  std::string name{};
   /// A batch leaves when its messages have so many bytes (at most 255 KiB) ...
   std::size_t batch_bytes = 64 * 1024;
   /// ... or when its first message is so old.

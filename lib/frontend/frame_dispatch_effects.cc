@@ -184,7 +184,11 @@ void FrameDispatch::pass_one(base::Now now, PreparedFrame& effect) {
 void FrameDispatch::sent(base::Now now, broker::SessionHandle session, SendResult result) {
   if (result == SendResult::kNoPeer) disconnect(now, session);
   if (result == SendResult::kOverflow) {
-    base::log_warn("session_dropped", {{"reason", "does not read what it asked for"}});
+    const Session* dropped = parts_.sessions.find(session);
+    const access::Grant* grant = dropped == nullptr ? nullptr : dropped->grant.get();
+    base::log_warn("session_dropped", {{"reason", "does not read what it asked for"},
+                                       {"client", dropped == nullptr ? "" : dropped->client},
+                                       {"key", grant == nullptr ? "" : grant->id}});
     lose(now, session);
   }
 }

@@ -46,7 +46,7 @@ class Package:
         cls.programs = cls.folder / "examples"
         run("cmake", "-S", SOURCE / "examples" / "cpp", "-B", cls.programs,
             f"-DCMAKE_PREFIX_PATH={cls.prefix}", f"-DCMAKE_CXX_COMPILER={CXX}",
-            "-DCMAKE_BUILD_TYPE=Debug")
+            "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror")
         run("cmake", "--build", cls.programs, "-j", "2")
 
     def setUp(self):
