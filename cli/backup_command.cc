@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/stop_signal.h"
+#include "runtime/posix/machine_name.h"
 #include "runtime/posix/posix_file_system.h"
 #include "runtime/posix/system_clock.h"
 #include "storage/backup.h"
@@ -38,10 +38,8 @@ struct BackupFlags {
 constexpr base::Millis kLookEvery{50};
 
 std::string this_process(const runtime::SystemClock& clock) {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host = {};
-  return "backup by process " + std::to_string(getpid()) + " on " + host.data() + " since " +
-         std::to_string(clock.wall_now().value());
+  return "backup by process " + std::to_string(getpid()) + " on " + runtime::machine_name() +
+         " since " + std::to_string(clock.wall_now().value());
 }
 
 storage::CopyProgress progress_of(ProgressBar*& bar, std::optional<ProgressBar>& place,

@@ -49,11 +49,7 @@ base::Result<Session> connect(const Context& context, std::string_view queue) {
   if (connection) return Session(std::move(*connection), std::move(forwards));
   base::Error error = connection.error();
   if (client::is_permission_denied(error)) return error;
-  if (error.code() == base::ErrorCode::kDeadlineExceeded ||
-      error.code() == base::ErrorCode::kUnavailable) {
-    return nobody_answers(endpoint, error, in_cluster);
-  }
-  return error;
+  return client::is_unanswered(error) ? nobody_answers(endpoint, error, in_cluster) : error;
 }
 
 }  // namespace sluice::cli

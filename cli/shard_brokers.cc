@@ -4,15 +4,9 @@
 #include <map>
 #include <utility>
 
+#include "client/refusal.h"
+
 namespace sluice::cli {
-namespace {
-
-bool is_away(const base::Error& error) {
-  return error.code() == base::ErrorCode::kUnavailable ||
-         error.code() == base::ErrorCode::kDeadlineExceeded;
-}
-
-}  // namespace
 
 base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
                                                 std::string_view queue) {
@@ -38,7 +32,7 @@ base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
       auto there = client::Admin(peer).resolve(queue);
       if (!there.has_value()) {
         base::Error error = there.error().with_prefix(info.endpoints[shard]);
-        if (!is_away(error)) return error;
+        if (!client::is_unanswered(error)) return error;
         away.emplace(&peer, error);
         brokers.missing.push_back({shard, std::move(error)});
         continue;

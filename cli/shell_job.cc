@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "cli/stop_signal.h"
+#include "runtime/posix/environment.h"
 #include "runtime/posix/file_descriptor.h"
 
 namespace sluice::cli {
@@ -30,22 +31,6 @@ base::Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return base::io_error("making a pipe", errno);
   return Pipe{runtime::FileDescriptor(ends[0]), runtime::FileDescriptor(ends[1])};
-}
-
-// NAME=VALUE of our own environment, with those of the job before it so that they win.
-std::vector<std::string> environment_of(const ShellJob& job) {
-  std::vector<std::string> all;
-  for (const auto& [name, value] : job.environment) {
-    all.push_back(name + "=" + value.substr(0, value.find('\0')));
-  }
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::string_view name = text.substr(0, text.find('='));
-    bool ours = false;
-    for (const auto& given : job.environment) ours |= given.first == name;
-    if (!ours) all.emplace_back(text);
-  }
-  return all;
 }
 
 class RunningJob {
@@ -77,7 +62,7 @@ class RunningJob {
 base::Status RunningJob::start() {
   ASSIGN_OR_RETURN(Pipe input, make_pipe());
   ASSIGN_OR_RETURN(Pipe errors, make_pipe());
-  std::vector<std::string> environment = environment_of(job_);
+  std::vector<std::string> environment = runtime::environment_with(job_.environment);
   std::vector<char*> pointers;
   pointers.reserve(environment.size() + 1);
   for (std::string& entry : environment) pointers.push_back(entry.data());

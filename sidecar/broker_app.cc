@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "frontend/http/server.h"
 #include "frontend/stats_board.h"
 #include "operator/api/manifest.h"
+#include "runtime/posix/machine_name.h"
 #include "runtime/posix/posix_file_system.h"
 #include "runtime/posix/random.h"
 #include "runtime/posix/signal_thread.h"
@@ -46,9 +46,7 @@ void raise_descriptor_limit() {
 }
 
 std::string describe_owner(const runtime::Clock& clock) {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host = {};
-  return "process " + std::to_string(getpid()) + " on " + host.data() + " since " +
+  return "process " + std::to_string(getpid()) + " on " + runtime::machine_name() + " since " +
          std::to_string(clock.wall_now().value() / 1000);
 }
 

@@ -2,8 +2,9 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
+
+#include "runtime/posix/machine_name.h"
 
 namespace sluice::client {
 namespace {
@@ -30,13 +31,11 @@ std::string client_name_of(const std::function<std::string(const char*)>& variab
 }
 
 std::string default_client_name() {
-  std::array<char, 256> machine{};
-  if (gethostname(machine.data(), machine.size() - 1) != 0) machine[0] = '\0';
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
     return std::string(value == nullptr ? "" : value);
   };
-  return client_name_of(variable, machine.data(), std::to_string(getpid()));
+  return client_name_of(variable, runtime::machine_name(), std::to_string(getpid()));
 }
 
 }  // namespace sluice::client

@@ -55,6 +55,11 @@ base::Error to_error(wire::Code code, std::string_view message) {
   return {to_error_code(code), std::move(text)};
 }
 
+bool is_unanswered(const base::Error& error) {
+  return error.code() == base::ErrorCode::kUnavailable ||
+         error.code() == base::ErrorCode::kDeadlineExceeded;
+}
+
 bool is_permission_denied(const base::Error& error) {
   return error.message().starts_with(wire::to_string(wire::Code::kPermissionDenied));
 }

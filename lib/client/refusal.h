@@ -16,6 +16,9 @@ base::Error to_error(wire::Code code, std::string_view message);
 // of ours has come through: what it is about stands in front of its text, as to_error() puts it.
 bool is_permission_denied(const base::Error& error);
 
+// Whether nobody answered, or nobody who could: what was asked may have been done or not.
+bool is_unanswered(const base::Error& error);
+
 // OK when `code` is 0.
 base::Status to_status(std::uint16_t code, std::string_view message);
 

@@ -6,16 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <string_view>
 #include <vector>
 
+#include "runtime/posix/environment.h"
 #include "runtime/posix/file_descriptor.h"
-
-extern char** environ;  // NOLINT: the system's name
 
 namespace sluice::kube {
 namespace {
@@ -35,18 +32,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 base::Result<pid_t> spawn(const Program& program, int out) {
   std::vector<std::string> arguments{program.path};
   arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
-  std::vector<std::string> variables;
-  variables.reserve(program.environment.size());
-  for (const auto& [name, value] : program.environment) {
-    variables.push_back(std::string(name).append("=").append(value));
-  }
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view text(*variable);
-    const bool replaced =
-        std::any_of(program.environment.begin(), program.environment.end(),
-                    [&](const auto& own) { return text.substr(0, text.find('=')) == own.first; });
-    if (!replaced) variables.emplace_back(text);
-  }
+  std::vector<std::string> variables = runtime::environment_with(program.environment);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);

@@ -8,6 +8,7 @@
 
 #include "frontend/http/http_address.h"
 #include "operator/app/exit_code.h"
+#include "runtime/posix/machine_name.h"
 
 namespace sluice::op {
 namespace {
@@ -108,8 +109,8 @@ void add_process_flags(CLI::App& app, OperatorOptions& options, Texts& texts) {
 }
 
 std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+  const std::string name = runtime::machine_name();
+  return name.empty() ? "localhost" : name;
 }
 
 }  // namespace

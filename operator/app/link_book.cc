@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "client/refusal.h"
 #include "operator/reconcile/live_settings.h"
 
 namespace sluice::op {
@@ -243,9 +244,7 @@ base::Status LinkBook::configure(const std::string& key, std::size_t shard, std:
     return {};
   }
   const base::ErrorCode code = done.error().code();
-  if (code == base::ErrorCode::kUnavailable || code == base::ErrorCode::kDeadlineExceeded) {
-    state.configured.insert(queue);
-  }
+  if (client::is_unanswered(done.error())) state.configured.insert(queue);
   const bool fenced = state.observation != nullptr && state.observation->leader_epoch > epoch;
   if (!fenced &&
       (code == base::ErrorCode::kInvalidArgument || code == base::ErrorCode::kFailedPrecondition)) {
