@@ -62,6 +62,17 @@ bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
   });
 }
 
+// Whether it sets the finalizer of a Queue, which is the first thing that is done for one.
+bool takes_up(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
+  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
+    const auto* patch = std::get_if<reconcile::Patch>(&action);
+    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
+    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
+      return kube::name_of(queue) == patch->ref.name && !reconcile::is_being_removed(queue);
+    });
+  });
+}
+
 // As many as any of its Queues asks for.
 std::size_t shards_wanted(const reconcile::Inputs& inputs) {
   std::int64_t most = 1;
@@ -280,22 +291,44 @@ base::Result<Controller::Names> Controller::ask_for_names(const std::string& key
 
 // A Queue is let go when nothing is left that goes with it. The view of other objects may be behind
 // that of Queues: what it does not show is asked for by name, and so are the settings, of which it
-// may show older ones. True = there is more, or something else.
+// may show older ones. Nor does a Queue join a broker whose volumes are told to go, which the view
+// may not show either. True = there is more, or something else.
 base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
                                               std::set<kube::ObjectRef>& asked,
                                               reconcile::Inputs& inputs) {
-  if (!lets_go(plan, inputs)) return false;
-  std::vector<kube::ObjectRef> refs = {{&kube::kStatefulSets, inputs.name_space, inputs.broker}};
-  for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
-    refs.push_back({&kube::kPersistentVolumeClaims, inputs.name_space,
-                    reconcile::claim_name(inputs.broker, shard)});
+  std::vector<kube::ObjectRef> refs;
+  const auto add = [&](const kube::ResourceType& type, const std::string& name) {
+    refs.push_back({&type, inputs.name_space, name});
+  };
+  if (lets_go(plan, inputs)) {
+    if (inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr) {
+      add(kube::kStatefulSets, inputs.broker);
+    }
+    for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
+      const std::string claim = reconcile::claim_name(inputs.broker, shard);
+      if (inputs.live.find(kube::kPersistentVolumeClaims, claim) == nullptr) {
+        add(kube::kPersistentVolumeClaims, claim);
+      }
+    }
+    add(kube::kConfigMaps, reconcile::queues_config_name(inputs.broker));
   }
-  refs.push_back(
-      {&kube::kConfigMaps, inputs.name_space, reconcile::queues_config_name(inputs.broker)});
+  if (takes_up(plan, inputs)) {
+    for (const Json* claim : reconcile::claims_of(inputs.live, inputs.broker)) {
+      if (!reconcile::is_being_removed(*claim)) {
+        add(kube::kPersistentVolumeClaims, kube::name_of(*claim));
+      }
+    }
+  }
+  return read_newer(refs, asked, inputs);
+}
+
+base::Result<bool> Controller::read_newer(const std::vector<kube::ObjectRef>& refs,
+                                          std::set<kube::ObjectRef>& asked,
+                                          reconcile::Inputs& inputs) {
   bool more = false;
   for (const kube::ObjectRef& ref : refs) {
+    if (!asked.insert(ref).second) continue;
     const Json* live = inputs.live.find(*ref.type, ref.name);
-    if ((live != nullptr && ref.type != &kube::kConfigMaps) || !asked.insert(ref).second) continue;
     const auto read = seams_.api.get(ref);
     if (!read.has_value()) {
       if (read.error().code() == base::ErrorCode::kNotFound) continue;

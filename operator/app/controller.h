@@ -113,6 +113,8 @@ class Controller {
                                     std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
   base::Result<bool> read_what_goes(const reconcile::Plan& plan, std::set<kube::ObjectRef>& asked,
                                     reconcile::Inputs& inputs);
+  base::Result<bool> read_newer(const std::vector<kube::ObjectRef>& refs,
+                                std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
   void look_at_shards(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
   void keep_waits(const std::string& key, const reconcile::Plan& plan, base::MonoTime now);

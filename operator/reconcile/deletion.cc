@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "operator/reconcile/conditions.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/live_settings.h"
 #include "operator/reconcile/names.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr base::Millis kLookAgain{1'000};
 constexpr std::string_view kAction = "Delete";
+constexpr std::string_view kNotEmpty = "NotEmpty";
 
 Action release(const Inputs& inputs, const Member& member) {
   Json left = Json::array();
@@ -145,18 +147,40 @@ class Deletion {
       return Fate::kRetain;
     }
     if (mode == link::RemoveMode::kIfEmpty && is_empty() == std::optional(false)) {
-      plan_.obstacle = {"NotEmpty",
-                        "deletionPolicy is DeleteIfEmpty, and the queue still holds messages or "
-                        "dead letters: have them consumed or purged, or change the policy"};
+      plan_.obstacle = not_empty();
       return Fate::kWait;
     }
     plan_.waits_for_broker = !all_heard;
     plan_.again = std::max(patience_left(), kLookAgain);
+    // What was said of it holds as long as this process has not had the time to ask.
+    if (mode == link::RemoveMode::kIfEmpty && is_being_tried() && was_not_empty()) {
+      plan_.obstacle = not_empty();
+      plan_.again = kConnectGrace;
+    }
     if (mode == link::RemoveMode::kIfEmpty && !is_empty()) return Fate::kWait;
     for (const std::size_t shard : have) {
       plan_.actions.emplace_back(RemoveQueue{shard, member_.name, member_.uid, mode});
     }
     return Fate::kWait;
+  }
+
+  static Obstacle not_empty() {
+    return {std::string(kNotEmpty),
+            "deletionPolicy is DeleteIfEmpty, and the queue still holds messages or dead letters: "
+            "have them consumed or purged, or change the policy"};
+  }
+
+  // By its status.
+  bool was_not_empty() const {
+    const Conditions live(find_at(*member_.object, {"status", "conditions"}), member_.generation,
+                          inputs_.now.wall);
+    return live.live(kStalled) == Truth::kTrue && live.live_reason(kStalled) == kNotEmpty;
+  }
+
+  bool is_being_tried() const {
+    return std::any_of(inputs_.shards.begin(), inputs_.shards.end(), [&](const ShardState& shard) {
+      return shard.grace_left(inputs_.now.mono).has_value();
+    });
   }
 
   base::Millis patience_left() const {

@@ -90,7 +90,7 @@ class StatusMaker {
                        ? "the broker goes on with the settings from before"
                        : "nothing was made for this Queue");
     }
-    if (facts_.volumes_go && !facts_.exists) {
+    if (facts_.volumes_go) {
       return ready(first_ ? Truth::kUnknown : Truth::kFalse, "VolumeTerminating",
                    "volumes of a deleted broker of that name are still being removed");
     }
@@ -128,7 +128,7 @@ class StatusMaker {
       return conditions_.set(kReconciling, Truth::kFalse, obstacle_->reason,
                              "it takes a change of this Queue or of another one");
     }
-    if (facts_.volumes_go && !facts_.exists) {
+    if (facts_.volumes_go) {
       return on("VolumeTerminating", "waits for the volumes of a deleted broker to be gone");
     }
     if (ready_ == Truth::kUnknown) return on("Creating", "the broker is being made");

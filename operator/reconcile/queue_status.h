@@ -23,7 +23,7 @@ struct BrokerFacts {
   bool exists = false;  // its StatefulSet
   std::size_t outdated_pods = 0;
   bool volumes_grow = false;
-  bool volumes_go = false;  // of a broker of that name that was deleted
+  bool volumes_go = false;  // of a broker of that name that was deleted, or is
   bool paused = false;      // reconciliation
   std::string version;
   std::string storage;

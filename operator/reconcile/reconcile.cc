@@ -53,7 +53,9 @@ class Reconciler {
     }
     const bool has_accepted = has(Standing::kAccepted);
     if (has_accepted) shape_ = shape_of(inputs_, members_);
-    shards_ = has_accepted ? shape_.shards : live_shards();
+    volumes_first_ = has_accepted && volumes_go_first();
+    ends_first_ = volumes_first_ && set_ != nullptr;
+    shards_ = has_accepted && !ends_first_ ? shape_.shards : live_shards();
     paused_ = std::any_of(members_.begin(), members_.end(), [](const Member& member) {
       return annotation(*member.object, kPauseAnnotation) == "true";
     });
@@ -61,8 +63,9 @@ class Reconciler {
       // First of all: what proves them goes with what comes next.
       note_vanished();
     } else if (!paused_) {
-      add_finalizers();
-      if (has_accepted && !waits_for_volumes()) keep_broker();
+      if (!ends_first_) add_finalizers();
+      if (volumes_first_) look_again(kLookAgain);
+      if (has_accepted && !volumes_first_) keep_broker();
       if (!has_accepted && has(Standing::kHeld)) drop_left_entries();
       delete_leaving();
     }
@@ -86,11 +89,19 @@ class Reconciler {
                        [&](const Member& one) { return one.standing == standing; });
   }
 
-  // Volumes of a broker of that name which was deleted are still going.
-  bool waits_for_volumes() {
-    if (!retained_.some_going || set_ != nullptr) return false;
-    look_again(kLookAgain);
-    return true;
+  // The broker knows nothing of it, and it has no messages.
+  static bool is_newcomer(const Member& member) {
+    return member.standing == Standing::kAccepted && !member.has_finalizer && !member.established;
+  }
+
+  // Volumes of a broker of that name which was deleted are still going, or it has begun to go with
+  // its last Queue: what joins it now would go with them, so that it is made anew afterwards.
+  bool volumes_go_first() const {
+    if (!retained_.some_going) return false;
+    return set_ == nullptr || std::all_of(members_.begin(), members_.end(), [](const Member& one) {
+             return !stays_with_broker(one) || one.standing == Standing::kLeaving ||
+                    is_newcomer(one);
+           });
   }
 
   void look_again(base::Millis after) {
@@ -274,7 +285,7 @@ class Reconciler {
     tell("DataAdopted", "the data of deleted Queues is taken over: " + taken);
   }
 
-  bool stays_with_broker(const Member& member) const {
+  static bool stays_with_broker(const Member& member) {
     switch (member.standing) {
       case Standing::kAccepted:
       case Standing::kHeld:
@@ -293,7 +304,7 @@ class Reconciler {
     for (Member& member : members_) {
       if (member.standing != Standing::kLeaving) continue;
       const bool others = std::any_of(members_.begin(), members_.end(), [&](const Member& one) {
-        return &one != &member && stays_with_broker(one);
+        return &one != &member && stays_with_broker(one) && !(ends_first_ && is_newcomer(one));
       });
       DeletionPlan deletion =
           plan_deletion(inputs_, member, {others, shards_, settings_written_}, retained_);
@@ -323,7 +334,7 @@ class Reconciler {
     facts_.shards = shards_;
     facts_.ready_shards = count_ready(inputs_, shards_);
     facts_.exists = set_ != nullptr && !is_being_removed(*set_);
-    facts_.volumes_go = retained_.some_going;
+    facts_.volumes_go = volumes_first_ || (retained_.some_going && !facts_.exists);
     facts_.paused = paused_;
     facts_.version = version();
     const std::uint64_t bytes = live_volume_bytes(inputs_);
@@ -356,6 +367,8 @@ class Reconciler {
   const std::map<std::string, RetainedQueue> vanished_;
   BrokerShape shape_;
   std::size_t shards_ = 0;
+  bool volumes_first_ = false;  // nothing is made before they are gone
+  bool ends_first_ = false;     // ... nor before the StatefulSet is
   bool paused_ = false;
   bool settings_written_ = false;  // the plan makes another version of the ConfigMap
   BrokerFacts facts_;

@@ -66,9 +66,18 @@ void Checks::fail(const std::string& what) {
 void Checks::sent(const Sender& sender, const ApiCall& call) {
   if (sender.election) return;
   ++writes_;
+  lasting_writes_ += may_come_late(call) ? 0U : 1U;
   last_write_ = sender.identity + " " + call.to_string();
   check_lease(sender, call);
   check_preconditions(sender, call);
+}
+
+bool Checks::may_come_late(const ApiCall& call) const {
+  if (call.type == &kube::kSecrets) return true;
+  return call.type == &kube::kQueues && call.subresource == "status" &&
+         std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
+           return slot.name == call.name && !slot.target.empty();
+         });
 }
 
 // What could do harm twice, or late, says what it is about.

@@ -45,9 +45,13 @@ class Checks {
 
   // Writes of operators, without the election's.
   std::uint64_t writes() const { return writes_; }
+  // Without statuses of Queues with consumers, too: when they were scaled last is not remembered;
+  // and without Secrets, which are looked at every ten minutes only.
+  std::uint64_t lasting_writes() const { return lasting_writes_; }
   const std::string& last_write() const { return last_write_; }
 
  private:
+  bool may_come_late(const ApiCall& call) const;
   void check_lease(const Sender& sender, const ApiCall& call);
   void check_scale(const ApiCall& call, const OperatorProcess* process);
   void check_preconditions(const Sender& sender, const ApiCall& call);
@@ -66,6 +70,7 @@ class Checks {
   std::optional<std::string> failure_;
   std::string writer_;  // whose call is being carried out; empty = the world's own
   std::uint64_t writes_ = 0;
+  std::uint64_t lasting_writes_ = 0;
   std::string last_write_;
   std::string holder_;
   base::MonoTime holder_since_;  // its last renewal

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -32,7 +33,8 @@ const std::vector<Planted>& planted() {
       {Bug::kPreconditionsIgnored,
        {"stale_cache_trusted", "deletions and patches carry no uid and no resourceVersion"}},
       {Bug::kLostWriteTakenForDone,
-       {"lost_write_taken_for_done", "an apply without an answer counts as carried out"}},
+       {"lost_write_taken_for_done",
+        "an apply without an answer counts as carried out, and is not made again"}},
       {Bug::kStatusWriteLoop, {"status_write_loop", "each status differs from the last one"}},
       {Bug::kEpochNotRaised, {"epoch_not_raised", "what brokers say of epochs is not heard"}},
       {Bug::kDroppedOwners, {"owners_dropped", "objects are made without their owners"}},
@@ -58,10 +60,12 @@ class BugApi final : public kube::Api {
   base::Result<Json> apply(const Json& object, std::string_view manager) override {
     Json copy = object;
     if (bug_ == Bug::kDroppedOwners) copy["metadata"].erase("ownerReferences");
+    if (taken_for_done_.contains(copy.dump())) return copy;
     auto applied = api_.apply(copy, manager);
     if (bug_ == Bug::kLostWriteTakenForDone && !applied.has_value() &&
         (applied.error().code() == base::ErrorCode::kUnavailable ||
          applied.error().code() == base::ErrorCode::kDeadlineExceeded)) {
+      taken_for_done_.insert(copy.dump());
       return copy;
     }
     return applied;
@@ -111,6 +115,7 @@ class BugApi final : public kube::Api {
   kube::Api& api_;
   Bug bug_;
   std::uint64_t writes_ = 0;
+  std::set<std::string> taken_for_done_;
 };
 
 // Lists and watches with the mistakes of a Bug.

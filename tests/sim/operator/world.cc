@@ -20,6 +20,7 @@ using kube::Json;
 
 constexpr base::Nanos kLivenessMax = std::chrono::minutes(30);
 constexpr base::Nanos kSteady = std::chrono::minutes(3);
+constexpr base::Nanos kAnew = std::chrono::minutes(2);
 constexpr base::Millis kTenMinutes = std::chrono::minutes(10);
 constexpr std::array kHeldBack{&kube::kQueues, &kube::kStatefulSets,           &kube::kConfigMaps,
                                &kube::kPods,   &kube::kPersistentVolumeClaims, &kube::kServices};
@@ -408,6 +409,28 @@ Outcome World::outcome(Verdict verdict, std::string what) {
   return outcome;
 }
 
+// Who begins anew and looks at everything finds nothing to do, or its forerunner left something.
+Outcome World::outcome_of_new_operators() {
+  loop_.note("operators begin anew");
+  const std::uint64_t writes = checks_.lasting_writes();
+  for (Operator& one : operators_) {
+    one.process.reset();
+    one.start_at = loop_.now();
+  }
+  loop_.run_until(loop_.now() + kAnew);
+  if (checks_.failure()) return outcome(Verdict::kCorrectness, *checks_.failure());
+  if (checks_.lasting_writes() != writes) {
+    return outcome(Verdict::kCorrectness,
+                   std::to_string(checks_.lasting_writes() - writes) +
+                       " writes of an operator that begins when all is done; the last one is " +
+                       checks_.last_write());
+  }
+  if (const std::string what = unrest(); !what.empty()) {
+    return outcome(Verdict::kLiveness, "after new operators began, " + what);
+  }
+  return outcome(Verdict::kPass, "");
+}
+
 Outcome World::run() {
   CHECK(store_
             .create(
@@ -449,7 +472,7 @@ Outcome World::run() {
                                               checks_.last_write());
   }
   if (what = unrest(); !what.empty()) return outcome(Verdict::kLiveness, "later, " + what);
-  return outcome(Verdict::kPass, "");
+  return outcome_of_new_operators();
 }
 
 }  // namespace sluice::sim

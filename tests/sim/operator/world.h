@@ -51,6 +51,7 @@ class World {
   std::string objects_unrest(const QueueSlot& slot, const std::string& manifest);
   std::string unrest_of(const QueueSlot& slot, const kube::Json& queue);
   std::string scaling_unrest();
+  Outcome outcome_of_new_operators();
   std::vector<std::string> drawn_options() const;
   Outcome outcome(Verdict verdict, std::string what);
 

@@ -88,6 +88,7 @@ class ControllerTest : public testing::Test {
           queue.revision = link::manifest_revision(manifest.get<std::string>());
           link::SubscriptionObservation subscription;
           subscription.name = "default";
+          subscription.ready = ready_messages;
           queue.subscriptions.push_back(subscription);
           observation.queues.push_back(queue);
         }
@@ -131,6 +132,7 @@ class ControllerTest : public testing::Test {
   std::vector<std::string> events;
   std::optional<std::uint64_t> epoch = 7;
   std::uint64_t met = 0;
+  std::uint64_t ready_messages = 0;           // of each queue
   std::map<std::string, std::size_t> scaled;  // Queues that the autoscaler knows of, by broker
   std::unique_ptr<Controller> controller;
 };
@@ -296,6 +298,29 @@ TEST_F(ControllerTest, volumes_that_are_not_in_view_go_with_their_queue_all_the_
   EXPECT_TRUE(api.all(kube::kPersistentVolumeClaims).empty());
 }
 
+// ... nor does it show that volumes were told to go, which takes along what joins their broker.
+TEST_F(ControllerTest, a_queue_does_not_join_a_broker_whose_volumes_go_unseen) {
+  put_queue("orders", {{"deletionPolicy", "Delete"}});
+  settle();
+  for (const kube::ResourceType* type : {&kube::kQueues, &kube::kPersistentVolumeClaims}) {
+    const std::string name = type == &kube::kQueues ? "orders" : "data-orders-0";
+    ASSERT_TRUE(api.remove({type, "shop", name}, {}, kube::Propagation::kBackground).has_value());
+  }
+  std::vector<Json> seen = {*api.find(kube::kPersistentVolumeClaims, "shop", "data-orders-0")};
+  seen[0]["metadata"].erase("deletionTimestamp");
+  seen[0]["metadata"]["resourceVersion"] = "1";
+  put_queue("later", {{"broker", {{"name", "orders"}}}});
+  watch();
+  controller->view().cache(kube::kPersistentVolumeClaims).replace(seen);
+  controller->process("shop/orders");
+  EXPECT_FALSE((*api.find(kube::kQueues, "shop", "later"))["metadata"].contains("finalizers"));
+  EXPECT_EQ(settle(), 0U);
+  EXPECT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
+  const Json* claim = api.find(kube::kPersistentVolumeClaims, "shop", "data-orders-0");
+  ASSERT_NE(claim, nullptr);
+  EXPECT_NE(kube::uid_of(*claim), kube::uid_of(seen[0]));
+}
+
 TEST_F(ControllerTest, a_queue_that_is_not_in_view_keeps_its_place_until_it_is_gone) {
   put_queue("orders", Json::object());
   put_queue("emails", {{"broker", {{"name", "orders"}}}});
@@ -382,6 +407,31 @@ TEST_F(ControllerTest, a_restart_writes_nothing_while_links_connect) {
   run_brokers();
   controller->process("shop/orders");
   EXPECT_EQ(api.writes, before);
+}
+
+// ... nor about a deletion that waits until the queue is empty.
+TEST_F(ControllerTest, a_restart_does_not_forget_that_a_deleted_queue_is_not_empty) {
+  ASSERT_TRUE(
+      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
+          .has_value());
+  put_queue("orders", {{"deletionPolicy", "DeleteIfEmpty"}});
+  settle();
+  ready_messages = 3;
+  run_brokers();
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  settle();
+  ASSERT_EQ(condition("Stalled"), "True");
+  const std::uint64_t before = api.writes;
+  events.clear();
+  controller.reset();
+  make();
+  watch();
+  controller->process("shop/orders");
+  run_brokers();
+  controller->process("shop/orders");
+  EXPECT_EQ(api.writes, before);
+  EXPECT_TRUE(events.empty());
 }
 
 TEST_F(ControllerTest, a_shard_that_does_not_answer_after_a_restart_is_told_of_after_five_seconds) {

@@ -32,6 +32,26 @@ struct OneQueue {
   OperatorSim sim{"shop", "orders"};
 };
 
+// Its messages would go with the volume when the pod starts anew.
+TEST(Deletion, WhatJoinsWhileTheVolumesOfTheLastQueueGoIsMadeAnewAfterThem) {
+  OneQueue one(policy("Delete"));
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle(1));
+  ASSERT_TRUE(is_being_removed(*one.claim()));
+  ASSERT_NE(one.sim.api.find(kube::kStatefulSets, "shop", "orders"), nullptr);
+  const std::string doomed = kube::uid_of(*one.claim());
+  one.sim.put_queue("later", {{"broker", {{"name", "orders"}}}});
+  one.sim.run_once();
+  EXPECT_EQ(one.sim.condition("later", "Ready"), "Unknown VolumeTerminating");
+  EXPECT_EQ(one.sim.brokers.messages("shop", "orders-0", "later"), -1);
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.queue("orders"), nullptr);
+  EXPECT_EQ(one.sim.condition("later", "Ready"), "True QueueReady");
+  EXPECT_NE(kube::uid_of(*one.claim()), doomed);
+  EXPECT_EQ(one.sim.brokers.messages("shop", "orders-0", "later"), 0);
+  EXPECT_EQ(one.sim.brokers.messages("shop", "orders-0", "orders"), -1);
+}
+
 TEST(Deletion, RetainKeepsVolumesAndKeysAndNothingElse) {
   OneQueue one(Json::object());
   const std::string uid = kube::uid_of(*one.sim.queue("orders"));
