@@ -25,6 +25,9 @@ class File {
   virtual bool in_page_cache(std::uint64_t, std::uint64_t) const { return false; }
   // Makes written bytes and the file's size durable (fdatasync).
   virtual base::Status sync_data() = 0;
+  // The disk may begin with these written bytes, so that the next sync_data finds less to do. A
+  // hint, which promises nothing and does not wait for them; what fails is told by sync_data.
+  virtual void begin_sync(std::uint64_t /*offset*/, std::uint64_t /*bytes*/) {}
   virtual base::Status truncate(std::uint64_t size) = 0;
   // Takes disk space for the first `size` bytes, so that no later write there fails for want of it;
   // a shorter file is extended with zeros. ResourceExhausted where there is not enough: the file

@@ -9,6 +9,13 @@ namespace sluice::storage {
 using base::ByteView;
 using base::Status;
 
+namespace {
+
+// From so many bytes on the disk is busy for longer than it costs to tell it to begin.
+constexpr std::size_t kBegunBytesMin = 512 * 1024;
+
+}  // namespace
+
 WriteGroup::WriteGroup(SegmentLog& log, runtime::FileSystem& fs, std::string folder)
     : log_(log), fs_(fs), folder_(std::move(folder)) {}
 
@@ -42,6 +49,10 @@ Status WriteGroup::run() {
   for (Step& step : steps_) {
     const ByteView data = step.next ? ByteView(step.own) : step.data;
     if (!data.empty()) RETURN_IF_ERROR(target_.file->write_at(step.offset, data));
+    // The disk works while what follows is copied; the last step is synced right away.
+    if (needs_sync_ && data.size() >= kBegunBytesMin && &step != &steps_.back()) {
+      target_.file->begin_sync(step.offset, data.size());
+    }
     if (step.next) RETURN_IF_ERROR(roll(step));
   }
   if (needs_sync_) RETURN_IF_ERROR(target_.file->sync_data());

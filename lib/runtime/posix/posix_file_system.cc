@@ -94,6 +94,11 @@ class PosixFile final : public File {
     if (::fdatasync(fd_.get()) != 0) return file_error("fdatasync", path_, errno);
     return {};
   }
+  // An error of the disk stays with the file, for fdatasync to report.
+  void begin_sync(std::uint64_t offset, std::uint64_t bytes) override {
+    (void)::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                            SYNC_FILE_RANGE_WRITE);
+  }
   base::Status truncate(std::uint64_t size) override {
     const int result =
         retry_interrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
