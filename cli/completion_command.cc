@@ -45,29 +45,38 @@ void append_case(const CLI::App& app, const std::string& path, std::string& case
   }
 }
 
-// `flags` of the commands are walked rather than listed, so that the script is never behind them.
+void append_paths(const CLI::App& app, const std::string& path, std::string& paths) {
+  for (const CLI::App* command : visible_commands(app)) {
+    const std::string inner = path.empty() ? command->get_name() : path + " " + command->get_name();
+    paths += (paths.empty() ? "'" : "|'") + inner + "'";
+    append_paths(*command, inner, paths);
+  }
+}
+
+// Walked rather than listed, so that the script is never behind the commands. A word is a command
+// only where one may stand: a queue may be called `log`. Zsh runs this too, with a compgen that
+// filters nothing, and without mapfile.
 std::string bash_script(const CLI::App& root) {
   std::string cases;
   append_case(root, "", cases);
-  std::string commands;
-  for (const CLI::App* command : visible_commands(root)) {
-    commands += (commands.empty() ? "" : "|") + command->get_name();
-    for (const CLI::App* inner : visible_commands(*command)) {
-      commands += "|" + inner->get_name();
-    }
-  }
+  std::string paths;
+  append_paths(root, "", paths);
   return "_sluice() {\n"
          "  local current=${COMP_WORDS[COMP_CWORD]} path='' words='' word\n"
-         "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-         "    case $word in " +
-         commands +
+         "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
+         "    case \"${path:+$path }$word\" in " +
+         paths +
          ") path=\"${path:+$path }$word\" ;; esac\n"
          "  done\n"
          "  case $path in\n" +
          cases +
          "  esac\n"
-         "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
-         "  [[ ${#COMPREPLY[@]} -eq 0 ]] && mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
+         "  COMPREPLY=()\n"
+         "  for word in $words; do\n"
+         "    [[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
+         "  done\n"
+         "  local IFS=$'\\n'\n"
+         "  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
          "}\n"
          "complete -o filenames -F _sluice sluice\n";
 }

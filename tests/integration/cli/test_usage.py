@@ -121,6 +121,21 @@ class Completion(unittest.TestCase):
         self.assertIn("describe", self.complete("sluice", "queue", "d"))
         self.assertNotIn("bench-producer", self.complete("sluice", "b"))
 
+    def test_a_queue_may_be_called_like_a_command(self):
+        self.assertEqual(self.complete("sluice", "pub", "log", "--l"), ["--lines"])
+        self.assertEqual(self.complete("sluice", "redrive", "queue", "--rea"), ["--reason"])
+
+    @unittest.skipUnless(shutil.which("zsh"), "there is no zsh")
+    def test_zsh_runs_it(self):
+        script = ("compdef() { : }\n" + self.script("zsh") + "f() { emulate -L sh\n"
+                  "setopt kshglob noshglob braceexpand\n"
+                  "COMP_WORDS=(sluice queue d); COMP_CWORD=2; _sluice\n"
+                  "echo ${COMPREPLY[@]}; }; f\n")
+        done = subprocess.run(["zsh", "-f", "-c", script], text=True, capture_output=True,
+                              check=False, timeout=harness.SECONDS_MAX)
+        self.assertEqual((done.stdout.split(), done.stderr),
+                         (["describe", "discard-damaged", "delete"], ""))
+
     def test_the_other_shells_have_a_script(self):
         self.assertIn("bashcompinit", self.script("zsh"))
         self.assertIn("complete -c sluice", self.script("fish"))
