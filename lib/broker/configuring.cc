@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buggify.h"
 #include "broker/attaching.h"
 #include "broker/config_codec.h"
 #include "broker/hosting.h"
@@ -228,7 +229,8 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   fact.name = command.config.name;
   fact.revision = queue == nullptr ? 1 : queue->revision() + 1;
   fact.config = encode_config(stored);
-  const bool syncs = command.config.fsync == FsyncPolicy::kAlways;
+  // Whatever the queue promises of its messages, what was said of itself is not taken back.
+  const bool syncs = !PLANTED("settings_not_synced");
   if (queue == nullptr) {
     core.record(fact, syncs);
     return fact.queue;
@@ -267,7 +269,8 @@ void delete_queue(Core& core, const DeleteQueue& command) {
     return;
   }
   reply.holdings = holdings_of(*queue);
-  if (command.if_empty && !reply.holdings.empty()) {
+  const bool goes_anyway = PLANTED("full_queue_removed_as_empty");
+  if (command.if_empty && !reply.holdings.empty() && !goes_anyway) {
     reply.refusal = {RefusalCode::kNotEmpty, describe_holdings(queue->name(), reply.holdings)};
     core.effects.emit(Wait{}, std::move(reply));
     return;
@@ -281,11 +284,12 @@ void delete_queue(Core& core, const DeleteQueue& command) {
   abandon_gatherings(core, *queue);
   close_publishers(core, *queue);
   abandon_tasks(core, *queue);
-  const bool syncs = queue->syncs();
   storage::QueueDeletedFact fact;
   fact.queue = queue->id();
   // Leases leave while the subscriptions still stand; only then do those go.
   core.drop(*queue);
+  // Whatever the queue promised: what was told to be gone does not come back.
+  const bool syncs = !PLANTED("removal_not_synced");
   const base::Lsn end = core.record(fact, syncs);
   core.effects.emit(Wait{end, syncs}, std::move(reply));
 }

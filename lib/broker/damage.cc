@@ -1,6 +1,7 @@
 #include "broker/damage.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,23 @@ namespace {
 
 using base::Sequence;
 using base::SequenceRange;
+
+// What storage says of a large message is what was found so far, so each piece is looked at.
+// Nothing where the disk gives an error.
+std::optional<bool> is_readable(Core& core, const storage::EntrySlice& slice) {
+  if (slice.damaged || !slice.large()) return !slice.damaged;
+  for (std::uint64_t at = 0; at < slice.bytes;) {
+    const base::Result<base::ByteView> piece = core.messages.read_piece(slice, at);
+    if (piece) {
+      at += piece->size();
+    } else if (piece.error().code() == base::ErrorCode::kCorruption) {
+      return false;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return true;
+}
 
 // The messages of `range` that storage has no readable bytes of. What it could not find out (the
 // disk gave an error) is left out: it may be readable tomorrow.
@@ -33,13 +51,14 @@ Ranges unreadable_in(Core& core, const Stream& stream, SequenceRange range, bool
     }
     const Sequence last = std::min(range.last, (*batch)->last());
     const auto slice = core.messages.slice(**batch, at, last, (*batch)->entries_bytes);
-    if (!slice) {
+    const std::optional<bool> readable = slice ? is_readable(core, *slice) : std::nullopt;
+    if (!readable) {
       if (known != nullptr) *known = false;
       at = last + 1;
       continue;
     }
     const SequenceRange part{slice->first, slice->first + (slice->count - 1)};
-    if (slice->damaged) append_range(unreadable, part);
+    if (!*readable) append_range(unreadable, part);
     at = part.last + 1;
   }
   return unreadable;

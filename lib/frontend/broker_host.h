@@ -90,7 +90,11 @@ class BrokerHost final : public Commands {
   const broker::QueueConfig* config(const base::QueueId& queue) const override;
   std::uint32_t feature_level() const override { return log().feature_level(); }
   std::uint64_t changes() const override { return changes_; }
-  base::Lsn appended() const override { return log().positions().appended; }
+  base::Lsn appended() const { return log().positions().appended; }
+  base::Lsn sync_appended() override {
+    log().request_sync();
+    return appended();
+  }
 
   // Creates or changes a queue. The caller tells nobody before appended() is durable.
   base::Result<base::QueueId> configure(base::Now now, const broker::QueueConfig& config);

@@ -48,8 +48,9 @@ class Commands {
   virtual std::uint32_t feature_level() const = 0;
   // Rises whenever something may have changed that who watches is told of.
   virtual std::uint64_t changes() const = 0;
-  // The end of the log: what was decided so far stands before it.
-  virtual base::Lsn appended() const = 0;
+  // The end of the log: what was decided so far stands before it, and will be synced, also where no
+  // queue asks for that.
+  virtual base::Lsn sync_appended() = 0;
 };
 
 }  // namespace sluice::frontend

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "access/frame_roles.h"
+#include "base/buggify.h"
 #include "base/log.h"
 #include "frontend/frame_dispatch.h"
 #include "frontend/session_tag.h"
@@ -65,14 +66,15 @@ broker::Refusal FrameDispatch::admit(Peer peer, wire::Hello& hello, const Grant*
 broker::Refusal FrameDispatch::check_access(const Request& request, const wire::Body& body) {
   if (options_.keys == nullptr) return {};
   const RoleSet needed = access::roles_for(wire::type_of(body));
-  if (needed.empty()) return {};
+  if (needed.empty() || PLANTED("role_not_checked")) return {};
   const Grant& grant = *request.session.grant;
   const auto check_id = [&](const base::QueueId& queue) -> broker::Refusal {
     const broker::QueueConfig* config = parts_.commands.config(queue);
     const std::string_view name = config == nullptr ? "" : std::string_view(config->name);
     if (!grant.roles.any_of(needed)) return deny(grant, needed, name);
     // A queue that is none is the broker's to refuse.
-    if (config != nullptr && !grant.covers(name)) return deny(grant, needed, name);
+    const bool covers = grant.covers(name) || PLANTED("queue_of_key_not_checked");
+    if (config != nullptr && !covers) return deny(grant, needed, name);
     return {};
   };
   return std::visit(
@@ -121,6 +123,7 @@ void FrameDispatch::set_keys(base::Now now, std::shared_ptr<const access::KeyRin
     const auto grant =
         session->grant == nullptr ? nullptr : options_.keys->find(session->grant->public_key);
     if (grant != nullptr && *grant == *session->grant) continue;
+    if (PLANTED("session_outlives_its_rights")) continue;
     const std::string id = session->grant == nullptr ? "" : session->grant->id;
     base::log_info("session_ended_by_keys", {{"key", id}, {"client", session->client}});
     if (session->connected) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/log.h"
 #include "frontend/effect_encoder.h"
 #include "frontend/frame_dispatch.h"
@@ -154,7 +155,9 @@ void FrameDispatch::on(const Request& request, const wire::Configure& frame) {
   PreparedFrame prepared;
   prepared.session = request.session.handle;
   wire::encode_frame(header_of(request.session, request.header.request), answer, prepared.bytes);
-  parts_.gate.hold({parts_.commands.appended(), true}, std::move(prepared));
+  const bool waits = !PLANTED("settings_not_synced");
+  parts_.gate.hold({waits ? parts_.commands.sync_appended() : base::Lsn(), waits},
+                   std::move(prepared));
 }
 
 void FrameDispatch::on(const Request& request, const wire::RemoveQueue& frame) {
@@ -174,7 +177,7 @@ void FrameDispatch::on(const Request& request, const wire::RemoveQueue& frame) {
     PreparedFrame prepared;
     prepared.session = request.session.handle;
     wire::encode_frame(header_of(request.session, request.header.request), answer, prepared.bytes);
-    return parts_.gate.hold({parts_.commands.appended(), true}, std::move(prepared));
+    return parts_.gate.hold({parts_.commands.sync_appended(), true}, std::move(prepared));
   }
   broker::DeleteQueue command;
   command.origin = request.origin();

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/buggify.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/log.h"
@@ -82,6 +83,7 @@ broker::Refusal LeaderEpoch::show(std::uint64_t epoch) {
     }
   }
   if (epoch == highest_ && is_durable_) return {};
+  if (epoch < highest_ && PLANTED("old_leader_heard")) return {};
   if (epoch < highest_) {
     return {broker::RefusalCode::kStaleLeader, "leader epoch: " + std::to_string(epoch) +
                                                    " is below " + std::to_string(highest_) +

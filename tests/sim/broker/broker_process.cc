@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "wire/frame_codec.h"
 
 namespace sluice::sim {
 namespace {
@@ -50,6 +51,7 @@ base::Status BrokerProcess::start(std::optional<std::uint64_t> die_after) {
   if (host_ == nullptr) return error->error;
   const base::Now now = parts_.clock.now();
   for (const broker::QueueConfig& queue : settings_.queues) {
+    if (!settings_.configures) break;
     const auto made = host_->configure(now, queue);
     if (!made.has_value()) return made.error();
   }
@@ -60,7 +62,9 @@ base::Status BrokerProcess::start(std::optional<std::uint64_t> die_after) {
   dispatch_ = std::make_unique<frontend::FrameDispatch>(
       frontend::FrameDispatch::Parts{*sessions_, *host_, host_->gate(), host_->messages(), *this,
                                      *this},
-      dispatch_hooks(), frontend::DispatchOptions{host_->incarnation(), "sim", nullptr});
+      dispatch_hooks(),
+      frontend::DispatchOptions{host_->incarnation(), "sim",
+                                parts_.guard == nullptr ? nullptr : parts_.guard->ring()});
   parts_.network.set_broker(this);
   wake();
   return {};
@@ -77,6 +81,9 @@ frontend::DispatchHooks BrokerProcess::dispatch_hooks() {
   };
   hooks.picture = [this](base::Now now) { return host_->control_picture(now); };
   hooks.show_epoch = [this](std::uint64_t epoch) { return host_->leader_epoch().show(epoch); };
+  hooks.configure = [this](base::Now now, std::string_view manifest) {
+    return host_->configure(now, parts_.read_manifest(manifest));
+  };
   return hooks;
 }
 
@@ -113,6 +120,11 @@ base::Status BrokerProcess::configure(const broker::QueueConfig& config) {
   wake();
   if (!made.has_value()) return made.error();
   return {};
+}
+
+void BrokerProcess::change_keys() {
+  dispatch_->set_keys(parts_.clock.now(), parts_.guard->ring());
+  wake();
 }
 
 void BrokerProcess::on_frame(frontend::Peer peer, Bytes frame) {
@@ -153,8 +165,13 @@ void BrokerProcess::round() {
     const auto [peer, frame] = std::move(inbox_.front());
     inbox_.pop_front();
     before = frame;
-    parts_.tap.received(now, peer, *frame);
-    dispatch_->receive(now, peer, *frame);
+    const std::string& key = parts_.network.keys().at(peer);
+    // Of what has no effect nobody needs to know.
+    const auto header = wire::decode_header(*frame);
+    const bool is_lawful = parts_.guard == nullptr || !header.has_value() ||
+                           parts_.guard->is_lawful(key, header->type);
+    if (is_lawful) parts_.tap.received(now, peer, *frame);
+    dispatch_->receive(now, peer, *frame, key);
   }
   const std::optional<base::MonoTime> sessions_due = dispatch_->next_tick();
   if (sessions_due && *sessions_due <= now.mono) dispatch_->tick(now);
@@ -202,6 +219,11 @@ frontend::SendResult BrokerProcess::pass_on(frontend::Peer peer, Bytes frame) {
       return frontend::SendResult::kOverflow;
     case Network::Sent::kSent:
       break;
+  }
+  const auto header = wire::decode_header(*frame);
+  if (parts_.guard != nullptr && header.has_value() &&
+      !parts_.guard->may_have(parts_.network.keys().at(peer), header->type)) {
+    complaint_ = "messages went to somebody whose key may not consume";
   }
   parts_.tap.sent(parts_.clock.now(), peer, *frame);
   return frontend::SendResult::kSent;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "frontend/frame_output.h"
 #include "frontend/session_table.h"
 #include "tests/sim/broker/frame_tap.h"
+#include "tests/sim/broker/guard.h"
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
 #include "tests/sim/broker/sim_file_system.h"
@@ -28,6 +30,7 @@ struct BrokerSettings {
   broker::BrokerOptions broker;
   base::Millis session_ttl{10'000};
   std::vector<broker::QueueConfig> queues;
+  bool configures = true;       // a start has manifests of all queues
   bool forgets_timers = false;  // a planted bug: what is due is done when something else happens
 };
 
@@ -44,6 +47,9 @@ class BrokerProcess final : public BrokerEnd, private frontend::FrameOutput {
     FrameTap& tap;
     const DiskPace& pace;
     const DiskLies& lies;
+    const Guard* guard;  // null: everybody may do everything
+    // What a manifest of CONFIGURE stands for.
+    std::function<broker::QueueConfig(std::string_view)> read_manifest;
   };
   BrokerProcess(Parts parts, BrokerSettings settings, std::uint64_t seed);
   ~BrokerProcess() override;
@@ -65,10 +71,14 @@ class BrokerProcess final : public BrokerEnd, private frontend::FrameOutput {
     sends_left_.reset();
   }
   base::Status configure(const broker::QueueConfig& config);
+  // The guard's ring is another one.
+  void change_keys();
 
   bool is_dead() const { return dead_ || fs_->dead(); }
   // Why it ended by itself.
   const base::Status& failure() const { return failure_; }
+  // What left that must not have; empty = nothing.
+  const std::string& complaint() const { return complaint_; }
   frontend::BrokerHost& host() { return *host_; }
   const frontend::FrameDispatch& dispatch() const { return *dispatch_; }
   void wake() { schedule_round(parts_.scheduler.now()); }
@@ -101,6 +111,7 @@ class BrokerProcess final : public BrokerEnd, private frontend::FrameOutput {
   base::MonoTime paused_until_;
   std::optional<std::uint64_t> sends_left_;
   base::Status failure_;
+  std::string complaint_;
   bool dead_ = false;
   bool collect_wanted_ = false;
   std::shared_ptr<bool> alive_;

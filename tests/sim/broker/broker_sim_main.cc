@@ -40,6 +40,8 @@ Outcome run(const Request& request) {
   options.bug = request.bug;
   std::uint64_t& segment_bytes = options.broker.log.segment_bytes;
   segment_bytes = std::max(segment_bytes, workload.segment_bytes_min);
+  if (workload.told) options.watched = options.told = true;
+  options.guarded |= workload.guarded;
   Outcome outcome;
   outcome.drawn = describe(options);
   note_drawn(outcome.drawn);

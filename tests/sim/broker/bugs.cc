@@ -25,6 +25,13 @@ const std::vector<Bug>& bugs() {
       {"compaction_loses_messages", "compaction leaves out what lives"},
       {"settled_message_resurrected_by_compaction",
        "compaction takes segments whose facts a start needs"},
+      {"role_not_checked", "any key opens everything"},
+      {"queue_of_key_not_checked", "a key's role counts for all queues"},
+      {"session_outlives_its_rights", "who may no longer do what he did goes on with it"},
+      {"old_leader_heard", "a leader that was replaced changes queues"},
+      {"settings_not_synced", "CONFIGURED does not wait for a sync"},
+      {"removal_not_synced", "QUEUE_REMOVED does not wait for a sync"},
+      {"full_queue_removed_as_empty", "a queue with messages goes where only an empty one may"},
       {"reuse_sequence", "sequences do not jump after an unclean stop"},
   };
   return all;

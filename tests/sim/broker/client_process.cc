@@ -15,10 +15,11 @@ constexpr base::Nanos kLookTakes{1'000};
 }  // namespace
 
 ClientProcess::ClientProcess(Scheduler& scheduler, Network& network, std::string name,
-                             std::uint64_t seed, Body body)
+                             std::string key, std::uint64_t seed, Body body)
     : scheduler_(scheduler),
       network_(network),
       name_(std::move(name)),
+      key_(std::move(key)),
       prng_(seed, name_),
       alive_(std::make_shared<bool>(true)) {
   fiber_ = std::make_unique<Fiber>([this, body = std::move(body)] { body(*this); });
@@ -103,7 +104,7 @@ base::Status SimTransport::connect(std::size_t /*turn*/) {
   link_.reset();
   inbox_.clear();
   lost_ = process_.killed();
-  if (!lost_) link_ = process_.network_.connect(*this);
+  if (!lost_) link_ = process_.network_.connect(*this, process_.key_);
   return {};
 }
 

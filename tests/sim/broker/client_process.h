@@ -23,8 +23,9 @@ class ClientProcess {
  public:
   using Body = std::function<void(ClientProcess&)>;
 
-  ClientProcess(Scheduler& scheduler, Network& network, std::string name, std::uint64_t seed,
-                Body body);
+  // It comes with that key.
+  ClientProcess(Scheduler& scheduler, Network& network, std::string name, std::string key,
+                std::uint64_t seed, Body body);
   ~ClientProcess();
   ClientProcess(const ClientProcess&) = delete;
   ClientProcess& operator=(const ClientProcess&) = delete;
@@ -58,6 +59,7 @@ class ClientProcess {
   Scheduler& scheduler_;
   Network& network_;
   std::string name_;
+  const std::string key_;
   base::Prng prng_;
   std::unique_ptr<Fiber> fiber_;
   std::shared_ptr<bool> alive_;

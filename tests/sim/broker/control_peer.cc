@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/broker/guard.h"
 #include "wire/frame_codec.h"
 
 namespace sluice::sim {
@@ -112,6 +113,42 @@ void ControlPeer::cordon() {
   step();
 }
 
+void ControlPeer::configure(std::string manifest, std::uint64_t epochs_ago, Told told) {
+  const std::uint64_t epoch = epoch_ - epochs_ago;
+  session_->call(
+      scheduler_.now(),
+      [epoch, manifest = std::move(manifest)](const wire::FrameHeader& header,
+                                              std::vector<std::byte>& out) {
+        wire::encode_frame(header, wire::Configure{epoch, manifest}, out);
+      },
+      [this, epoch, told = std::move(told)](const base::Result<const wire::Frame*>& answer) {
+        const auto* const body =
+            answer.has_value() ? std::get_if<wire::Configured>(&(*answer)->body) : nullptr;
+        if (body == nullptr) return told(std::nullopt, "");
+        if (body->code == 0) answered_epoch_ = std::max(answered_epoch_, epoch);
+        told(static_cast<wire::Code>(body->code), std::string(body->message));
+      });
+  step();
+}
+
+void ControlPeer::remove(std::string queue, bool if_empty, Told told) {
+  session_->call(
+      scheduler_.now(),
+      [epoch = epoch_, queue = std::move(queue), if_empty](const wire::FrameHeader& header,
+                                                           std::vector<std::byte>& out) {
+        wire::encode_frame(header, wire::RemoveQueue{epoch, queue, if_empty}, out);
+      },
+      [this, epoch = epoch_,
+       told = std::move(told)](const base::Result<const wire::Frame*>& answer) {
+        const auto* const body =
+            answer.has_value() ? std::get_if<wire::QueueRemoved>(&(*answer)->body) : nullptr;
+        if (body == nullptr) return told(std::nullopt, "");
+        if (body->code == 0) answered_epoch_ = std::max(answered_epoch_, epoch);
+        told(static_cast<wire::Code>(body->code), std::string(body->message));
+      });
+  step();
+}
+
 // --- The network under it.
 
 void ControlPeer::on_frame(Bytes frame) {
@@ -127,7 +164,7 @@ void ControlPeer::on_lost() {
 
 base::Status ControlPeer::connect() {
   disconnect();
-  link_ = network_.connect(*this, frontend::Port::kControl);
+  link_ = network_.connect(*this, Guard::key_of(Who::kOperator), frontend::Port::kControl);
   return {};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "operator/link/link_session.h"
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
+#include "wire/error_code.h"
 
 namespace sluice::sim {
 
@@ -24,6 +26,14 @@ class ControlPeer final : private ClientEnd, private link::LinkPort {
 
   void begin();
   void calm() { calm_ = true; }
+  // What became of a call: its code, or nothing where no answer came and it may have been carried
+  // out.
+  using Told = std::function<void(std::optional<wire::Code>, const std::string& why)>;
+  // CONFIGURE, as a leader of so many epochs ago says it.
+  void configure(std::string manifest, std::uint64_t epochs_ago, Told told);
+  void remove(std::string queue, bool if_empty, Told told);
+  // A leader took over from the one before, and the broker has said that it knows.
+  bool knows_of_two_leaders() const { return answered_epoch_ > 1 && answered_epoch_ == epoch_; }
   // By the newest observation no message waits, is in flight or is dead; false while there is none.
   bool sees_nothing_left() const;
   // What was seen that cannot be; empty = nothing.

@@ -2,6 +2,7 @@
 
 #include "tests/sim/broker/clients.h"
 #include "tests/sim/broker/drawing.h"
+#include "tests/sim/broker/intruder.h"
 
 namespace sluice::sim {
 
@@ -41,6 +42,48 @@ void transfer(World& world, base::Prng& prng) {
   transfers.transfer_to = to.name;
   transfers.redrives = prng.chance(0.3);
   world.add_client("admin", admin(world, transfers));
+  set_drain(world);
+  world.set_check(check_taken);
+}
+
+// The control port says what the queues are, and the broker has to know it through whatever comes.
+void told(World& world, base::Prng& prng) {
+  for (std::uint64_t i = 0; i < 1 + prng.below(3); ++i) {
+    const broker::QueueConfig queue = plain_queue(prng, numbered("told", i));
+    add(world, queue);
+    add_producers(world, prng, queue.name, 1);
+    add_consumers(world, prng, queue.name, 1);
+  }
+  set_drain(world);
+  world.set_check(check_taken);
+}
+
+// Queues that go with all that they have, or because they have nothing, and come again.
+void removal(World& world, base::Prng& prng) {
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    broker::QueueConfig queue = plain_queue(prng, numbered("removal", i));
+    if (prng.chance(0.3)) queue.fsync = broker::FsyncPolicy::kNever;
+    add(world, queue);
+    ProducerPlan plan = drawn_producer(prng, queue.name);
+    plan.pause_ms_max = 1'000 + prng.below(10'000);
+    world.add_client(numbered("producer", i), producer(world, plan));
+    add_consumers(world, prng, queue.name, 1 + prng.below(2));
+    if (i == 0 || prng.chance(0.5)) world.set_removals(queue.name);
+  }
+  set_drain(world);
+}
+
+// Everybody has a key of his own, and some try what theirs does not open.
+void guarded(World& world, base::Prng& prng) {
+  const broker::QueueConfig queue = plain_queue(prng, "guarded");
+  add(world, queue);
+  add_producers(world, prng, queue.name, 1 + prng.below(2));
+  add_consumers(world, prng, queue.name, 1 + prng.below(2));
+  world.add_client("nosy", intruder(world, queue.name));
+  world.add_client("elsewhere", intruder(world, queue.name));
+  AdminPlan redrives;
+  redrives.queue = queue.name;
+  if (prng.chance(0.5)) world.add_client("admin", admin(world, redrives));
   set_drain(world);
   world.set_check(check_taken);
 }

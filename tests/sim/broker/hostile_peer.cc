@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "tests/sim/broker/guard.h"
 #include "wire/frame_codec.h"
 
 namespace sluice::sim {
@@ -31,7 +32,9 @@ bool is_powerful(wire::FrameType type) {
 void HostilePeer::act() {
   if (!link_) {
     session_ = 0;
-    link_ = network_.connect(*this);
+    // With somebody's key, which a hostile one may have stolen, or with none.
+    const Who who = prng_.chance(0.5) ? Who::kConsumer : Who::kStranger;
+    link_ = network_.connect(*this, Guard::key_of(who));
   }
   for (std::uint64_t count = 1 + prng_.below(12); count > 0 && link_; --count) {
     switch (prng_.below(6)) {

@@ -115,6 +115,14 @@ void Model::on_received(base::Now now, const wire::FrameHeader& header, const wi
     on_task(purge->queue, false);
   } else if (const auto* seek = std::get_if<wire::Seek>(&body)) {
     on_seek(header, *seek);
+  } else if (const auto* gone = std::get_if<wire::DeleteQueue>(&body)) {
+    on_remove(request, {{gone->queue}, false});
+  } else if (const auto* remove = std::get_if<wire::RemoveQueue>(&body)) {
+    Removal removal{{}, remove->if_empty};
+    for (const auto& [id, name] : names_) {
+      if (name == remove->queue) removal.queues.push_back(id);
+    }
+    on_remove(request, std::move(removal));
   }
 }
 
@@ -155,9 +163,12 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
       for (auto& [sequence, place] : places) {
         place.lease_until = std::min(place.lease_until, now + session_ttl_);
         if (!may_lose) continue;
-        place.loose = place.counters_free = place.forgotten = true;
+        place.loose = place.forgotten = true;
         place.acked_maybe |= place.gone;
         place.gone = false;
+        // What was counted may be counted again: whoever told of it asks once more.
+        place.fails_open += place.fails;
+        place.fails = place.stalls = 0;
       }
     }
   }
@@ -167,6 +178,7 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
   attaching_.clear();
   opening_.clear();
   seeking_.clear();
+  removing_.clear();
   coming_.clear();
   going_.clear();
 }
@@ -218,6 +230,10 @@ void Model::on_sent(base::Now now, frontend::Peer peer, const wire::Frame& frame
     on_deliver_chunk(now, header, *piece);
   } else if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
     on_settled(header, *settled);
+  } else if (const auto* removed = std::get_if<wire::QueueRemoved>(&frame.body)) {
+    if (is_ok(removed->code)) on_removed(request);
+  } else if (const auto* gone = std::get_if<wire::QueueDeleted>(&frame.body)) {
+    if (is_ok(gone->code)) on_removed(request);
   } else if (std::holds_alternative<wire::Seeked>(frame.body)) {
     on_seeked(header);
   } else if (const auto* closed = std::get_if<wire::AttachmentClosed>(&frame.body)) {

@@ -106,6 +106,7 @@ class Model final : public FrameTap {
     std::map<std::string, Places> places;  // by subscription; NAME/dlq too
     bool redriven = false;                 // tasks may go on: dead is not for certain
     std::map<std::string, Seeks> seeks;    // by subscription
+    std::uint64_t passed_over = 0;         // what was published by then may go with the queue
   };
   struct Session {
     base::SessionId id;
@@ -165,6 +166,13 @@ class Model final : public FrameTap {
   void on_extend(base::Now now, const wire::FrameHeader& header, const wire::Extend& frame);
   void on_task(const base::QueueId& queue, bool redrive);
   void on_transfer(const wire::StartTask& task);
+  // Which queues a removal is about.
+  struct Removal {
+    std::vector<base::QueueId> queues;
+    bool if_empty = false;
+  };
+  void on_remove(const Request& request, Removal removal);
+  void on_removed(const Request& request);
   void on_seek(const wire::FrameHeader& header, const wire::Seek& frame);
   void on_seeked(const wire::FrameHeader& header);
 
@@ -220,6 +228,8 @@ class Model final : public FrameTap {
   std::map<Request, Attachment> attaching_;
   std::map<Request, Settling> settling_;
   std::map<Request, std::pair<StreamKey, std::string>> seeking_;
+  std::map<Request, Removal> removing_;
+  std::set<base::QueueId> removed_;  // for certain
   std::map<Handle, StreamKey> publishers_;
   std::map<Handle, Attachment> attachments_;
   std::map<Request, Gathering> coming_;                          // CHUNK

@@ -121,6 +121,7 @@ void Model::on_deliver(base::Now now, const wire::FrameHeader& header, const wir
     complain("epoch " + std::to_string(frame.epoch) + " was used for two deliveries");
   }
   const Attachment& at = found->second;
+  if (removed_.contains(at.stream.first)) return complain("a queue that was removed delivers");
   const bool dead = is_dead_letters(at.subscription);
   base::ByteView left = frame.entries;
   for (const wire::DeliverRun& run : frame.runs) {
@@ -317,7 +318,7 @@ bool Model::may_be_gone(const Stream& stream, const std::string& subscription,
   const auto message = stream.messages.find(sequence);
   if (message == stream.messages.end()) return true;
   const auto asked = first_asked_.find(message->second.tag);
-  if (asked == first_asked_.end()) return true;
+  if (asked == first_asked_.end() || asked->second.order <= stream.passed_over) return true;
   // Time is about every message, one that a subscription has not settled goes too
   // (docs/manifest.md, "Retention"); its age counts by the wall clock.
   const bool ages = rules.retention.count() > 0;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/fnv1a.h"
 #include "base/message.h"
 #include "tests/sim/broker/body.h"
@@ -81,6 +83,9 @@ void Model::on_published(const wire::FrameHeader& header, const wire::Published&
       refused_.insert(tag);
     }
     if (code != wire::Code::kNone) continue;
+    if (!frame.duplicate && removed_.contains(publication.stream.first)) {
+      complain("a message was stored in a queue that was removed");
+    }
     if (frame.duplicate && refused_.contains(tag)) {
       complain("queue " + stream_of(publication.stream).queue +
                ": a message that was refused is called stored before");
@@ -138,6 +143,38 @@ void Model::messages_rotted(const base::QueueId& queue, std::uint16_t shard, std
     at->second.may_be_lost = true;
     // So whoever sends it again is not told that it is there.
     stored_.erase(at->second.tag);
+  }
+}
+
+// Takes what was published by now along, unless it is to be done only where there is nothing.
+void Model::on_remove(const Request& request, Removal removal) {
+  for (auto& [key, stream] : streams_) {
+    const bool is_meant =
+        std::find(removal.queues.begin(), removal.queues.end(), key.first) != removal.queues.end();
+    if (is_meant && !removal.if_empty) stream.passed_over = first_asked_.size();
+  }
+  removing_[request] = std::move(removal);
+}
+
+void Model::on_removed(const Request& request) {
+  const auto found = removing_.find(request);
+  if (found == removing_.end()) return;
+  const Removal removal = std::move(found->second);
+  removing_.erase(found);
+  for (const base::QueueId& queue : removal.queues) {
+    if (!removed_.insert(queue).second || !removal.if_empty) continue;
+    for (const auto& [key, stream] : streams_) {
+      if (key.first != queue || medium_failed_) continue;
+      for (const auto& [name, places] : stream.places) {
+        if (is_dead_letters(name)) continue;
+        for (const auto& [sequence, message] : stream.messages) {
+          if (!message.accepted || message.may_be_lost) continue;
+          if (may_be_gone(stream, name, sequence)) continue;
+          complain("queue " + stream.queue + " was removed as empty, and had sequence " +
+                   std::to_string(sequence) + " of " + name);
+        }
+      }
+    }
   }
 }
 

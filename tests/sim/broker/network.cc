@@ -40,11 +40,12 @@ void Network::set_broker(BrokerEnd* broker) {
   }
 }
 
-Network::LinkId Network::connect(ClientEnd& end, frontend::Port port) {
+Network::LinkId Network::connect(ClientEnd& end, const std::string& key, frontend::Port port) {
   const LinkId id = ++last_link_;
   Link& link = links_[id];
   link.end = &end;
   link.peer = peer_of(id, port);
+  keys_[link.peer] = key;
   if (broker_ == nullptr) {
     link.broker_gone = true;
     scheduler_.after(kRefusedAfter, [this, id] { lose(id); });

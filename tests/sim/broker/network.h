@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -57,7 +58,9 @@ class Network {
 
   // Where nobody listens the connection is lost a little later. `end` must call close() before it
   // dies.
-  LinkId connect(ClientEnd& end, frontend::Port port = frontend::Port::kClient);
+  // With a key, which a guarded broker knows or not.
+  LinkId connect(ClientEnd& end, const std::string& key,
+                 frontend::Port port = frontend::Port::kClient);
   void close(LinkId link);
   // False: not taken.
   bool send_to_broker(LinkId link, base::ByteView frame);
@@ -70,6 +73,8 @@ class Network {
   void clog(LinkId link, Way way, base::MonoTime until);
   void heal();
   std::vector<LinkId> links() const;
+  // Of all connections that there ever were.
+  const std::map<frontend::Peer, std::string>& keys() const { return keys_; }
   // The last frames that came to the broker.
   const std::deque<Bytes>& recent() const { return recent_; }
 
@@ -113,6 +118,7 @@ class Network {
   base::Prng prng_;
   BrokerEnd* broker_ = nullptr;
   std::map<LinkId, Link> links_;
+  std::map<frontend::Peer, std::string> keys_;
   LinkId last_link_ = 0;
   std::deque<Bytes> recent_;
 };

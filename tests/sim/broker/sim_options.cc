@@ -102,6 +102,8 @@ SimOptions draw_options(std::uint64_t seed, std::string workload, const std::set
   if (options.has(Fault::kWallStep)) options.liveness_ms = 12LL * 3'600'000;
   options.clients_scale = 1 + prng.below(3);
   options.watched = prng.chance(0.4);
+  options.told = prng.chance(0.5) && options.watched;
+  options.guarded = prng.chance(0.3);
   return options;
 }
 
@@ -140,6 +142,8 @@ std::vector<std::string> describe(const SimOptions& options) {
   line("safety_ms", options.safety_ms);
   line("clients_scale", options.clients_scale);
   line("watched", static_cast<int>(options.watched));
+  line("told", static_cast<int>(options.told));
+  line("guarded", static_cast<int>(options.guarded));
   return lines;
 }
 

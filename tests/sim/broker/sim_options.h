@@ -51,6 +51,8 @@ struct SimOptions {
   std::int64_t liveness_ms = 3'600'000;
   std::uint64_t clients_scale = 1;
   bool watched = false;  // on the control port
+  bool told = false;     // of its queues there, and not by each start; REQUIRES: watched
+  bool guarded = false;  // it has keys, and who comes has a role
 
   bool has(Fault fault) const { return faults_per_minute.contains(fault); }
 };

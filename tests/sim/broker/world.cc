@@ -85,9 +85,14 @@ std::string World::summary() const {
 void World::start_broker() {
   if (broker_ != nullptr || ending_) return;
   scheduler_.note("start", ++lives_);
+  settings_.configures = !options_.told || !made_ || (liveness_ && !checking_restarts_);
+  const auto read_manifest = [this](std::string_view text) {
+    return manifests_.find(text)->second;
+  };
   broker_ = std::make_unique<BrokerProcess>(
-      BrokerProcess::Parts{scheduler_, clock_, disk_, network_, model_, pace_, lies_}, settings_,
-      options_.seed + lives_);
+      BrokerProcess::Parts{scheduler_, clock_, disk_, network_, model_, pace_, lies_,
+                           options_.guarded ? &guard_ : nullptr, read_manifest},
+      settings_, options_.seed + lives_);
   std::optional<std::uint64_t> die_after;
   const bool crashes = options_.has(Fault::kCrash) || options_.has(Fault::kPower);
   if (!liveness_ && crashes && lives_ > 1 && prng_.chance(0.25)) die_after = prng_.below(60);
@@ -95,6 +100,7 @@ void World::start_broker() {
   if (broker_->is_dead()) return bury_broker();
   if (status.has_value()) {
     check_recovery();
+    check_told();
     failed_starts_ = 0;
     ++happened_["starts"];
     return;
@@ -162,13 +168,14 @@ void World::stop_in_order() {
 // --- The run.
 
 void World::spawn(Slot& slot) {
-  slot.process = std::make_unique<ClientProcess>(scheduler_, network_,
-                                                 slot.name + "." + std::to_string(++slot.lives),
-                                                 options_.seed, slot.body);
+  slot.process = std::make_unique<ClientProcess>(
+      scheduler_, network_, slot.name + "." + std::to_string(++slot.lives),
+      Guard::key_of(who_is(slot.name)), options_.seed, slot.body);
 }
 
 bool World::step() {
   if (!scheduler_.step()) return false;
+  if (broker_ != nullptr && !broker_->complaint().empty()) complain(broker_->complaint());
   if (broker_ != nullptr && broker_->is_dead()) bury_broker();
   const std::vector<std::string>& found = model_.complaints();
   for (; complaints_seen_ < found.size(); ++complaints_seen_) complain(found[complaints_seen_]);
@@ -194,6 +201,8 @@ void World::begin_liveness() {
   disk_.set_capacity(0);
   disk_limited_ = false;
   for (broker::QueueConfig& queue : settings_.queues) queue.paused = false;
+  if (!guard_.consumers_may_consume()) guard_.change(true);
+  if (broker_runs() && options_.guarded) broker_->change_keys();
   for (Slot& slot : slots_) {
     if (slot.process == nullptr) continue;
     slot.process->ask_to_stop();
@@ -201,6 +210,7 @@ void World::begin_liveness() {
   if (broker_runs()) {
     broker_->live_on();
     for (const broker::QueueConfig& queue : settings_.queues) {
+      told_.tell(queue);
       const base::Status status = broker_->configure(queue);
       if (!status.has_value()) complain("configure: " + status.error().message());
     }
@@ -243,6 +253,7 @@ bool World::run_liveness() {
     if (!step()) return false;
     if (scheduler_.now() < look) continue;
     look = scheduler_.now() + kLookEvery;
+    tell_again();
     if (is_drained()) return true;
   }
   return false;
@@ -279,16 +290,15 @@ void World::check_restarts() {
       text += queue.name + ' ' + std::to_string(queue.messages) + ' ' +
               std::to_string(queue.bytes) + ' ' + std::to_string(queue.dead_bytes);
       for (const broker::SubscriptionStats& of : queue.subscriptions) {
-        // What is in quarantine is looked at again by a start.
-        const std::uint64_t waiting = of.ready + of.in_flight + of.damaged;
-        text +=
-            ' ' + of.name + ' ' + std::to_string(waiting) + ' ' + std::to_string(of.dead_lettered);
+        text += ' ' + of.name + ' ' + std::to_string(of.ready + of.in_flight) + ' ' +
+                std::to_string(of.damaged) + ' ' + std::to_string(of.dead_lettered);
       }
       text += '\n';
     }
     return text;
   };
   const std::string before = counts();
+  checking_restarts_ = true;
   for (const bool in_order : {true, false}) {
     if (in_order) {
       const std::optional<base::Status> status = broker_->stop_in_order();
@@ -312,6 +322,7 @@ Verdict World::run() {
   start_broker();
   for (Slot& slot : slots_) spawn(slot);
   if (control_ != nullptr) control_->begin();
+  for (const std::string& queue : removals_) schedule_removal(queue);
   for (const auto& [fault, per_minute] : options_.faults_per_minute) {
     schedule_fault(fault, per_minute);
   }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,11 +19,13 @@
 #include "tests/sim/broker/broker_process.h"
 #include "tests/sim/broker/client_process.h"
 #include "tests/sim/broker/control_peer.h"
+#include "tests/sim/broker/guard.h"
 #include "tests/sim/broker/hostile_peer.h"
 #include "tests/sim/broker/model.h"
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
 #include "tests/sim/broker/sim_options.h"
+#include "tests/sim/broker/told_queues.h"
 #include "tests/sim/sim_main.h"
 
 namespace sluice::sim {
@@ -56,6 +59,8 @@ class World final : public base::SimHooks {
       std::function<ClientProcess::Body(const std::string& queue, const std::string& subscription)>;
   void set_drain(Drain drain) { drain_ = std::move(drain); }
   // Looked at when all has drained.
+  // The queue is removed and made again over and over. REQUIRES: told.
+  void set_removals(std::string queue) { removals_.push_back(std::move(queue)); }
   void set_check(std::function<void(World&)> check) { check_ = std::move(check); }
 
   // --- For clients.
@@ -66,6 +71,8 @@ class World final : public base::SimHooks {
   const Model& model() const { return model_; }
   // Messages that the broker counts as lost with the medium, at the end.
   std::uint64_t damaged() const { return damaged_; }
+  // None while the broker does not run, or has no such queue.
+  std::optional<base::QueueId> queue_id(const std::string& name) const;
   void complain(std::string text);
   // What clients know: a publish was confirmed; a message was in somebody's hands.
   void note_stored(std::uint64_t tag) { stored_.insert(tag); }
@@ -109,6 +116,17 @@ class World final : public base::SimHooks {
   void hurt_link(Fault fault);
   void hurt_client(Fault fault);
   void change_queue();
+  void change_keys();
+
+  // --- What the control port tells of queues: world_control.cc.
+  void threaten_answer();
+  void tell_queue(const std::string& name);
+  void tell_as_old_leader(const std::string& name);
+  void remove_queue(const std::string& name);
+  void schedule_removal(const std::string& name);
+  void check_told();
+  void tell_again();
+  bool was_refused(const std::string& name, wire::Code code, const std::string& why);
 
   void spawn(Slot& slot);
   bool step();
@@ -130,6 +148,14 @@ class World final : public base::SimHooks {
   Network network_;
   Model model_;
   BrokerSettings settings_;
+  Guard guard_;
+  ToldQueues told_;
+  std::set<std::string> telling_;     // queues of which a call is under way
+  std::set<std::string> unanswered_;  // the last call got no answer
+  std::map<std::string, broker::QueueConfig, std::less<>> manifests_;
+  bool made_ = false;  // the queues, once
+  bool checking_restarts_ = false;
+  std::vector<std::string> removals_;
   std::unique_ptr<BrokerProcess> broker_;
   HostilePeer hostile_;
   std::unique_ptr<ControlPeer> control_;

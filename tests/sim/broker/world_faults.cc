@@ -249,6 +249,7 @@ void World::hurt_client(Fault fault) {
 
 void World::change_queue() {
   if (!broker_runs() || settings_.queues.empty()) return;
+  if (options_.guarded && prng_.chance(0.4)) return change_keys();
   broker::QueueConfig& queue = settings_.queues[prng_.below(settings_.queues.size())];
   switch (prng_.below(4)) {
     case 0:
@@ -264,9 +265,10 @@ void World::change_queue() {
       queue.subscriptions.front().delivery.backoff.initial = base::Millis(1 + prng_.below(3'000));
       break;
   }
+  ++happened_["changed queues"];
+  if (options_.told) return tell_queue(queue.name);
   const base::Status status = broker_->configure(queue);
   if (!status.has_value()) complain("configure: " + status.error().message());
-  ++happened_["changed queues"];
 }
 
 }  // namespace sluice::sim

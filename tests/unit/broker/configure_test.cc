@@ -210,6 +210,27 @@ TEST(Configure, a_change_is_there_after_a_restart) {
   EXPECT_EQ(world.broker->config(queue)->subscriptions[0].delivery.backoff.multiplier, 3.25);
 }
 
+// What is said of a queue is durable before it is answered, whatever is promised of its messages: a
+// queue that was removed came back with a power loss (broker_sim --workload removal).
+TEST(Configure, settings_and_removals_are_synced_whatever_the_queue_promises) {
+  for (const FsyncPolicy fsync : {FsyncPolicy::kNever, FsyncPolicy::kInterval}) {
+    World world;
+    QueueConfig config = plain_queue();
+    config.fsync = fsync;
+    const auto queue = world.make(config);
+    EXPECT_TRUE(world.log.records().back().needs_sync);
+    config.limits.messages_max = 17;
+    world.make(config);
+    EXPECT_TRUE(world.log.records().back().needs_sync);
+    DeleteQueue command;
+    command.queue = queue;
+    world.broker->apply(world.now, command);
+    EXPECT_TRUE(world.log.records().back().needs_sync);
+    EXPECT_EQ(world.sink.deletes.back().wait.lsn, world.log.records().back().at.end);
+    EXPECT_TRUE(world.sink.deletes.back().wait.durable);
+  }
+}
+
 TEST(Configure, deleting_a_queue_ends_everything_that_hangs_on_it) {
   World world;
   const auto queue = world.make(plain_queue());

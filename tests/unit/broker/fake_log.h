@@ -192,8 +192,9 @@ class FakeMessages final : public storage::MessageStore {
 
   base::Result<base::ByteView> read_piece(const storage::EntrySlice& slice,
                                           std::uint64_t offset) override {
-    if (slice.damaged) return base::corruption("damaged");
     const std::size_t piece = offset / storage::kLargePieceBytes;
+    const bool is_lost = piece > 0 && damaged_pieces.contains(slice.first);
+    if (slice.damaged || is_lost) return base::corruption("damaged");
     const FakeLog::Record* record = log_.find(in_log(slice.lsn));
     std::size_t head = storage::kLargeHeadBytes;
     if (piece > 0) {
@@ -232,8 +233,9 @@ class FakeMessages final : public storage::MessageStore {
 
   bool in_files = false;
   std::set<base::Sequence> damaged;
-  std::set<base::Sequence> cold;         // still to be brought in
-  std::set<base::Sequence> cold_pieces;  // the same of large ones, behind their fronts
+  std::set<base::Sequence> damaged_pieces;  // of large ones behind their fronts: slice() is silent
+  std::set<base::Sequence> cold;            // still to be brought in
+  std::set<base::Sequence> cold_pieces;     // the same of large ones, behind their fronts
   std::uint64_t locates = 0;
 
  private:

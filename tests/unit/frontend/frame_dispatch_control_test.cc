@@ -123,6 +123,8 @@ class ControlPortTest : public testing::Test {
 
 TEST_F(ControlPortTest, ConfiguredIsAnsweredWhenItIsDurable) {
   receive(wire::Configure{7, "good"});
+  // Nobody else may ask for a sync: broker_sim --workload removal --seed 2.
+  EXPECT_EQ(commands_.syncs_asked, 1);
   release(99);
   EXPECT_THAT(control_.sent, SizeIs(0));
   release(100);
@@ -172,6 +174,7 @@ TEST_F(ControlPortTest, AQueueThatIsNotThereCountsAsRemoved) {
   receive(wire::RemoveQueue{7, "emails", false});
   EXPECT_EQ(commands_.last<broker::DeleteQueue>(), nullptr);
   // Somebody may have removed it just now.
+  EXPECT_EQ(commands_.syncs_asked, 1);
   release(99);
   EXPECT_THAT(control_.sent, SizeIs(0));
   release(100);

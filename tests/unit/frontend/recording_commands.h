@@ -55,7 +55,10 @@ class RecordingCommands final : public Commands {
   }
   std::uint32_t feature_level() const override { return level; }
   std::uint64_t changes() const override { return changed; }
-  base::Lsn appended() const override { return end; }
+  base::Lsn sync_appended() override {
+    ++syncs_asked;
+    return end;
+  }
 
   // The last command, if it is of this kind.
   template <typename T>
@@ -70,6 +73,7 @@ class RecordingCommands final : public Commands {
   }
 
   std::vector<AnyCommand> all;
+  int syncs_asked = 0;
   base::TaskId task_id;  // runs on that queue
   broker::QueueConfig queue;
   base::QueueId queue_id;
