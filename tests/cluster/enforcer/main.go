@@ -38,7 +38,9 @@ func run() error {
 	controller, err := networkpolicy.NewController(client,
 		factory.Networking().V1().NetworkPolicies(), factory.Core().V1().Namespaces(),
 		factory.Core().V1().Pods(), nil, nil, nil, nil,
-		networkpolicy.Config{QueueID: *queue, NodeName: *node, NRIdisabled: true})
+		// Without the plugin for the container runtime it would fail at the first packet of a pod
+		// whose address the API server does not have yet; that no runtime answers it does not mind.
+		networkpolicy.Config{QueueID: *queue, NodeName: *node, NRIdisabled: false})
 	if err != nil {
 		return err
 	}
