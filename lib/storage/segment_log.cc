@@ -58,6 +58,7 @@ Appended SegmentLog::append(RecordType type, ByteView head, ByteView tail, bool 
   group.add_write(offset_, {at, bytes});
   group.set_end(begin + bytes);
   if (needs_sync) group.require_sync();
+  if (type == RecordType::kMessageChunk) group.begin_early();
   offset_ += bytes;
   unwritten_bytes_ += bytes;
   positions_.appended = begin + bytes;

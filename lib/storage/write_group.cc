@@ -50,7 +50,8 @@ Status WriteGroup::run() {
     const ByteView data = step.next ? ByteView(step.own) : step.data;
     if (!data.empty()) RETURN_IF_ERROR(target_.file->write_at(step.offset, data));
     // The disk works while what follows is copied; the last step is synced right away.
-    if (needs_sync_ && data.size() >= kBegunBytesMin && &step != &steps_.back()) {
+    const bool begins = begins_early_ && needs_sync_ && data.size() >= kBegunBytesMin;
+    if (begins && &step != &steps_.back()) {
       target_.file->begin_sync(step.offset, data.size());
     }
     if (step.next) RETURN_IF_ERROR(roll(step));

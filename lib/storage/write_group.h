@@ -31,12 +31,15 @@ class WriteGroup final : public LogWork {
   void add_roll(std::uint64_t offset, base::ByteView padding, const SegmentHeader& next,
                 SegmentSource source);
   void require_sync() { needs_sync_ = true; }
+  // It has pieces of a large message: the disk begins with each long write while the next is done.
+  void begin_early() { begins_early_ = true; }
   void set_end(base::Lsn end) { end_ = end; }
   // The segment that the log stands in when the group is taken; before that it may not exist.
   void set_target(SegmentFile target) { target_ = std::move(target); }
 
   bool empty() const { return steps_.empty(); }
   bool needs_sync() const { return needs_sync_; }
+  bool begins_early() const { return begins_early_; }
   std::uint64_t bytes() const { return bytes_; }
   base::Lsn end() const { return end_; }
   // After run(): where the log stands, and what was begun on the way.
@@ -68,6 +71,7 @@ class WriteGroup final : public LogWork {
   std::uint64_t bytes_ = 0;
   base::Lsn end_;
   bool needs_sync_ = false;
+  bool begins_early_ = false;
 };
 
 }  // namespace sluice::storage

@@ -190,6 +190,17 @@ TEST_P(FileSystemContract, what_was_just_written_is_in_the_page_cache) {
   EXPECT_FALSE(file->in_page_cache(0, 0));
 }
 
+TEST_P(FileSystemContract, what_the_disk_begins_with_early_is_the_same) {
+  const std::unique_ptr<File> file = open("a", OpenMode::kCreate);
+  ASSERT_THAT(file->write_at(0, as_bytes(std::string(100'000, 'x'))), IsOk());
+  file->begin_sync(0, 50'000);
+  file->begin_sync(90'000, 1'000'000);  // as far as there is something
+  ASSERT_THAT(file->write_at(10, as_bytes("y")), IsOk());
+  ASSERT_THAT(file->sync_data(), IsOk());
+  EXPECT_THAT(file->size(), IsOkAndHolds(100'000U));
+  EXPECT_EQ(read(*file, 9, 3), "xyx");
+}
+
 TEST_P(FileSystemContract, names_are_listed_in_order) {
   create("b", "");
   create("a", "");

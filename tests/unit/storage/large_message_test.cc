@@ -80,6 +80,21 @@ class LargeMessage : public testing::Test {
   LogHarness harness{kLargeSegmentBytes};
 };
 
+TEST_F(LargeMessage, TheDiskBeginsWithItsGroupEarlyAndWithNoOther) {
+  const auto begins_early = [&] {
+    const auto group = harness.log().take_group();
+    CHECK(group != nullptr);
+    group->finish(group->run());
+    return group->begins_early();
+  };
+  harness.publish(kLargeStream, 1, 5);
+  EXPECT_FALSE(begins_early());
+  publish(6);
+  EXPECT_TRUE(begins_early());
+  harness.publish(kLargeStream, 7, 5);
+  EXPECT_FALSE(begins_early());
+}
+
 TEST_F(LargeMessage, IsServedFromMemoryFromTheFilesAndAfterARestart) {
   harness.publish(kLargeStream, 1, 5);
   publish(6);

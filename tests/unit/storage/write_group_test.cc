@@ -58,11 +58,12 @@ class WriteGroupTest : public testing::Test {
   std::vector<std::byte> small_ = std::vector<std::byte>(100);
 };
 
-TEST_F(WriteGroupTest, TheDiskBeginsWithWhatIsLargeWhileTheRestIsWritten) {
+TEST_F(WriteGroupTest, TheDiskBeginsWithALargeMessageWhileTheRestIsWritten) {
   group_->add_write(4096, larger_);
   group_->add_write(4096 + (2U << 20), large_);
   group_->add_write(4096 + (3U << 20), small_);
   group_->require_sync();
+  group_->begin_early();
   ASSERT_THAT(group_->run(), IsOk());
   EXPECT_THAT(file_->calls,
               ElementsAre("write 4096+2097152", "begin 4096+2097152", "write 2101248+1048576",
@@ -73,13 +74,23 @@ TEST_F(WriteGroupTest, WhatIsSyncedAtOnceOrLittleIsNotBegunBefore) {
   group_->add_write(4096, small_);
   group_->add_write(4196, large_);
   group_->require_sync();
+  group_->begin_early();
   ASSERT_THAT(group_->run(), IsOk());
   EXPECT_THAT(file_->calls, ElementsAre("write 4096+100", "write 4196+1048576", "sync"));
+}
+
+TEST_F(WriteGroupTest, ManySmallMessagesAreSyncedAsOne) {
+  group_->add_write(4096, large_);
+  group_->add_write(4096 + (1U << 20), larger_);
+  group_->require_sync();
+  ASSERT_THAT(group_->run(), IsOk());
+  EXPECT_THAT(file_->calls, ElementsAre("write 4096+1048576", "write 1052672+2097152", "sync"));
 }
 
 TEST_F(WriteGroupTest, WhatNobodyWantsSyncedIsLeftToTheSystem) {
   group_->add_write(4096, large_);
   group_->add_write(4096 + (1U << 20), larger_);
+  group_->begin_early();
   ASSERT_THAT(group_->run(), IsOk());
   EXPECT_THAT(file_->calls, ElementsAre("write 4096+1048576", "write 1052672+2097152"));
 }
