@@ -201,8 +201,11 @@ void World::begin_liveness() {
   disk_.set_capacity(0);
   disk_limited_ = false;
   for (broker::QueueConfig& queue : settings_.queues) queue.paused = false;
-  if (!guard_.consumers_may_consume()) guard_.change(true);
-  if (broker_runs() && options_.guarded) broker_->change_keys();
+  if (broker_runs() && options_.guarded) {
+    set_rights(true);
+  } else if (!guard_.consumers_may_consume()) {
+    guard_.change(true);
+  }
   for (Slot& slot : slots_) {
     if (slot.process == nullptr) continue;
     slot.process->ask_to_stop();

@@ -117,6 +117,7 @@ class World final : public base::SimHooks {
   void hurt_client(Fault fault);
   void change_queue();
   void change_keys();
+  void set_rights(bool consumers_may_consume);
 
   // --- What the control port tells of queues: world_control.cc.
   void threaten_answer();

@@ -131,18 +131,22 @@ void World::tell_again() {
 // The consumers' sessions end, and what they hold goes back; now and then nobody may consume for
 // some seconds.
 void World::change_keys() {
-  guard_.change(prng_.chance(0.5));
-  broker_->change_keys();
-  for (const auto& [peer, key] : network_.keys()) {
-    if (key == Guard::key_of(Who::kConsumer)) model_.not_sent(peer);
-  }
+  set_rights(prng_.chance(0.5));
   ++happened_["changed keys"];
   if (guard_.consumers_may_consume()) return;
   scheduler_.after(base::Nanos(base::Millis(100 + prng_.below(5'000))), [this] {
     if (!broker_runs() || liveness_) return;
-    guard_.change(true);
-    broker_->change_keys();
+    set_rights(true);
   });
+}
+
+// Also who may not consume may hold what a restart has found of him, until his session ends.
+void World::set_rights(bool consumers_may_consume) {
+  guard_.change(consumers_may_consume);
+  broker_->change_keys();
+  for (const auto& [peer, key] : network_.keys()) {
+    if (key == Guard::key_of(Who::kConsumer)) model_.not_sent(peer);
+  }
 }
 
 }  // namespace sluice::sim
