@@ -146,6 +146,11 @@ base::Result<Json> FakeApiServer::list(const kube::ResourceType& type, std::stri
 
 base::Result<Json> FakeApiServer::put_new(const ObjectRef& ref, Json object,
                                           std::string_view manager) {
+  if (terminating.contains(ref.name_space)) {
+    return Error(ErrorCode::kPermissionDenied,
+                 ref.to_string() + " is forbidden: unable to create new content in namespace " +
+                     ref.name_space + " because it is being terminated");
+  }
   Stored stored;
   if (!manager.empty()) stored.applied[std::string(manager)] = object;
   Json& metadata = object[kMetadata];

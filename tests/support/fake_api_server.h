@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,8 @@ class FakeApiServer : public kube::Api {
   base::WallTime now() const { return now_; }
   // Volumes of these StorageClasses can grow.
   std::map<std::string, bool> expandable = {{"standard", true}};
+  // Nothing is made in these any more.
+  std::set<std::string> terminating;
   // Called for each write before it is carried out: verb and object.
   std::function<void(std::string_view verb, const kube::ObjectRef& ref)> on_write;
   // Called after each change: what was there and what is there now, one of them null where the

@@ -58,6 +58,7 @@ bool FakeControllers::step() {
 void FakeControllers::run_stateful_set(const Json& set) {
   const std::string name_space = kube::namespace_of(set);
   const std::string name = kube::name_of(set);
+  if (api_.terminating.contains(name_space)) return;
   const int replicas = set["spec"].value("replicas", 1);
   const std::size_t number =
       networks_.try_emplace(name_space + "/" + name, networks_.size()).first->second;

@@ -265,18 +265,19 @@ std::string OperatorSim::picture() const {
   return text;
 }
 
-std::string OperatorSim::check_keys() const {
+std::string check_keys(const FakeApiServer& api, const std::string& name_space,
+                       const std::string& broker_name) {
   const auto files = [&](const std::string& name) {
-    return reconcile::secret_files(api.find(kube::kSecrets, name_space_, name));
+    return reconcile::secret_files(api.find(kube::kSecrets, name_space, name));
   };
-  const auto broker = files(reconcile::broker_secret_name(broker_));
+  const auto broker = files(reconcile::broker_secret_name(broker_name));
   if (broker.empty()) return "no Secret of the broker";
   const auto ring = access::KeyRing::parse(broker.at("authorized_keys"));
   if (!ring.has_value()) return ring.error().message();
   const auto next = broker.find("next.pub");
   for (const std::string& name :
-       {reconcile::access_secret_name(broker_), reconcile::admin_secret_name(broker_),
-        reconcile::operator_secret_name(broker_)}) {
+       {reconcile::access_secret_name(broker_name), reconcile::admin_secret_name(broker_name),
+        reconcile::operator_secret_name(broker_name)}) {
     const auto client = files(name);
     if (client.empty()) return name + " is missing";
     if (ring->find(client.at("client.pub")) == nullptr) return name + " is not let in";

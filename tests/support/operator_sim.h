@@ -28,6 +28,10 @@ class CountingKeyMaker : public reconcile::KeyMaker {
   std::map<std::string, std::string> made_;  // public halves by secret ones
 };
 
+// What is wrong between the Secrets of a broker; "" = they fit together.
+std::string check_keys(const FakeApiServer& api, const std::string& name_space,
+                       const std::string& broker);
+
 // An operator that looks after one broker of a simulated cluster, and may be cut off after any of
 // its actions. Deterministic: time moves a second a round.
 class OperatorSim {
@@ -58,8 +62,7 @@ class OperatorSim {
   // What the cluster has, with what differs between two runs that come to the same end left out:
   // uids, versions, times, keys.
   std::string picture() const;
-  // What is wrong between the Secrets; "" = they fit together.
-  std::string check_keys() const;
+  std::string check_keys() const { return test::check_keys(api, name_space_, broker_); }
 
   FakeApiServer api;
   FakeControllers controllers{api};

@@ -9,6 +9,7 @@
 #include "operator/reconcile/names.h"
 #include "operator/reconcile/reconcile.h"
 #include "operator/reconcile/rollout.h"
+#include "operator/reconcile/secret_files.h"
 
 namespace sluice::sim {
 namespace {
@@ -20,6 +21,8 @@ constexpr base::Nanos kLeaseDuration = std::chrono::seconds(15);
 constexpr base::Nanos kLeaseUnseen = std::chrono::seconds(11);
 // 6 s, and a call that is sent again for 10 s.
 constexpr base::Nanos kHeardLately = std::chrono::seconds(17);
+// Who else scales is asked every 30 s; a call may be on its way for as long, and stand still.
+constexpr base::Nanos kRivalUnseen = std::chrono::seconds(130);
 constexpr base::Nanos kMeddledLately = std::chrono::seconds(180);
 // A call that was under way for longer than a cordon is renewed may meet pods at work again.
 constexpr base::Nanos kCordonKept = std::chrono::seconds(15);
@@ -73,7 +76,7 @@ void Checks::sent(const Sender& sender, const ApiCall& call) {
 }
 
 bool Checks::may_come_late(const ApiCall& call) const {
-  if (call.type == &kube::kSecrets) return true;
+  if (call.type == &kube::kSecrets || call.type == &kube::kEvents) return true;
   return call.type == &kube::kQueues && call.subresource == "status" &&
          std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
            return slot.name == call.name && !slot.target.empty();
@@ -103,7 +106,33 @@ void Checks::check_lease(const Sender& sender, const ApiCall& call) {
 
 void Checks::carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process) {
   writer_ = sender.identity;
+  if (call.subresource == "scale") check_rival(call);
   if (call.subresource == "scale") check_scale(call, process);
+  if (call.method == "DELETE" && call.type == &kube::kStatefulSets) check_set_removal(call);
+}
+
+// Two who scale one target undo each other's work.
+void Checks::check_rival(const ApiCall& call) {
+  const auto rival = rival_since_.find(call.name);
+  if (rival == rival_since_.end() || call.sent_at < rival->second + kRivalUnseen) return;
+  fail(call.to_string() + ", which another autoscaler scales");
+}
+
+// Pods end with their StatefulSet only where the last Queue goes. When volumes grow they stay.
+void Checks::check_set_removal(const ApiCall& call) {
+  const Json* set = store_.find(*call.type, call.name_space, call.name);
+  if (set == nullptr || kube::text_in(call.body, "propagationPolicy") == "Orphan") return;
+  const std::string uid = kube::text_in(kube::value_in(call.body, {"preconditions"}), "uid");
+  if (uid != kube::uid_of(*set)) return;  // a conflict
+  for (const QueueSlot& slot : slots_) {
+    const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
+    if (slot.broker != call.name || slot.name_space != call.name_space || queue == nullptr ||
+        kube::value_in(*queue, {"metadata", "deletionTimestamp"}).is_string() ||
+        !reconcile::is_owned_by(*set, kube::uid_of(*queue))) {
+      continue;
+    }
+    return fail(call.to_string() + " ends the pods of Queue " + slot.name + ", which stays");
+  }
 }
 
 // One target is made smaller only when all its brokers are heard, and by pods that hold nothing.
@@ -203,6 +232,10 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
       check_release(before, after);
     }
   }
+  if (ref.type == &kube::kHorizontalPodAutoscalers) {
+    if (after.is_null()) rival_since_.erase(ref.name);
+    if (before.is_null()) rival_since_[ref.name] = loop_.now();
+  }
   if (ref.type == &kube::kPersistentVolumeClaims && before.is_object()) {
     const bool goes =
         after.is_null() || (kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string() &&
@@ -220,14 +253,18 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
   if (foreign_.contains(ref.to_string())) {
     return fail(writer_ + " touched somebody else's " + ref.to_string());
   }
-  if (ref.type == &kube::kSecrets) check_keys(ref, before, after);
-  if (ref.type == &kube::kStatefulSets && after.is_object()) check_shards(after);
+  if (ref.type == &kube::kSecrets) {
+    check_keys(ref, before, after);
+    if (after.is_object()) check_told_keys(ref);
+  }
+  const bool stays = !kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string();
+  if (ref.type == &kube::kStatefulSets && after.is_object() && stays) check_shards(after);
 }
 
 // Messages go only with a Queue that was deleted under a policy that says so.
 void Checks::queue_lost(const std::string& name_space, const std::string& claim,
                         const link::QueueObservation& queue) {
-  if (held(queue) == 0) return;
+  if (held(queue) == 0 || namespace_ended_) return;
   const std::string path = path_of(name_space, queue.name);
   const auto at_claim = claims_condemned_.find(path_of(name_space, claim));
   const bool with_claim = store_.find(kube::kPersistentVolumeClaims, name_space, claim) == nullptr;
@@ -250,6 +287,7 @@ bool Checks::has_others(const QueueSlot& slot) const {
 void Checks::check_release(const Json& before, const Json& /*after*/) {
   const std::string name_space = kube::namespace_of(before);
   const std::string name = kube::name_of(before);
+  if (namespace_ended_) return;
   if (!kube::value_in(before, {"metadata", "deletionTimestamp"}).is_string()) {
     return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) +
                 ", which nobody deletes");
@@ -296,12 +334,48 @@ void Checks::check_release(const Json& before, const Json& /*after*/) {
   removed_.insert(path_of(name_space, name));
 }
 
+// A broker's key is replaced by the next one, which its shards serve by then, and as often as
+// somebody asked for that.
 void Checks::check_keys(const kube::ObjectRef& ref, const Json& before, const Json& after) {
   if (before.is_null() || after.is_null() || keys_meddled_.contains(ref.to_string())) return;
   const Json& old_key = kube::value_in(before, {"data", reconcile::kServerKeyFile});
   const Json& new_key = kube::value_in(after, {"data", reconcile::kServerKeyFile});
   if (old_key.is_null() || old_key == new_key) return;
+  const Json& next_key = kube::value_in(before, {"data", reconcile::kNextKeyFile});
+  std::string broker = ref.to_string();
+  for (const QueueSlot& slot : slots_) {
+    if (reconcile::broker_secret_name(slot.broker) == ref.name) {
+      broker = path_of(slot.name_space, slot.broker);
+    }
+  }
+  if (next_key == new_key && ++keys_replaced_[broker] <= rotations_asked_[broker]) return;
   fail(writer_ + " replaced the key of a broker in " + ref.to_string());
+}
+
+// What clients are told to expect of a broker is what it has, or will have next.
+void Checks::check_told_keys(const kube::ObjectRef& ref) {
+  for (const QueueSlot& slot : slots_) {
+    const reconcile::SecretFiles broker = reconcile::secret_files(
+        store_.find(kube::kSecrets, slot.name_space, reconcile::broker_secret_name(slot.broker)));
+    const std::string clients[] = {reconcile::access_secret_name(slot.broker),
+                                   reconcile::admin_secret_name(slot.broker),
+                                   reconcile::operator_secret_name(slot.broker)};
+    for (const std::string& client : clients) {
+      if (ref.name != client || broker.empty()) continue;
+      const reconcile::SecretFiles files =
+          reconcile::secret_files(store_.find(kube::kSecrets, slot.name_space, client));
+      const auto told = files.find(reconcile::kBrokerPublicFile);
+      if (told == files.end()) continue;
+      const auto has = [&](std::string_view file) {
+        const auto found = broker.find(file);
+        return found != broker.end() && found->second == told->second;
+      };
+      if (!has(reconcile::kServerPublicFile) && !has(reconcile::kNextPublicFile)) {
+        return fail(writer_ + " tells clients in " + ref.to_string() +
+                    " to expect a key that the broker does not have");
+      }
+    }
+  }
 }
 
 // A shard that has a volume keeps its pod.

@@ -41,12 +41,18 @@ class Checks {
   void lease_meddled() { lease_meddled_at_ = loop_.now(); }
   void target_meddled(const std::string& target) { target_meddled_at_[target] = loop_.now(); }
   void keys_meddled(const std::string& secret) { keys_meddled_.insert(secret); }
+  void rotation_asked(const QueueSlot& slot) {
+    ++rotations_asked_[slot.name_space + "/" + slot.broker];
+  }
+  // Everything in the namespace may go.
+  void namespace_ends() { namespace_ended_ = true; }
   void foreign(const kube::ObjectRef& ref) { foreign_.insert(ref.to_string()); }
 
   // Writes of operators, without the election's.
   std::uint64_t writes() const { return writes_; }
   // Without statuses of Queues with consumers, too: when they were scaled last is not remembered;
-  // and without Secrets, which are looked at every ten minutes only.
+  // without Secrets, which are looked at every ten minutes only; and without Events, which tell
+  // once more what keeps something from being scaled.
   std::uint64_t lasting_writes() const { return lasting_writes_; }
   const std::string& last_write() const { return last_write_; }
 
@@ -58,7 +64,10 @@ class Checks {
   bool has_others(const QueueSlot& slot) const;
   void check_release(const kube::Json& before, const kube::Json& after);
   void check_keys(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
+  void check_told_keys(const kube::ObjectRef& ref);
   void check_shards(const kube::Json& set);
+  void check_set_removal(const ApiCall& call);
+  void check_rival(const ApiCall& call);
   void note_settings(const kube::Json& queue);
   void note_deletion(const kube::Json& before, const kube::Json& after);
 
@@ -77,6 +86,10 @@ class Checks {
   base::MonoTime lease_meddled_at_;
   std::map<std::string, base::MonoTime> target_meddled_at_;
   std::set<std::string> keys_meddled_;
+  std::map<std::string, std::uint64_t> rotations_asked_;  // by "NAMESPACE/BROKER"
+  std::map<std::string, std::uint64_t> keys_replaced_;
+  std::map<std::string, base::MonoTime> rival_since_;  // by target
+  bool namespace_ended_ = false;
   std::set<std::string> foreign_;
   // When settings were last wanted, by "NAMESPACE/QUEUE" and revision, as a count of changes.
   std::map<std::string, std::map<std::uint64_t, std::uint64_t>> wanted_;

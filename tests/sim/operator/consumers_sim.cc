@@ -100,6 +100,7 @@ std::uint64_t ConsumersSim::in_flight(const std::string& name_space, const std::
 void ConsumersSim::control_one(const Json& deployment) {
   const std::string name_space = kube::namespace_of(deployment);
   const std::string name = kube::name_of(deployment);
+  if (store_.terminating.contains(name_space)) return;
   const auto wanted = static_cast<std::size_t>(deployment["spec"].value("replicas", 1));
   std::vector<ConsumerPod> all = pods_of(name_space, name, true);
   std::size_t live = 0;

@@ -81,6 +81,12 @@ const std::vector<Kind>& kinds() {
        }},
       {{"hands", "people change and remove objects of brokers, finalizers, scales"},
        [](base::Prng& prng, FaultOptions& faults) { faults.meddling = rate(prng, 0.1); }},
+      {{"rival", "HorizontalPodAutoscalers come and go that scale what the operator scales"},
+       [](base::Prng& prng, FaultOptions& faults) { faults.rival = rate(prng, 0.05); }},
+      {{"namespace", "in one of four runs the namespace is deleted, and everything in it goes"},
+       [](base::Prng& prng, FaultOptions& faults) {
+         if (prng.chance(0.25)) faults.namespace_ends = 0.002 + rate(prng, 0.02);
+       }},
   };
   return kKinds;
 }
@@ -148,6 +154,8 @@ std::vector<std::string> FaultOptions::names() const {
   add("link_call_lost", link_call_lost);
   add("link_call_slow", link_call_slow);
   add("meddling", meddling);
+  add("rival", rival);
+  add("namespace_ends", namespace_ends);
   return out;
 }
 

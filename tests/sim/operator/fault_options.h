@@ -56,6 +56,10 @@ struct FaultOptions {
   double link_call_slow = 0;
   // hands, a second
   double meddling = 0;
+  // rival, a second
+  double rival = 0;  // another autoscaler takes, or leaves, what consumes
+  // namespace, a second
+  double namespace_ends = 0;
 
   std::vector<std::string> names() const;
 };

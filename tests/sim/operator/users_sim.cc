@@ -4,12 +4,16 @@
 #include <utility>
 
 #include "base/check.h"
+#include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
 
 namespace sluice::sim {
 namespace {
 
 using kube::Json;
+
+constexpr std::uint64_t kGigabytesFirst = 12;
+constexpr std::uint64_t kGigabytesMost = 60;
 
 bool is_leaving(const Json& object) {
   return kube::value_in(object, {"metadata", "deletionTimestamp"}).is_string();
@@ -66,7 +70,9 @@ std::string UsersSim::any_policy() {
 void UsersSim::create(const QueueSlot& slot, const std::string& policy) {
   if (queue_of(slot) != nullptr) return;
   Json spec = {{"shards", slot.shards},
-               {"broker", {{"name", slot.broker}, {"storage", {{"size", "12Gi"}}}}},
+               {"broker",
+                {{"name", slot.broker},
+                 {"storage", {{"size", std::to_string(gigabytes(slot.broker)) + "Gi"}}}}},
                {"deletionPolicy", policy},
                {"delivery", {{"maxAttempts", 1 + prng_.below(5)}}}};
   if (!slot.target.empty()) {
@@ -150,6 +156,42 @@ bool UsersSim::adopt(const QueueSlot& slot) {
   return true;
 }
 
+std::uint64_t UsersSim::gigabytes(const std::string& broker) const {
+  const auto found = gigabytes_.find(broker);
+  return found == gigabytes_.end() ? kGigabytesFirst : found->second;
+}
+
+void UsersSim::grow(const QueueSlot& slot) {
+  std::uint64_t size = gigabytes(slot.broker);
+  if (queue_of(slot) == nullptr || size >= kGigabytesMost) return;
+  size += 1 + prng_.below(8);
+  gigabytes_[slot.broker] = size;
+  loop_.note("user lets the volumes of " + slot.broker + " grow to " + std::to_string(size) + "Gi");
+  for (const QueueSlot& one : slots_) {
+    const Json* queue = queue_of(one);
+    if (one.broker != slot.broker || queue == nullptr || is_leaving(*queue)) continue;
+    store_.change(kube::kQueues, one.name_space, one.name, [&](Json& object) {
+      object["spec"]["broker"]["storage"]["size"] = std::to_string(size) + "Gi";
+    });
+  }
+}
+
+void UsersSim::rotate(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (queue == nullptr || is_leaving(*queue)) return;
+  const std::string token = "t" + std::to_string(++tokens_);
+  loop_.note("user asks for another key of " + slot.broker + " at Queue " + slot.name + ": " +
+             token);
+  checks_.rotation_asked(slot);
+  annotate(slot, reconcile::kRotateAnnotation, token);
+}
+
+std::string UsersSim::token(const QueueSlot& slot) const {
+  const Json* queue = queue_of(slot);
+  return queue == nullptr ? std::string()
+                          : reconcile::annotation(*queue, reconcile::kRotateAnnotation);
+}
+
 void UsersSim::act() {
   const QueueSlot& slot = any_slot();
   const std::pair<unsigned, std::function<void()>> choices[] = {
@@ -165,106 +207,15 @@ void UsersSim::act() {
          loop_.note("user sets pause of " + slot.name + ": " + (pauses ? "true" : "none"));
          annotate(slot, reconcile::kPauseAnnotation, pauses ? Json("true") : Json());
        }},
-      {workload_.adopt, [&] { adopt(slot); }}};
+      {workload_.adopt, [&] { adopt(slot); }},
+      {workload_.rotate, [&] { rotate(slot); }},
+      {workload_.grow, [&] { grow(slot); }}};
   unsigned all = 0;
   for (const auto& [weight, action] : choices) all += weight;
   auto drawn = static_cast<unsigned>(prng_.below(all));
   for (const auto& [weight, action] : choices) {
     if (drawn < weight) return action();
     drawn -= weight;
-  }
-}
-
-void UsersSim::meddle_with_pods(const QueueSlot& slot) {
-  const std::string pod = reconcile::pod_name(slot.broker, prng_.below(slot.shards));
-  if (prng_.chance(0.6)) {
-    loop_.note("somebody deletes Pod " + pod);
-    store_.erase(kube::kPods, slot.name_space, pod);
-    return;
-  }
-  if (store_.find(kube::kStatefulSets, slot.name_space, slot.broker) == nullptr) return;
-  if (prng_.chance(0.5)) {
-    loop_.note("somebody deletes StatefulSet " + slot.broker);
-    store_.erase(kube::kStatefulSets, slot.name_space, slot.broker);
-    return;
-  }
-  loop_.note("somebody scales StatefulSet " + slot.broker);
-  store_.change(kube::kStatefulSets, slot.name_space, slot.broker,
-                [&](Json& one) { one["spec"]["replicas"] = prng_.below(slot.shards + 1); });
-}
-
-void UsersSim::meddle_with_objects(const QueueSlot& slot) {
-  const std::string config = reconcile::queues_config_name(slot.broker);
-  const std::string secret = reconcile::access_secret_name(slot.broker);
-  switch (prng_.below(6)) {
-    case 0:
-      loop_.note("somebody deletes Service " + slot.broker);
-      return store_.erase(kube::kServices, slot.name_space, slot.broker);
-    case 1:
-      loop_.note("somebody deletes ConfigMap " + config);
-      return store_.erase(kube::kConfigMaps, slot.name_space, config);
-    case 2:
-      if (store_.find(kube::kConfigMaps, slot.name_space, config) == nullptr) return;
-      loop_.note("somebody edits ConfigMap " + config);
-      return store_.change(kube::kConfigMaps, slot.name_space, config,
-                           [&](Json& one) { one["data"].erase(slot.name + ".json"); });
-    case 3:
-      loop_.note("somebody deletes Secret " + secret);
-      checks_.keys_meddled(kube::ObjectRef{&kube::kSecrets, slot.name_space, secret}.to_string());
-      return store_.erase(kube::kSecrets, slot.name_space, secret);
-    case 4:
-      if (slot.target.empty()) return;
-      loop_.note("somebody scales Deployment " + slot.target);
-      checks_.target_meddled(slot.target);
-      return store_.change(kube::kDeployments, slot.name_space, slot.target, [&](Json& one) {
-        one["spec"]["replicas"] = prng_.below(slot.max_replicas + 1);
-      });
-    default:
-      if (store_.find(kube::kNetworkPolicies, slot.name_space, slot.broker) == nullptr) return;
-      loop_.note("somebody edits NetworkPolicy " + slot.broker);
-      return store_.change(kube::kNetworkPolicies, slot.name_space, slot.broker,
-                           [](Json& one) { one["spec"]["ingress"] = Json::array(); });
-  }
-}
-
-// An object of a name that a broker wants, before there is that broker.
-void UsersSim::make_foreign(const QueueSlot& slot) {
-  const kube::ObjectRef ref{&kube::kServices, slot.name_space, slot.broker};
-  for (const QueueSlot& other : slots_) {
-    if (other.broker == slot.broker && queue_of(other) != nullptr) return;
-  }
-  if (store_.find(*ref.type, ref.name_space, ref.name) != nullptr ||
-      store_.find(kube::kStatefulSets, ref.name_space, ref.name) != nullptr) {
-    return;
-  }
-  loop_.note("somebody makes " + ref.to_string());
-  checks_.foreign(ref);
-  CHECK(store_
-            .create({{"apiVersion", "v1"},
-                     {"kind", "Service"},
-                     {"metadata", {{"name", ref.name}, {"namespace", ref.name_space}}},
-                     {"spec", {{"selector", {{"app", "theirs"}}}}}})
-            .has_value());
-}
-
-void UsersSim::meddle() {
-  const QueueSlot& slot = any_slot();
-  switch (prng_.below(8)) {
-    case 0:
-    case 1:
-    case 2:
-      return meddle_with_pods(slot);
-    case 3: {
-      const Json* queue = queue_of(slot);
-      if (queue == nullptr || !is_leaving(*queue)) return;
-      loop_.note("somebody removes the finalizer of Queue " + slot.name);
-      return store_.change(kube::kQueues, slot.name_space, slot.name,
-                           [](Json& one) { one["metadata"].erase("finalizers"); });
-    }
-    case 4:
-      return make_foreign(slot);
-    default:
-      return meddle_with_objects(slot);
   }
 }
 

@@ -27,6 +27,8 @@ struct Workload {
   bool consumers = true;  // that are scaled
   double pace = 0.25;     // of those a second
   double discards = 0.3;  // deletionPolicy Delete; of the other two each as often
+  unsigned rotate = 1;    // the broker's key
+  unsigned grow = 1;      // the broker's volumes
 };
 const std::vector<Workload>& workloads();
 
@@ -49,6 +51,19 @@ class UsersSim {
   void create(const QueueSlot& slot, const std::string& policy);
   void remove(const QueueSlot& slot);
   void publish(const QueueSlot& slot, std::size_t shard, std::uint64_t count);
+  // Another key for the broker.
+  void rotate(const QueueSlot& slot);
+  // Larger volumes: all Queues of the broker ask for them, one after the other.
+  void grow(const QueueSlot& slot);
+  // An HorizontalPodAutoscaler for what consumes the queue; without it, if there is one.
+  void rival(const QueueSlot& slot);
+  // What these autoscalers do.
+  void rivals_scale();
+  // Of the broker's volumes, as its Queues ask for it.
+  std::uint64_t gigabytes(const std::string& broker) const;
+  // The last token by which the Queue asks for another key; "" = it does not.
+  std::string token(const QueueSlot& slot) const;
+  const QueueSlot& any_slot() { return slots_[prng_.below(slots_.size())]; }
   // One thing that somebody does.
   void act();
   // One thing that nobody should do.
@@ -57,7 +72,6 @@ class UsersSim {
   bool mend();
 
  private:
-  const QueueSlot& any_slot() { return slots_[prng_.below(slots_.size())]; }
   const kube::Json* queue_of(const QueueSlot& slot) const;
   void edit(const QueueSlot& slot);
   void spoil(const QueueSlot& slot);
@@ -75,6 +89,8 @@ class UsersSim {
   const std::vector<QueueSlot>& slots_;
   const Workload& workload_;
   base::Prng prng_;
+  std::map<std::string, std::uint64_t> gigabytes_;  // by broker, if not the first size
+  std::uint64_t tokens_ = 0;
 };
 
 }  // namespace sluice::sim

@@ -24,7 +24,6 @@ constexpr base::Nanos kAnew = std::chrono::minutes(2);
 constexpr base::Millis kTenMinutes = std::chrono::minutes(10);
 constexpr std::array kHeldBack{&kube::kQueues, &kube::kStatefulSets,           &kube::kConfigMaps,
                                &kube::kPods,   &kube::kPersistentVolumeClaims, &kube::kServices};
-const char* const kNameSpace = "shop";
 const char* const kLeaseName = "sluice-operator";
 
 const Workload& workload_named(const Request& request, base::Prng& prng) {
@@ -33,13 +32,6 @@ const Workload& workload_named(const Request& request, base::Prng& prng) {
     if (one.name == request.workload) return one;
   }
   return workloads()[drawn];
-}
-
-std::string condition(const Json& queue, std::string_view type, std::string_view field) {
-  for (const Json& one : kube::value_in(queue, {"status", "conditions"})) {
-    if (kube::text_in(one, "type") == type) return kube::text_in(one, field);
-  }
-  return {};
 }
 
 }  // namespace
@@ -210,7 +202,40 @@ void World::second_of_faults() {
     loop_.note("broker " + pod + " restarts");
     store_.erase(kube::kPods, kNameSpace, pod);
   }
+  if (namespace_ended_) return;
   if (chance(faults_.meddling)) users_.meddle();
+  if (chance(faults_.rival)) users_.rival(users_.any_slot());
+  if (chance(faults_.namespace_ends)) end_namespace();
+}
+
+void World::end_namespace() {
+  loop_.note("user deletes the namespace");
+  namespace_ended_ = true;
+  checks_.namespace_ends();
+  store_.terminating.insert(kNameSpace);
+  CHECK(store_.remove({&kube::kNamespaces, "", kNameSpace}, {}, kube::Propagation::kBackground)
+            .has_value());
+}
+
+// Goes through what is there, in no order, until nothing is left.
+void World::empty_namespace() {
+  std::vector<kube::ObjectRef> refs;
+  for (const Json* object : store_.all()) {
+    if (kube::namespace_of(*object) == kNameSpace) refs.push_back(*kube::ref_of(*object));
+  }
+  for (const kube::ObjectRef& ref : refs) {
+    const Json* object = store_.find(*ref.type, ref.name_space, ref.name);
+    if (object == nullptr || !prng_.chance(0.2)) continue;
+    if (!kube::value_in(*object, {"metadata", "deletionTimestamp"}).is_string()) {
+      CHECK(store_.remove(ref, {}, kube::Propagation::kBackground).has_value());
+    } else if (ref.type == &kube::kPods) {
+      store_.erase(*ref.type, ref.name_space, ref.name);  // its grace is over
+    }
+  }
+  if (refs.empty() && store_.find(kube::kNamespaces, "", kNameSpace) != nullptr) {
+    loop_.note("the namespace is gone");
+    store_.erase(kube::kNamespaces, "", kNameSpace);
+  }
 }
 
 void World::second() {
@@ -222,9 +247,11 @@ void World::second() {
     if (one.process == nullptr && one.start_at <= loop_.now()) start_operator(one);
   }
   if (!healed_ && !scenario_) {
-    if (prng_.chance(workload_.pace)) users_.act();
+    if (!namespace_ended_ && prng_.chance(workload_.pace)) users_.act();
     second_of_faults();
+    if (!namespace_ended_) users_.rivals_scale();
   }
+  if (namespace_ended_) empty_namespace();
   step_cluster();
 }
 
@@ -240,148 +267,6 @@ void World::heal() {
     one.start_at = std::min(one.start_at, loop_.now());
     if (one.process != nullptr) one.process->clock.offset = one.clock_offset;
   }
-}
-
-// What a broker is made of, as far as somebody may have laid hands on it.
-std::string World::objects_unrest(const QueueSlot& slot, const std::string& manifest) {
-  const std::string& broker = slot.broker;
-  const std::pair<const kube::ResourceType*, std::string> wanted[] = {
-      {&kube::kStatefulSets, broker},
-      {&kube::kServices, broker},
-      {&kube::kServices, reconcile::shards_service_name(broker)},
-      {&kube::kConfigMaps, reconcile::queues_config_name(broker)},
-      {&kube::kServiceAccounts, broker},
-      {&kube::kPodDisruptionBudgets, broker},
-      {&kube::kNetworkPolicies, broker},
-      {&kube::kSecrets, reconcile::broker_secret_name(broker)},
-      {&kube::kSecrets, reconcile::operator_secret_name(broker)},
-      {&kube::kSecrets, reconcile::admin_secret_name(broker)}};
-  for (const auto& [type, name] : wanted) {
-    if (store_.find(*type, slot.name_space, name) == nullptr) {
-      return " is Current without " + std::string(type->kind) + " " + name;
-    }
-  }
-  const Json& config =
-      *store_.find(kube::kConfigMaps, slot.name_space, reconcile::queues_config_name(broker));
-  if (kube::value_in(config, {"data", reconcile::manifest_file(slot.name)}) != manifest) {
-    return " is Current, and its broker starts with other settings";
-  }
-  const Json& set = *store_.find(kube::kStatefulSets, slot.name_space, broker);
-  if (reconcile::integer_at(set, {"spec", "replicas"}) !=
-      std::optional(static_cast<std::int64_t>(slot.shards))) {
-    return " is Current with another number of shards";
-  }
-  const Json& policy = *store_.find(kube::kNetworkPolicies, slot.name_space, broker);
-  if (kube::value_in(policy, {"spec", "ingress"}).empty()) {
-    return " is Current, and nobody is let in";
-  }
-  return {};
-}
-
-std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
-  const std::string name = "Queue " + slot.name;
-  if (kube::value_in(queue, {"metadata", "deletionTimestamp"}).is_string()) {
-    // People have to say what becomes of the messages.
-    if (condition(queue, "Stalled", "status") == "True") return {};
-    return name + " is still being deleted";
-  }
-  if (kube::value_in(queue, {"status", "observedGeneration"}) !=
-      kube::value_in(queue, {"metadata", "generation"})) {
-    return name + " has a status of another generation";
-  }
-  const test::KStatus status = test::kstatus(queue);
-  if (status == test::KStatus::kFailed) {
-    const std::string reason = condition(queue, "Stalled", "reason");
-    if (reason == "NameTaken") return {};
-    return name + " is stalled: " + reason + ": " + condition(queue, "Stalled", "message");
-  }
-  if (status != test::KStatus::kCurrent) {
-    return name + " is not ready: " + condition(queue, "Ready", "reason") + ", " +
-           condition(queue, "Reconciling", "reason");
-  }
-  reconcile::Inputs inputs;
-  inputs.name_space = slot.name_space;
-  inputs.broker = slot.broker;
-  inputs.queues.push_back(queue);
-  const std::vector<reconcile::Member> members = reconcile::read_members(inputs);
-  const std::string manifest = members.front().manifest();
-  if (std::string what = objects_unrest(slot, manifest); !what.empty()) return name + what;
-  const std::uint64_t revision = link::manifest_revision(manifest);
-  std::uint64_t ready = 0;
-  for (std::size_t shard = 0; shard < slot.shards; ++shard) {
-    const link::QueueObservation* there =
-        brokers_.queue(slot.name_space, reconcile::pod_name(slot.broker, shard), slot.name);
-    const std::string at = " at shard " + std::to_string(shard);
-    if (there == nullptr) return name + " is Current, and there is no such queue" + at;
-    if (there->revision != revision) return name + " is Current with older settings" + at;
-    ready += there->subscriptions.front().ready;
-  }
-  const Json& messages = kube::value_in(queue, {"status", "messages"});
-  if (!messages.is_object()) return name + " has no numbers in its status";
-  const std::uint64_t told = messages.value("ready", std::uint64_t{0});
-  // Small changes are not worth a write.
-  const std::uint64_t differs = told > ready ? told - ready : ready - told;
-  if ((told == 0) != (ready == 0) || differs * 9 > ready) {
-    return name + " has " + std::to_string(ready) + " messages, and its status says " +
-           messages.dump();
-  }
-  return {};
-}
-
-std::string World::scaling_unrest() {
-  for (const QueueSlot& slot : slots_) {
-    const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
-    if (slot.target.empty() || queue == nullptr || condition(*queue, "Ready", "status") != "True") {
-      continue;
-    }
-    for (std::size_t shard = 0; shard < slot.shards; ++shard) {
-      const link::QueueObservation* there =
-          brokers_.queue(slot.name_space, reconcile::pod_name(slot.broker, shard), slot.name);
-      if (there != nullptr && there->messages > 0) {
-        return "Queue " + slot.name + " is not drained by its consumers";
-      }
-    }
-    // Of several Queues of a target the largest minimum counts.
-    std::uint32_t least = 0;
-    bool all_ready = true;
-    for (const QueueSlot& other : slots_) {
-      if (other.target != slot.target) continue;
-      const Json* one = store_.find(kube::kQueues, other.name_space, other.name);
-      if (one == nullptr) continue;
-      all_ready = all_ready && condition(*one, "Ready", "status") == "True";
-      least = std::max(least, other.min_replicas);
-    }
-    const Json* target = store_.find(kube::kDeployments, slot.name_space, slot.target);
-    const auto replicas = (*target)["spec"].value("replicas", std::uint32_t{0});
-    if (all_ready && replicas != least) {
-      return "Deployment " + slot.target + " has " + std::to_string(replicas) +
-             " replicas with nothing to do; " + std::to_string(least) + " are wanted";
-    }
-  }
-  return {};
-}
-
-std::string World::unrest() {
-  if (users_.mend()) return "people put something right";
-  bool works = false;
-  for (const Operator& one : operators_) {
-    works = works || (one.process != nullptr && one.process->works() && one.process->leads());
-  }
-  if (!works) return "no operator works";
-  for (const QueueSlot& slot : slots_) {
-    const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
-    if (queue == nullptr) continue;
-    if (std::string what = unrest_of(slot, *queue); !what.empty()) return what;
-  }
-  // Objects of brokers that no Queue is left of.
-  for (const Json* set : store_.all(kube::kStatefulSets)) {
-    const bool used = std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
-      return slot.broker == kube::name_of(*set) &&
-             store_.find(kube::kQueues, slot.name_space, slot.name) != nullptr;
-    });
-    if (!used) return "StatefulSet " + kube::name_of(*set) + " is left over";
-  }
-  return scaling_unrest();
 }
 
 std::vector<std::string> World::drawn_options() const {
@@ -434,7 +319,9 @@ Outcome World::outcome_of_new_operators() {
 Outcome World::run() {
   CHECK(store_
             .create(
-                {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", kNameSpace}}}})
+                {{"apiVersion", "v1"},
+                 {"kind", "Namespace"},
+                 {"metadata", {{"name", kNameSpace}, {"finalizers", Json::array({"kubernetes"})}}}})
             .has_value());
   CHECK(store_
             .create({{"apiVersion", "storage.k8s.io/v1"},

@@ -29,6 +29,8 @@ class World {
   Outcome run();
 
  private:
+  static constexpr const char* kNameSpace = "shop";
+
   struct Operator {
     std::unique_ptr<OperatorProcess> process;
     base::MonoTime start_at;
@@ -45,11 +47,16 @@ class World {
   void step_cluster();
   OperatorProcess* process_of(ProcessId id);
   void crash(ProcessId id);
+  void end_namespace();
+  void empty_namespace();
   void heal();
   // "" = everything is as it should be; else what is not.
   std::string unrest();
   std::string objects_unrest(const QueueSlot& slot, const std::string& manifest);
   std::string unrest_of(const QueueSlot& slot, const kube::Json& queue);
+  std::string keys_unrest(const QueueSlot& slot);
+  std::string volumes_unrest(const QueueSlot& slot);
+  std::string namespace_unrest();
   std::string scaling_unrest();
   Outcome outcome_of_new_operators();
   std::vector<std::string> drawn_options() const;
@@ -80,6 +87,7 @@ class World {
   std::uint64_t cluster_version_ = 0;
   base::Millis safety_;
   bool healed_ = false;
+  bool namespace_ended_ = false;
 };
 
 }  // namespace sluice::sim
