@@ -89,7 +89,8 @@ class MemoryBroker final : public frontend::Commands {
   }
   std::uint32_t feature_level() const override { return log_.feature_level(); }
   std::uint64_t changes() const override { return log_.records().size(); }
-  base::Lsn appended() const override { return log_.positions().appended; }
+  // All that was appended to the fake log counts as synced.
+  base::Lsn sync_appended() override { return log_.positions().appended; }
 
  private:
   broker::FakeLog log_;
