@@ -192,7 +192,7 @@ class Deletion {
 
   // True once it is gone. Its pods go with it; the volumes are not touched.
   bool remove_set() {
-    if (set_ == nullptr) return true;
+    if (set_ == nullptr) return remove_orphans();
     plan_.again = kLookAgain;
     if (!is_being_removed(*set_)) {
       plan_.actions.emplace_back(Remove{{&kube::kStatefulSets, inputs_.name_space, inputs_.broker},
@@ -200,6 +200,23 @@ class Deletion {
                                         kube::Propagation::kBackground});
     }
     return false;
+  }
+
+  // A StatefulSet that went without its pods, so that its volumes grow, may not have come back:
+  // then nothing else takes them, and they hold the volumes. True once they are gone.
+  bool remove_orphans() {
+    bool are_gone = true;
+    for (const Json* pod : inputs_.live.of_type(kube::kPods)) {
+      const Json* owners = find_at(*pod, {"metadata", "ownerReferences"});
+      if (owners != nullptr && !owners->empty()) continue;
+      are_gone = false;
+      plan_.again = kLookAgain;
+      if (is_being_removed(*pod)) continue;
+      plan_.actions.emplace_back(Remove{{&kube::kPods, inputs_.name_space, kube::name_of(*pod)},
+                                        {kube::uid_of(*pod), kube::resource_version_of(*pod)},
+                                        kube::Propagation::kBackground});
+    }
+    return are_gone;
   }
 
   // The volumes before the StatefulSet: they stay until the pods are gone, and as long as the

@@ -145,6 +145,21 @@ TEST(Deletion, DeleteOfTheLastQueueTakesTheVolumes) {
   EXPECT_EQ(one.sim.condition("orders", "Ready"), "True QueueReady");
 }
 
+// The StatefulSet went without it, so that the volume grows, and nobody came to make another one.
+TEST(Deletion, APodWithoutItsStatefulSetGoesToo) {
+  for (const char* wanted : {"Delete", "Retain"}) {
+    OneQueue one(policy(wanted));
+    one.sim.api.change(kube::kPods, "shop", "orders-0",
+                       [](Json& pod) { pod["metadata"].erase("ownerReferences"); });
+    one.sim.api.erase(kube::kStatefulSets, "shop", "orders");
+    one.sim.delete_queue("orders");
+    ASSERT_TRUE(one.sim.settle());
+    EXPECT_EQ(one.sim.api.find(kube::kPods, "shop", "orders-0"), nullptr) << wanted;
+    EXPECT_EQ(one.sim.api.find(kube::kQueues, "shop", "orders"), nullptr) << wanted;
+    EXPECT_EQ(one.claim() == nullptr, wanted == std::string_view("Delete")) << wanted;
+  }
+}
+
 TEST(Deletion, DeleteIfEmptyWaitsUntilItIs) {
   OneQueue one(policy("DeleteIfEmpty"));
   one.sim.delete_queue("orders");
