@@ -78,25 +78,32 @@ void EffectGate::hold(broker::Wait wait, Effect effect) {
   const broker::SessionHandle session = session_of(effect);
   Backlog& backlog = backlogs_[session];
   // What waits for nothing must not wait for the fdatasync of other sessions.
-  const bool durable = (wait.durable && wait.lsn != base::Lsn{}) || backlog.durable > 0;
-  // Rising within a queue and within a session: then an effect that may leave proves that all
-  // earlier ones of its session may, whichever queue they are in.
-  base::Lsn& last = durable ? durable_last_ : written_last_;
-  std::deque<Held>& queue = durable ? durable_ : written_;
-  const base::Lsn lsn = std::max({wait.lsn, backlog.lsn, queue.empty() ? base::Lsn{} : last});
-  backlog.lsn = lsn;
-  last = lsn;
-  ++(durable ? backlog.durable : backlog.written);
-  queue.push_back({lsn, session, std::move(effect)});
+  const bool needs_sync = wait.durable && wait.lsn != base::Lsn{};
+  if (needs_sync || backlog.durable > 0) {
+    // Behind an effect that waits for a sync, one that does not still asks for no more than its own
+    // write: nobody may ever sync that.
+    const base::Lsn durable = needs_sync ? wait.lsn : base::Lsn{};
+    ++backlog.durable;
+    durable_.push_back(
+        {std::max(wait.lsn, backlog.written_lsn), durable, session, std::move(effect)});
+    return;
+  }
+  // Rising: so an effect of the other queue that may leave proves that all earlier ones of its
+  // session in this one may.
+  written_last_ = std::max(wait.lsn, written_.empty() ? base::Lsn{} : written_last_);
+  backlog.written_lsn = written_last_;
+  ++backlog.written;
+  written_.push_back({written_last_, base::Lsn{}, session, std::move(effect)});
 }
 
 EffectGate::Held* EffectGate::next(const storage::LogPositions& positions) {
   // Written first: see hold().
-  if (!written_.empty() && written_.front().lsn <= positions.written) {
+  if (!written_.empty() && written_.front().written <= positions.written) {
     next_is_durable_ = false;
     return &written_.front();
   }
-  if (!durable_.empty() && durable_.front().lsn <= positions.durable) {
+  if (!durable_.empty() && durable_.front().durable <= positions.durable &&
+      durable_.front().written <= positions.written) {
     next_is_durable_ = true;
     return &durable_.front();
   }

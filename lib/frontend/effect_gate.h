@@ -74,13 +74,14 @@ class EffectGate final : public broker::EffectSink {
 
  private:
   struct Held {
-    base::Lsn lsn;
+    base::Lsn written;  // may leave when both are reached
+    base::Lsn durable;
     broker::SessionHandle session;
     Effect effect;
   };
   // What a session has in the gate; forgotten when it is nothing.
   struct Backlog {
-    base::Lsn lsn;  // of its latest effect
+    base::Lsn written_lsn;  // of its latest effect in `written_`
     std::uint32_t written = 0;
     std::uint32_t durable = 0;
   };
@@ -88,12 +89,11 @@ class EffectGate final : public broker::EffectSink {
   Held* next(const storage::LogPositions& positions);
   void pop();
 
-  // Two queues, LSNs rising in each. A session's effect goes behind its earlier ones: once it has
-  // one that waits for durability, all later ones go there too.
+  // Two queues, each from its front. A session's effect goes behind its earlier ones: once it has
+  // one that waits for durability, all later ones go there too. LSNs rise in `written_`.
   std::deque<Held> written_;
   std::deque<Held> durable_;
   base::Lsn written_last_;
-  base::Lsn durable_last_;
   bool next_is_durable_ = false;
   std::unordered_map<broker::SessionHandle, Backlog> backlogs_;
 };

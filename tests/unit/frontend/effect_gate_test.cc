@@ -64,6 +64,27 @@ TEST(EffectGateTest, NothingOvertakesAnEarlierEffectOfItsSession) {
   EXPECT_THAT(release(gate, positions(120, 120)), ElementsAre(1, 2, 3));
 }
 
+// Its queue asks for no sync, so there may never be one.
+TEST(EffectGateTest, BehindAnEffectThatWaitsForASyncAWriteIsStillEnough) {
+  EffectGate gate;
+  gate.emit({base::Lsn(100), true}, reply(1, 1));
+  gate.emit({base::Lsn(120), false}, reply(1, 2));
+  EXPECT_THAT(release(gate, positions(119, 100)), ElementsAre(1));
+  EXPECT_THAT(release(gate, positions(120, 100)), ElementsAre(2));
+  gate.emit({base::Lsn(200), true}, reply(1, 3));
+  gate.emit({base::Lsn(220), false}, reply(1, 4));
+  EXPECT_THAT(release(gate, positions(220, 200)), ElementsAre(3, 4));
+}
+
+TEST(EffectGateTest, WhatWaitsForASyncDoesNotOvertakeAWriteOfItsSession) {
+  EffectGate gate;
+  gate.emit({base::Lsn(300), false}, reply(2, 1));
+  gate.emit({base::Lsn(100), false}, reply(1, 2));  // behind the other session's
+  gate.emit({base::Lsn(110), true}, reply(1, 3));
+  EXPECT_THAT(release(gate, positions(299, 299)), IsEmpty());
+  EXPECT_THAT(release(gate, positions(300, 299)), ElementsAre(1, 2, 3));
+}
+
 TEST(EffectGateTest, AnotherSessionsWriteDoesNotWaitForAnFdatasync) {
   EffectGate gate;
   gate.emit({base::Lsn(100), true}, reply(1, 1));
