@@ -97,7 +97,7 @@ bool ReadAhead::ready(Lsn from, Lsn last) {
   for (; at.index <= end.index; ++at.index) {
     if (Known* const known = find(at)) {
       known->used_at = ++uses_;
-    } else if (worth_reading(at) && !is_there(at)) {
+    } else if (worth_reading(at) && !is_there(at, demanded_)) {
       ready = false;
       want(at, true);
     }
@@ -105,13 +105,23 @@ bool ReadAhead::ready(Lsn from, Lsn last) {
   Stretch ahead = end;
   for (int i = 0; i < kAhead; ++i) {
     ahead = next(ahead);
-    if (find(ahead) == nullptr && worth_reading(ahead) && !is_there(ahead)) want(ahead, false);
+    if (find(ahead) != nullptr || !worth_reading(ahead) || is_there(ahead, ahead_)) continue;
+    want(ahead, false);
   }
   return ready;
 }
 
-// Where nothing but memory is read, another thread would only read it twice.
-bool ReadAhead::is_there(const Stretch& stretch) {
+bool ReadAhead::is_waiting(const Stretch& stretch) const {
+  const std::shared_ptr<Reading> out = out_.lock();
+  if (out != nullptr && out->stretch() == stretch) return true;
+  return std::find(demanded_.begin(), demanded_.end(), stretch) != demanded_.end() ||
+         std::find(ahead_.begin(), ahead_.end(), stretch) != ahead_.end();
+}
+
+// Where nothing but memory is read, another thread would only read it twice. To look costs as much
+// as a small read, so it is done once: not while the stretch waits, or has no place to wait.
+bool ReadAhead::is_there(const Stretch& stretch, const std::deque<Stretch>& queue) {
+  if (queue.size() >= kWaitingMax || is_waiting(stretch)) return false;
   const auto place = log_.segments().place(begin_of(stretch));
   if (!place || !place->file->in_page_cache(place->offset, bytes_to_read(*place))) return false;
   remember(stretch);

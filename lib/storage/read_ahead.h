@@ -50,7 +50,9 @@ class ReadAhead {
 
   Stretch stretch_of(base::Lsn lsn) const;
   base::Lsn begin_of(const Stretch& stretch) const;
-  bool is_there(const Stretch& stretch);
+  bool is_waiting(const Stretch& stretch) const;
+  // `queue`: where it would wait.
+  bool is_there(const Stretch& stretch, const std::deque<Stretch>& queue);
   Stretch next(const Stretch& stretch) const;
   bool worth_reading(const Stretch& stretch) const;
   Known* find(const Stretch& stretch);

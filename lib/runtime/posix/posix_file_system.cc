@@ -62,11 +62,10 @@ base::Result<std::size_t> read_all(int fd, std::uint64_t offset, base::MutableBy
   return total;
 }
 
-// The mapping is never read, so it brings nothing in, and no error of the disk can end the process.
-bool all_in_page_cache(int fd, std::uint64_t offset, std::uint64_t bytes) {
+// Whether each page of [begin, begin + length) is in the page cache; begin is a page's. The mapping
+// is never read, so it brings nothing in, and no error of the disk can end the process.
+bool all_in_page_cache(int fd, std::uint64_t begin, std::uint64_t length) {
   static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  const std::uint64_t begin = offset / page_bytes * page_bytes;
-  const std::uint64_t length = offset + bytes - begin;
   void* const pages = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
   if (pages == MAP_FAILED) return false;
   std::vector<unsigned char> present((length + page_bytes - 1) / page_bytes);
@@ -74,6 +73,16 @@ bool all_in_page_cache(int fd, std::uint64_t offset, std::uint64_t bytes) {
   ::munmap(pages, length);
   return known && std::all_of(present.begin(), present.end(),
                               [](unsigned char page) { return (page & 1U) != 0; });
+}
+
+// Where the system does not tell (it may depend on whose file it is, and some sandboxes never do)
+// it says that all is there, also what lies behind the file's end.
+bool tells_what_is_cached(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return false;
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t behind = static_cast<std::uint64_t>(status.st_size) / page_bytes + 1;
+  return !all_in_page_cache(fd, behind * page_bytes, page_bytes);
 }
 
 class PosixFile final : public File {
@@ -88,7 +97,10 @@ class PosixFile final : public File {
     return read_all(fd_.get(), offset, out, path_);
   }
   bool in_page_cache(std::uint64_t offset, std::uint64_t bytes) const override {
-    return bytes > 0 && all_in_page_cache(fd_.get(), offset, bytes);
+    static const bool tells = tells_what_is_cached(fd_.get());
+    static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    const std::uint64_t begin = offset / page_bytes * page_bytes;
+    return tells && bytes > 0 && all_in_page_cache(fd_.get(), begin, offset + bytes - begin);
   }
   base::Status sync_data() override {
     if (::fdatasync(fd_.get()) != 0) return file_error("fdatasync", path_, errno);

@@ -83,6 +83,16 @@ TEST(ReadAhead, WhatIsInThePageCacheIsReadByWhoWantsIt) {
   EXPECT_EQ(harness.messages().read_ahead().take(), nullptr);
 }
 
+TEST(ReadAhead, WhatWaitsIsNotLookedForAgain) {
+  LogHarness harness(kLargeSegmentBytes);
+  fill_on_disk(harness);
+  EXPECT_FALSE(harness.messages().ready(kStreamOne, Sequence(1)));
+  harness.fs().set_in_page_cache(true);
+  EXPECT_FALSE(harness.messages().ready(kStreamOne, Sequence(1)));
+  EXPECT_EQ(read_all(harness.messages().read_ahead()), 3);
+  EXPECT_TRUE(harness.messages().ready(kStreamOne, Sequence(1)));
+}
+
 TEST(ReadAhead, WhoReadsInOrderWaitsOnlyAtTheBeginning) {
   LogHarness harness(kLargeSegmentBytes);
   fill_on_disk(harness);
