@@ -14,10 +14,17 @@ namespace {
 using base::Sequence;
 using base::SequenceRange;
 
-// What storage says of a large message is what was found so far, so each piece is looked at.
-// Nothing where the disk gives an error.
-std::optional<bool> is_readable(Core& core, const storage::EntrySlice& slice) {
+// Of large messages, in one call or one start: as much as the loop may read at once.
+constexpr std::uint64_t kLargeBytesMax = 64ULL << 20;
+
+// What storage says of a large message is what was found so far, so each piece is looked at, while
+// there is something left of `budget`. Nothing where that does not suffice, or the disk gives an
+// error.
+std::optional<bool> is_readable(Core& core, const storage::EntrySlice& slice,
+                                std::uint64_t& budget) {
   if (slice.damaged || !slice.large()) return !slice.damaged;
+  if (budget < slice.bytes) return std::nullopt;
+  budget -= slice.bytes;
   for (std::uint64_t at = 0; at < slice.bytes;) {
     const base::Result<base::ByteView> piece = core.messages.read_piece(slice, at);
     if (piece) {
@@ -31,9 +38,10 @@ std::optional<bool> is_readable(Core& core, const storage::EntrySlice& slice) {
   return true;
 }
 
-// The messages of `range` that storage has no readable bytes of. What it could not find out (the
-// disk gave an error) is left out: it may be readable tomorrow.
-Ranges unreadable_in(Core& core, const Stream& stream, SequenceRange range, bool* known = nullptr) {
+// The messages of `range` that storage has no readable bytes of. What it could not find out (see
+// is_readable()) is left out: it may be readable tomorrow, and whoever delivers it sees.
+Ranges unreadable_in(Core& core, const Stream& stream, SequenceRange range, std::uint64_t& budget,
+                     bool* known = nullptr) {
   Ranges unreadable;
   Sequence at = range.first;
   while (at <= range.last) {
@@ -51,7 +59,7 @@ Ranges unreadable_in(Core& core, const Stream& stream, SequenceRange range, bool
     }
     const Sequence last = std::min(range.last, (*batch)->last());
     const auto slice = core.messages.slice(**batch, at, last, (*batch)->entries_bytes);
-    const std::optional<bool> readable = slice ? is_readable(core, *slice) : std::nullopt;
+    const std::optional<bool> readable = slice ? is_readable(core, *slice, budget) : std::nullopt;
     if (!readable) {
       if (known != nullptr) *known = false;
       at = last + 1;
@@ -78,13 +86,14 @@ void record_event(Core& core, base::Now now, Subscription& subscription, storage
   record_ranges(core, subscription, std::move(fact), ranges);
 }
 
-void recheck(Core& core, base::Now now, Subscription& subscription) {
+void recheck(Core& core, base::Now now, Subscription& subscription, std::uint64_t& budget) {
   Ranges readable;
   for (const SequenceRange& range : all_quarantined(subscription)) {
     Ranges good{range};
     // Where the disk gives errors, nothing is known.
     bool known = true;
-    for (const SequenceRange& bad : unreadable_in(core, subscription.stream(), range, &known)) {
+    for (const SequenceRange& bad :
+         unreadable_in(core, subscription.stream(), range, budget, &known)) {
       cut_range(good, bad);
     }
     if (known) readable.insert(readable.end(), good.begin(), good.end());
@@ -117,7 +126,8 @@ void look_for_damage(Core& core, base::Now now, Stream& stream, SequenceRange ra
   // Below the level delivery passes over what it cannot read.
   if (core.log.feature_level() < kDamagedLevel || stream.next() <= range.first) return;
   range.last = std::min(range.last, stream.next() - 1);
-  const Ranges unreadable = unreadable_in(core, stream, range);
+  std::uint64_t budget = kLargeBytesMax;
+  const Ranges unreadable = unreadable_in(core, stream, range, budget);
   for (const auto& subscription : stream.subscriptions()) {
     Ranges wanted;
     for (const SequenceRange& one : unreadable) {
@@ -128,9 +138,12 @@ void look_for_damage(Core& core, base::Now now, Stream& stream, SequenceRange ra
 }
 
 void look_again(Core& core, base::Now now) {
+  std::uint64_t budget = kLargeBytesMax;
   for (const auto& [id, queue] : core.state.queues) {
     for (const auto& stream : queue->streams()) {
-      for (const auto& subscription : stream->subscriptions()) recheck(core, now, *subscription);
+      for (const auto& subscription : stream->subscriptions()) {
+        recheck(core, now, *subscription, budget);
+      }
       for (const SequenceRange& range : stream->take_doubtful()) {
         look_for_damage(core, now, *stream, range, base::Lsn(), base::Lsn());
       }
