@@ -75,8 +75,10 @@ std::string bash_script(const CLI::App& root) {
          "  for word in $words; do\n"
          "    [[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
          "  done\n"
-         "  local IFS=$'\\n'\n"
-         "  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
+         "  [[ ${#COMPREPLY[@]} -eq 0 ]] || return 0\n"
+         "  while IFS= read -r word; do\n"
+         "    COMPREPLY+=(\"$word\")\n"
+         "  done < <(compgen -f -- \"$current\")\n"
          "}\n"
          "complete -o filenames -F _sluice sluice\n";
 }

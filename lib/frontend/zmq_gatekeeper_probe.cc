@@ -69,11 +69,12 @@ void ZmqGatekeeperProbe::Impl::ask() {
   }
   if (asked_) return;
   // The other end is a REP socket, which wants an empty frame before the request.
-  socket_.send(zmq::message_t(), zmq::send_flags::sndmore);
+  constexpr zmq::send_flags kMore = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
+  if (!socket_.send(zmq::message_t(), kMore)) return;
   const std::vector<std::string> frames = access::probe_zap();
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const bool last = i + 1 == frames.size();
-    socket_.send(zmq::buffer(frames[i]), last ? zmq::send_flags::none : zmq::send_flags::sndmore);
+    if (!socket_.send(zmq::buffer(frames[i]), last ? zmq::send_flags::dontwait : kMore)) return;
   }
   asked_ = true;
 }

@@ -58,9 +58,9 @@ class World final : public base::SimHooks {
   using Drain =
       std::function<ClientProcess::Body(const std::string& queue, const std::string& subscription)>;
   void set_drain(Drain drain) { drain_ = std::move(drain); }
-  // Looked at when all has drained.
   // The queue is removed and made again over and over. REQUIRES: told.
   void set_removals(std::string queue) { removals_.push_back(std::move(queue)); }
+  // Looked at when all has drained.
   void set_check(std::function<void(World&)> check) { check_ = std::move(check); }
 
   // --- For clients.
