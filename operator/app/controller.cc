@@ -25,9 +25,10 @@ constexpr base::Nanos kNumbersAfter = std::chrono::seconds(3);
 constexpr base::Millis kClaimedAgain{20};
 constexpr base::Millis kPostponed{1'000};
 constexpr base::Millis kStorageClassReadAgain{600'000};
-// Drift that no watch told of is found by then; spread, so that not all keys come at once.
-constexpr base::Millis kResync{36'000'000};
-constexpr std::size_t kResyncSpreadMs = 3'600'000;
+// Drift that no watch told of (of Secrets none ever does) is found by then; spread, so that not all
+// keys come at once.
+constexpr base::Millis kResync = SecretStore::kReadAgain;
+constexpr std::size_t kResyncSpreadMs = 60'000;
 
 base::Millis resync_after(const std::string& key) {
   const std::size_t spread = std::hash<std::string>{}(key) % kResyncSpreadMs;
@@ -311,6 +312,12 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
       }
     }
     add(kube::kConfigMaps, reconcile::queues_config_name(inputs.broker));
+    // Their watch may be behind the StatefulSet's, which went without them.
+    if (inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr) {
+      for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
+        add(kube::kPods, reconcile::pod_name(inputs.broker, shard));
+      }
+    }
   }
   if (takes_up(plan, inputs)) {
     for (const Json* claim : reconcile::claims_of(inputs.live, inputs.broker)) {

@@ -156,7 +156,11 @@ base::Status PlanRunner::write_status(const std::string& key, const Json& object
     }
     status_written_[key][name] = now;
   }
-  return status_of(seams_.api.apply_status(object, reconcile::kStatusManager));
+  const base::Status written =
+      status_of(seams_.api.apply_status(object, reconcile::kStatusManager));
+  // One that is gone, which its watch has not told yet, does not keep its broker from anything.
+  const bool is_gone = !written.has_value() && written.error().code() == base::ErrorCode::kNotFound;
+  return is_gone ? base::Status() : written;
 }
 
 std::map<std::string, base::MonoTime> PlanRunner::status_written(const std::string& key) const {

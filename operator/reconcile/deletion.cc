@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/live_settings.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/orphan_pods.h"
 #include "operator/reconcile/queue_numbers.h"
 #include "operator/reconcile/queue_status.h"
 #include "operator/reconcile/settings_entries.h"
@@ -192,7 +194,13 @@ class Deletion {
 
   // True once it is gone. Its pods go with it; the volumes are not touched.
   bool remove_set() {
-    if (set_ == nullptr) return remove_orphans();
+    if (set_ == nullptr) {
+      std::vector<Action> orphans = remove_orphan_pods(inputs_);
+      if (orphans.empty()) return true;
+      std::move(orphans.begin(), orphans.end(), std::back_inserter(plan_.actions));
+      plan_.again = kLookAgain;
+      return false;
+    }
     plan_.again = kLookAgain;
     if (!is_being_removed(*set_)) {
       plan_.actions.emplace_back(Remove{{&kube::kStatefulSets, inputs_.name_space, inputs_.broker},
@@ -200,23 +208,6 @@ class Deletion {
                                         kube::Propagation::kBackground});
     }
     return false;
-  }
-
-  // A StatefulSet that went without its pods, so that its volumes grow, may not have come back:
-  // then nothing else takes them, and they hold the volumes. True once they are gone.
-  bool remove_orphans() {
-    bool are_gone = true;
-    for (const Json* pod : inputs_.live.of_type(kube::kPods)) {
-      const Json* owners = find_at(*pod, {"metadata", "ownerReferences"});
-      if (owners != nullptr && !owners->empty()) continue;
-      are_gone = false;
-      plan_.again = kLookAgain;
-      if (is_being_removed(*pod)) continue;
-      plan_.actions.emplace_back(Remove{{&kube::kPods, inputs_.name_space, kube::name_of(*pod)},
-                                        {kube::uid_of(*pod), kube::resource_version_of(*pod)},
-                                        kube::Propagation::kBackground});
-    }
-    return are_gone;
   }
 
   // The volumes before the StatefulSet: they stay until the pods are gone, and as long as the

@@ -14,6 +14,7 @@
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/live_settings.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/orphan_pods.h"
 #include "operator/reconcile/queue_status.h"
 #include "operator/reconcile/rollout.h"
 #include "operator/reconcile/settings_entries.h"
@@ -64,7 +65,10 @@ class Reconciler {
       note_vanished();
     } else if (!paused_) {
       if (!ends_first_) add_finalizers();
-      if (volumes_first_) look_again(kLookAgain);
+      if (volumes_first_) {
+        look_again(kLookAgain);
+        if (set_ == nullptr) append(objects_, remove_orphan_pods(inputs_));
+      }
       if (has_accepted && !volumes_first_) keep_broker();
       if (!has_accepted && has(Standing::kHeld)) drop_left_entries();
       delete_leaving();
@@ -155,8 +159,9 @@ class Reconciler {
     const std::vector<std::string> extra =
         entries_without(live, [&files](const std::string& file) { return files.contains(file); });
     // What we wrote ourselves goes with the apply; the patch is for what is left then.
-    settings_written_ = keep(kube::kConfigMaps, std::move(wanted));
-    if (!settings_written_) drop(live, extra);
+    const bool is_going = live != nullptr && is_being_removed(*live);
+    settings_written_ = keep(kube::kConfigMaps, std::move(wanted)) && !is_going;
+    if (!settings_written_ && !is_going) drop(live, extra);
   }
 
   // Where no Queue has the ConfigMap applied, the settings of those that go have to leave it all
@@ -182,6 +187,8 @@ class Reconciler {
     facts_.keys = std::move(keys.obstacle);
     append(objects_, std::move(keys.actions));
     if (keys.before.step == keys.after.step) return;
+    // Nobody watches Secrets, so nothing else tells that there is a next step.
+    look_again(kLookAgain);
     switch (keys.after.step) {
       case KeyRotation::Step::kOpening:
         return tell("KeyRotationBegun", "the shards of the broker open ports for its next key");
@@ -291,9 +298,9 @@ class Reconciler {
       case Standing::kHeld:
         return true;
       case Standing::kLeaving:
-        return member.has_finalizer;
+      // It was taken up, and the objects that prove it may be seen later than it.
       case Standing::kRefused:
-        return false;
+        return member.has_finalizer;
     }
     return false;
   }
@@ -313,6 +320,12 @@ class Reconciler {
       if (deletion.again) look_again(*deletion.again);
       if (deletion.releases) {
         released_ = member.uid;
+        // The others' turn comes with the next plan; they wait on meanwhile.
+        for (const Member& one : members_) {
+          if (one.uid != released_ && inputs_.waiting_since.contains(one.uid)) {
+            plan_.wait_for_broker.insert(one.uid);
+          }
+        }
         return;
       }
       member.obstacle = std::move(deletion.obstacle);

@@ -210,6 +210,48 @@ TEST(Deletion, ABrokerIsWaitedForByTheClockOfTheProcessAndNotByTheDate) {
   }
 }
 
+// It was accepted, and then disagreed, before the objects that prove it were seen.
+TEST(Deletion, AQueueWithOurFinalizerKeepsTheVolumes) {
+  OperatorSim sim("shop", "main");
+  Json first = policy("Delete");
+  first["broker"] = {{"name", "main"}, {"storage", {{"size", "10Gi"}}}};
+  sim.put_queue("a", first);
+  ASSERT_TRUE(sim.settle());
+  Json second = first;
+  second["broker"]["storage"]["size"] = "20Gi";
+  sim.put_queue("b", second);
+  ASSERT_TRUE(sim.settle());
+  ASSERT_EQ(sim.condition("b", "Stalled"), "True BrokerConflict");
+  sim.api.change(kube::kQueues, "shop", "b",
+                 [](Json& queue) { queue["metadata"]["finalizers"] = {kFinalizer}; });
+  const std::string volume =
+      kube::uid_of(*sim.api.find(kube::kPersistentVolumeClaims, "shop", "data-main-0"));
+  sim.delete_queue("a");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(sim.queue("a"), nullptr);
+  const Json* claim = sim.api.find(kube::kPersistentVolumeClaims, "shop", "data-main-0");
+  ASSERT_NE(claim, nullptr);
+  EXPECT_EQ(kube::uid_of(*claim), volume);
+}
+
+// All of them have waited, and not each after the other.
+TEST(Deletion, QueuesOfOneBrokerWaitTogether) {
+  OperatorSim sim("shop", "main");
+  const std::vector<std::string> names = {"a", "b", "c"};
+  for (const std::string& name : names) {
+    Json spec = policy("DeleteIfEmpty");
+    spec["broker"] = {{"name", "main"}};
+    sim.put_queue(name, spec);
+  }
+  ASSERT_TRUE(sim.settle());
+  sim.brokers.reachable = false;
+  for (const std::string& name : names) sim.delete_queue(name);
+  ASSERT_TRUE(sim.settle());
+  sim.advance(kDeletionPatience + std::chrono::seconds(5));
+  ASSERT_TRUE(sim.settle());
+  for (const std::string& name : names) EXPECT_EQ(sim.queue(name), nullptr) << name;
+}
+
 // A pod that restarts is away for seconds, also where the deletion has waited for hours.
 TEST(Deletion, PatienceBeginsAnewWheneverTheBrokerIsHeard) {
   OneQueue one(policy("DeleteIfEmpty"));

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <vector>
+
+#include "operator/reconcile/inputs.h"
+#include "operator/reconcile/plan.h"
+
+namespace sluice::reconcile {
+
+// Removals of the pods of a broker that has no StatefulSet: that goes without them for volumes to
+// grow, and may not have come back before the last Queue went. Nothing else takes them, and they
+// hold the volumes. None of pods that are going already. Pure.
+// REQUIRES: the StatefulSet is gone, and does not come back before the volumes are.
+std::vector<Action> remove_orphan_pods(const Inputs& inputs);
+
+}  // namespace sluice::reconcile
