@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "kube/object_ref.h"
+#include "operator/app/plan_meaning.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
@@ -33,45 +34,6 @@ constexpr std::size_t kResyncSpreadMs = 60'000;
 base::Millis resync_after(const std::string& key) {
   const std::size_t spread = std::hash<std::string>{}(key) % kResyncSpreadMs;
   return kResync + base::Millis(static_cast<std::int64_t>(spread));
-}
-
-bool is_stalled(const reconcile::Plan& plan) {
-  for (const reconcile::Action& action : plan.actions) {
-    const auto* status = std::get_if<reconcile::ApplyStatus>(&action);
-    if (status == nullptr) continue;
-    const Json& conditions = kube::value_in(status->object, {"status", "conditions"});
-    if (!conditions.is_array()) continue;
-    for (const Json& condition : conditions) {
-      if (kube::text_in(condition, "type") == "Stalled" &&
-          kube::text_in(condition, "status") == "True") {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
-// Whether it takes the finalizer of a Queue.
-bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
-  if (inputs.namespace_terminating) return false;
-  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
-    const auto* patch = std::get_if<reconcile::Patch>(&action);
-    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
-    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
-      return kube::name_of(queue) == patch->ref.name && reconcile::is_being_removed(queue);
-    });
-  });
-}
-
-// Whether it sets the finalizer of a Queue, which is the first thing that is done for one.
-bool takes_up(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
-  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
-    const auto* patch = std::get_if<reconcile::Patch>(&action);
-    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
-    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
-      return kube::name_of(queue) == patch->ref.name && !reconcile::is_being_removed(queue);
-    });
-  });
 }
 
 // As many as any of its Queues asks for.
@@ -187,7 +149,9 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
     if (names == Names::kFree) {
       const base::Result<bool> more = read_what_goes(plan, asked, inputs);
       if (!more.has_value()) return {more.error(), std::nullopt, false, false};
-      if (*more) names = Names::kFound;
+      const base::Result<bool> other = read_leaving(plan, asked, inputs);
+      if (!other.has_value()) return {other.error(), std::nullopt, false, false};
+      if (*more || *other) names = Names::kFound;
     }
     if (names == Names::kClaimed) return {{}, kClaimedAgain, false, false};
     if (names == Names::kFound) look_at_shards(key, inputs);
@@ -327,6 +291,34 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
     }
   }
   return read_newer(refs, asked, inputs);
+}
+
+// Volumes go for the sake of Queues that leave. The view may show one that is gone: somebody took
+// its finalizer away, and what is on the volumes counts as retained. True = one has changed.
+base::Result<bool> Controller::read_leaving(const reconcile::Plan& plan,
+                                            std::set<kube::ObjectRef>& asked,
+                                            reconcile::Inputs& inputs) {
+  if (!takes_volumes(plan)) return false;
+  bool changed = false;
+  std::vector<Json> newer;
+  for (Json& queue : inputs.queues) {
+    kube::ObjectRef ref{&kube::kQueues, inputs.name_space, kube::name_of(queue)};
+    if (!reconcile::is_being_removed(queue) || !asked.insert(ref).second) {
+      newer.push_back(std::move(queue));
+      continue;
+    }
+    auto read = seams_.api.get(ref);
+    if (!read.has_value() && read.error().code() != base::ErrorCode::kNotFound) {
+      return read.error();
+    }
+    changed = changed || !read.has_value() ||
+              kube::resource_version_of(*read) != kube::resource_version_of(queue);
+    if (read.has_value() && reconcile::broker_of(*read) == inputs.broker) {
+      newer.push_back(*std::move(read));
+    }
+  }
+  inputs.queues = std::move(newer);
+  return changed;
 }
 
 base::Result<bool> Controller::read_newer(const std::vector<kube::ObjectRef>& refs,
