@@ -62,10 +62,15 @@ base::Result<std::size_t> read_all(int fd, std::uint64_t offset, base::MutableBy
   return total;
 }
 
+std::uint64_t bytes_of_a_page() {
+  static const auto kBytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return kBytes;
+}
+
 // Whether each page of [begin, begin + length) is in the page cache; begin is a page's. The mapping
 // is never read, so it brings nothing in, and no error of the disk can end the process.
 bool all_in_page_cache(int fd, std::uint64_t begin, std::uint64_t length) {
-  static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t page_bytes = bytes_of_a_page();
   void* const pages = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
   if (pages == MAP_FAILED) return false;
   std::vector<unsigned char> present((length + page_bytes - 1) / page_bytes);
@@ -80,7 +85,7 @@ bool all_in_page_cache(int fd, std::uint64_t begin, std::uint64_t length) {
 bool tells_what_is_cached(int fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return false;
-  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t page_bytes = bytes_of_a_page();
   const std::uint64_t behind = static_cast<std::uint64_t>(status.st_size) / page_bytes + 1;
   return !all_in_page_cache(fd, behind * page_bytes, page_bytes);
 }
@@ -97,10 +102,10 @@ class PosixFile final : public File {
     return read_all(fd_.get(), offset, out, path_);
   }
   bool in_page_cache(std::uint64_t offset, std::uint64_t bytes) const override {
-    static const bool tells = tells_what_is_cached(fd_.get());
-    static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    static const bool kTells = tells_what_is_cached(fd_.get());
+    const std::uint64_t page_bytes = bytes_of_a_page();
     const std::uint64_t begin = offset / page_bytes * page_bytes;
-    return tells && bytes > 0 && all_in_page_cache(fd_.get(), begin, offset + bytes - begin);
+    return kTells && bytes > 0 && all_in_page_cache(fd_.get(), begin, offset + bytes - begin);
   }
   base::Status sync_data() override {
     if (::fdatasync(fd_.get()) != 0) return file_error("fdatasync", path_, errno);
