@@ -1,4 +1,5 @@
 #include "wire/decode_body.h"
+#include "wire/frame_codec.h"
 
 namespace sluice::wire {
 namespace {
