@@ -81,6 +81,10 @@ bool ReadAhead::worth_reading(const Stretch& stretch) const {
   return begin_of(stretch) < log_.positions().written && log_.segments().contains(stretch.segment);
 }
 
+bool ReadAhead::contains(const std::deque<Stretch>& queue, const Stretch& stretch) {
+  return std::find(queue.begin(), queue.end(), stretch) != queue.end();
+}
+
 ReadAhead::Known* ReadAhead::find(const Stretch& stretch) {
   const auto found = std::find_if(known_.begin(), known_.end(),
                                   [&](const Known& known) { return known.stretch == stretch; });
@@ -111,17 +115,16 @@ bool ReadAhead::ready(Lsn from, Lsn last) {
   return ready;
 }
 
-bool ReadAhead::is_waiting(const Stretch& stretch) const {
+bool ReadAhead::is_out(const Stretch& stretch) const {
   const std::shared_ptr<Reading> out = out_.lock();
-  if (out != nullptr && out->stretch() == stretch) return true;
-  return std::find(demanded_.begin(), demanded_.end(), stretch) != demanded_.end() ||
-         std::find(ahead_.begin(), ahead_.end(), stretch) != ahead_.end();
+  return out != nullptr && out->stretch() == stretch;
 }
 
 // Where nothing but memory is read, another thread would only read it twice. To look costs as much
 // as a small read, so it is done once: not while the stretch waits, or has no place to wait.
 bool ReadAhead::is_there(const Stretch& stretch, const std::deque<Stretch>& queue) {
-  if (queue.size() >= kWaitingMax || is_waiting(stretch)) return false;
+  if (queue.size() >= kWaitingMax || is_out(stretch)) return false;
+  if (contains(demanded_, stretch) || contains(ahead_, stretch)) return false;
   const auto place = log_.segments().place(begin_of(stretch));
   if (!place || !place->file->in_page_cache(place->offset, bytes_to_read(*place))) return false;
   remember(stretch);
@@ -130,14 +133,12 @@ bool ReadAhead::is_there(const Stretch& stretch, const std::deque<Stretch>& queu
 
 // Where too much waits already, the stretch is asked for again when something is finished.
 void ReadAhead::want(const Stretch& stretch, bool demanded) {
-  const std::shared_ptr<Reading> out = out_.lock();
-  if (out != nullptr && out->stretch() == stretch) return;
-  if (std::find(demanded_.begin(), demanded_.end(), stretch) != demanded_.end()) return;
-  const auto waits = std::find(ahead_.begin(), ahead_.end(), stretch);
-  if (!demanded && waits != ahead_.end()) return;
+  if (is_out(stretch) || contains(demanded_, stretch)) return;
+  const bool waits = contains(ahead_, stretch);
+  if (!demanded && waits) return;
   std::deque<Stretch>& queue = demanded ? demanded_ : ahead_;
   if (queue.size() >= kWaitingMax) return;
-  if (waits != ahead_.end()) ahead_.erase(waits);
+  if (waits) std::erase(ahead_, stretch);
   queue.push_back(stretch);
 }
 

@@ -50,7 +50,8 @@ class ReadAhead {
 
   Stretch stretch_of(base::Lsn lsn) const;
   base::Lsn begin_of(const Stretch& stretch) const;
-  bool is_waiting(const Stretch& stretch) const;
+  static bool contains(const std::deque<Stretch>& queue, const Stretch& stretch);
+  bool is_out(const Stretch& stretch) const;
   // `queue`: where it would wait.
   bool is_there(const Stretch& stretch, const std::deque<Stretch>& queue);
   Stretch next(const Stretch& stretch) const;
