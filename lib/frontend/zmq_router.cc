@@ -93,6 +93,8 @@ class ZmqRouter::Impl {
     std::size_t bytes = 0;
   };
 
+  SendResult address(const void* routing_id, std::size_t bytes);
+  SendResult send_addressed(zmq::message_t& message);
   SendResult hand_over(Peer peer, zmq::message_t& message);
   const std::shared_ptr<QueuedBytes>& queued_of(Peer peer);
   void drop_parts();
@@ -133,11 +135,9 @@ Inbound ZmqRouter::Impl::receive() {
 }
 
 void ZmqRouter::Impl::answer_or_drop(base::ByteView frame) {
-  zmq::message_t to(routing_id_.data(), routing_id_.size());
-  const int flags = ZMQ_SNDMORE | ZMQ_DONTWAIT;
-  if (zmq_msg_send(to.handle(), socket_.handle(), flags) < 0) return;
+  if (address(routing_id_.data(), routing_id_.size()) != SendResult::kSent) return;
   zmq::message_t message = copied_frame(frame);
-  if (zmq_msg_send(message.handle(), socket_.handle(), ZMQ_DONTWAIT) >= 0) ++frames_sent_;
+  send_addressed(message);
 }
 
 void ZmqRouter::Impl::drop_parts() {
@@ -166,22 +166,30 @@ std::size_t ZmqRouter::Impl::waiting_bytes(Peer peer) const {
   return bytes;
 }
 
-// kOverflow here means: not now.
-SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
-  std::byte id[kRoutingIdBytes];
-  store_routing_id(peer, id);
-  zmq::message_t routing_id(id, kRoutingIdBytes);
+// Whom the next frame is for. kOverflow here means: not now.
+SendResult ZmqRouter::Impl::address(const void* routing_id, std::size_t bytes) {
+  zmq::message_t message(routing_id, bytes);
   const int flags = ZMQ_SNDMORE | ZMQ_DONTWAIT;
-  if (zmq_msg_send(routing_id.handle(), socket_.handle(), flags) < 0) {
-    return zmq_errno() == EAGAIN ? SendResult::kOverflow : SendResult::kNoPeer;
-  }
-  if (message.size() >= kCountedFrameBytes) count_frame(message, queued_of(peer));
-  // The connection was checked with the routing id; the rest of the message always follows.
+  if (zmq_msg_send(message.handle(), socket_.handle(), flags) >= 0) return SendResult::kSent;
+  return zmq_errno() == EAGAIN ? SendResult::kOverflow : SendResult::kNoPeer;
+}
+
+// The connection was checked with the routing id; the rest of the message always follows.
+SendResult ZmqRouter::Impl::send_addressed(zmq::message_t& message) {
   if (zmq_msg_send(message.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) {
     return SendResult::kNoPeer;
   }
   ++frames_sent_;
   return SendResult::kSent;
+}
+
+SendResult ZmqRouter::Impl::hand_over(Peer peer, zmq::message_t& message) {
+  std::byte id[kRoutingIdBytes];
+  store_routing_id(peer, id);
+  const SendResult addressed = address(id, kRoutingIdBytes);
+  if (addressed != SendResult::kSent) return addressed;
+  if (message.size() >= kCountedFrameBytes) count_frame(message, queued_of(peer));
+  return send_addressed(message);
 }
 
 SendResult ZmqRouter::Impl::post(Peer peer, zmq::message_t message) {
