@@ -1,5 +1,3 @@
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -10,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/exit_code.h"
+#include "runtime/posix/frame_memory.h"
 
 namespace sluice::cli {
 namespace {
@@ -116,9 +115,7 @@ int run(int argc, char** argv) {
 }  // namespace sluice::cli
 
 int main(int argc, char** argv) {
-  // Frames come and go by the thousand: their memory is not given back and asked for each time.
-  mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
-  mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+  sluice::runtime::keep_memory_of_frames();
   // A reader that has gone is an error of write(), which each command ends by.
   std::signal(SIGPIPE, SIG_IGN);
   return sluice::cli::run(argc, argv);
