@@ -2,6 +2,7 @@
 
 #include <array>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -16,13 +17,19 @@ using kube::Json;
 using kube::ObjectPtr;
 using kube::ResourceType;
 
-// Of what a broker is made, besides its Secrets.
-constexpr std::array kBrokerTypes{
-    &kube::kStatefulSets,         &kube::kServices,
-    &kube::kConfigMaps,           &kube::kPods,
-    &kube::kServiceAccounts,      &kube::kPersistentVolumeClaims,
-    &kube::kPodDisruptionBudgets, &kube::kNetworkPolicies,
+constexpr std::array kTypes{
+    &kube::kQueues,
+    // Of what a broker is made, besides its Secrets.
+    &kube::kStatefulSets,
+    &kube::kServices,
+    &kube::kConfigMaps,
+    &kube::kPods,
+    &kube::kServiceAccounts,
+    &kube::kPersistentVolumeClaims,
+    &kube::kPodDisruptionBudgets,
+    &kube::kNetworkPolicies,
 };
+constexpr std::span kBrokerTypes = std::span(kTypes).subspan<1>();
 
 void prune(Json& object) {
   if (!object.contains("metadata") || !object["metadata"].is_object()) return;
@@ -55,6 +62,8 @@ BrokerName split_key(const std::string& key) {
   CHECK(slash != std::string::npos);
   return {key.substr(0, slash), key.substr(slash + 1)};
 }
+
+std::span<const ResourceType* const> ClusterView::types() { return kTypes; }
 
 ClusterView::ClusterView(std::function<void(const std::string& key)> on_change)
     : on_change_(std::move(on_change)) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,9 @@ class ClusterView {
  public:
   // `on_change` gets the key of each broker that something changed for; any thread.
   explicit ClusterView(std::function<void(const std::string& key)> on_change);
+
+  // Of what is watched: Queues first.
+  static std::span<const kube::ResourceType* const> types();
 
   // Begins to watch; empty `name_space` = all. Of the hooks, on_synced is called once, when all
   // collections were listed. The transport and the clock must outlive it.

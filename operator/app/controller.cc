@@ -266,9 +266,8 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
     refs.push_back({&type, inputs.name_space, name});
   };
   if (lets_go(plan, inputs)) {
-    if (inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr) {
-      add(kube::kStatefulSets, inputs.broker);
-    }
+    const bool no_set = inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr;
+    if (no_set) add(kube::kStatefulSets, inputs.broker);
     for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
       const std::string claim = reconcile::claim_name(inputs.broker, shard);
       if (inputs.live.find(kube::kPersistentVolumeClaims, claim) == nullptr) {
@@ -277,10 +276,8 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
     }
     add(kube::kConfigMaps, reconcile::queues_config_name(inputs.broker));
     // Their watch may be behind the StatefulSet's, which went without them.
-    if (inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr) {
-      for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
-        add(kube::kPods, reconcile::pod_name(inputs.broker, shard));
-      }
+    for (std::size_t shard = 0; no_set && shard < shards_wanted(inputs); ++shard) {
+      add(kube::kPods, reconcile::pod_name(inputs.broker, shard));
     }
   }
   if (takes_up(plan, inputs)) {

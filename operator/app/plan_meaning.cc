@@ -9,6 +9,22 @@ namespace sluice::op {
 
 using kube::Json;
 
+namespace {
+
+// One that leaves, or one that does not: all that is patched of a Queue is its finalizers.
+bool patches_queue(const reconcile::Plan& plan, const reconcile::Inputs& inputs, bool leaving) {
+  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
+    const auto* patch = std::get_if<reconcile::Patch>(&action);
+    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
+    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
+      return kube::name_of(queue) == patch->ref.name &&
+             reconcile::is_being_removed(queue) == leaving;
+    });
+  });
+}
+
+}  // namespace
+
 bool is_stalled(const reconcile::Plan& plan) {
   for (const reconcile::Action& action : plan.actions) {
     const auto* status = std::get_if<reconcile::ApplyStatus>(&action);
@@ -26,24 +42,11 @@ bool is_stalled(const reconcile::Plan& plan) {
 }
 
 bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
-  if (inputs.namespace_terminating) return false;
-  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
-    const auto* patch = std::get_if<reconcile::Patch>(&action);
-    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
-    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
-      return kube::name_of(queue) == patch->ref.name && reconcile::is_being_removed(queue);
-    });
-  });
+  return !inputs.namespace_terminating && patches_queue(plan, inputs, true);
 }
 
 bool takes_up(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
-  return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
-    const auto* patch = std::get_if<reconcile::Patch>(&action);
-    if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
-    return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
-      return kube::name_of(queue) == patch->ref.name && !reconcile::is_being_removed(queue);
-    });
-  });
+  return patches_queue(plan, inputs, false);
 }
 
 bool takes_volumes(const reconcile::Plan& plan) {

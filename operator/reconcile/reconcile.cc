@@ -155,13 +155,13 @@ class Reconciler {
   void keep_queues_config() {
     Json wanted = build_queues_config(shape_);
     const Json* live = inputs_.live.find(kube::kConfigMaps, kube::name_of(wanted));
+    if (live != nullptr && is_being_removed(*live)) return look_again(kLookAgain);
     const Json& files = wanted["data"];
     const std::vector<std::string> extra =
         entries_without(live, [&files](const std::string& file) { return files.contains(file); });
     // What we wrote ourselves goes with the apply; the patch is for what is left then.
-    const bool is_going = live != nullptr && is_being_removed(*live);
-    settings_written_ = keep(kube::kConfigMaps, std::move(wanted)) && !is_going;
-    if (!settings_written_ && !is_going) drop(live, extra);
+    settings_written_ = keep(kube::kConfigMaps, std::move(wanted));
+    if (!settings_written_) drop(live, extra);
   }
 
   // Where no Queue has the ConfigMap applied, the settings of those that go have to leave it all
