@@ -84,10 +84,10 @@ void ClientProcess::resume() {
   fiber_->resume();
 }
 
-std::unique_ptr<client::Connection> ClientProcess::connect(base::Millis timeout) {
+std::unique_ptr<client::Connection> ClientProcess::connect() {
   client::ConnectionOptions options;
   options.client_name = name_;
-  options.connect_timeout = timeout;
+  options.connect_timeout = base::Millis(60'000);
   options.prng_seed = prng_.next();
   auto opened = client::Connection::open(options, std::make_unique<SimTransport>(*this));
   return opened.has_value() ? std::move(*opened) : nullptr;

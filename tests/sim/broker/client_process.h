@@ -45,8 +45,9 @@ class ClientProcess {
   base::Prng& prng() { return prng_; }
   base::MonoTime now() const;
   void rest(base::Nanos time);
-  // One that says nothing before it is open; nullptr where there was none within `timeout`.
-  std::unique_ptr<client::Connection> connect(base::Millis timeout);
+  // One that says nothing before it is open; nullptr where there was none within a
+  // minute.
+  std::unique_ptr<client::Connection> connect();
 
  private:
   friend class SimTransport;

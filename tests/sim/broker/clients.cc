@@ -15,7 +15,6 @@
 namespace sluice::sim {
 namespace {
 
-constexpr base::Millis kConnectTimeout{60'000};
 constexpr base::Nanos kTryAgain{200'000'000};
 
 base::Millis some_ms(base::Prng& prng, std::uint64_t max) {
@@ -29,7 +28,7 @@ class Producing {
       : me_(me), world_(world), plan_(plan), left_(left) {}
 
   void run() {
-    const auto connection = me_.connect(kConnectTimeout);
+    const auto connection = me_.connect();
     if (connection == nullptr) return;
     client::PublisherOptions options;
     options.queue = plan_.queue;
@@ -99,7 +98,7 @@ class Consuming {
       : me_(me), world_(world), plan_(plan) {}
 
   void run() {
-    connection_ = me_.connect(kConnectTimeout);
+    connection_ = me_.connect();
     if (connection_ == nullptr) return;
     if (!plan_.forward_to.empty() && !open_next(*connection_)) return me_.rest(kTryAgain);
     client::ConsumerOptions options;
@@ -240,7 +239,7 @@ ClientProcess::Body consumer(World& world, ConsumerPlan plan) {
 ClientProcess::Body admin(World& world, AdminPlan plan) {
   return [&world, plan = std::move(plan)](ClientProcess& me) {
     while (!me.stopping()) {
-      const auto connection = me.connect(kConnectTimeout);
+      const auto connection = me.connect();
       if (connection == nullptr) continue;
       client::Admin admin(*connection);
       while (!me.stopping()) {

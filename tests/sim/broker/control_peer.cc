@@ -113,6 +113,17 @@ void ControlPeer::cordon() {
   step();
 }
 
+// Tells what a call of that epoch came to.
+template <typename Reply>
+link::LinkSession::Answer ControlPeer::teller(std::uint64_t epoch, Told told) {
+  return [this, epoch, told = std::move(told)](const base::Result<const wire::Frame*>& answer) {
+    const auto* const body = answer.has_value() ? std::get_if<Reply>(&(*answer)->body) : nullptr;
+    if (body == nullptr) return told(std::nullopt, "");
+    if (body->code == 0) answered_epoch_ = std::max(answered_epoch_, epoch);
+    told(static_cast<wire::Code>(body->code), std::string(body->message));
+  };
+}
+
 void ControlPeer::configure(std::string manifest, std::uint64_t epochs_ago, Told told) {
   const std::uint64_t epoch = epoch_ - epochs_ago;
   session_->call(
@@ -121,13 +132,7 @@ void ControlPeer::configure(std::string manifest, std::uint64_t epochs_ago, Told
                                               std::vector<std::byte>& out) {
         wire::encode_frame(header, wire::Configure{epoch, manifest}, out);
       },
-      [this, epoch, told = std::move(told)](const base::Result<const wire::Frame*>& answer) {
-        const auto* const body =
-            answer.has_value() ? std::get_if<wire::Configured>(&(*answer)->body) : nullptr;
-        if (body == nullptr) return told(std::nullopt, "");
-        if (body->code == 0) answered_epoch_ = std::max(answered_epoch_, epoch);
-        told(static_cast<wire::Code>(body->code), std::string(body->message));
-      });
+      teller<wire::Configured>(epoch, std::move(told)));
   step();
 }
 
@@ -138,14 +143,7 @@ void ControlPeer::remove(std::string queue, bool if_empty, Told told) {
                                                            std::vector<std::byte>& out) {
         wire::encode_frame(header, wire::RemoveQueue{epoch, queue, if_empty}, out);
       },
-      [this, epoch = epoch_,
-       told = std::move(told)](const base::Result<const wire::Frame*>& answer) {
-        const auto* const body =
-            answer.has_value() ? std::get_if<wire::QueueRemoved>(&(*answer)->body) : nullptr;
-        if (body == nullptr) return told(std::nullopt, "");
-        if (body->code == 0) answered_epoch_ = std::max(answered_epoch_, epoch);
-        told(static_cast<wire::Code>(body->code), std::string(body->message));
-      });
+      teller<wire::QueueRemoved>(epoch_, std::move(told)));
   step();
 }
 

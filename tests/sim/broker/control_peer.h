@@ -40,6 +40,8 @@ class ControlPeer final : private ClientEnd, private link::LinkPort {
   const std::string& complaint() const { return complaint_; }
 
  private:
+  template <typename Reply>
+  link::LinkSession::Answer teller(std::uint64_t epoch, Told told);
   void on_frame(Bytes frame) override;
   void on_lost() override;
   base::Status connect() override;

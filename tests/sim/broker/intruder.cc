@@ -12,7 +12,6 @@
 namespace sluice::sim {
 namespace {
 
-constexpr base::Millis kConnectTimeout{60'000};
 constexpr std::uint32_t kHandlesMax = 6;
 
 class Intruding {
@@ -21,7 +20,7 @@ class Intruding {
       : me_(me), world_(world), queue_(queue) {}
 
   void run() {
-    const auto connection = me_.connect(kConnectTimeout);
+    const auto connection = me_.connect();
     if (connection == nullptr) return;
     while (!me_.stopping()) {
       if (!connection->poll(base::Millis(1 + me_.prng().below(1'000))).has_value()) return;
@@ -31,49 +30,43 @@ class Intruding {
   }
 
  private:
+  template <typename Frame>
+  static Frame about(const base::QueueId& queue) {
+    Frame frame;
+    frame.queue = queue;
+    return frame;
+  }
+
   void try_something(client::Connection& connection, const base::QueueId& id) {
     base::Prng& prng = me_.prng();
     switch (prng.below(10)) {
       case 0: {
-        wire::OpenPublisher frame;
-        frame.queue = id;
+        auto frame = about<wire::OpenPublisher>(id);
         frame.producer = base::ProducerId(prng.id128());
         return expect_refusal(connection, "OPEN_PUBLISHER", frame);
       }
       case 1: {
-        wire::Attach frame;
-        frame.queue = id;
+        auto frame = about<wire::Attach>(id);
         frame.messages_limit = 100;
         frame.bytes_limit = 1U << 20;
         return expect_refusal(connection, "ATTACH", frame);
       }
-      case 2: {
-        wire::Purge frame;
-        frame.queue = id;
-        return expect_refusal(connection, "PURGE", frame);
-      }
-      case 3: {
-        wire::Redrive frame;
-        frame.queue = id;
-        return expect_refusal(connection, "REDRIVE", frame);
-      }
+      case 2:
+        return expect_refusal(connection, "PURGE", about<wire::Purge>(id));
+      case 3:
+        return expect_refusal(connection, "REDRIVE", about<wire::Redrive>(id));
       case 4: {
-        wire::Seek frame;
-        frame.queue = id;
+        auto frame = about<wire::Seek>(id);
         frame.to = static_cast<std::uint8_t>(3 + prng.below(2));
         return expect_refusal(connection, "SEEK", frame);
       }
       case 5: {
-        wire::StartTask frame;
-        frame.queue = id;
+        auto frame = about<wire::StartTask>(id);
         frame.kind = static_cast<std::uint8_t>(1 + prng.below(2));
         return expect_refusal(connection, "START_TASK", frame);
       }
-      case 6: {
-        wire::DeleteQueue frame;
-        frame.queue = id;
-        return expect_refusal(connection, "DELETE_QUEUE", frame);
-      }
+      case 6:
+        return expect_refusal(connection, "DELETE_QUEUE", about<wire::DeleteQueue>(id));
       case 7: {
         wire::RemoveQueue frame;  // of the other port
         frame.leader_epoch = ~std::uint64_t{0};

@@ -127,7 +127,7 @@ void Checks::check_set_removal(const ApiCall& call) {
   for (const QueueSlot& slot : slots_) {
     const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
     if (slot.broker != call.name || slot.name_space != call.name_space || queue == nullptr ||
-        kube::value_in(*queue, {"metadata", "deletionTimestamp"}).is_string() ||
+        reconcile::is_being_removed(*queue) ||
         !reconcile::is_owned_by(*set, kube::uid_of(*queue))) {
       continue;
     }
@@ -154,8 +154,7 @@ void Checks::check_scale(const ApiCall& call, const OperatorProcess* process) {
   if (after >= before || call.sent_at + kCordonKept < loop_.now()) return;
   for (const QueueSlot& slot : slots_) {
     const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
-    if (slot.target != call.name || queue == nullptr ||
-        kube::value_in(*queue, {"metadata", "deletionTimestamp"}).is_string()) {
+    if (slot.target != call.name || queue == nullptr || reconcile::is_being_removed(*queue)) {
       continue;
     }
     for (std::size_t shard = 0; shard < slot.shards; ++shard) {
@@ -213,8 +212,7 @@ void Checks::note_deletion(const Json& before, const Json& after) {
     condemned_.erase(path);
     removed_.erase(path);
   }
-  const bool leaves =
-      after.is_null() || kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string();
+  const bool leaves = after.is_null() || reconcile::is_being_removed(after);
   if (leaves && policy_of(there) == "Delete") condemned_.insert(path);
 }
 
@@ -237,9 +235,8 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
     if (before.is_null()) rival_since_[ref.name] = loop_.now();
   }
   if (ref.type == &kube::kPersistentVolumeClaims && before.is_object()) {
-    const bool goes =
-        after.is_null() || (kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string() &&
-                            !kube::value_in(before, {"metadata", "deletionTimestamp"}).is_string());
+    const bool goes = after.is_null() ||
+                      (reconcile::is_being_removed(after) && !reconcile::is_being_removed(before));
     const std::string path = path_of(ref.name_space, ref.name);
     if (goes) claims_condemned_.try_emplace(path, condemned_);
   }
@@ -257,7 +254,7 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
     check_keys(ref, before, after);
     if (after.is_object()) check_told_keys(ref);
   }
-  const bool stays = !kube::value_in(after, {"metadata", "deletionTimestamp"}).is_string();
+  const bool stays = !reconcile::is_being_removed(after);
   if (ref.type == &kube::kStatefulSets && after.is_object() && stays) check_shards(after);
 }
 
@@ -288,7 +285,7 @@ void Checks::check_release(const Json& before, const Json& /*after*/) {
   const std::string name_space = kube::namespace_of(before);
   const std::string name = kube::name_of(before);
   if (namespace_ended_) return;
-  if (!kube::value_in(before, {"metadata", "deletionTimestamp"}).is_string()) {
+  if (!reconcile::is_being_removed(before)) {
     return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) +
                 ", which nobody deletes");
   }
@@ -309,8 +306,7 @@ void Checks::check_release(const Json& before, const Json& /*after*/) {
     if (queue == nullptr) continue;
     const std::string claim = reconcile::claim_name(slot->broker, shard);
     const Json* volume = store_.find(kube::kPersistentVolumeClaims, name_space, claim);
-    if (volume == nullptr ||
-        kube::value_in(*volume, {"metadata", "deletionTimestamp"}).is_string()) {
+    if (volume == nullptr || reconcile::is_being_removed(*volume)) {
       continue;
     }
     // What is there was left by an earlier Queue of that name, and was not taken over yet.
@@ -387,8 +383,7 @@ void Checks::check_shards(const Json& set) {
     const std::string claim = reconcile::claim_name(broker, shard);
     const Json* volume = store_.find(kube::kPersistentVolumeClaims, name_space, claim);
     if (volume == nullptr) return;
-    if (static_cast<std::int64_t>(shard) >= replicas &&
-        !kube::value_in(*volume, {"metadata", "deletionTimestamp"}).is_string()) {
+    if (static_cast<std::int64_t>(shard) >= replicas && !reconcile::is_being_removed(*volume)) {
       return fail(writer_ + " wrote StatefulSet " + path_of(name_space, broker) + " with " +
                   std::to_string(replicas) + " replicas, and there is volume " + claim);
     }

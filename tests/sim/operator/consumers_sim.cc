@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "operator/autoscale/scale_in_world.h"
+#include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
 
 namespace sluice::sim {
@@ -60,7 +61,7 @@ std::vector<ConsumerPod> ConsumersSim::pods_of(const std::string& name_space,
     }
     ConsumerPod one;
     one.name = kube::name_of(*pod);
-    one.leaves = kube::value_in(*pod, {"metadata", "deletionTimestamp"}).is_string();
+    one.leaves = reconcile::is_being_removed(*pod);
     one.started = kube::text_in(kube::value_in(*pod, {"status"}), "phase") == "Running";
     one.ready = is_ready(*pod);
     one.cost = cost_of(*pod);

@@ -1,7 +1,6 @@
 #include "tests/sim/operator/operator_process.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "operator/reconcile/names.h"
@@ -13,18 +12,6 @@ using kube::Json;
 
 constexpr base::Millis kWorkPoll{50};
 constexpr std::int64_t kEpochStart = 1'790'000'000'000;
-
-constexpr std::array kWatched{
-    &kube::kQueues,
-    &kube::kStatefulSets,
-    &kube::kServices,
-    &kube::kConfigMaps,
-    &kube::kPods,
-    &kube::kServiceAccounts,
-    &kube::kPersistentVolumeClaims,
-    &kube::kPodDisruptionBudgets,
-    &kube::kNetworkPolicies,
-};
 
 kube::ElectionOptions election_options(const ProcessOptions& options, const std::string& identity) {
   kube::ElectionOptions election;
@@ -78,7 +65,7 @@ OperatorProcess::OperatorProcess(Loop& loop, Network& network, BrokerField& fiel
       links_(field, id_) {
   make_controller(keys);
   make_scaler();
-  synced_.resize(kWatched.size());
+  synced_.resize(op::ClusterView::types().size());
   spawn([this] { elect(); });
   if (bugs_.has(Bug::kViewBeforeLease)) begin_to_watch();
   spawn([this] { supervise(); });
@@ -169,8 +156,9 @@ bool OperatorProcess::wait(base::Millis time) {
 }
 
 void OperatorProcess::reflect(const kube::ResourceType& type, std::uint64_t seed) {
-  const auto at = static_cast<std::size_t>(std::find(kWatched.begin(), kWatched.end(), &type) -
-                                           kWatched.begin());
+  const auto types = op::ClusterView::types();
+  const auto at =
+      static_cast<std::size_t>(std::find(types.begin(), types.end(), &type) - types.begin());
   spawn([this, &type, seed, at] {
     kube::ListWatchOptions options{&type, "", {}};
     if (&type != &kube::kQueues) options.selectors.label = std::string(reconcile::kBrokerLabel);
@@ -199,7 +187,7 @@ void OperatorProcess::reflect(const kube::ResourceType& type, std::uint64_t seed
 }
 
 void OperatorProcess::begin_to_watch() {
-  for (const kube::ResourceType* type : kWatched) reflect(*type, ++seed_);
+  for (const kube::ResourceType* type : op::ClusterView::types()) reflect(*type, ++seed_);
 }
 
 bool OperatorProcess::synced() const {

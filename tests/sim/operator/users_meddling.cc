@@ -1,6 +1,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "operator/reconcile/fields.h"
 #include "operator/reconcile/names.h"
 #include "tests/sim/operator/users_sim.h"
 
@@ -108,8 +109,7 @@ void UsersSim::meddle() {
       return meddle_with_pods(slot);
     case 3: {
       const Json* queue = queue_of(slot);
-      if (queue == nullptr ||
-          !kube::value_in(*queue, {"metadata", "deletionTimestamp"}).is_string()) {
+      if (queue == nullptr || !reconcile::is_being_removed(*queue)) {
         return;
       }
       loop_.note("somebody removes the finalizer of Queue " + slot.name);

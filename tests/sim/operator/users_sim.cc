@@ -15,10 +15,6 @@ using kube::Json;
 constexpr std::uint64_t kGigabytesFirst = 12;
 constexpr std::uint64_t kGigabytesMost = 60;
 
-bool is_leaving(const Json& object) {
-  return kube::value_in(object, {"metadata", "deletionTimestamp"}).is_string();
-}
-
 }  // namespace
 
 const std::vector<Workload>& workloads() {
@@ -95,7 +91,7 @@ void UsersSim::create(const QueueSlot& slot, const std::string& policy) {
 
 void UsersSim::edit(const QueueSlot& slot) {
   const Json* queue = queue_of(slot);
-  if (queue == nullptr || is_leaving(*queue)) return;
+  if (queue == nullptr || reconcile::is_being_removed(*queue)) return;
   loop_.note("user edits Queue " + slot.name);
   store_.change(kube::kQueues, slot.name_space, slot.name,
                 [&](Json& one) { one["spec"]["delivery"]["maxAttempts"] = 1 + prng_.below(9); });
@@ -103,7 +99,7 @@ void UsersSim::edit(const QueueSlot& slot) {
 
 void UsersSim::spoil(const QueueSlot& slot) {
   const Json* queue = queue_of(slot);
-  if (queue == nullptr || is_leaving(*queue)) return;
+  if (queue == nullptr || reconcile::is_being_removed(*queue)) return;
   loop_.note("user spoils Queue " + slot.name);
   store_.change(kube::kQueues, slot.name_space, slot.name,
                 [](Json& one) { one["spec"]["delivery"]["maxAttempts"] = "many"; });
@@ -111,7 +107,7 @@ void UsersSim::spoil(const QueueSlot& slot) {
 
 void UsersSim::remove(const QueueSlot& slot) {
   const Json* queue = queue_of(slot);
-  if (queue == nullptr || is_leaving(*queue)) return;
+  if (queue == nullptr || reconcile::is_being_removed(*queue)) return;
   loop_.note("user deletes Queue " + slot.name);
   CHECK(
       store_
@@ -121,7 +117,7 @@ void UsersSim::remove(const QueueSlot& slot) {
 
 void UsersSim::publish(const QueueSlot& slot, std::size_t shard, std::uint64_t count) {
   const Json* queue = queue_of(slot);
-  if (queue == nullptr || is_leaving(*queue)) return;
+  if (queue == nullptr || reconcile::is_being_removed(*queue)) return;
   const std::string pod = reconcile::pod_name(slot.broker, shard);
   link::QueueObservation* there = field_.brokers.queue(slot.name_space, pod, slot.name);
   if (there == nullptr || there->subscriptions.empty()) return;
@@ -146,7 +142,7 @@ void UsersSim::annotate(const QueueSlot& slot, std::string_view name, const Json
 
 bool UsersSim::adopt(const QueueSlot& slot) {
   const Json* queue = queue_of(slot);
-  if (queue == nullptr || is_leaving(*queue)) return false;
+  if (queue == nullptr || reconcile::is_being_removed(*queue)) return false;
   const std::string uid = kube::text_in(kube::value_in(*queue, {"status", "retained"}), "uid");
   const std::string adopts = kube::text_in(kube::value_in(*queue, {"metadata", "annotations"}),
                                            reconcile::kAdoptAnnotation);
@@ -169,7 +165,8 @@ void UsersSim::grow(const QueueSlot& slot) {
   loop_.note("user lets the volumes of " + slot.broker + " grow to " + std::to_string(size) + "Gi");
   for (const QueueSlot& one : slots_) {
     const Json* queue = queue_of(one);
-    if (one.broker != slot.broker || queue == nullptr || is_leaving(*queue)) continue;
+    if (one.broker != slot.broker || queue == nullptr || reconcile::is_being_removed(*queue))
+      continue;
     store_.change(kube::kQueues, one.name_space, one.name, [&](Json& object) {
       object["spec"]["broker"]["storage"]["size"] = std::to_string(size) + "Gi";
     });
@@ -178,7 +175,7 @@ void UsersSim::grow(const QueueSlot& slot) {
 
 void UsersSim::rotate(const QueueSlot& slot) {
   const Json* queue = queue_of(slot);
-  if (queue == nullptr || is_leaving(*queue)) return;
+  if (queue == nullptr || reconcile::is_being_removed(*queue)) return;
   const std::string token = "t" + std::to_string(++tokens_);
   loop_.note("user asks for another key of " + slot.broker + " at Queue " + slot.name + ": " +
              token);
@@ -230,7 +227,7 @@ bool UsersSim::mend() {
       annotate(slot, reconcile::kPauseAnnotation, Json());
       mended = true;
     }
-    if (is_leaving(*queue)) continue;
+    if (reconcile::is_being_removed(*queue)) continue;
     if (kube::value_in(*queue, {"spec", "delivery", "maxAttempts"}).is_string()) {
       edit(slot);
       mended = true;

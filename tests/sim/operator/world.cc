@@ -226,7 +226,7 @@ void World::empty_namespace() {
   for (const kube::ObjectRef& ref : refs) {
     const Json* object = store_.find(*ref.type, ref.name_space, ref.name);
     if (object == nullptr || !prng_.chance(0.2)) continue;
-    if (!kube::value_in(*object, {"metadata", "deletionTimestamp"}).is_string()) {
+    if (!reconcile::is_being_removed(*object)) {
       CHECK(store_.remove(ref, {}, kube::Propagation::kBackground).has_value());
     } else if (ref.type == &kube::kPods) {
       store_.erase(*ref.type, ref.name_space, ref.name);  // its grace is over

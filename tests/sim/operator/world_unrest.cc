@@ -115,7 +115,7 @@ std::string World::volumes_unrest(const QueueSlot& slot) {
 
 std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
   const std::string name = "Queue " + slot.name;
-  if (kube::value_in(queue, {"metadata", "deletionTimestamp"}).is_string()) {
+  if (reconcile::is_being_removed(queue)) {
     // People have to say what becomes of the messages.
     if (condition(queue, "Stalled", "status") == "True") return {};
     return name + " is still being deleted";
@@ -132,8 +132,7 @@ std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
     const bool others_leave =
         std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& other) {
           const Json* one = store_.find(kube::kQueues, other.name_space, other.name);
-          return one != nullptr && other.broker == slot.broker &&
-                 kube::value_in(*one, {"metadata", "deletionTimestamp"}).is_string();
+          return one != nullptr && other.broker == slot.broker && reconcile::is_being_removed(*one);
         });
     if (reason == "BrokerConflict" && others_leave) return {};
     return name + " is stalled: " + reason + ": " + condition(queue, "Stalled", "message");

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <array>
 #include <chrono>
 #include <map>
 #include <string>
@@ -13,6 +12,7 @@
 #include "tests/support/fake_controllers.h"
 #include "tests/support/operator_sim.h"
 #include "tests/unit/kube/script_transport.h"
+#include "tests/unit/operator/all_in_view.h"
 #include "tests/unit/operator/fake_links.h"
 
 // What an operator remembers of Queues that are gone: nothing.
@@ -20,18 +20,6 @@ namespace sluice::op {
 namespace {
 
 using kube::Json;
-
-constexpr std::array kTypes{
-    &kube::kQueues,
-    &kube::kStatefulSets,
-    &kube::kServices,
-    &kube::kConfigMaps,
-    &kube::kPods,
-    &kube::kServiceAccounts,
-    &kube::kNetworkPolicies,
-    &kube::kPersistentVolumeClaims,
-    &kube::kPodDisruptionBudgets,
-};
 
 // Controller and autoscaler as run_operator() puts them together, without its threads.
 class BooksTest : public testing::Test {
@@ -65,13 +53,7 @@ class BooksTest : public testing::Test {
     }
   }
 
-  void watch() {
-    for (const kube::ResourceType* type : kTypes) {
-      std::vector<Json> objects;
-      for (const Json* object : api.all(*type)) objects.push_back(*object);
-      controller.view().cache(*type).replace(std::move(objects));
-    }
-  }
+  void watch() { bring_all(api, controller.view()); }
 
   void run_brokers() {
     const std::map<std::string, link::LinkEvents> now = links.live;

@@ -15,6 +15,7 @@
 #include "tests/support/fake_controllers.h"
 #include "tests/support/operator_sim.h"
 #include "tests/unit/kube/script_transport.h"
+#include "tests/unit/operator/all_in_view.h"
 #include "tests/unit/operator/fake_links.h"
 
 namespace sluice::op {
@@ -57,17 +58,7 @@ class ControllerTest : public testing::Test {
                     .has_value());
   }
 
-  // All watches bring what there is.
-  void watch() {
-    for (const kube::ResourceType* type :
-         {&kube::kQueues, &kube::kStatefulSets, &kube::kServices, &kube::kConfigMaps, &kube::kPods,
-          &kube::kServiceAccounts, &kube::kPersistentVolumeClaims, &kube::kPodDisruptionBudgets,
-          &kube::kNetworkPolicies}) {
-      std::vector<Json> objects;
-      for (const Json* object : api.all(*type)) objects.push_back(*object);
-      controller->view().cache(*type).replace(std::move(objects));
-    }
-  }
+  void watch() { bring_all(api, controller->view()); }
 
   // Brokers run in all pods that are ready, and have applied what is in the ConfigMap or was told.
   void run_brokers() {

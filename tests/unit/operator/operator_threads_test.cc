@@ -126,10 +126,7 @@ link::BrokerObservation observation_of(LockedApi& kube) {
 }
 
 void watch(LockedApi& kube, ClusterView& view) {
-  for (const kube::ResourceType* type :
-       {&kube::kQueues, &kube::kStatefulSets, &kube::kServices, &kube::kConfigMaps, &kube::kPods,
-        &kube::kServiceAccounts, &kube::kPersistentVolumeClaims, &kube::kPodDisruptionBudgets,
-        &kube::kNetworkPolicies}) {
+  for (const kube::ResourceType* type : ClusterView::types()) {
     std::vector<Json> objects;
     {
       const std::lock_guard lock(kube.mutex);
