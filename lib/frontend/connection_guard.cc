@@ -65,8 +65,8 @@ void ConnectionGuard::admitted(int fd, Peer peer) {
 
 bool ConnectionGuard::condemn(base::MonoTime due, int fd, Reason reason, std::string key) {
   const auto at = connections_.find(fd);
-  if (at == connections_.end() || at->second.cut || at->second.condemned) return false;
-  at->second.condemned = true;
+  if (at == connections_.end() || at->second.cut || at->second.condemned_to) return false;
+  at->second.condemned_to = due;
   sentences_.emplace(due, Sentence{fd, reason, std::move(key)});
   return true;
 }
@@ -82,11 +82,12 @@ void ConnectionGuard::review(base::MonoTime now, const std::function<bool(Peer)>
 
 std::vector<ConnectionGuard::Cut> ConnectionGuard::take_cuts(base::MonoTime now) {
   while (!sentences_.empty() && sentences_.begin()->first <= now) {
+    const base::MonoTime due = sentences_.begin()->first;
     Sentence sentence = std::move(sentences_.begin()->second);
     sentences_.erase(sentences_.begin());
     const auto at = connections_.find(sentence.fd);
     // The descriptor may be another connection's by now.
-    if (at == connections_.end() || at->second.cut || !at->second.condemned) continue;
+    if (at == connections_.end() || at->second.cut || at->second.condemned_to != due) continue;
     cut(sentence.fd, at->second, sentence.reason, std::move(sentence.key));
   }
   const base::Nanos patience = options_.hello_timeout;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -70,7 +71,7 @@ class ConnectionGuard {
   struct Connection {
     std::uint8_t door = 0;
     bool has_session = false;
-    bool condemned = false;
+    std::optional<base::MonoTime> condemned_to;  // when it is to be cut off
     bool cut = false;
     base::MonoTime since;  // without a session
     Peer peer;

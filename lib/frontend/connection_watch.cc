@@ -6,8 +6,9 @@
 namespace sluice::frontend {
 namespace {
 
-// So that an error that was sent arrives before the connection ends.
-constexpr base::Nanos kParting{200'000'000};
+// So that an error that was sent arrives before the connection ends, also where ZeroMQ's thread, or
+// the peer, gets no processor for a while.
+constexpr base::Nanos kParting{2'000'000'000};
 
 // What a reason of docs/metrics.md means, in the words of a log.
 std::string_view explain(std::string_view reason) {

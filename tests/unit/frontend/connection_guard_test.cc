@@ -100,6 +100,15 @@ TEST_F(ConnectionGuardTest, WhoeverGetsTheDescriptorOfACondemnedOneStays) {
   EXPECT_EQ(cuts(1'000), "");
 }
 
+TEST_F(ConnectionGuardTest, WhoeverGetsItAndIsCondemnedTooIsToldInItsOwnTime) {
+  guard_.accepted(at_ms(0), 0, 3, "a");
+  EXPECT_TRUE(guard_.condemn(at_ms(200), 3, Reason::kRoutingId, ""));
+  guard_.accepted(at_ms(100), 0, 3, "b");
+  EXPECT_TRUE(guard_.condemn(at_ms(300), 3, Reason::kRoutingId, ""));
+  EXPECT_EQ(cuts(299), "");
+  EXPECT_EQ(cuts(300), "3 routing_id");
+}
+
 TEST_F(ConnectionGuardTest, AClosedSocketTakesItsConnectionsAlong) {
   guard_.accepted(at_ms(0), 1, 3, "a");
   guard_.accepted(at_ms(0), 2, 4, "b");
