@@ -194,9 +194,12 @@ function(sluice_test)
   if(arg_SERIAL)
     set(serial RUN_SERIAL ON)
   endif()
+  # Values that GoogleTest cannot print are shown as bytes, addresses among them: names by number
+  # stay the same from run to run, and are those of --gtest_filter.
   gtest_discover_tests(
     ${arg_NAME}
     TEST_PREFIX ${arg_NAME}.
+    NO_PRETTY_VALUES
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT ${arg_TIMEOUT} ${serial})
