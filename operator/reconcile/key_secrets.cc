@@ -264,8 +264,15 @@ link::LinkAddress control_address(const LiveObjects& live, std::string_view brok
 std::string client_endpoint(const LiveObjects& live, std::string_view name_space,
                             std::string_view broker) {
   const SecretFiles files = secret_files(live.find(kube::kSecrets, access_secret_name(broker)));
-  const std::string told = file_of(files, kEndpointFile);
-  return told.empty() ? endpoint(name_space, broker, kClientPort) : told;
+  if (std::string told = file_of(files, kEndpointFile); !told.empty()) return told;
+  // It is missing, and maybe nobody makes it again. What it said follows from the broker's.
+  const Json* secret = live.find(kube::kSecrets, broker_secret_name(broker));
+  bool on_second = file_of(secret_files(secret), kClientPortFile) == kSecondPorts.client;
+  if (secret != nullptr &&
+      parse_rotation(annotation(*secret, kRotationAnnotation)).step == KeyRotation::Step::kMoving) {
+    on_second = !on_second;
+  }
+  return endpoint(name_space, broker, on_second ? kOtherClientPort : kClientPort);
 }
 
 }  // namespace sluice::reconcile

@@ -220,6 +220,33 @@ TEST(Keys, ADamagedNextKeyStopsTheChangeOfKeys) {
   EXPECT_EQ(files(sim, "orders-access"), access);
 }
 
+// A Queue that is being deleted has its Secrets made by nobody again, and its status goes on.
+TEST(ClientEndpoint, IsTheOneInUseAlsoWithoutTheSecretOfClients) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  const auto without_access = [&] {
+    sim.api.erase(kube::kSecrets, "shop", "orders-access");
+    return client_endpoint(sim.gather().live, "shop", "orders");
+  };
+  EXPECT_EQ(without_access(), "tcp://orders.shop.svc:7650");
+  ASSERT_TRUE(sim.settle());
+
+  sim.brokers.sessions_move = false;
+  rotate(sim, "june");
+  ASSERT_TRUE(sim.settle());
+  ASSERT_EQ(files(sim, "orders-broker").at("client-port"), "7650");
+  EXPECT_EQ(without_access(), "tcp://orders.shop.svc:7660");
+  sim.brokers.sessions_move = true;
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(without_access(), "tcp://orders.shop.svc:7660");
+
+  ASSERT_TRUE(sim.settle());
+  rotate(sim, "july");
+  ASSERT_TRUE(sim.settle());
+  EXPECT_EQ(without_access(), "tcp://orders.shop.svc:7650");
+}
+
 TEST(ControlAddress, IsEmptyWithoutTheSecret) {
   EXPECT_EQ(control_address({}, "orders", "10.0.0.1").endpoint, "");
   OperatorSim sim("shop", "orders");
