@@ -117,7 +117,8 @@ void usage(const Program& program) {
       "  --bug=NAME            with a bug that is planted\n"
       "%s"
       "  --check-determinism   each seed twice: both runs must be the same\n"
-      "  --must-fail           passes where a run fails (128 or 129), as with a planted bug\n"
+      "  --must-fail           passes where a run fails (128 or 129), as with a planted bug, and\n"
+      "                        by the words by which that bug has to be found\n"
       "  --must-crash          passes where one crashes\n"
       "  --log                 everything that happens, on standard error\n"
       "  --verbose             a line a run\n"
@@ -207,8 +208,14 @@ int report(const Program& program, const Request& request, const Outcome& outcom
   return liveness ? kExitLiveness : kExitCorrectness;
 }
 
-// As it should: the bug is found.
-int report_found(const Request& request, const Outcome& outcome) {
+// As it should: the bug is found. For another reason than its own it may be found by chance.
+int report_found(const Program& program, const Request& request, const Outcome& outcome) {
+  for (const Choice& bug : program.bugs) {
+    if (bug.name != request.bug || outcome.what.find(bug.found_by) != std::string::npos) continue;
+    report(program, request, outcome);
+    say("FAILED: a run has to find the bug by \"" + bug.found_by + "\"\n");
+    return kExitNotFound;
+  }
   say("found by seed " + std::to_string(request.seed) + ": " + outcome.what + "\n");
   return kExitPass;
 }
@@ -218,7 +225,7 @@ int run_one(const Program& program, const Request& request, const Arguments& arg
   std::snprintf(replay_line, sizeof replay_line, "%s", replay_of(program, request).c_str());
   const Outcome outcome = program.run(request);
   found = outcome.verdict != Verdict::kPass;
-  if (found && arguments.must_fail) return report_found(request, outcome);
+  if (found && arguments.must_fail) return report_found(program, request, outcome);
   if (found) return report(program, request, outcome);
   if (arguments.verbose)
     say("seed " + std::to_string(request.seed) + ": " + outcome.summary + "\n");

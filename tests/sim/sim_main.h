@@ -10,7 +10,8 @@
 namespace sluice::sim {
 
 inline constexpr int kExitPass = 0;
-inline constexpr int kExitNotFound = 1;  // --must-fail or --must-crash, and nothing did
+// --must-fail or --must-crash, and nothing did, or for another reason than the planted bug.
+inline constexpr int kExitNotFound = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitCrash = 127;  // a CHECK, or a signal
 inline constexpr int kExitLiveness = 128;
@@ -43,6 +44,8 @@ struct Outcome {
 struct Choice {
   std::string name;
   std::string about;
+  // Of a bug: words of what a run says that finds it, and not something else. Empty = any.
+  std::string found_by = {};
 };
 
 struct Program {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/wall_text.h"
+#include "operator/reconcile/deletion.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/member.h"
 #include "operator/reconcile/names.h"
@@ -24,6 +25,9 @@ constexpr base::Nanos kHeardLately = std::chrono::seconds(17);
 // Who else scales is asked every 30 s; a call may be on its way for as long, and stand still.
 constexpr base::Nanos kRivalUnseen = std::chrono::seconds(130);
 constexpr base::Nanos kMeddledLately = std::chrono::seconds(180);
+// Deletion's patience with a broker that cannot be asked. What was heard last may have been on its
+// way for a moment.
+constexpr base::Millis kPatienceLeast = reconcile::kDeletionPatience - std::chrono::seconds(2);
 // A call that was under way for longer than a cordon is renewed may meet pods at work again.
 constexpr base::Nanos kCordonKept = std::chrono::seconds(15);
 
@@ -76,11 +80,12 @@ void Checks::sent(const Sender& sender, const ApiCall& call) {
 }
 
 bool Checks::may_come_late(const ApiCall& call) const {
-  if (call.type == &kube::kSecrets || call.type == &kube::kEvents) return true;
-  return call.type == &kube::kQueues && call.subresource == "status" &&
-         std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
-           return slot.name == call.name && !slot.target.empty();
-         });
+  const bool is_status = call.type == &kube::kQueues && call.subresource == "status";
+  if (!is_status && call.type != &kube::kEvents) return false;
+  const std::string queue = call.name.substr(0, call.name.find('.'));  // of "QUEUE.TIME.COUNT"
+  return std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
+    return slot.name == queue && !slot.target.empty();
+  });
 }
 
 // What could do harm twice, or late, says what it is about.
@@ -105,7 +110,7 @@ void Checks::check_lease(const Sender& sender, const ApiCall& call) {
 }
 
 void Checks::carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process) {
-  writer_ = sender.identity;
+  writer_ = {sender.identity, process, call.sent_at};
   if (call.subresource == "scale") check_rival(call);
   if (call.subresource == "scale") check_scale(call, process);
   if (call.method == "DELETE" && call.type == &kube::kStatefulSets) check_set_removal(call);
@@ -226,8 +231,8 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
   if (ref.type == &kube::kQueues) {
     note_deletion(before, after);
     if (after.is_object()) note_settings(after);
-    if (!writer_.empty() && has_our_finalizer(before) && !has_our_finalizer(after)) {
-      check_release(before, after);
+    if (!writer_.identity.empty() && has_our_finalizer(before) && !has_our_finalizer(after)) {
+      check_release(before);
     }
   }
   if (ref.type == &kube::kHorizontalPodAutoscalers) {
@@ -243,12 +248,12 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
   if (ref.type == &kube::kPersistentVolumeClaims && before.is_null()) {
     claims_condemned_.erase(path_of(ref.name_space, ref.name));
   }
-  if (writer_.empty()) {
+  if (writer_.identity.empty()) {
     if (after.is_null()) foreign_.erase(ref.to_string());
     return;
   }
-  if (foreign_.contains(ref.to_string())) {
-    return fail(writer_ + " touched somebody else's " + ref.to_string());
+  if (is_foreign(ref)) {
+    return fail(writer_.identity + " touched somebody else's " + ref.to_string());
   }
   if (ref.type == &kube::kSecrets) {
     check_keys(ref, before, after);
@@ -280,13 +285,32 @@ bool Checks::has_others(const QueueSlot& slot) const {
   });
 }
 
+// A broker one of whose shards the process has not heard for so long is not waited for any more.
+bool Checks::may_give_up(const QueueSlot& slot, const Json& queue) const {
+  if (writer_.process == nullptr) {
+    // What it had heard went with it. It was patient at most since the deletion.
+    const auto since =
+        base::parse_wall(kube::text_in(kube::value_in(queue, {"metadata"}), "deletionTimestamp"));
+    return !since.has_value() ||
+           base::Millis(store_.now().value() - since->value()) >= kPatienceLeast;
+  }
+  for (std::size_t shard = 0; shard < slot.shards; ++shard) {
+    const auto heard = writer_.process->heard.find(path_of(slot.name_space, slot.broker) + "#" +
+                                                   std::to_string(shard));
+    const base::MonoTime since =
+        heard == writer_.process->heard.end() ? writer_.process->began : heard->second;
+    if (writer_.sent_at >= since + base::Nanos(kPatienceLeast)) return true;
+  }
+  return false;
+}
+
 // The finalizer of a Queue that asks for the removal of its messages goes after them.
-void Checks::check_release(const Json& before, const Json& /*after*/) {
+void Checks::check_release(const Json& before) {
   const std::string name_space = kube::namespace_of(before);
   const std::string name = kube::name_of(before);
   if (namespace_ended_) return;
   if (!reconcile::is_being_removed(before)) {
-    return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) +
+    return fail(writer_.identity + " removed the finalizer of Queue " + path_of(name_space, name) +
                 ", which nobody deletes");
   }
   const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const QueueSlot& one) {
@@ -296,11 +320,8 @@ void Checks::check_release(const Json& before, const Json& /*after*/) {
   if (policy_of(before) == "Retain") return;
   // Without its StatefulSet a broker cannot be asked.
   if (store_.find(kube::kStatefulSets, name_space, slot->broker) == nullptr) return;
-  // Who cannot be asked for five minutes is not waited for.
-  const auto since =
-      base::parse_wall(kube::text_in(kube::value_in(before, {"metadata"}), "deletionTimestamp"));
-  const bool patient = since.has_value() && store_.now().value() < since->value() + 290'000;
-  for (std::size_t shard = 0; patient && shard < slot->shards; ++shard) {
+  if (may_give_up(*slot, before)) return;
+  for (std::size_t shard = 0; shard < slot->shards; ++shard) {
     const std::string pod = reconcile::pod_name(slot->broker, shard);
     const link::QueueObservation* queue = brokers_.queue(name_space, pod, name);
     if (queue == nullptr) continue;
@@ -314,16 +335,17 @@ void Checks::check_release(const Json& before, const Json& /*after*/) {
             .find("\"" + name + "\"") != std::string::npos) {
       return;
     }
-    return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) + " (" +
-                policy_of(before) + "), and shard " + std::to_string(shard) + " still has it");
+    return fail(writer_.identity + " removed the finalizer of Queue " + path_of(name_space, name) +
+                " (" + policy_of(before) + "), and shard " + std::to_string(shard) +
+                " still has it");
   }
   // The last one's broker starts no more.
-  if (!patient || !has_others(*slot)) return;
+  if (!has_others(*slot)) return;
   const std::string config = reconcile::queues_config_name(slot->broker);
   const Json* settings = store_.find(kube::kConfigMaps, name_space, config);
   if (settings != nullptr &&
       kube::value_in(*settings, {"data", reconcile::manifest_file(name)}).is_string()) {
-    return fail(writer_ + " removed the finalizer of Queue " + path_of(name_space, name) +
+    return fail(writer_.identity + " removed the finalizer of Queue " + path_of(name_space, name) +
                 ", and the next start of a broker makes it again: its manifest is in ConfigMap " +
                 config);
   }
@@ -345,7 +367,7 @@ void Checks::check_keys(const kube::ObjectRef& ref, const Json& before, const Js
     }
   }
   if (next_key == new_key && ++keys_replaced_[broker] <= rotations_asked_[broker]) return;
-  fail(writer_ + " replaced the key of a broker in " + ref.to_string());
+  fail(writer_.identity + " replaced the key of a broker in " + ref.to_string());
 }
 
 // What clients are told to expect of a broker is what it has, or will have next.
@@ -367,7 +389,7 @@ void Checks::check_told_keys(const kube::ObjectRef& ref) {
         return found != broker.end() && found->second == told->second;
       };
       if (!has(reconcile::kServerPublicFile) && !has(reconcile::kNextPublicFile)) {
-        return fail(writer_ + " tells clients in " + ref.to_string() +
+        return fail(writer_.identity + " tells clients in " + ref.to_string() +
                     " to expect a key that the broker does not have");
       }
     }
@@ -384,8 +406,8 @@ void Checks::check_shards(const Json& set) {
     const Json* volume = store_.find(kube::kPersistentVolumeClaims, name_space, claim);
     if (volume == nullptr) return;
     if (static_cast<std::int64_t>(shard) >= replicas && !reconcile::is_being_removed(*volume)) {
-      return fail(writer_ + " wrote StatefulSet " + path_of(name_space, broker) + " with " +
-                  std::to_string(replicas) + " replicas, and there is volume " + claim);
+      return fail(writer_.identity + " wrote StatefulSet " + path_of(name_space, broker) +
+                  " with " + std::to_string(replicas) + " replicas, and there is volume " + claim);
     }
   }
 }

@@ -30,7 +30,7 @@ class Checks {
   void sent(const Sender& sender, const ApiCall& call);
   // It is about to be carried out, and was.
   void carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process);
-  void carried_out() { writer_.clear(); }
+  void carried_out() { writer_ = {}; }
   void changed(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
   void configured(const BrokerPlace& place, const std::string& manifest);
   void queue_lost(const std::string& name_space, const std::string& claim,
@@ -47,22 +47,30 @@ class Checks {
   // Everything in the namespace may go.
   void namespace_ends() { namespace_ended_ = true; }
   void foreign(const kube::ObjectRef& ref) { foreign_.insert(ref.to_string()); }
+  bool is_foreign(const kube::ObjectRef& ref) const { return foreign_.contains(ref.to_string()); }
 
   // Writes of operators, without the election's.
   std::uint64_t writes() const { return writes_; }
   // Without statuses of Queues with consumers, too: when they were scaled last is not remembered;
-  // without Secrets, which are looked at every ten minutes only; and without Events, which tell
-  // once more what keeps something from being scaled.
+  // and without Events about those, which tell once more what keeps them from being scaled.
   std::uint64_t lasting_writes() const { return lasting_writes_; }
   const std::string& last_write() const { return last_write_; }
 
  private:
+  // Whose call is being carried out; nobody's = the world's own.
+  struct Writer {
+    std::string identity;
+    const OperatorProcess* process = nullptr;  // none = it is gone
+    base::MonoTime sent_at;
+  };
+
   bool may_come_late(const ApiCall& call) const;
   void check_lease(const Sender& sender, const ApiCall& call);
   void check_scale(const ApiCall& call, const OperatorProcess* process);
   void check_preconditions(const Sender& sender, const ApiCall& call);
   bool has_others(const QueueSlot& slot) const;
-  void check_release(const kube::Json& before, const kube::Json& after);
+  bool may_give_up(const QueueSlot& slot, const kube::Json& queue) const;
+  void check_release(const kube::Json& before);
   void check_keys(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
   void check_told_keys(const kube::ObjectRef& ref);
   void check_shards(const kube::Json& set);
@@ -77,7 +85,7 @@ class Checks {
   const std::vector<QueueSlot>& slots_;
   const ConsumersSim& consumers_;
   std::optional<std::string> failure_;
-  std::string writer_;  // whose call is being carried out; empty = the world's own
+  Writer writer_;
   std::uint64_t writes_ = 0;
   std::uint64_t lasting_writes_ = 0;
   std::string last_write_;

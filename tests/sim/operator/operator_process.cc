@@ -34,6 +34,7 @@ OperatorProcess::OperatorProcess(Loop& loop, Network& network, BrokerField& fiel
                                  const ProcessOptions& options, std::uint64_t number,
                                  std::uint64_t seed)
     : clock(loop),
+      began(loop.now()),
       loop_(loop),
       field_(field),
       bugs_(bugs),

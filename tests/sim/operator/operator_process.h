@@ -67,6 +67,7 @@ class OperatorProcess {
   void request_stop();
 
   ProcessClock clock;
+  const base::MonoTime began;
   // When this process last heard a broker's shard, by "NAMESPACE/BROKER#SHARD".
   std::map<std::string, base::MonoTime> heard;
 

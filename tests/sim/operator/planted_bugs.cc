@@ -22,26 +22,41 @@ struct Planted {
 const std::vector<Planted>& planted() {
   static const std::vector<Planted> kPlanted = {
       {Bug::kZeroOnUnknown,
-       {"zero_on_unknown", "a shard that is not heard counts as one that is heard and empty"}},
+       {"zero_on_unknown", "a shard that is not heard counts as one that is heard and empty",
+        "was not heard"}},
       {Bug::kScaleInOfBusyPod,
-       {"scale_in_of_busy_pod", "a cordon counts as answered, with nothing in flight"}},
-      {Bug::kWriteWithoutLease, {"write_without_lease", "nothing is asked before a write"}},
+       {"scale_in_of_busy_pod", "a cordon counts as answered, with nothing in flight",
+        ", which works on "}},
+      {Bug::kWriteWithoutLease,
+       {"write_without_lease", "nothing is asked before a write", "a write without the Lease"}},
       {Bug::kFinalizerBeforeRemoval,
-       {"finalizer_before_removal", "a Queue is let go when its deletion is first seen"}},
+       {"finalizer_before_removal", "a Queue is let go when its deletion is first seen",
+        "removed the finalizer of Queue"}},
       {Bug::kWatchGapMissed,
-       {"watch_gap_missed", "after 410 a watch goes on at the newest version, without a list"}},
+       {"watch_gap_missed", "after 410 a watch goes on at the newest version, without a list",
+        "is not ready: "}},
       {Bug::kPreconditionsIgnored,
-       {"stale_cache_trusted", "deletions and patches carry no uid and no resourceVersion"}},
+       {"stale_cache_trusted", "deletions and patches carry no uid and no resourceVersion",
+        "a patch of whatever is there"}},
       {Bug::kLostWriteTakenForDone,
        {"lost_write_taken_for_done",
-        "an apply without an answer counts as carried out, and is not made again"}},
-      {Bug::kStatusWriteLoop, {"status_write_loop", "each status differs from the last one"}},
-      {Bug::kEpochNotRaised, {"epoch_not_raised", "what brokers say of epochs is not heard"}},
-      {Bug::kDroppedOwners, {"owners_dropped", "objects are made without their owners"}},
-      {Bug::kAboveMax, {"above_max", "one replica more than was decided"}},
-      {Bug::kDeletedEventMissed, {"deleted_event_missed", "a cache does not hear of deletions"}},
+        "an apply without an answer counts as carried out, and is not made again",
+        "nobody is let in"}},
+      {Bug::kStatusWriteLoop,
+       {"status_write_loop", "each status differs from the last one", "writes in steady state"}},
+      {Bug::kEpochNotRaised,
+       {"epoch_not_raised", "what brokers say of epochs is not heard",
+        "has a status of another generation"}},
+      {Bug::kDroppedOwners,
+       {"owners_dropped", "objects are made without their owners",
+        "of an operator that begins when all is done"}},
+      {Bug::kAboveMax, {"above_max", "one replica more than was decided", "are allowed"}},
+      {Bug::kDeletedEventMissed,
+       {"deleted_event_missed", "a cache does not hear of deletions",
+        "is stalled: BrokerConflict"}},
       {Bug::kViewBeforeLease,
-       {"view_before_lease", "who waits for the Lease watches already, and acts on what it has"}},
+       {"view_before_lease", "who waits for the Lease watches already, and acts on what it has",
+        "older than those it had been told"}},
   };
   return kPlanted;
 }
@@ -79,7 +94,12 @@ class BugApi final : public kube::Api {
     }
     if (bug_ == Bug::kFinalizerBeforeRemoval && is_leaving(copy)) {
       const kube::ObjectRef ref{&kube::kQueues, kube::namespace_of(copy), kube::name_of(copy)};
-      static_cast<void>(api_.merge_patch(ref, {{"metadata", {{"finalizers", Json::array()}}}}));
+      if (const auto there = api_.get(ref); there.has_value()) {
+        static_cast<void>(
+            api_.merge_patch(ref, {{"metadata",
+                                    {{"resourceVersion", kube::resource_version_of(*there)},
+                                     {"finalizers", Json::array()}}}}));
+      }
     }
     return api_.apply_status(copy, manager);
   }
@@ -190,26 +210,18 @@ std::unique_ptr<kube::HttpTransport> Bugs::wrap_watches(kube::HttpTransport& tra
 
 std::vector<reconcile::ShardState> Bugs::shards(std::vector<reconcile::ShardState> states,
                                                 base::MonoTime now) const {
-  if (bug_ != Bug::kZeroOnUnknown && bug_ != Bug::kScaleInOfBusyPod) return states;
+  if (bug_ != Bug::kZeroOnUnknown) return states;
   for (reconcile::ShardState& state : states) {
-    if (state.observation == nullptr) continue;
-    const bool unknown = bug_ == Bug::kZeroOnUnknown && !state.connected;
-    if (bug_ == Bug::kZeroOnUnknown && !unknown) continue;
+    if (state.observation == nullptr || state.connected) continue;
     auto told = std::make_shared<link::BrokerObservation>(*state.observation);
     for (link::QueueObservation& queue : told->queues) {
       for (link::SubscriptionObservation& one : queue.subscriptions) {
-        if (unknown) {
-          one.ready = one.in_flight = one.delayed = 0;
-          one.oldest_age.reset();
-          one.consumers.clear();
-        }
-        for (link::ConsumerObservation& consumer : one.consumers) {
-          consumer.in_flight = 0;
-          consumer.cordoned = true;
-        }
+        one.ready = one.in_flight = one.delayed = 0;
+        one.oldest_age.reset();
+        one.consumers.clear();
       }
     }
-    if (unknown) told->received_at = now;
+    told->received_at = now;
     state.observation = std::move(told);
     state.connected = true;
   }
