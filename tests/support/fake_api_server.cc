@@ -202,7 +202,7 @@ base::Status FakeApiServer::check_change(const Json& before, const Json& after) 
 base::Result<Json> FakeApiServer::store(const ObjectRef& ref, Stored& stored, Json after) {
   normalize(after);
   RETURN_IF_ERROR(check_change(stored.object, after));
-  if (after.value("spec", Json()) != stored.object.value("spec", Json())) {
+  if (kube::value_in(after, {"spec"}) != kube::value_in(stored.object, {"spec"})) {
     after[kMetadata]["generation"] = after[kMetadata].value("generation", 0) + 1;
   }
   if (after == stored.object) return stored.object;
@@ -329,6 +329,8 @@ void FakeApiServer::change(const kube::ResourceType& type, std::string_view name
   CHECK(found != objects_.end());
   Json after = found->second.object;
   edit(after);
+  normalize(after);
+  if (after == found->second.object) return;  // as mostly, where a controller looks again
   CHECK(store(ref, found->second, std::move(after)).has_value());
 }
 

@@ -135,10 +135,11 @@ bool FakeControllers::uses_claim(const Json& claim) const {
 }
 
 void FakeControllers::finish_removals() {
-  std::vector<Json> objects;
-  for (const Json* object : api_.all()) objects.push_back(*object);
-  for (const Json& object : objects) {
-    if (!is_being_removed(object)) continue;
+  std::vector<Json> leaving;
+  for (const Json* object : api_.all()) {
+    if (is_being_removed(*object)) leaving.push_back(*object);
+  }
+  for (const Json& object : leaving) {
     const std::string kind = object.value("kind", "");
     if (kind == "StatefulSet" && has_finalizer(object, "orphan")) {
       for (const Json* pod : api_.all(kube::kPods)) {
@@ -158,22 +159,22 @@ void FakeControllers::finish_removals() {
 
 void FakeControllers::collect_garbage() {
   std::set<std::string> uids;
-  std::vector<Json> objects;
+  for (const Json* object : api_.all()) uids.insert(kube::uid_of(*object));
+  std::vector<kube::ObjectRef> orphans;
   for (const Json* object : api_.all()) {
-    uids.insert(kube::uid_of(*object));
-    objects.push_back(*object);
-  }
-  for (const Json& object : objects) {
-    const Json& metadata = object["metadata"];
+    const Json& metadata = (*object)["metadata"];
     if (!metadata.contains("ownerReferences") || metadata["ownerReferences"].empty()) continue;
     bool has_owner = false;
     for (const Json& owner : metadata["ownerReferences"]) {
       has_owner = has_owner || uids.contains(owner.value("uid", ""));
     }
     if (has_owner) continue;
-    auto ref = kube::ref_of(object);
+    auto ref = kube::ref_of(*object);
     CHECK(ref.has_value());
-    CHECK(api_.remove(*ref, {}, kube::Propagation::kBackground).has_value());
+    orphans.push_back(*std::move(ref));
+  }
+  for (const kube::ObjectRef& ref : orphans) {
+    CHECK(api_.remove(ref, {}, kube::Propagation::kBackground).has_value());
   }
 }
 

@@ -176,8 +176,14 @@ void Checks::check_scale(const ApiCall& call, const OperatorProcess* process) {
   const std::size_t live = consumers_.pods_of(call.name_space, call.name).size();
   const auto wanted = static_cast<std::size_t>(after);
   if (live <= wanted) return;
+  // A broker that begins anew knows of no cordon, and nobody can take back a call that is under
+  // way: its consumers have got something new since it was sent.
+  std::set<std::string> begun;
+  for (const auto& [pod, at] : pods_made_) {
+    if (at > call.sent_at) begun.insert(pod);
+  }
   for (const ConsumerPod& pod : consumers_.victims(call.name_space, call.name, live - wanted)) {
-    const std::uint64_t holds = consumers_.in_flight(call.name_space, pod.name);
+    const std::uint64_t holds = consumers_.in_flight(call.name_space, pod.name, begun);
     if (holds > 0) {
       return fail(call.to_string() + " to " + std::to_string(after) + " takes pod " + pod.name +
                   ", which works on " + std::to_string(holds) + " messages");
@@ -214,11 +220,22 @@ void Checks::note_deletion(const Json& before, const Json& after) {
   const Json& there = after.is_null() ? before : after;
   const std::string path = path_of(kube::namespace_of(there), kube::name_of(there));
   if (before.is_null()) {
-    condemned_.erase(path);
+    filled_.erase(path);
     removed_.erase(path);
   }
+  // What an earlier one of that name left becomes its own once it is taken up, and not before.
+  if (!has_our_finalizer(before) && has_our_finalizer(after)) condemned_.erase(path);
   const bool leaves = after.is_null() || reconcile::is_being_removed(after);
-  if (leaves && policy_of(there) == "Delete") condemned_.insert(path);
+  if (!leaves || policy_of(there) != "Delete") return;
+  condemned_.insert(path);
+  filled_.erase(path);
+}
+
+void Checks::published(const Json& queue) {
+  for (const Json& one : kube::value_in(queue, {"status", "conditions"})) {
+    if (kube::text_in(one, "type") != "Ready" || kube::text_in(one, "status") != "True") continue;
+    filled_.insert(path_of(kube::namespace_of(queue), kube::name_of(queue)));
+  }
 }
 
 void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json& after) {
@@ -235,6 +252,7 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
       check_release(before);
     }
   }
+  if (ref.type == &kube::kPods && before.is_null()) pods_made_[ref.name] = loop_.now();
   if (ref.type == &kube::kHorizontalPodAutoscalers) {
     if (after.is_null()) rival_since_.erase(ref.name);
     if (before.is_null()) rival_since_[ref.name] = loop_.now();
@@ -272,7 +290,7 @@ void Checks::queue_lost(const std::string& name_space, const std::string& claim,
   const bool with_claim = store_.find(kube::kPersistentVolumeClaims, name_space, claim) == nullptr;
   const std::set<std::string>& allowed =
       with_claim && at_claim != claims_condemned_.end() ? at_claim->second : condemned_;
-  if (allowed.contains(path)) return;
+  if (allowed.contains(path) && !filled_.contains(path)) return;
   fail(std::to_string(held(queue)) + " messages of queue " + path + " are gone with " +
        (with_claim ? "volume " + claim : std::string("the queue at its broker")) +
        ", and nobody asked for that");

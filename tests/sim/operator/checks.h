@@ -44,6 +44,8 @@ class Checks {
   void rotation_asked(const QueueSlot& slot) {
     ++rotations_asked_[slot.name_space + "/" + slot.broker];
   }
+  // Somebody sends messages to it.
+  void published(const kube::Json& queue);
   // Everything in the namespace may go.
   void namespace_ends() { namespace_ended_ = true; }
   void foreign(const kube::ObjectRef& ref) { foreign_.insert(ref.to_string()); }
@@ -97,6 +99,7 @@ class Checks {
   std::map<std::string, std::uint64_t> rotations_asked_;  // by "NAMESPACE/BROKER"
   std::map<std::string, std::uint64_t> keys_replaced_;
   std::map<std::string, base::MonoTime> rival_since_;  // by target
+  std::map<std::string, base::MonoTime> pods_made_;
   bool namespace_ended_ = false;
   std::set<std::string> foreign_;
   // When settings were last wanted, by "NAMESPACE/QUEUE" and revision, as a count of changes.
@@ -105,6 +108,8 @@ class Checks {
   std::map<std::string, std::uint64_t> newest_configured_;  // by pod and queue
   // "NAMESPACE/QUEUE": may be removed with its messages, for that is what its policy said.
   std::set<std::string> condemned_;
+  // Got messages while it was ready, and nobody has asked for their removal since.
+  std::set<std::string> filled_;
   std::set<std::string> removed_;  // let go by an operator after their removal
   // What was condemned when a claim was told to go, by "NAMESPACE/CLAIM".
   std::map<std::string, std::set<std::string>> claims_condemned_;

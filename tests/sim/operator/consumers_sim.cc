@@ -82,13 +82,16 @@ std::vector<ConsumerPod> ConsumersSim::victims(const std::string& name_space,
   return pods;
 }
 
-std::uint64_t ConsumersSim::in_flight(const std::string& name_space, const std::string& pod) const {
+std::uint64_t ConsumersSim::in_flight(const std::string& name_space, const std::string& pod,
+                                      const std::set<std::string>& but_at) const {
   std::uint64_t holds = 0;
   for (const QueueSlot& slot : slots_) {
     if (slot.name_space != name_space) continue;
     for (std::size_t shard = 0; shard < slot.shards; ++shard) {
+      const std::string broker_pod = reconcile::pod_name(slot.broker, shard);
       const link::QueueObservation* queue =
-          field_.brokers.queue(name_space, reconcile::pod_name(slot.broker, shard), slot.name);
+          but_at.contains(broker_pod) ? nullptr
+                                      : field_.brokers.queue(name_space, broker_pod, slot.name);
       if (queue == nullptr) continue;
       for (const auto& consumer : queue->subscriptions.front().consumers) {
         if (consumer.name == pod) holds += consumer.in_flight;

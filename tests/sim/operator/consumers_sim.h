@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,9 @@ class ConsumersSim {
   std::vector<ConsumerPod> victims(const std::string& name_space, const std::string& target,
                                    std::size_t count) const;
   // What the pod holds of all queues.
-  std::uint64_t in_flight(const std::string& name_space, const std::string& pod) const;
+  // At all brokers but those that run in these pods.
+  std::uint64_t in_flight(const std::string& name_space, const std::string& pod,
+                          const std::set<std::string>& but_at) const;
 
  private:
   void control_one(const kube::Json& deployment);

@@ -105,6 +105,10 @@ base::Result<HttpResponse> SimTransport::answer(const ApiCall& call) {
     SimTransport server(*network, sender, base::Millis(0));
     bool refused = false;
     base::Result<HttpResponse> refusal = server.refuse(call, refused);
+    if (refused && call.writes()) {
+      network->loop.note(sender.identity + " " + call.to_string() +
+                         " is refused: " + std::to_string(refusal->status));
+    }
     *reply = refused ? std::move(refusal) : base::Result<HttpResponse>(server.carry_out(call));
   });
   loop.linger(way + millis(1 + prng.below(5)));

@@ -124,6 +124,7 @@ void UsersSim::publish(const QueueSlot& slot, std::size_t shard, std::uint64_t c
   there->subscriptions.front().ready += count;
   there->messages += count;
   there->published_total += count;
+  checks_.published(*queue);
   field_.touch();
   loop_.note("user publishes " + std::to_string(count) + " to " + slot.name + " at " + pod);
 }
