@@ -301,6 +301,8 @@ class StatusMaker {
     if (member_.standing != Standing::kRefused) {
       numbers =
           numbers_json(inputs_, member_, add_up(inputs_.shards, facts_.shards, member_.name), live);
+      // They become less although the broker has nothing new to tell.
+      if (has_rates(numbers)) look_again(kNumbersEvery);
     }
     if (is_fixed_part_there(status)) {
       Json there = Json::object();
@@ -321,6 +323,11 @@ class StatusMaker {
                      {"metadata", {{"name", member_.name}, {"namespace", inputs_.name_space}}},
                      {"status", std::move(status)}}};
     return std::move(result_);
+  }
+
+  static bool has_rates(const Json& numbers) {
+    return integer_at(numbers, {"rates", "inPerSecond"}).value_or(0) != 0 ||
+           integer_at(numbers, {"rates", "outPerSecond"}).value_or(0) != 0;
   }
 
   base::Millis time_until_numbers() const {

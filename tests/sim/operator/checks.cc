@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/wall_text.h"
-#include "operator/reconcile/deletion.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/member.h"
 #include "operator/reconcile/names.h"
@@ -25,9 +24,9 @@ constexpr base::Nanos kHeardLately = std::chrono::seconds(17);
 // Who else scales is asked every 30 s; a call may be on its way for as long, and stand still.
 constexpr base::Nanos kRivalUnseen = std::chrono::seconds(130);
 constexpr base::Nanos kMeddledLately = std::chrono::seconds(180);
-// Deletion's patience with a broker that cannot be asked. What was heard last may have been on its
-// way for a moment.
-constexpr base::Millis kPatienceLeast = reconcile::kDeletionPatience - std::chrono::seconds(2);
+// A deletion waits five minutes for a broker that cannot be asked. What was heard last may have
+// been on its way for a moment.
+constexpr base::Millis kPatienceLeast = std::chrono::seconds(298);
 // A call that was under way for longer than a cordon is renewed may meet pods at work again.
 constexpr base::Nanos kCordonKept = std::chrono::seconds(15);
 
@@ -50,6 +49,19 @@ std::uint64_t held(const link::QueueObservation& queue) {
 std::string policy_of(const Json& queue) {
   const std::string policy = kube::text_in(kube::value_in(queue, {"spec"}), "deletionPolicy");
   return policy.empty() ? "Retain" : policy;
+}
+
+// A status as far as it says nothing of consumers, and of the numbers that come along.
+Json without_scaling(const Json& status) {
+  if (!status.is_object()) return status;
+  Json left = status;
+  for (const char* part : {"messages", "subscriptions", "consumers", "rates", "conditions"}) {
+    left.erase(part);
+  }
+  for (const Json& one : kube::value_in(status, {"conditions"})) {
+    if (kube::text_in(one, "type") != "ScalingActive") left["conditions"].push_back(one);
+  }
+  return left;
 }
 
 }  // namespace
@@ -83,9 +95,13 @@ bool Checks::may_come_late(const ApiCall& call) const {
   const bool is_status = call.type == &kube::kQueues && call.subresource == "status";
   if (!is_status && call.type != &kube::kEvents) return false;
   const std::string queue = call.name.substr(0, call.name.find('.'));  // of "QUEUE.TIME.COUNT"
-  return std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
+  const bool is_scaled = std::any_of(slots_.begin(), slots_.end(), [&](const QueueSlot& slot) {
     return slot.name == queue && !slot.target.empty();
   });
+  if (!is_scaled || !is_status) return is_scaled;
+  const Json* there = store_.find(kube::kQueues, call.name_space, queue);
+  return there != nullptr && without_scaling(kube::value_in(call.body, {"status"})) ==
+                                 without_scaling(kube::value_in(*there, {"status"}));
 }
 
 // What could do harm twice, or late, says what it is about.
@@ -348,11 +364,12 @@ void Checks::check_release(const Json& before) {
     if (volume == nullptr || reconcile::is_being_removed(*volume)) {
       continue;
     }
-    // What is there was left by an earlier Queue of that name, and was not taken over yet.
-    if (reconcile::annotation(*volume, reconcile::kRetainedQueuesAnnotation)
-            .find("\"" + name + "\"") != std::string::npos) {
-      return;
-    }
+    // What is there was left by an earlier Queue of that name, and was not taken over yet. One that
+    // gives up notes itself right before it goes.
+    const Json noted = Json::parse(
+        reconcile::annotation(*volume, reconcile::kRetainedQueuesAnnotation), nullptr, false);
+    const std::string left_by = reconcile::text_at(noted, {name, "uid"});
+    if (!left_by.empty() && left_by != kube::uid_of(before)) return;
     return fail(writer_.identity + " removed the finalizer of Queue " + path_of(name_space, name) +
                 " (" + policy_of(before) + "), and shard " + std::to_string(shard) +
                 " still has it");

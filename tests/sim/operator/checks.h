@@ -53,7 +53,7 @@ class Checks {
 
   // Writes of operators, without the election's.
   std::uint64_t writes() const { return writes_; }
-  // Without statuses of Queues with consumers, too: when they were scaled last is not remembered;
+  // Without what statuses say of consumers, too: when those were scaled last is not remembered;
   // and without Events about those, which tell once more what keeps them from being scaled.
   std::uint64_t lasting_writes() const { return lasting_writes_; }
   const std::string& last_write() const { return last_write_; }

@@ -111,6 +111,11 @@ std::string World::volumes_unrest(const QueueSlot& slot) {
 
 std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
   const std::string name = "Queue " + slot.name;
+  for (const char* rate : {"inPerSecond", "outPerSecond"}) {
+    if (reconcile::integer_at(queue, {"status", "rates", rate}).value_or(0) != 0) {
+      return name + " is said to have messages come or go, and none do";
+    }
+  }
   if (reconcile::is_being_removed(queue)) {
     // People have to say what becomes of the messages.
     if (condition(queue, "Stalled", "status") == "True") return {};

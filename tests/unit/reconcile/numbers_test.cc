@@ -65,6 +65,24 @@ TEST(Numbers, ChangeByATenthOrAZero) {
   EXPECT_EQ(ready_of(sim), 0);
 }
 
+// A queue at rest tells nothing new, but what it had a second does not stay in its status.
+TEST(Numbers, RatesAreLookedAtAgainUntilTheyAreZero) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  run(sim, 31);
+  Inputs inputs = sim.gather();
+  inputs.rates["orders"] = {2, 0};
+  EXPECT_EQ(reconcile(inputs).requeue_after, kNumbersEvery);
+  inputs.rates["orders"] = {0.3, 0.4};
+  EXPECT_EQ(reconcile(inputs).requeue_after, std::nullopt);
+  // A process that has just begun has nothing to compare yet.
+  inputs.rates.clear();
+  for (Json& queue : inputs.queues)
+    queue["status"]["rates"] = {{"inPerSecond", 0}, {"outPerSecond", 7}};
+  EXPECT_EQ(reconcile(inputs).requeue_after, kNumbersEvery);
+}
+
 TEST(Numbers, UnknownIsNotZero) {
   OperatorSim sim("shop", "orders");
   sim.put_queue("orders", Json::object());
