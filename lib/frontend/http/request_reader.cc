@@ -18,6 +18,10 @@ namespace beast_http = boost::beast::http;
 using ErrorCode = boost::system::error_code;
 using Parser = beast_http::request_parser<beast_http::string_body>;
 
+// The last chunk of a body. Something as long as it follows every place within a chunked body, so
+// the parser can wait for that much: its assertions hold that it is never shown less of the last
+// chunk twice (Boost 1.74, parse_chunk_header).
+constexpr std::size_t kLastChunkBytes = std::string_view("0\r\n\r\n").size();
 // Beyond the headers: chunk headers, pipelined requests.
 constexpr std::size_t kReadAheadBytes = 4 * 1024;
 
@@ -66,11 +70,13 @@ class RequestReader::Impl {
     if (refusal_) return Next::kRefusal;
     if (asked_) begin_request();
     while (!parser_->is_done()) {
-      if (pending_.empty()) return Next::kBytes;
+      if (pending_.empty() || pending_.size() < waits_for_) return Next::kBytes;
+      waits_for_ = 0;
       ErrorCode error;
       const boost::asio::const_buffer bytes(pending_.data(), pending_.size());
       pending_.erase(0, parser_->put(bytes, error));
       if (error == beast_http::error::need_more) {
+        if (judged_ && parser_->chunked()) waits_for_ = kLastChunkBytes;
         if (room() > 0) return Next::kBytes;
         return refuse_with(refusal_of(beast_http::error::buffer_overflow));
       }
@@ -97,6 +103,7 @@ class RequestReader::Impl {
   void begin_request() {
     asked_.reset();
     judged_ = false;
+    waits_for_ = 0;
     parser_.emplace();
     parser_->header_limit(header_bytes_max_);
     parser_->body_limit(body_bytes_max_);
@@ -136,6 +143,7 @@ class RequestReader::Impl {
   std::string pending_;
   std::optional<Parser> parser_;
   bool judged_ = false;
+  std::size_t waits_for_ = 0;  // bytes before the parser is asked again
   std::optional<Asked> asked_;
   std::optional<Response> refusal_;
 };
