@@ -211,10 +211,16 @@ base::Status Controller::read_unseen(const std::string& key, reconcile::Inputs& 
       return read.error();
     }
     if (read.has_value() && reconcile::broker_of(*read) == inputs.broker) {
-      // Newer than what the view has under that name.
-      std::erase_if(inputs.queues,
-                    [&](const Json& one) { return kube::name_of(one) == unseen.name; });
-      inputs.queues.push_back(*read);
+      // Newer than what the view has under that name. Where the view has that very Queue it counts:
+      // the next plan goes by it again, and would take newer settings back.
+      const bool in_view =
+          std::any_of(inputs.queues.begin(), inputs.queues.end(),
+                      [&](const Json& one) { return kube::uid_of(one) == kube::uid_of(*read); });
+      if (!in_view) {
+        std::erase_if(inputs.queues,
+                      [&](const Json& one) { return kube::name_of(one) == unseen.name; });
+        inputs.queues.push_back(*read);
+      }
       if (unseen.uid.empty() || kube::uid_of(*read) == unseen.uid) continue;
     }
     if (unseen.uid.empty()) continue;

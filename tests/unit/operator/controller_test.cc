@@ -335,6 +335,30 @@ TEST_F(ControllerTest, a_queue_that_is_not_in_view_keeps_its_place_until_it_is_g
   EXPECT_EQ(picture(), std::pair(false, std::size_t{1}));
 }
 
+// An object that names an older one of that name has it asked for. By what is newer than the view
+// only one plan would go, and the next one would take the settings back.
+TEST_F(ControllerTest, a_queue_that_is_in_view_goes_by_the_view) {
+  put_queue("orders", {{"deletionPolicy", "Retain"}});
+  ASSERT_EQ(settle(), 0U);
+  const auto settings = [&] {
+    return (*api.find(kube::kConfigMaps, "shop", "orders-queues"))["data"];
+  };
+  const Json before = settings();
+  ASSERT_FALSE(before.is_null());
+  api.change(kube::kConfigMaps, "shop", "orders-queues", [](Json& one) {
+    one["metadata"]["ownerReferences"].push_back({{"apiVersion", "sluice.dev/v1alpha1"},
+                                                  {"kind", "Queue"},
+                                                  {"name", "orders"},
+                                                  {"uid", "of-one-before"}});
+  });
+  watch();
+  put_queue("orders", {{"deletionPolicy", "Retain"}, {"delivery", {{"maxAttempts", 3}}}});
+  controller->process("shop/orders");
+  EXPECT_EQ(settings(), before);
+  ASSERT_EQ(settle(), 0U);
+  EXPECT_NE(settings(), before);
+}
+
 TEST_F(ControllerTest, a_queue_that_cannot_be_asked_for_is_not_dropped) {
   put_queue("orders", Json::object());
   put_queue("emails", {{"broker", {{"name", "orders"}}}});
