@@ -43,11 +43,12 @@ struct Room {
   bool fits(std::uint64_t message_bytes) const { return any_size || message_bytes <= bytes; }
 };
 
-// For so many more, so that what is there does not move each time.
+// For so many more, of which there will be `total` in the end as far as can be seen: what is there
+// does not move each time.
 template <typename T>
-void make_room(std::vector<T>& list, std::size_t more) {
+void make_room(std::vector<T>& list, std::size_t more, std::size_t total) {
   const std::size_t wanted = list.size() + more;
-  if (wanted > list.capacity()) list.reserve(std::max(wanted, 2 * list.capacity()));
+  if (wanted > list.capacity()) list.reserve(std::max({wanted, total, 2 * list.capacity()}));
 }
 
 class Delivery {
@@ -70,6 +71,7 @@ class Delivery {
   void fill(const Room& room, Draft& draft);
   bool fill_plain(const Room& room, const storage::BatchLocation& batch, base::Sequence& from,
                   Draft& draft);
+  std::size_t runs_expected(const Room& room, std::uint64_t bytes_left, const Draft& draft) const;
   // The batch that holds the first of `ready`; nullopt when that cannot be read, or not yet.
   std::optional<storage::BatchLocation> batch_at(SequenceRange ready);
   std::optional<storage::EntrySlice> slice(const storage::BatchLocation& batch, SequenceRange range,
@@ -246,13 +248,13 @@ bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch,
   }
   // A message that is larger than what is left goes first or not at all.
   if (first.bytes > bytes_left && (draft.messages > 0 || !room.fits(first.bytes))) return false;
-  make_room(draft.runs, slices_.size());
-  make_room(draft.ranges, slices_.size());
+  const std::size_t runs = runs_expected(room, bytes_left, draft);
+  make_room(draft.runs, slices_.size(), runs);
+  make_room(draft.ranges, slices_.size(), runs);
   Draft::Fresh fresh{batch.accepted_at, 0};
   for (const storage::EntrySlice& part : slices_) {
-    DeliveryRun& run = draft.runs.emplace_back();
-    run.slice = part;
-    run.accepted_at = batch.accepted_at;
+    // With all its fields, which costs less than to clear it first.
+    draft.runs.push_back({part, batch.accepted_at, 0, 0, {}, 0});
     from = part.first + part.count;
     append_range(draft.ranges, {part.first, from - 1});
     fresh.messages += part.count;
@@ -261,6 +263,21 @@ bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch,
   draft.messages += fresh.messages;
   draft.fresh.push_back(fresh);
   return true;
+}
+
+// How many runs the draft will have if all that follow are like `slices_`.
+std::size_t Delivery::runs_expected(const Room& room, std::uint64_t bytes_left,
+                                    const Draft& draft) const {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  for (const storage::EntrySlice& part : slices_) {
+    messages += part.count;
+    bytes += part.bytes;
+  }
+  const std::uint64_t times = std::min((room.messages - draft.messages) / messages,
+                                       bytes_left / std::max<std::uint64_t>(bytes, 1));
+  const std::uint64_t more = (times + 1) * slices_.size();
+  return std::min<std::uint64_t>(draft.runs.size() + more, core_.options.delivery_runs_max);
 }
 
 std::optional<storage::BatchLocation> Delivery::batch_at(SequenceRange ready) {
