@@ -290,8 +290,9 @@ void World::check_restarts() {
   const auto counts = [&] {
     std::string text;
     for (const broker::QueueStats& queue : broker_->host().broker_stats(clock_.now()).queues) {
-      text += queue.name + ' ' + std::to_string(queue.messages) + ' ' +
-              std::to_string(queue.bytes) + ' ' + std::to_string(queue.dead_bytes);
+      text += queue.name + ' ' + std::to_string(queue.messages) + ' ' + std::to_string(queue.bytes);
+      // How large a dead letter is stands in the record of its message.
+      if (rotted_ == 0) text += ' ' + std::to_string(queue.dead_bytes);
       for (const broker::SubscriptionStats& of : queue.subscriptions) {
         text += ' ' + of.name + ' ' + std::to_string(of.ready + of.in_flight) + ' ' +
                 std::to_string(of.damaged) + ' ' + std::to_string(of.dead_lettered);
