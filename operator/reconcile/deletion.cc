@@ -196,7 +196,7 @@ class Deletion {
   bool remove_set() {
     if (set_ == nullptr) {
       std::vector<Action> orphans = remove_orphan_pods(inputs_);
-      if (orphans.empty()) return true;
+      if (orphans.empty() && !has_owned_pod(inputs_)) return true;
       std::move(orphans.begin(), orphans.end(), std::back_inserter(plan_.actions));
       plan_.again = kLookAgain;
       return false;

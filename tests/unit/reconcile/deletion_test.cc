@@ -160,6 +160,27 @@ TEST(Deletion, APodWithoutItsStatefulSetGoesToo) {
   }
 }
 
+// The call that made it was given up, and came late: after the StatefulSet had been looked for.
+TEST(Deletion, AStatefulSetThatIsNotSeenIsWaitedForWhereItsPodIs) {
+  for (const bool pod_goes : {false, true}) {
+    OneQueue one(policy("Delete"));
+    one.sim.delete_queue("orders");
+    Inputs inputs = one.sim.gather();
+    Json pod = *inputs.live.find(kube::kPods, "orders-0");
+    if (pod_goes) pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+    LiveObjects live;
+    live.add(*inputs.live.find(kube::kSecrets, broker_secret_name("orders")));
+    live.add(pod);
+    inputs.live = std::move(live);
+    const Plan plan = reconcile(inputs);
+    const bool lets_go = std::any_of(
+        plan.actions.begin(), plan.actions.end(),
+        [](const Action& action) { return to_string(action) == "Patch Queue shop/orders"; });
+    EXPECT_EQ(lets_go, pod_goes);
+    EXPECT_EQ(plan.requeue_after.has_value(), !pod_goes);
+  }
+}
+
 TEST(Deletion, DeleteIfEmptyWaitsUntilItIs) {
   OneQueue one(policy("DeleteIfEmpty"));
   one.sim.delete_queue("orders");
