@@ -20,7 +20,7 @@ BrokerProcess::BrokerProcess(Parts parts, BrokerSettings settings, std::uint64_t
     : parts_(parts),
       settings_(std::move(settings)),
       prng_(seed, "broker"),
-      fs_(std::make_unique<SimFileSystem>(parts.disk, parts.lies)),
+      fs_(std::make_unique<SimFileSystem>(parts.disk, parts.lies, seed)),
       alive_(std::make_shared<bool>(true)) {}
 
 BrokerProcess::~BrokerProcess() { kill(); }

@@ -1,10 +1,27 @@
 #include "tests/sim/broker/sim_file_system.h"
 
+#include <array>
 #include <utility>
 
 namespace sluice::sim {
 
 using base::Status;
+
+namespace {
+
+constexpr std::array<double, 5> kThere{0, 0.1, 0.5, 0.9, 1};
+constexpr double kChanges = 0.02;
+
+}  // namespace
+
+PageCacheAnswers::PageCacheAnswers(std::uint64_t seed) : prng_(seed, "page cache") {
+  there_ = kThere[prng_.below(kThere.size())];
+}
+
+bool PageCacheAnswers::next() {
+  if (prng_.chance(kChanges)) there_ = kThere[prng_.below(kThere.size())];
+  return prng_.chance(there_);
+}
 
 Status SimFileSystem::check(State& state, bool changes) {
   if (state.dead) return base::Error(base::ErrorCode::kIo, "the process is dead");
@@ -31,8 +48,8 @@ class SimFileSystem::SimFile final : public runtime::File {
     RETURN_IF_ERROR(check(*state_, false));
     return file_->read_at(offset, out);
   }
-  bool in_page_cache(std::uint64_t offset, std::uint64_t bytes) const override {
-    return file_->in_page_cache(offset, bytes);
+  bool in_page_cache(std::uint64_t, std::uint64_t) const override {
+    return !state_->dead && state_->page_cache.next();
   }
   Status sync_data() override {
     RETURN_IF_ERROR(check(*state_, true));
@@ -58,10 +75,10 @@ class SimFileSystem::SimFile final : public runtime::File {
   bool is_segment_;
 };
 
-SimFileSystem::SimFileSystem(runtime::MemoryFileSystem& disk, const DiskLies& lies)
-    : disk_(disk), state_(std::make_shared<State>()) {
-  state_->lies = lies;
-}
+SimFileSystem::SimFileSystem(runtime::MemoryFileSystem& disk, const DiskLies& lies,
+                             std::uint64_t seed)
+    : disk_(disk),
+      state_(std::make_shared<State>(State{false, std::nullopt, lies, PageCacheAnswers(seed)})) {}
 
 SimFileSystem::~SimFileSystem() { die(); }
 

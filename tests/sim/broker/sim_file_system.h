@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/prng.h"
 #include "runtime/memory_file_system.h"
 
 namespace sluice::sim {
@@ -16,11 +17,25 @@ struct DiskLies {
   bool syncs_folders = false;
 };
 
+// What a disk says of its page cache: nothing that anybody may rely on. How often it says that all
+// of a stretch is there is drawn, from never to always, and drawn anew now and then; so an answer
+// may be true, false, and another one the next time.
+class PageCacheAnswers {
+ public:
+  explicit PageCacheAnswers(std::uint64_t seed);
+  bool next();
+
+ private:
+  base::Prng prng_;
+  double there_ = 0;  // how often
+};
+
 // The disk as one process sees it. When the process dies nothing of it reaches the disk any more,
 // whatever is still on its stack. One thread.
 class SimFileSystem final : public runtime::FileSystem {
  public:
-  SimFileSystem(runtime::MemoryFileSystem& disk, const DiskLies& lies);
+  // `seed` of what it says of its page cache.
+  SimFileSystem(runtime::MemoryFileSystem& disk, const DiskLies& lies, std::uint64_t seed);
   ~SimFileSystem() override;
 
   base::Result<std::unique_ptr<runtime::File>> open(const std::string& path,
@@ -47,6 +62,7 @@ class SimFileSystem final : public runtime::FileSystem {
     bool dead = false;
     std::optional<std::uint64_t> left;
     DiskLies lies;
+    PageCacheAnswers page_cache;
   };
   class SimFile;
 
