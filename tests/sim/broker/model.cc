@@ -2,20 +2,21 @@
 
 #include <algorithm>
 
+#include "base/fnv1a.h"
 #include "wire/error_code.h"
-#include "wire/frame_codec.h"
 
-// Connections, sessions and the broker's lives; model_messages.cc holds what is stored, and
-// model_deliveries.cc who has it.
 namespace sluice::sim {
 namespace {
 
 constexpr std::string_view kDead = "/dlq";
-constexpr std::size_t kComplaintsMax = 20;
 
-bool is_ok(std::uint16_t code) { return static_cast<wire::Code>(code) == wire::Code::kNone; }
+std::uint64_t hash_of(base::ByteView bytes) { return base::fnv1a(base::as_text(bytes)); }
 
 }  // namespace
+
+std::string name_of(std::string_view subscription) {
+  return subscription.empty() ? "default" : std::string(subscription);
+}
 
 bool Model::is_dead_letters(const std::string& subscription) {
   return subscription.ends_with(kDead);
@@ -30,101 +31,56 @@ std::string Model::dead_letters_of(const std::string& subscription) {
   return subscription + std::string(kDead);
 }
 
-void Model::complain(std::string text) {
-  if (complaints_.size() < kComplaintsMax) complaints_.push_back(std::move(text));
-}
-
 std::uint64_t Model::accepted_in(const std::string& queue) const {
   std::uint64_t count = 0;
-  for (const auto& [key, stream] : streams_) {
+  for (const auto& [key, stream] : streams) {
     if (stream.queue != queue) continue;
     for (const auto& [sequence, message] : stream.messages) count += message.accepted ? 1U : 0U;
   }
   return count;
 }
 
-// --- What the broker is given.
+// --- Publishing.
 
-void Model::received(base::Now now, frontend::Peer peer, base::ByteView bytes) {
-  const auto frame = wire::decode_frame(bytes);
-  if (!frame.has_value()) return;
-  if (const auto* hello = std::get_if<wire::Hello>(&frame->body)) {
-    hellos_[peer] = {hello->session_id, now.mono};
-    // A connection has one session (docs/protocol.md, "Sessions"): another one that it had is lost.
-    for (const auto& [number, session] : sessions_) {
-      if (session.peer == peer && session.id != hello->session_id) loosen_all(session.id);
-    }
-    return;
-  }
-  const auto session = sessions_.find(frame->header.session);
-  if (session == sessions_.end() || session->second.peer != peer ||
-      session->second.epoch != frame->header.session_epoch) {
-    return;  // fenced, or nobody's
-  }
-  // A frame of a session that was lost, and begun anew under the same id, is a sign of life for
-  // none.
-  Client& client = clients_[session->second.id];
-  if (client.number == frame->header.session) heard(session->second.id, client, now.mono);
-  on_received(now, frame->header, frame->body);
+void Model::asked(base::WallTime at, const StreamKey& key, const base::MessageView& message,
+                  std::uint64_t tag) {
+  published[tag] = key;
+  entries[tag] = hash_of(message.entry);
+  refused.erase(tag);  // this time it may be taken
+  FirstAsked& first =
+      first_asked.emplace(tag, FirstAsked{first_asked.size() + 1, at}).first->second;
+  first.at = std::min(first.at, at);
 }
 
-// Who was silent for the time to live may have been lost (docs/protocol.md, "Sessions"), and what
-// it held given away, though it goes on talking and has not been told yet.
-void Model::heard(const base::SessionId& session, Client& client, base::MonoTime at) {
-  if (client.heard != base::MonoTime() && at >= client.heard + session_ttl_) {
-    loosen_all(session);
-  }
-  client.heard = std::max(client.heard, at);
+bool Model::is_as_published(std::uint64_t tag, const base::MessageView& message) {
+  return hash_of(message.entry) == entries[tag];
 }
 
-void Model::loosen_all(const base::SessionId& session) {
-  for (const auto& [key, stream] : streams_) {
-    for (const auto& [name, places] : stream.places) loosen(session, {key, name, false}, 0);
+const Model::Home& Model::home_of(std::uint64_t tag, const StreamKey& key, std::uint64_t sequence) {
+  return stored.emplace(tag, Home(key, sequence)).first->second;
+}
+
+bool Model::bind(Stream& stream, std::uint64_t sequence, std::uint64_t tag, bool is_accepted) {
+  Message& message = stream.messages[sequence];
+  if (message.tag != 0 && message.tag != tag) return false;
+  message.tag = tag;
+  if (is_accepted && !message.accepted) ++accepted;
+  message.accepted |= is_accepted;
+  return true;
+}
+
+void Model::messages_rotted(const base::QueueId& queue, std::uint16_t shard, std::uint64_t first,
+                            std::uint32_t count) {
+  Stream& stream = stream_of({queue, shard});
+  const auto end = stream.messages.lower_bound(first + count);
+  for (auto at = stream.messages.lower_bound(first); at != end; ++at) {
+    at->second.may_be_lost = true;
+    // So whoever sends it again is not told that it is there.
+    stored.erase(at->second.tag);
   }
 }
 
-void Model::on_received(base::Now now, const wire::FrameHeader& header, const wire::Body& body) {
-  const Request request{header.session, header.request};
-  if (const auto* resolve = std::get_if<wire::Resolve>(&body)) {
-    resolving_[request] = std::string(resolve->queue);
-  } else if (const auto* open = std::get_if<wire::OpenPublisher>(&body)) {
-    opening_[request] = {open->queue, open->shard};
-  } else if (const auto* publish = std::get_if<wire::Publish>(&body)) {
-    on_publish(now, header, *publish);
-  } else if (const auto* chunk = std::get_if<wire::Chunk>(&body)) {
-    on_chunk(now, header, *chunk);
-  } else if (const auto* attach = std::get_if<wire::Attach>(&body)) {
-    on_attach(header, *attach, false);
-  } else if (const auto* with = std::get_if<wire::AttachWith>(&body)) {
-    on_attach(header, with->attach, with->mode != 0);
-  } else if (const auto* settle = std::get_if<wire::Settle>(&body)) {
-    on_settle(header, *settle);
-  } else if (const auto* extend = std::get_if<wire::Extend>(&body)) {
-    on_extend(now, header, *extend);
-  } else if (const auto* detach = std::get_if<wire::Detach>(&body)) {
-    const auto at = attachments_.find({header.session, detach->attachment});
-    if (at != attachments_.end()) loosen(sessions_[header.session].id, at->second, 0);
-  } else if (std::holds_alternative<wire::Goodbye>(body)) {
-    clients_[sessions_[header.session].id].ended = true;
-  } else if (const auto* redrive = std::get_if<wire::Redrive>(&body)) {
-    on_task(redrive->queue, true);
-  } else if (const auto* task = std::get_if<wire::StartTask>(&body)) {
-    if (task->kind <= 2) on_task(task->queue, task->kind == 1);
-    if (task->kind > 2) on_transfer(*task);
-  } else if (const auto* purge = std::get_if<wire::Purge>(&body)) {
-    on_task(purge->queue, false);
-  } else if (const auto* seek = std::get_if<wire::Seek>(&body)) {
-    on_seek(header, *seek);
-  } else if (const auto* gone = std::get_if<wire::DeleteQueue>(&body)) {
-    on_remove(request, {{gone->queue}, false});
-  } else if (const auto* remove = std::get_if<wire::RemoveQueue>(&body)) {
-    Removal removal{{}, remove->if_empty};
-    for (const auto& [id, name] : names_) {
-      if (name == remove->queue) removal.queues.push_back(id);
-    }
-    on_remove(request, std::move(removal));
-  }
-}
+// --- Who has a message, and what became of it.
 
 // What the session holds there of later deliveries is, or may be, given back.
 void Model::loosen(const base::SessionId& session, const Attachment& at,
@@ -134,34 +90,173 @@ void Model::loosen(const base::SessionId& session, const Attachment& at,
   }
 }
 
-// Whatever leaves now waited for a record beyond what was durable at the release before, so it was
-// not decided before the round whose end first was beyond that.
-void Model::releasing(base::Now now, const storage::LogPositions& positions) {
-  wall_max_ = std::max(wall_max_, now.wall);
-  durable_before_ = durable_now_;
-  durable_now_ = positions.durable;
-  if (rounds_.empty() || rounds_.back().second < positions.appended) {
-    rounds_.emplace_back(now.mono, positions.appended);
+void Model::loosen_all(const base::SessionId& session) {
+  for (const auto& [key, stream] : streams) {
+    for (const auto& [name, places] : stream.places) loosen(session, {key, name, false}, 0);
   }
-  while (rounds_.size() > 1 && rounds_.front().second <= durable_before_) rounds_.pop_front();
-  decided_from_ = rounds_.front().first;
 }
 
-void Model::broker_ended(base::MonoTime now, bool power_lost) {
-  rounds_.clear();
-  durable_before_ = durable_now_ = base::Lsn();
-  // What was not lost by now lives for that time again from the next start on.
-  for (auto& [id, client] : clients_) heard(id, client, now);
-  for (auto& [key, stream] : streams_) {
+Model::Settling Model::settling_of(const Attachment& at, const wire::Settle& frame) {
+  Settling settling{at, frame.kind, {}, 0};
+  Stream& stream = stream_of(at.stream);
+  Places& places = stream.places[at.subscription];
+  const Seeks& seeks = stream.seeks[without_dead(at.subscription)];
+  settling.seeks = seeks.count;
+  settling.certain = seeks.open == 0;
+  for (const wire::WireReceipt& receipt : frame.receipts) {
+    const auto end = places.upper_bound(receipt.last);
+    for (auto found = places.lower_bound(receipt.first); found != end; ++found) {
+      Place& place = found->second;
+      if (place.epoch > receipt.epoch && !place.forgotten) {
+        // An ack of what is gone counts as settled (docs/protocol.md, SETTLED): whoever acked it,
+        // also as a dead letter, and where an expiry or a limit has removed it.
+        const bool excused = may_be_gone(stream, at.subscription, found->first);
+        if (frame.kind != 1 || !excused) ++settling.stale_min;
+        continue;
+      }
+      if (place.epoch < receipt.epoch) continue;
+      place.loose = true;
+      settling.current.push_back({found->first, receipt.epoch});
+      if (frame.kind == 1) ++place.acks_open;
+      if (frame.kind == 3) ++place.fails_open;
+      if (frame.kind == 4) place.rejected_maybe = true;
+    }
+  }
+  return settling;
+}
+
+// An extension counts from now, so it may also shorten a lease.
+void Model::extended(const Attachment& at, const base::SessionId& session, base::MonoTime end) {
+  for (auto& [sequence, place] : stream_of(at.stream).places[at.subscription]) {
+    if (place.holder == session) place.lease_until = std::min(place.lease_until, end);
+  }
+}
+
+void Model::on_delivery(const Attachment& at, const wire::DeliverRun& run, std::uint64_t sequence,
+                        std::uint64_t epoch, const base::SessionId& session,
+                        base::MonoTime lease_until) {
+  ++delivered;
+  Stream& stream = stream_of(at.stream);
+  Place& place = stream.places[at.subscription][sequence];
+  // So no receipt of a delivery before it has settled it, or a seek or a redrive has undone that.
+  if (epoch > place.epoch) {
+    place.acks_open = 0;
+    place.acked_maybe = false;
+  }
+  if (is_dead_letters(at.subscription)) {
+    Place& died = stream.places[without_dead(at.subscription)][sequence];
+    died.gone = died.gone || !stream.redriven;
+  } else {
+    place.fails = run.attempts;
+    place.fails_open = 0;
+    place.stalls = run.stalls;
+    place.counters_free = false;
+  }
+  if (stream.redriven) place.counters_free = true;
+  place.epoch = epoch;
+  place.holder = session;
+  place.loose = place.forgotten = false;
+  place.lease_until = lease_until;
+  if (at.at_most_once) place.gone = place.acked_maybe = true;
+}
+
+void Model::on_settled(const Settling& settling, const wire::Settled& frame) {
+  Stream& stream = stream_of(settling.at.stream);
+  const bool ok = static_cast<wire::Code>(frame.code) == wire::Code::kNone;
+  Places& places = stream.places[settling.at.subscription];
+  const bool all = ok && frame.stale == 0;
+  // No seek may have brought it back since.
+  const Seeks& seeks = stream.seeks[without_dead(settling.at.subscription)];
+  const bool undisturbed = settling.certain && settling.seeks == seeks.count;
+  for (const SettledOne& one : settling.current) {
+    Place& place = places[one.sequence];
+    // An older delivery, which is the last one again when the later ones were forgotten.
+    if (place.forgotten && settling.kind == 1 && frame.settled > 0) place.acked_maybe = true;
+    if (place.epoch != one.epoch) continue;  // delivered anew meanwhile: it came too late
+    if (settling.kind == 1 && (all || frame.settled == 0)) --place.acks_open;
+    if (settling.kind == 1 && frame.settled > 0) place.acked_maybe = true;
+    if (!all || place.gone) continue;
+    ++settled;
+    if (!undisturbed) continue;
+    if (settling.kind == 1 || (settling.kind == 4 && !stream.redriven)) place.gone = true;
+    if (settling.kind != 3 || place.fails_open == 0) continue;
+    --place.fails_open;
+    ++place.fails;
+    const std::uint16_t limit = rules[stream.queue].max_attempts;
+    const bool may_die = !is_dead_letters(settling.at.subscription) && !stream.redriven;
+    if (may_die && limit > 0 && place.fails >= limit) {
+      place.gone = true;
+    }
+  }
+}
+
+// --- Tasks, seeks, removals, the broker's end.
+
+void Model::on_task(const base::QueueId& queue, bool redrive) {
+  for (auto& [key, stream] : streams) {
+    if (key.first != queue) continue;
+    stream.redriven = true;
+    for (auto& [name, places] : stream.places) {
+      for (auto& [sequence, place] : places) {
+        place.loose = true;
+        place.counters_free = true;
+        if (!redrive) place.acked_maybe = true;
+        if (redrive && !place.acked_maybe && place.acks_open == 0) place.gone = false;
+      }
+    }
+  }
+}
+
+// To another queue, where each message may come to be as often as it is copied. What is moved is
+// gone from here; a task leaves alone what came after it began.
+void Model::on_transfer(const wire::StartTask& task) {
+  constexpr std::uint8_t kMove = 4;
+  copied_into.insert(task.target);
+  if (task.kind != kMove) return;
+  const std::string subscription = name_of(task.subscription);
+  for (auto& [key, stream] : streams) {
+    if (key.first == task.queue) stream.seeks[subscription].passed_over = first_asked.size();
+  }
+}
+
+// It settles what lies before its position, whoever holds it, and brings back what was settled
+// behind it. Where that position is, is decided now; the rest may take until it is answered.
+void Model::on_seek(const wire::Seek& frame) {
+  const StreamKey key{frame.queue, frame.shard};
+  const std::string subscription = name_of(frame.subscription);
+  constexpr std::uint8_t kToFirst = 3;
+  Stream& stream = stream_of(key);
+  stream.redriven = true;
+  Seeks& seeks = stream.seeks[subscription];
+  ++seeks.count;
+  if (frame.to != kToFirst) seeks.passed_over = first_asked.size();
+  for (auto& [name, places] : stream.places) {
+    if (without_dead(name) != subscription) continue;
+    for (auto& [sequence, place] : places) {
+      place.loose = place.counters_free = true;
+      place.gone = false;
+    }
+  }
+}
+
+// Takes what was published by now along.
+void Model::on_remove(const base::QueueId& queue) {
+  for (auto& [key, stream] : streams) {
+    if (key.first == queue) stream.passed_over = first_asked.size();
+  }
+}
+
+void Model::broker_ended(base::MonoTime leases_end, bool power_lost) {
+  for (auto& [key, stream] : streams) {
     for (auto& [name, seeks] : stream.seeks) seeks.open = 0;  // nobody goes on with them
-    const bool may_lose = power_lost && !rules_[stream.queue].durable;
+    const bool may_lose = power_lost && !rules[stream.queue].durable;
     for (auto& [sequence, message] : stream.messages) {
       message.may_be_lost |= may_lose;
-      if (may_lose) stored_.erase(message.tag);
+      if (may_lose) stored.erase(message.tag);
     }
     for (auto& [name, places] : stream.places) {
       for (auto& [sequence, place] : places) {
-        place.lease_until = std::min(place.lease_until, now + session_ttl_);
+        place.lease_until = std::min(place.lease_until, leases_end);
         if (!may_lose) continue;
         place.loose = place.forgotten = true;
         place.acked_maybe |= place.gone;
@@ -172,89 +267,43 @@ void Model::broker_ended(base::MonoTime now, bool power_lost) {
       }
     }
   }
-  // Requests that were not answered are open for ever.
-  publishing_.clear();
-  settling_.clear();
-  attaching_.clear();
-  opening_.clear();
-  seeking_.clear();
-  removing_.clear();
-  coming_.clear();
-  going_.clear();
 }
 
-// What that session holds may be given back now, or any time.
-void Model::not_sent(frontend::Peer peer) {
-  for (const auto& [number, session] : sessions_) {
-    if (session.peer == peer) loosen_all(session.id);
-  }
+// --- What may be.
+
+// Acked, as far as anybody can know, or seen among the dead letters.
+bool Model::is_resolved(const Stream& stream, const std::string& subscription,
+                        std::uint64_t sequence) const {
+  const auto find = [&](const std::string& name) -> const Place* {
+    const auto places = stream.places.find(name);
+    if (places == stream.places.end()) return nullptr;
+    const auto place = places->second.find(sequence);
+    return place == places->second.end() ? nullptr : &place->second;
+  };
+  const Place* const place = find(subscription);
+  if (place != nullptr && (place->acked_maybe || place->acks_open > 0)) return true;
+  const Place* const dead = find(dead_letters_of(subscription));
+  return dead != nullptr && (dead->acked_maybe || dead->acks_open > 0);
 }
 
-void Model::sent(base::Now now, frontend::Peer peer, base::ByteView bytes) {
-  const auto frame = wire::decode_frame(bytes);
-  if (!frame.has_value()) return complain("the broker sent what nobody can read");
-  on_sent(now, peer, *frame);
-}
-
-void Model::on_sent(base::Now now, frontend::Peer peer, const wire::Frame& frame) {
-  const wire::FrameHeader& header = frame.header;
-  const Request request{header.session, header.request};
-  if (const auto* welcome = std::get_if<wire::Welcome>(&frame.body)) {
-    on_welcome(now, peer, *welcome);
-  } else if (const auto* resolved = std::get_if<wire::Resolved>(&frame.body)) {
-    if (is_ok(resolved->code)) names_[resolved->queue] = resolving_[request];
-  } else if (const auto* opened = std::get_if<wire::PublisherOpened>(&frame.body)) {
-    const auto open = opening_.find(request);
-    if (open == opening_.end() || !is_ok(opened->code)) return;
-    publishers_[{header.session, opened->publisher}] = open->second;
-    stream_of(open->second).queue = names_[open->second.first];
-  } else if (const auto* published = std::get_if<wire::Published>(&frame.body)) {
-    on_published(header, *published);
-  } else if (const auto* attached = std::get_if<wire::Attached>(&frame.body)) {
-    const auto attach = attaching_.find(request);
-    if (attach == attaching_.end() || !is_ok(attached->code)) return;
-    attachments_[{header.session, attached->attachment}] = attach->second;
-    Stream& stream = stream_of(attach->second.stream);
-    const std::string& subscription = attach->second.subscription;
-    stream.queue = names_[attach->second.stream.first];
-    stream.places.try_emplace(subscription);
-    if (!is_dead_letters(subscription) && subscription != "default") {
-      Seeks& seeks = stream.seeks[subscription];
-      // What was there before it was created need not come.
-      if (!seeks.begun && rules_[stream.queue].creates) seeks.passed_over = first_asked_.size();
-      seeks.begun = true;
-    }
-  } else if (const auto* deliver = std::get_if<wire::Deliver>(&frame.body)) {
-    on_deliver(now, header, *deliver);
-  } else if (const auto* piece = std::get_if<wire::DeliverChunk>(&frame.body)) {
-    on_deliver_chunk(now, header, *piece);
-  } else if (const auto* settled = std::get_if<wire::Settled>(&frame.body)) {
-    on_settled(header, *settled);
-  } else if (const auto* removed = std::get_if<wire::QueueRemoved>(&frame.body)) {
-    if (is_ok(removed->code)) on_removed(request);
-  } else if (const auto* gone = std::get_if<wire::QueueDeleted>(&frame.body)) {
-    if (is_ok(gone->code)) on_removed(request);
-  } else if (std::holds_alternative<wire::Seeked>(frame.body)) {
-    on_seeked(header);
-  } else if (const auto* closed = std::get_if<wire::AttachmentClosed>(&frame.body)) {
-    const auto at = attachments_.find({header.session, closed->attachment});
-    if (at != attachments_.end()) loosen(sessions_[header.session].id, at->second, 0);
-  }
-}
-
-void Model::on_welcome(base::Now now, frontend::Peer peer, const wire::Welcome& frame) {
-  if (frame.incarnation < incarnation_) complain("an incarnation came again");
-  incarnation_ = frame.incarnation;
-  sessions_[frame.session] = {frame.session_id, peer, frame.session_epoch};
-  const auto hello = hellos_.find(peer);
-  const bool asked = hello != hellos_.end();
-  Client& client = clients_[frame.session_id];
-  heard(frame.session_id, client, asked ? hello->second.at : now.mono);
-  client.number = frame.session;
-  // One that could not be taken up again has ended.
-  if (asked && hello->second.session != frame.session_id) {
-    clients_[hello->second.session].ended = true;
-  }
+// Or taken away without anybody's ack, as the queue or a seek may.
+bool Model::may_be_gone(const Stream& stream, const std::string& subscription,
+                        std::uint64_t sequence) const {
+  const auto known = rules.find(stream.queue);
+  const QueueRules promised = known == rules.end() ? QueueRules() : known->second;
+  if (promised.may_lose || is_resolved(stream, subscription, sequence)) return true;
+  const auto message = stream.messages.find(sequence);
+  if (message == stream.messages.end()) return true;
+  const auto asked = first_asked.find(message->second.tag);
+  if (asked == first_asked.end() || asked->second.order <= stream.passed_over) return true;
+  // Time is about every message, one that a subscription has not settled goes too
+  // (docs/manifest.md, "Retention"); its age counts by the wall clock.
+  const bool ages = promised.retention.count() > 0;
+  if (ages && wall_max >= asked->second.at + promised.retention.count()) return true;
+  // `sluice queue seek --to end` settles all that is there by then (docs/manifest.md, "Changing a
+  // queue that exists"), also what nobody was told of yet.
+  const auto seeks = stream.seeks.find(without_dead(subscription));
+  return seeks != stream.seeks.end() && asked->second.order <= seeks->second.passed_over;
 }
 
 }  // namespace sluice::sim

@@ -23,7 +23,7 @@ World::World(const SimOptions& options)
       disk_({.folders = {"/data"}}),
       pace_(options.disk),
       network_(scheduler_, options_.network, options.seed),
-      model_(options.broker.session_ttl),
+      checkers_(options.broker.session_ttl),
       settings_(options.broker),
       hostile_(network_, options.seed) {
   lies_.syncs_segments = options.bug == "ack_before_sync";
@@ -43,7 +43,7 @@ World::~World() {
 }
 
 void World::add_queue(broker::QueueConfig config, const QueueRules& rules) {
-  model_.add_queue(config.name, rules);
+  checkers_.add_queue(config.name, rules);
   settings_.queues.push_back(std::move(config));
 }
 
@@ -73,9 +73,9 @@ void World::cover(const base::CoverMark& mark) { ++covered()[mark.name]; }
 std::string World::summary() const {
   std::string text = std::to_string(scheduler_.events()) + " events, " +
                      std::to_string(scheduler_.now().value() / 1'000'000'000) + " s, " +
-                     std::to_string(model_.accepted()) + " accepted, " +
-                     std::to_string(model_.delivered()) + " delivered, " +
-                     std::to_string(model_.settled()) + " settled";
+                     std::to_string(checkers_.accepted()) + " accepted, " +
+                     std::to_string(checkers_.delivered()) + " delivered, " +
+                     std::to_string(checkers_.settled()) + " settled";
   for (const auto& [what, count] : happened_) text += ", " + std::to_string(count) + " " + what;
   return text;
 }
@@ -90,7 +90,7 @@ void World::start_broker() {
     return manifests_.find(text)->second;
   };
   broker_ = std::make_unique<BrokerProcess>(
-      BrokerProcess::Parts{scheduler_, clock_, disk_, network_, model_, pace_, lies_,
+      BrokerProcess::Parts{scheduler_, clock_, disk_, network_, checkers_, pace_, lies_,
                            options_.guarded ? &guard_ : nullptr, read_manifest},
       settings_, options_.seed + lives_);
   std::optional<std::uint64_t> die_after;
@@ -138,7 +138,7 @@ void World::bury_broker() {
     ++happened_["deaths"];
   }
   disk_hurt_ = false;
-  model_.broker_ended(scheduler_.now(), power);
+  checkers_.broker_ended(scheduler_.now(), power);
   const std::uint64_t down_ms = prng_.chance(0.1) ? 15'000 : 1'000;
   schedule_start(base::Nanos(base::Millis(1 + prng_.below(down_ms))));
 }
@@ -157,7 +157,7 @@ void World::stop_in_order() {
   disk_.kill();
   disk_hurt_ = false;
   ++happened_["orderly stops"];
-  model_.broker_ended(scheduler_.now(), false);
+  checkers_.broker_ended(scheduler_.now(), false);
   base::Prng prng(prng_.next());
   const std::uint32_t jump = settings_.broker.sequence_jump;
   draw_knobs(prng, settings_);
@@ -177,7 +177,7 @@ bool World::step() {
   if (!scheduler_.step()) return false;
   if (broker_ != nullptr && !broker_->complaint().empty()) complain(broker_->complaint());
   if (broker_ != nullptr && broker_->is_dead()) bury_broker();
-  const std::vector<std::string>& found = model_.complaints();
+  const std::vector<std::string>& found = checkers_.complaints();
   for (; complaints_seen_ < found.size(); ++complaints_seen_) complain(found[complaints_seen_]);
   if (control_ != nullptr && !control_->complaint().empty()) complain(control_->complaint());
   return complaints_.empty();
@@ -313,7 +313,7 @@ void World::check_restarts() {
     }
     broker_.reset();
     disk_.kill();
-    model_.broker_ended(scheduler_.now(), false);
+    checkers_.broker_ended(scheduler_.now(), false);
     start_broker();
     if (!broker_runs()) return complain("the broker does not come back: " + start_error_);
     if (facts_rotted_ || counts() == before) continue;
@@ -347,11 +347,11 @@ Verdict World::run() {
   }
   if (damaged_ > 0) ++happened_["with damage"];
   if (damaged_ > 0 && !flipped_) complain("damage is counted, and nothing was damaged");
-  model_.check_end(damaged_);
-  model_.check_drained(stats, damaged_ + rotted_);
+  checkers_.check_end(damaged_);
+  checkers_.check_drained(stats, damaged_ + rotted_);
   damaged_ += rotted_;
-  for (; complaints_seen_ < model_.complaints().size(); ++complaints_seen_) {
-    complain(model_.complaints()[complaints_seen_]);
+  for (; complaints_seen_ < checkers_.complaints().size(); ++complaints_seen_) {
+    complain(checkers_.complaints()[complaints_seen_]);
   }
   if (check_) check_(*this);
   ending_ = false;

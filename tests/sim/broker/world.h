@@ -17,11 +17,11 @@
 #include "broker/config.h"
 #include "runtime/memory_file_system.h"
 #include "tests/sim/broker/broker_process.h"
+#include "tests/sim/broker/checkers.h"
 #include "tests/sim/broker/client_process.h"
 #include "tests/sim/broker/control_peer.h"
 #include "tests/sim/broker/guard.h"
 #include "tests/sim/broker/hostile_peer.h"
-#include "tests/sim/broker/model.h"
 #include "tests/sim/broker/network.h"
 #include "tests/sim/broker/scheduler.h"
 #include "tests/sim/broker/sim_options.h"
@@ -68,7 +68,7 @@ class World final : public base::SimHooks {
   const SimOptions& options() const { return options_; }
   SimClock& clock() { return clock_; }
   bool in_liveness() const { return liveness_; }
-  const Model& model() const { return model_; }
+  const Checkers& checkers() const { return checkers_; }
   // Messages that the broker counts as lost with the medium, at the end.
   std::uint64_t damaged() const { return damaged_; }
   // None while the broker does not run, or has no such queue.
@@ -147,7 +147,7 @@ class World final : public base::SimHooks {
   DiskPace pace_;
   DiskLies lies_;
   Network network_;
-  Model model_;
+  Checkers checkers_;
   BrokerSettings settings_;
   Guard guard_;
   ToldQueues told_;

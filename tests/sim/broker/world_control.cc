@@ -145,7 +145,7 @@ void World::set_rights(bool consumers_may_consume) {
   guard_.change(consumers_may_consume);
   broker_->change_keys();
   for (const auto& [peer, key] : network_.keys()) {
-    if (key == Guard::key_of(Who::kConsumer)) model_.not_sent(peer);
+    if (key == Guard::key_of(Who::kConsumer)) checkers_.not_sent(peer);
   }
 }
 

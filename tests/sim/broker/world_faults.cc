@@ -67,7 +67,7 @@ void World::inject(Fault fault) {
       hostile_.act();
       break;
     case Fault::kWallStep:
-      model_.wall_stepped();
+      checkers_.wall_stepped();
       clock_.step_wall(static_cast<std::int64_t>(prng_.below(7'200'000)) - 3'600'000);
       break;
     case Fault::kRepeat:
@@ -209,11 +209,11 @@ void World::rot_record() {
   flipped_ = true;
   if (record.messages) {
     rotted_ += record.messages->count;
-    model_.messages_rotted(record.messages->stream.queue, record.messages->stream.shard.value(),
-                           record.messages->first.value(), record.messages->count);
+    checkers_.messages_rotted(record.messages->stream.queue, record.messages->stream.shard.value(),
+                              record.messages->first.value(), record.messages->count);
   } else {
     facts_rotted_ = true;
-    model_.medium_failed();
+    checkers_.medium_failed();
   }
   ++happened_[record.messages ? "rotten batches" : "rotten facts"];
 }

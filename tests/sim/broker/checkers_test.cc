@@ -1,4 +1,4 @@
-#include "tests/sim/broker/model.h"
+#include "tests/sim/broker/checkers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ base::Id128 id_of(std::uint8_t number) {
 class Scene {
  public:
   explicit Scene(QueueRules rules = {}) {
-    model.add_queue("q", rules);
+    checkers.add_queue("q", rules);
     const std::uint64_t producer = open(1);
     given(producer, 1, wire::Resolve{"q"});
     wire::Resolved resolved;
@@ -113,16 +113,16 @@ class Scene {
     given(number, 12, goodbye);
   }
 
-  Model model{base::Millis(10'000)};
+  Checkers checkers{base::Millis(10'000)};
   base::Now now{base::MonoTime(1'000'000'000), base::WallTime(1'700'000'000'000)};
 
  private:
   void given(std::uint64_t session, std::uint64_t request, const wire::Body& body) {
-    model.received(now, frontend::Peer(session), frame(session, request, body));
+    checkers.received(now, frontend::Peer(session), frame(session, request, body));
   }
   void said(std::uint64_t session, std::uint64_t request, const wire::Body& body) {
-    model.releasing(now, {base::Lsn(++lsn_), base::Lsn(lsn_), base::Lsn(lsn_)});
-    model.sent(now, frontend::Peer(session), frame(session, request, body));
+    checkers.releasing(now, {base::Lsn(++lsn_), base::Lsn(lsn_), base::Lsn(lsn_)});
+    checkers.sent(now, frontend::Peer(session), frame(session, request, body));
   }
   static std::vector<std::byte> frame(std::uint64_t session, std::uint64_t request,
                                       const wire::Body& body) {
@@ -141,21 +141,21 @@ class Scene {
   std::uint64_t lsn_ = 1;
 };
 
-TEST(Model, takes_what_a_good_broker_does) {
+TEST(Checkers, takes_what_a_good_broker_does) {
   Scene scene;
   const auto consumer = scene.open(2);
   scene.attach(consumer);
   scene.deliver(consumer, 5);
   scene.ack(consumer, 5, false);
-  scene.model.check_end(0);
-  EXPECT_THAT(scene.model.complaints(), IsEmpty());
+  scene.checkers.check_end(0);
+  EXPECT_THAT(scene.checkers.complaints(), IsEmpty());
 }
 
-TEST(Model, misses_what_was_acknowledged_and_came_to_nobody) {
+TEST(Checkers, misses_what_was_acknowledged_and_came_to_nobody) {
   Scene scene;
   scene.attach(scene.open(2));
-  scene.model.check_end(0);
-  EXPECT_THAT(scene.model.complaints(),
+  scene.checkers.check_end(0);
+  EXPECT_THAT(scene.checkers.complaints(),
               ElementsAre(HasSubstr("1 acknowledged messages were lost")));
 }
 
@@ -177,30 +177,30 @@ void ack_the_first(Scene& scene) {
   scene.ack(again, 5, false);
 }
 
-TEST(Model, knows_a_stale_receipt) {
+TEST(Checkers, knows_a_stale_receipt) {
   Scene scene;
   deliver_twice(scene);
   ack_the_first(scene);
-  EXPECT_THAT(scene.model.complaints(), ElementsAre(HasSubstr("a stale receipt was accepted")));
+  EXPECT_THAT(scene.checkers.complaints(), ElementsAre(HasSubstr("a stale receipt was accepted")));
 }
 
 // Where less is promised, a power loss may take back the later delivery; then the older receipt is
 // good again (seed 80027 of the workload "loose").
-TEST(Model, an_older_receipt_is_good_again_where_a_power_loss_may_forget_deliveries) {
+TEST(Checkers, an_older_receipt_is_good_again_where_a_power_loss_may_forget_deliveries) {
   for (const bool durable : {false, true}) {
     QueueRules rules;
     rules.durable = durable;
     Scene scene(rules);
     deliver_twice(scene);
-    scene.model.broker_ended(scene.now.mono, true);
+    scene.checkers.broker_ended(scene.now.mono, true);
     ack_the_first(scene);
-    EXPECT_THAT(scene.model.complaints(), testing::SizeIs(durable ? 1 : 0));
+    EXPECT_THAT(scene.checkers.complaints(), testing::SizeIs(durable ? 1 : 0));
   }
 }
 
 // A fail is told of again when a power loss has taken it, and is one attempt all the same (seed 125
 // of the workload "loose"). More attempts than fails there are none.
-TEST(Model, a_fail_that_a_power_loss_took_counts_once) {
+TEST(Checkers, a_fail_that_a_power_loss_took_counts_once) {
   for (const std::uint16_t attempts : std::vector<std::uint16_t>{0, 1, 2, 3}) {
     QueueRules rules;
     rules.durable = false;
@@ -210,21 +210,21 @@ TEST(Model, a_fail_that_a_power_loss_took_counts_once) {
     scene.attach(consumer);
     scene.deliver(consumer, 5);
     scene.fail(consumer, 5);
-    scene.model.broker_ended(scene.now.mono, true);
+    scene.checkers.broker_ended(scene.now.mono, true);
     scene.fail(consumer, 5);
     scene.deliver(consumer, 6, 0, attempts);
-    EXPECT_EQ(scene.model.complaints().empty(), attempts == 1) << attempts;
+    EXPECT_EQ(scene.checkers.complaints().empty(), attempts == 1) << attempts;
   }
 }
 
-TEST(Model, nothing_dies_that_nobody_got) {
+TEST(Checkers, nothing_dies_that_nobody_got) {
   QueueRules rules;
   rules.max_stalls = 2;
   Scene scene(rules);
   const auto consumer = scene.open(2);
   scene.attach(consumer, "default/dlq");
   scene.deliver(consumer, 5, 2);
-  EXPECT_THAT(scene.model.complaints(), ElementsAre(HasSubstr("dead without a reason")));
+  EXPECT_THAT(scene.checkers.complaints(), ElementsAre(HasSubstr("dead without a reason")));
 }
 
 }  // namespace
