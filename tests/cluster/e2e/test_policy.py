@@ -108,6 +108,13 @@ class PolicyTest(StageCase):
         self.wait_until(self.make_pod(self.namespace, "two", {"app": "web"}), broker, CLIENTS,
                         "dropped")
 
+    def test_where_nobody_judges_nobody_is_kept_out(self):
+        broker = self.queue_pods()
+        outside = self.make_pod(self.make_namespace("other"))
+        self.wait_until(outside, broker, CLIENTS, "dropped")
+        self.enforcer.end_judge()
+        self.wait_until(outside, broker, CLIENTS, "open")
+
     def test_a_broker_begins_no_connection(self):
         self.queue_pods()
         client = self.make_pod(self.make_namespace("other"))
