@@ -262,8 +262,8 @@ base::Result<Controller::Names> Controller::ask_for_names(const std::string& key
 
 // A Queue is let go when nothing is left that goes with it. The view of other objects may be behind
 // that of Queues: what it does not show is asked for by name, and so are the settings, of which it
-// may show older ones. Nor does a Queue join a broker whose volumes are told to go, which the view
-// may not show either. True = there is more, or something else.
+// may show older ones. Nor does a Queue join a broker by the volumes in view alone. True = there is
+// more, or something else.
 base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
                                               std::set<kube::ObjectRef>& asked,
                                               reconcile::Inputs& inputs) {
@@ -286,14 +286,29 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
       add(kube::kPods, reconcile::pod_name(inputs.broker, shard));
     }
   }
-  if (takes_up(plan, inputs)) {
-    for (const Json* claim : reconcile::claims_of(inputs.live, inputs.broker)) {
-      if (!reconcile::is_being_removed(*claim)) {
-        add(kube::kPersistentVolumeClaims, kube::name_of(*claim));
-      }
-    }
+  ASSIGN_OR_RETURN(const bool more, read_newer(refs, asked, inputs));
+  if (!takes_up(plan, inputs)) return more;
+  ASSIGN_OR_RETURN(const bool other, read_claims(asked, inputs));
+  return more || other;
+}
+
+// Whether a Queue joins depends on the volumes: whether they go, have retained data, are as many,
+// and of the class that it asks for. Where the view misses one, it may miss those behind it.
+base::Result<bool> Controller::read_claims(std::set<kube::ObjectRef>& asked,
+                                           reconcile::Inputs& inputs) {
+  bool more = false;
+  std::size_t shards = shards_wanted(inputs);
+  for (std::size_t shard = 0; shard < reconcile::kShardsMax; ++shard) {
+    kube::ObjectRef ref{&kube::kPersistentVolumeClaims, inputs.name_space,
+                        reconcile::claim_name(inputs.broker, shard)};
+    const Json* live = inputs.live.find(*ref.type, ref.name);
+    const bool in_view = live != nullptr;
+    if (in_view ? reconcile::is_being_removed(*live) : shard >= shards) continue;
+    ASSIGN_OR_RETURN(const bool newer, read_newer({std::move(ref)}, asked, inputs));
+    if (newer && !in_view) shards = std::max(shards, shard + 2);
+    more = more || newer;
   }
-  return read_newer(refs, asked, inputs);
+  return more;
 }
 
 // Volumes go for the sake of Queues that leave. The view may show one that is gone: somebody took

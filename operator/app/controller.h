@@ -113,6 +113,7 @@ class Controller {
                                     std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
   base::Result<bool> read_what_goes(const reconcile::Plan& plan, std::set<kube::ObjectRef>& asked,
                                     reconcile::Inputs& inputs);
+  base::Result<bool> read_claims(std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
   base::Result<bool> read_leaving(const reconcile::Plan& plan, std::set<kube::ObjectRef>& asked,
                                   reconcile::Inputs& inputs);
   base::Result<bool> read_newer(const std::vector<kube::ObjectRef>& refs,

@@ -11,11 +11,13 @@ using kube::Json;
 
 namespace {
 
-// One that leaves, or one that does not: all that is patched of a Queue is its finalizers.
-bool patches_queue(const reconcile::Plan& plan, const reconcile::Inputs& inputs, bool leaving) {
+// Of one that leaves, or one that does not.
+bool patches_finalizers(const reconcile::Plan& plan, const reconcile::Inputs& inputs,
+                        bool leaving) {
   return std::any_of(plan.actions.begin(), plan.actions.end(), [&](const auto& action) {
     const auto* patch = std::get_if<reconcile::Patch>(&action);
     if (patch == nullptr || patch->ref.type != &kube::kQueues) return false;
+    if (reconcile::find_at(patch->patch, {"metadata", "finalizers"}) == nullptr) return false;
     return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
       return kube::name_of(queue) == patch->ref.name &&
              reconcile::is_being_removed(queue) == leaving;
@@ -42,11 +44,11 @@ bool is_stalled(const reconcile::Plan& plan) {
 }
 
 bool lets_go(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
-  return !inputs.namespace_terminating && patches_queue(plan, inputs, true);
+  return !inputs.namespace_terminating && patches_finalizers(plan, inputs, true);
 }
 
 bool takes_up(const reconcile::Plan& plan, const reconcile::Inputs& inputs) {
-  return patches_queue(plan, inputs, false);
+  return patches_finalizers(plan, inputs, false);
 }
 
 bool takes_volumes(const reconcile::Plan& plan) {

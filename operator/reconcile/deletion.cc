@@ -1,10 +1,13 @@
 #include "operator/reconcile/deletion.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <iterator>
 #include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -148,12 +151,13 @@ class Deletion {
                " could not be asked to remove the queue; its messages stay on the volumes");
       return Fate::kRetain;
     }
+    if (all_heard) begin_anew();
     if (mode == link::RemoveMode::kIfEmpty && is_empty() == std::optional(false)) {
       plan_.obstacle = not_empty();
       return Fate::kWait;
     }
-    plan_.waits_for_broker = !all_heard;
-    plan_.again = std::max(patience_left(), kLookAgain);
+    plan_.again = kDeletionPatience;
+    if (!all_heard) wait_on();
     // What was said of it holds as long as this process has not had the time to ask.
     if (mode == link::RemoveMode::kIfEmpty && is_being_tried() && was_not_empty()) {
       plan_.obstacle = not_empty();
@@ -185,11 +189,53 @@ class Deletion {
     });
   }
 
-  base::Millis patience_left() const {
+  // A duration, so that nobody's date is in it. With the uid: a manifest that was copied with it
+  // makes another Queue.
+  base::Millis noted() const {
+    const std::string text = annotation(*member_.object, kWaitedAnnotation);
+    const std::size_t slash = text.find('/');
+    if (slash == std::string::npos || text.substr(0, slash) != member_.uid) return base::Millis(0);
+    std::int64_t seconds = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + slash + 1, end, seconds);
+    if (error != std::errc() || rest != end || seconds < 0) return base::Millis(0);
+    constexpr auto kMost = std::chrono::duration_cast<std::chrono::seconds>(kDeletionPatience);
+    return std::chrono::seconds(std::min<std::int64_t>(seconds, kMost.count()));
+  }
+
+  // Each process tries for a while itself before it gives up.
+  base::Millis waited() const {
     const auto since = inputs_.waiting_since.find(member_.uid);
-    if (since == inputs_.waiting_since.end()) return kDeletionPatience;
-    const base::Nanos waited(inputs_.now.mono - since->second);
-    return std::chrono::ceil<base::Millis>(base::Nanos(kDeletionPatience) - waited);
+    if (since == inputs_.waiting_since.end()) {
+      return std::min(noted(), kDeletionPatience - kConnectGrace);
+    }
+    return std::chrono::floor<base::Millis>(base::Nanos(inputs_.now.mono - since->second));
+  }
+
+  base::Millis patience_left() const { return kDeletionPatience - waited(); }
+
+  void note(const Json& value) {
+    plan_.actions.emplace_back(
+        Patch{{&kube::kQueues, inputs_.name_space, member_.name},
+              {{"metadata",
+                {{"resourceVersion", kube::resource_version_of(*member_.object)},
+                 {"annotations", {{std::string(kWaitedAnnotation), value}}}}}}});
+  }
+
+  void wait_on() {
+    const base::Millis waited = this->waited();
+    plan_.waited = waited;
+    base::Millis until_noted = noted() + kWaitNotedEvery - waited;
+    if (until_noted.count() <= 0) {
+      const auto seconds = std::chrono::floor<std::chrono::seconds>(waited);
+      note(member_.uid + "/" + std::to_string(seconds.count()));
+      until_noted = kWaitNotedEvery;
+    }
+    plan_.again = std::max(std::min(patience_left(), until_noted), kLookAgain);
+  }
+
+  void begin_anew() {
+    if (!annotation(*member_.object, kWaitedAnnotation).empty()) note(nullptr);
   }
 
   // True once it is gone. Its pods go with it; the volumes are not touched.

@@ -12,16 +12,22 @@
 
 namespace sluice::reconcile {
 
-// A broker that cannot be asked holds the deletion of a Queue up for so long, counted since this
-// process last heard it (WaitBook); then the Queue goes, and its messages stay.
+// A broker that cannot be asked holds the deletion of a Queue up for so long, counted since it was
+// last heard (WaitBook); then the Queue goes, and its messages stay.
 inline constexpr base::Millis kDeletionPatience{5 * 60'000};
+
+// Who takes over goes on counting from what is noted on the Queue. A process that ends before it
+// has waited for so long has added nothing, and of another one's waiting less than that is lost.
+inline constexpr base::Millis kWaitNotedEvery{10'000};
 
 struct DeletionPlan {
   std::vector<Action> actions;
   bool releases = false;  // the finalizer goes with this plan
   std::optional<Obstacle> obstacle;
   std::optional<base::Millis> again;
-  bool waits_for_broker = false;  // which is not heard
+  // Where it waits for a broker that is not heard: for how long so far, with what other processes
+  // have noted.
+  std::optional<base::Millis> waited;
 };
 
 // What a deletion depends on besides the Queue and the inputs.

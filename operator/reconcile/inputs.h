@@ -110,8 +110,8 @@ struct Inputs {
   std::map<std::string, bool> expandable;
   // By Queue: when this process last wrote its status.
   std::map<std::string, base::MonoTime> status_written;
-  // By uid of a Queue: since when its deletion waits for a broker that is not heard, as far as this
-  // process has seen. Kept by WaitBook from plan to plan.
+  // By uid of a Queue: since when its deletion waits for a broker that is not heard, counting what
+  // processes before this one have noted. Kept by WaitBook from plan to plan.
   std::map<std::string, base::MonoTime> waiting_since;
   bool namespace_terminating = false;
   Options options;

@@ -27,6 +27,9 @@ inline constexpr std::string_view kRetainedFromAnnotation = "sluice.dev/retained
 inline constexpr std::string_view kRetainedQueuesAnnotation = "sluice.dev/retained-queues";
 inline constexpr std::string_view kRotationAnnotation = "sluice.dev/key-rotation";
 
+// ... and on a Queue that is being deleted.
+inline constexpr std::string_view kWaitedAnnotation = "sluice.dev/waited-for-broker";
+
 // Ports of a broker. The second pair serves while the broker's key is being changed, and stays in
 // use afterwards, until the next change goes back to the first.
 inline constexpr std::uint16_t kClientPort = 7650;

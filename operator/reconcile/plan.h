@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -79,8 +79,8 @@ struct Plan {
   std::vector<Action> actions;
   // When to look again although nothing has changed; none = not before something does.
   std::optional<base::Millis> requeue_after;
-  // Uids of Queues whose deletion waits for a broker that is not heard.
-  std::set<std::string> wait_for_broker = {};
+  // By uid of a Queue whose deletion waits for a broker that is not heard: for how long so far.
+  std::map<std::string, base::Millis> wait_for_broker = {};
 };
 
 // One line for logs: "Apply StatefulSet shop/orders". No key is in it.

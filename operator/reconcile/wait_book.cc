@@ -2,9 +2,9 @@
 
 namespace sluice::reconcile {
 
-void WaitBook::keep(const std::set<std::string>& waiting, base::MonoTime now) {
+void WaitBook::keep(const std::map<std::string, base::Millis>& waiting, base::MonoTime now) {
   std::erase_if(since_, [&waiting](const auto& one) { return !waiting.contains(one.first); });
-  for (const std::string& uid : waiting) since_.emplace(uid, now);
+  for (const auto& [uid, waited] : waiting) since_.emplace(uid, now + -base::Nanos(waited));
 }
 
 }  // namespace sluice::reconcile

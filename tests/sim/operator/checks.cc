@@ -1,6 +1,7 @@
 #include "tests/sim/operator/checks.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/wall_text.h"
@@ -27,11 +28,19 @@ constexpr base::Nanos kMeddledLately = std::chrono::seconds(180);
 // A deletion waits five minutes for a broker that cannot be asked. What was heard last may have
 // been on its way for a moment.
 constexpr base::Millis kPatienceLeast = std::chrono::seconds(298);
+// Whoever takes over tries for a while itself.
+constexpr base::Nanos kTriedLeast = std::chrono::seconds(3);
 // A call that was under way for longer than a cordon is renewed may meet pods at work again.
 constexpr base::Nanos kCordonKept = std::chrono::seconds(15);
 
 std::string path_of(const std::string& name_space, const std::string& name) {
   return name_space + "/" + name;
+}
+
+base::Nanos noted_wait(const Json& queue) {
+  const std::string note = reconcile::annotation(queue, reconcile::kWaitedAnnotation);
+  const std::string own = kube::uid_of(queue) + "/";
+  return std::chrono::seconds(note.starts_with(own) ? std::stoll(note.substr(own.size())) : 0);
 }
 
 bool has_our_finalizer(const Json& queue) {
@@ -319,21 +328,23 @@ bool Checks::has_others(const QueueSlot& slot) const {
   });
 }
 
-// A broker one of whose shards the process has not heard for so long is not waited for any more.
+// A broker one of whose shards the process has not heard for so long, with what processes before it
+// have noted, is not waited for any more. It was patient at most since the deletion.
 bool Checks::may_give_up(const QueueSlot& slot, const Json& queue) const {
-  if (writer_.process == nullptr) {
-    // What it had heard went with it. It was patient at most since the deletion.
-    const auto since =
-        base::parse_wall(kube::text_in(kube::value_in(queue, {"metadata"}), "deletionTimestamp"));
-    return !since.has_value() ||
-           base::Millis(store_.now().value() - since->value()) >= kPatienceLeast;
-  }
+  const auto deleted =
+      base::parse_wall(kube::text_in(kube::value_in(queue, {"metadata"}), "deletionTimestamp"));
+  const bool long_ago = !deleted.has_value() ||
+                        base::Millis(store_.now().value() - deleted->value()) >= kPatienceLeast;
+  // What it had heard went with it.
+  if (writer_.process == nullptr) return long_ago;
+  const base::Nanos noted = long_ago ? noted_wait(queue) : base::Nanos(0);
+  const base::Nanos least = std::max<base::Nanos>(base::Nanos(kPatienceLeast) - noted, kTriedLeast);
   for (std::size_t shard = 0; shard < slot.shards; ++shard) {
     const auto heard = writer_.process->heard.find(path_of(slot.name_space, slot.broker) + "#" +
                                                    std::to_string(shard));
     const base::MonoTime since =
         heard == writer_.process->heard.end() ? writer_.process->began : heard->second;
-    if (writer_.sent_at >= since + base::Nanos(kPatienceLeast)) return true;
+    if (writer_.sent_at >= since + least) return true;
   }
   return false;
 }

@@ -53,7 +53,7 @@ const std::vector<Planted>& planted() {
       {Bug::kAboveMax, {"above_max", "one replica more than was decided", "are allowed"}},
       {Bug::kDeletedEventMissed,
        {"deleted_event_missed", "a cache does not hear of deletions",
-        "is stalled: BrokerConflict"}},
+        "is not ready: BrokerUnavailable"}},
       {Bug::kViewBeforeLease,
        {"view_before_lease", "who waits for the Lease watches already, and acts on what it has",
         "older than those it had been told"}},

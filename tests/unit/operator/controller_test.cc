@@ -312,6 +312,46 @@ TEST_F(ControllerTest, a_queue_does_not_join_a_broker_whose_volumes_go_unseen) {
   EXPECT_NE(kube::uid_of(*claim), kube::uid_of(seen[0]));
 }
 
+// ... nor that there are any.
+TEST_F(ControllerTest, a_queue_does_not_join_against_the_volumes_that_are_not_in_view) {
+  put_queue("orders", Json::object());
+  settle();
+  const std::string claim = "data-orders-0";
+  api.change(kube::kPersistentVolumeClaims, "shop", claim,
+             [](Json& object) { object["spec"]["storageClassName"] = "standard"; });
+  put_queue("later",
+            {{"broker", {{"name", "orders"}, {"storage", {{"storageClassName", "fast"}}}}}});
+  watch();
+  controller->view().cache(kube::kPersistentVolumeClaims).replace({});
+  controller->process("shop/orders");
+  const Json& later = *api.find(kube::kQueues, "shop", "later");
+  EXPECT_FALSE(later["metadata"].contains("finalizers"));
+  EXPECT_NE(later.dump().find("BrokerConflict"), std::string::npos);
+}
+
+TEST_F(ControllerTest, retained_volumes_that_are_not_in_view_are_all_found) {
+  ASSERT_TRUE(
+      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
+          .has_value());
+  put_queue("orders", {{"shards", 3}});
+  settle();
+  const std::string uid = kube::uid_of(*api.find(kube::kQueues, "shop", "orders"));
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  settle();
+  ASSERT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
+  ASSERT_EQ(api.all(kube::kPersistentVolumeClaims).size(), 3U);
+  put_queue("orders", {{"shards", 1}});
+  api.change(kube::kQueues, "shop", "orders",
+             [&](Json& queue) { queue["metadata"]["annotations"]["sluice.dev/adopt"] = uid; });
+  watch();
+  controller->view().cache(kube::kPersistentVolumeClaims).replace({});
+  controller->process("shop/orders");
+  const Json& queue = *api.find(kube::kQueues, "shop", "orders");
+  EXPECT_FALSE(queue["metadata"].contains("finalizers"));
+  EXPECT_NE(queue.dump().find("has 3 shards, and spec.shards is 1"), std::string::npos);
+}
+
 TEST_F(ControllerTest, a_queue_that_is_not_in_view_keeps_its_place_until_it_is_gone) {
   put_queue("orders", Json::object());
   put_queue("emails", {{"broker", {{"name", "orders"}}}});

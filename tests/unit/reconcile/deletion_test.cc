@@ -231,6 +231,80 @@ TEST(Deletion, ABrokerIsWaitedForByTheClockOfTheProcessAndNotByTheDate) {
   }
 }
 
+// None of them lives for five minutes, and their dates differ.
+TEST(Deletion, LeadersThatChangeAllTheTimeGoOnWaitingTogether) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.brokers.reachable = false;
+  one.sim.delete_queue("orders");
+  int terms = 0;
+  for (; terms < 20 && one.sim.queue("orders") != nullptr; ++terms) {
+    one.sim.restart();
+    one.sim.clock_offset = base::Millis((terms % 3 - 1) * 86'400'000);
+    ASSERT_TRUE(one.sim.settle());
+    one.sim.advance(std::chrono::seconds(30));
+    ASSERT_TRUE(one.sim.settle());
+  }
+  EXPECT_EQ(one.sim.queue("orders"), nullptr) << "waits for ever";
+  EXPECT_GE(terms, 8) << "given up early";
+  ASSERT_NE(one.claim(), nullptr);
+  EXPECT_NE(annotation(*one.claim(), kRetainedFromAnnotation), "");
+}
+
+TEST(Deletion, WhoTakesOverTriesForAWhileItself) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.brokers.reachable = false;
+  one.sim.delete_queue("orders");
+  one.sim.api.change(kube::kQueues, "shop", "orders", [](Json& queue) {
+    queue["metadata"]["annotations"][kWaitedAnnotation] = kube::uid_of(queue) + "/300";
+  });
+  one.sim.run_once();
+  one.sim.advance(kConnectGrace - std::chrono::seconds(1));
+  one.sim.run_once();
+  EXPECT_NE(one.sim.queue("orders"), nullptr);
+  one.sim.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.queue("orders"), nullptr);
+}
+
+TEST(Deletion, WhatWasWaitedIsForgottenWhenTheBrokerIsHeard) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.brokers.reachable = false;
+  one.sim.delete_queue("orders");
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.advance(kDeletionPatience - std::chrono::seconds(20));
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_NE(annotation(*one.sim.queue("orders"), kWaitedAnnotation), "");
+  one.sim.brokers.reachable = true;
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(annotation(*one.sim.queue("orders"), kWaitedAnnotation), "");
+  one.sim.brokers.reachable = false;
+  one.sim.restart();
+  ASSERT_TRUE(one.sim.settle());
+  one.sim.advance(kDeletionPatience / 2);
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_NE(one.sim.queue("orders"), nullptr);
+}
+
+// Copied with another Queue's manifest, or written by somebody.
+TEST(Deletion, WhatAnotherQueueHasWaitedDoesNotCount) {
+  for (const char* text : {"another/300", "300", "/300", "another/", "another/-1", "another/3x"}) {
+    OneQueue one(policy("DeleteIfEmpty"));
+    one.sim.brokers.reachable = false;
+    one.sim.delete_queue("orders");
+    one.sim.api.change(kube::kQueues, "shop", "orders", [&](Json& queue) {
+      std::string value = text;
+      if (value == "another/-1" || value == "another/3x") {
+        value.replace(0, value.find('/'), kube::uid_of(queue));
+      }
+      queue["metadata"]["annotations"][kWaitedAnnotation] = value;
+    });
+    ASSERT_TRUE(one.sim.settle());
+    one.sim.advance(kDeletionPatience / 2);
+    ASSERT_TRUE(one.sim.settle());
+    EXPECT_NE(one.sim.queue("orders"), nullptr) << text;
+  }
+}
+
 // It was accepted, and then disagreed, before the objects that prove it were seen.
 TEST(Deletion, AQueueWithOurFinalizerKeepsTheVolumes) {
   OperatorSim sim("shop", "main");
