@@ -155,7 +155,8 @@ void FrameDispatch::on(const Request& request, const wire::Configure& frame) {
   PreparedFrame prepared;
   prepared.session = request.session.handle;
   wire::encode_frame(header_of(request.session, request.header.request), answer, prepared.bytes);
-  const bool waits = !PLANTED("settings_not_synced");
+  // A refusal says nothing that a later start must find.
+  const bool waits = !refusal.refused() && !PLANTED("settings_not_synced");
   parts_.gate.hold({waits ? parts_.commands.sync_appended() : base::Lsn(), waits},
                    std::move(prepared));
 }

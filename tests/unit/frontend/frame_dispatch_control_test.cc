@@ -137,6 +137,16 @@ TEST_F(ControlPortTest, ABadManifestIsRefusedWithItsPlace) {
   EXPECT_THAT(std::string(last<wire::Configured>().message), HasSubstr("spec.shards"));
 }
 
+// There is nothing to be found again by a later start, and a queue that never syncs would pay for
+// it.
+TEST_F(ControlPortTest, ARefusedManifestWaitsForNoSync) {
+  receive(wire::Configure{7, "bad"});
+  EXPECT_EQ(commands_.syncs_asked, 0);
+  release(0);
+  ASSERT_THAT(control_.sent, SizeIs(1));
+  EXPECT_NE(last<wire::Configured>().code, 0U);
+}
+
 TEST_F(ControlPortTest, AnOlderLeaderChangesNothing) {
   receive(wire::Configure{7, "good"});
   release();
