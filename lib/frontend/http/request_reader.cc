@@ -74,14 +74,22 @@ class RequestReader::Impl {
       waits_for_ = 0;
       ErrorCode error;
       const boost::asio::const_buffer bytes(pending_.data(), pending_.size());
-      pending_.erase(0, parser_->put(bytes, error));
+      const std::size_t taken = parser_->put(bytes, error);
+      pending_.erase(0, taken);
+      if (!judged_) header_bytes_ += taken;
       if (error == beast_http::error::need_more) {
+        if (!judged_ && header_bytes_ + pending_.size() > header_bytes_max_) {
+          return refuse_with(refusal_of(beast_http::error::header_limit));
+        }
         if (judged_ && parser_->chunked()) waits_for_ = kLastChunkBytes;
         if (room() > 0) return Next::kBytes;
         return refuse_with(refusal_of(beast_http::error::buffer_overflow));
       }
       if (error) return refuse_with(refusal_of(error));
       if (parser_->is_header_done() && !judged_) {
+        if (header_bytes_ > header_bytes_max_) {
+          return refuse_with(refusal_of(beast_http::error::header_limit));
+        }
         if (const auto said = judge()) return *said;
       }
     }
@@ -104,8 +112,10 @@ class RequestReader::Impl {
     asked_.reset();
     judged_ = false;
     waits_for_ = 0;
+    header_bytes_ = 0;
     parser_.emplace();
-    parser_->header_limit(header_bytes_max_);
+    // Never reached: the parser's own limit is a few bytes lower for headers that come in pieces.
+    parser_->header_limit(header_bytes_max_ + kReadAheadBytes);
     parser_->body_limit(body_bytes_max_);
   }
 
@@ -143,7 +153,8 @@ class RequestReader::Impl {
   std::string pending_;
   std::optional<Parser> parser_;
   bool judged_ = false;
-  std::size_t waits_for_ = 0;  // bytes before the parser is asked again
+  std::size_t header_bytes_ = 0;  // read of the request line and headers
+  std::size_t waits_for_ = 0;     // bytes before the parser is asked again
   std::optional<Asked> asked_;
   std::optional<Response> refusal_;
 };

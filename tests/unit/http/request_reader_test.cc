@@ -77,6 +77,26 @@ TEST_F(RequestReaderTest, WhatIsTooLongIsRefused) {
   EXPECT_EQ(other.refusal().status, 413);
 }
 
+// Found by http_fuzz: Beast's own limit is lower where the headers come in pieces.
+TEST_F(RequestReaderTest, HeadersHaveTheSameLimitHoweverTheyAreCut) {
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{100'000}}) {
+    for (std::size_t over = 0; over < 6; ++over) {
+      std::string request = "GET /a HTTP/1.1\r\nHost: x\r\nA: ";
+      request += std::string(kHeaderBytesMax + over - request.size() - 4, 'a') + "\r\n\r\n";
+      RequestReader reader(kHeaderBytesMax, kBodyBytesMax);
+      Next next = Next::kBytes;
+      for (std::size_t at = 0; at < request.size() && next == Next::kBytes; at += piece) {
+        reader.add(request.substr(at, piece));
+        next = reader.next();
+      }
+      EXPECT_EQ(next, over == 0 ? Next::kRequest : Next::kRefusal) << piece << " " << over;
+      if (next == Next::kRefusal) {
+        EXPECT_EQ(reader.refusal().status, 431);
+      }
+    }
+  }
+}
+
 // Beast 1.74 asserts that it never sees four bytes of the last chunk; found by http_fuzz.
 TEST_F(RequestReaderTest, AChunkedBodyMayComeByteByByte) {
   const std::string_view bytes =
