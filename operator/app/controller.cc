@@ -11,6 +11,7 @@
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/key_secrets.h"
 #include "operator/reconcile/names.h"
+#include "operator/reconcile/orphan_pods.h"
 #include "operator/reconcile/reconcile.h"
 #include "operator/reconcile/retained_data.h"
 #include "operator/reconcile/unseen_queues.h"
@@ -43,6 +44,10 @@ std::size_t shards_wanted(const reconcile::Inputs& inputs) {
     most = std::max(most, reconcile::integer_at(queue, {"spec", "shards"}).value_or(1));
   }
   return std::min(static_cast<std::size_t>(most), reconcile::kShardsMax);
+}
+
+bool any_leaves(const reconcile::Inputs& inputs) {
+  return std::any_of(inputs.queues.begin(), inputs.queues.end(), reconcile::is_being_removed);
 }
 
 std::string state_of(const Json& queue) {
@@ -271,9 +276,13 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
   const auto add = [&](const kube::ResourceType& type, const std::string& name) {
     refs.push_back({&type, inputs.name_space, name});
   };
+  const bool no_set = inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr;
+  // One that leaves waits for it where its pods are.
+  if (no_set &&
+      (lets_go(plan, inputs) || (any_leaves(inputs) && reconcile::has_owned_pod(inputs)))) {
+    add(kube::kStatefulSets, inputs.broker);
+  }
   if (lets_go(plan, inputs)) {
-    const bool no_set = inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr;
-    if (no_set) add(kube::kStatefulSets, inputs.broker);
     for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
       const std::string claim = reconcile::claim_name(inputs.broker, shard);
       if (inputs.live.find(kube::kPersistentVolumeClaims, claim) == nullptr) {
@@ -405,9 +414,7 @@ void Controller::keep_waits(const std::string& key, const reconcile::Plan& plan,
 
 // Asked only while something is being deleted: nothing else depends on it.
 bool Controller::namespace_is_terminating(const reconcile::Inputs& inputs) {
-  bool deleting = false;
-  for (const Json& queue : inputs.queues) deleting = deleting || reconcile::is_being_removed(queue);
-  if (!deleting) return false;
+  if (!any_leaves(inputs)) return false;
   const auto found = seams_.api.get({&kube::kNamespaces, "", inputs.name_space});
   if (!found.has_value()) return found.error().code() == base::ErrorCode::kNotFound;
   return reconcile::is_being_removed(*found);

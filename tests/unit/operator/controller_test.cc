@@ -278,11 +278,10 @@ TEST_F(ControllerTest, volumes_that_are_not_in_view_go_with_their_queue_all_the_
   settle();
   ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
                   .has_value());
-  for (int round = 0; round < 8; ++round) {
+  for (int round = 0; round < 5; ++round) {
     watch();
     controller->view().cache(kube::kPersistentVolumeClaims).replace({});
-    // As long as pods with an owner are seen, a StatefulSet that is not seen is waited for.
-    if (round < 2) controller->view().cache(kube::kStatefulSets).replace({});
+    controller->view().cache(kube::kStatefulSets).replace({});
     controller->process("shop/orders");
     controllers.step();
   }
