@@ -265,7 +265,8 @@ void delete_queue(Core& core, const DeleteQueue& command) {
   Queue* queue = core.state.queue(command.queue);
   if (queue == nullptr) {
     reply.refusal = {RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()};
-    core.effects.emit(Wait{}, std::move(reply));
+    // It may have been removed a moment ago, and could still come back.
+    core.effects.emit(Wait{core.removed_end, core.removed_end != base::Lsn()}, std::move(reply));
     return;
   }
   reply.holdings = holdings_of(*queue);
@@ -290,8 +291,8 @@ void delete_queue(Core& core, const DeleteQueue& command) {
   core.drop(*queue);
   // Whatever the queue promised: what was told to be gone does not come back.
   const bool syncs = !PLANTED("removal_not_synced");
-  const base::Lsn end = core.record(fact, syncs);
-  core.effects.emit(Wait{end, syncs}, std::move(reply));
+  core.removed_end = core.record(fact, syncs);
+  core.effects.emit(Wait{core.removed_end, syncs}, std::move(reply));
 }
 
 }  // namespace sluice::broker

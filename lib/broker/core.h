@@ -185,6 +185,7 @@ class Core final : public LeaseWatcher {
   // Since when nobody uses created subscriptions, as far as somebody looked, and the next look.
   std::map<std::pair<base::QueueId, base::SubscriptionId>, base::MonoTime> idle_since;
   std::optional<base::MonoTime> created_look;
+  base::Lsn removed_end;  // of the record that removed the last queue; zero = none in this process
 
   std::map<base::TaskId, TaskAsker> task_askers;  // of tasks that began in this process
   std::map<base::TaskId, DryRun> dry_runs;

@@ -231,6 +231,21 @@ TEST(Configure, settings_and_removals_are_synced_whatever_the_queue_promises) {
   }
 }
 
+// Who asks again is told that it is gone, and not before that is durable: it may come back by then.
+TEST(Configure, a_second_removal_waits_for_the_first_one) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  DeleteQueue command;
+  command.queue = queue;
+  world.broker->apply(world.now, command);
+  const base::Lsn removed = world.log.records().back().at.end;
+  world.make(plain_queue("other"));
+  world.broker->apply(world.now, command);
+  EXPECT_EQ(world.sink.deletes.back().effect.refusal.code, RefusalCode::kUnknownQueue);
+  EXPECT_EQ(world.sink.deletes.back().wait.lsn, removed);
+  EXPECT_TRUE(world.sink.deletes.back().wait.durable);
+}
+
 TEST(Configure, deleting_a_queue_ends_everything_that_hangs_on_it) {
   World world;
   const auto queue = world.make(plain_queue());
