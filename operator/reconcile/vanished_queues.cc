@@ -78,7 +78,9 @@ class Search {
   void consider(const std::string& name, const std::string& uid, Json spec) {
     if (retained_.queues.contains(name)) return;
     const std::optional<bool> holds = holds_messages(name);
-    if (holds == std::optional(false) || (!holds && entry_of(name) == nullptr)) return;
+    // Where somebody deleted the ConfigMap, nothing tells that it was removed at the shards.
+    const bool was_removed = config_ != nullptr && entry_of(name) == nullptr;
+    if (holds == std::optional(false) || (!holds && was_removed)) return;
     RetainedQueue& found = found_[name];
     // A volume stands for a Queue that nothing names.
     if (!uid.empty()) found.uid = uid;

@@ -14,9 +14,10 @@ namespace sluice::reconcile {
 // become of their messages is not known any more, so these are retained. By name; only those that
 // hold something or may do so, and that are not noted on the volumes yet.
 //
-// What proves one: its settings are still in the ConfigMap, or a shard has messages of it. Where
-// there is a newer Queue of that name, the older one has to be an owner of an object as well, for
-// else the newer one's own beginnings could be taken for it.
+// What proves one: a shard has messages of it, or its settings are still in the ConfigMap, or they
+// may have been: that is not there, and an object is owned by it. Where there is a newer Queue of
+// that name, the older one has to be an owner of an object as well, for else the newer one's own
+// beginnings could be taken for it.
 std::map<std::string, RetainedQueue> vanished_queues(const Inputs& inputs,
                                                      const std::vector<Member>& members,
                                                      const RetainedData& retained);

@@ -550,6 +550,20 @@ TEST(Deletion, AQueueThatIsHeldByOthersOnlyIsRetained) {
   EXPECT_EQ(annotation(*two.claim(), kRetainedFromAnnotation), two.uid);
 }
 
+TEST(Deletion, AQueueThatVanishedIsRetainedAlsoWhereItsSettingsVanishedToo) {
+  Vanished two(policy("Delete"));
+  two.sim.brokers.reachable = false;
+  two.sim.delete_queue("emails");
+  two.sim.api.erase(kube::kConfigMaps, "shop", queues_config_name("main"));
+  two.sim.api.erase(kube::kQueues, "shop", "orders");
+  ASSERT_TRUE(two.sim.settle());
+  two.sim.advance(kDeletionPatience);
+  ASSERT_TRUE(two.sim.settle());
+  EXPECT_EQ(two.sim.queue("emails"), nullptr);
+  ASSERT_NE(two.claim(), nullptr);
+  EXPECT_THAT(annotation(*two.claim(), kRetainedFromAnnotation), HasSubstr(two.uid));
+}
+
 TEST(Deletion, OfAQueueThatVanishedEmptyNothingIsRetained) {
   Vanished two(policy("Delete"));
   two.sim.brokers.set_messages("shop", "main-0", "orders", 0);
