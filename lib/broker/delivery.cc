@@ -274,8 +274,9 @@ std::size_t Delivery::runs_expected(const Room& room, std::uint64_t bytes_left,
     messages += part.count;
     bytes += part.bytes;
   }
-  const std::uint64_t times = std::min((room.messages - draft.messages) / messages,
-                                       bytes_left / std::max<std::uint64_t>(bytes, 1));
+  const std::uint64_t there = std::min(room.messages - draft.messages, subscription_.ready());
+  const std::uint64_t times =
+      std::min(there / messages, bytes_left / std::max<std::uint64_t>(bytes, 1));
   const std::uint64_t more = (times + 1) * slices_.size();
   return std::min<std::uint64_t>(draft.runs.size() + more, core_.options.delivery_runs_max);
 }

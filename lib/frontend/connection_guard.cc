@@ -65,7 +65,9 @@ void ConnectionGuard::admitted(int fd, Peer peer) {
 
 bool ConnectionGuard::condemn(base::MonoTime due, int fd, Reason reason, std::string key) {
   const auto at = connections_.find(fd);
-  if (at == connections_.end() || at->second.cut || at->second.condemned_to) return false;
+  if (at == connections_.end() || at->second.cut) return false;
+  const auto& before = at->second.condemned_to;
+  if (before && *before <= due) return false;
   at->second.condemned_to = due;
   sentences_.emplace(due, Sentence{fd, reason, std::move(key)});
   return true;

@@ -53,8 +53,8 @@ class ConnectionGuard {
   void ended_all(std::uint8_t door);
   // `peer` has begun or resumed a session on this connection.
   void admitted(int fd, Peer peer);
-  // It has broken a rule and is to be cut off at `due`. False = that was said before, or it is
-  // nobody's.
+  // It has broken a rule and is to be cut off at `due`. False = that was said before, for
+  // then or earlier, or it is nobody's.
   bool condemn(base::MonoTime due, int fd, Reason reason, std::string key);
 
   // Connections whose peer has no session any more are strangers again. About once a second.

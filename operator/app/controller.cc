@@ -50,6 +50,12 @@ bool any_leaves(const reconcile::Inputs& inputs) {
   return std::any_of(inputs.queues.begin(), inputs.queues.end(), reconcile::is_being_removed);
 }
 
+bool is_owned_by_any(const Json& object, const reconcile::Inputs& inputs) {
+  return std::any_of(inputs.queues.begin(), inputs.queues.end(), [&](const Json& queue) {
+    return reconcile::is_owned_by(object, kube::uid_of(queue));
+  });
+}
+
 std::string state_of(const Json& queue) {
   if (reconcile::is_being_removed(queue)) return "Deleting";
   std::string state = "Reconciling";
@@ -302,7 +308,7 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
 }
 
 // Whether a Queue joins depends on the volumes: whether they go, have retained data, are as many,
-// and of the class that it asks for. Where the view misses one, it may miss those behind it.
+// and of the class that it asks for. Behind each there may be one that the view misses.
 base::Result<bool> Controller::read_claims(std::set<kube::ObjectRef>& asked,
                                            reconcile::Inputs& inputs) {
   bool more = false;
@@ -312,9 +318,10 @@ base::Result<bool> Controller::read_claims(std::set<kube::ObjectRef>& asked,
                         reconcile::claim_name(inputs.broker, shard)};
     const Json* live = inputs.live.find(*ref.type, ref.name);
     const bool in_view = live != nullptr;
+    if (in_view) shards = std::max(shards, shard + 2);
     if (in_view ? reconcile::is_being_removed(*live) : shard >= shards) continue;
     ASSIGN_OR_RETURN(const bool newer, read_newer({std::move(ref)}, asked, inputs));
-    if (newer && !in_view) shards = std::max(shards, shard + 2);
+    if (newer) shards = std::max(shards, shard + 2);
     more = more || newer;
   }
   return more;
@@ -360,9 +367,11 @@ base::Result<bool> Controller::read_newer(const std::vector<kube::ObjectRef>& re
       if (read.error().code() == base::ErrorCode::kNotFound) continue;
       return read.error();
     }
-    // What has another broker's label, or none, is not what went with this one.
+    // What has another broker's label, or none, is not what went with this one, unless one of its
+    // Queues owns it: then somebody took the label away.
     if (reconcile::text_at(*read, {"metadata", "labels", reconcile::kBrokerLabel}) !=
-        inputs.broker) {
+            inputs.broker &&
+        !is_owned_by_any(*read, inputs)) {
       continue;
     }
     if (live != nullptr && kube::resource_version_of(*live) == kube::resource_version_of(*read)) {

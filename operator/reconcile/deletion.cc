@@ -146,6 +146,8 @@ class Deletion {
     if (all_heard && have.empty()) return Fate::kDiscard;
     const bool is_missing = set_ == nullptr && !others_;
     if (!all_heard && (is_missing || patience_left().count() <= 0)) {
+      // Until it has gone: what is written for that may be refused.
+      if (!is_missing) plan_.waited = waited();
       tell(true, "DeletionReleased",
            "broker " + inputs_.broker +
                " could not be asked to remove the queue; its messages stay on the volumes");

@@ -19,7 +19,8 @@ class Search {
       : inputs_(inputs),
         members_(members),
         retained_(retained),
-        config_(inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))) {}
+        config_(inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))),
+        has_set_(inputs.live.find(kube::kStatefulSets, inputs.broker) != nullptr) {}
 
   std::map<std::string, RetainedQueue> make() {
     // What cannot be read keeps the volumes as it is, and is not written over.
@@ -78,8 +79,10 @@ class Search {
   void consider(const std::string& name, const std::string& uid, Json spec) {
     if (retained_.queues.contains(name)) return;
     const std::optional<bool> holds = holds_messages(name);
-    // Where somebody deleted the ConfigMap, nothing tells that it was removed at the shards.
-    const bool was_removed = config_ != nullptr && entry_of(name) == nullptr;
+    // Where somebody deleted the ConfigMap, nothing tells that it was removed at the shards. Behind
+    // a last Queue it goes after the StatefulSet.
+    const bool may_be_there = config_ == nullptr && has_set_;
+    const bool was_removed = entry_of(name) == nullptr && !may_be_there;
     if (holds == std::optional(false) || (!holds && was_removed)) return;
     RetainedQueue& found = found_[name];
     // A volume stands for a Queue that nothing names.
@@ -93,6 +96,7 @@ class Search {
   const std::vector<Member>& members_;
   const RetainedData& retained_;
   const Json* config_;
+  const bool has_set_;
   std::map<std::string, RetainedQueue> found_;
 };
 

@@ -15,9 +15,9 @@ namespace sluice::reconcile {
 // hold something or may do so, and that are not noted on the volumes yet.
 //
 // What proves one: a shard has messages of it, or its settings are still in the ConfigMap, or they
-// may have been: that is not there, and an object is owned by it. Where there is a newer Queue of
-// that name, the older one has to be an owner of an object as well, for else the newer one's own
-// beginnings could be taken for it.
+// may have been: that is not there, the StatefulSet is, and an object is owned by it. Where there
+// is a newer Queue of that name, the older one has to be an owner of an object as well, for else
+// the newer one's own beginnings could be taken for it.
 std::map<std::string, RetainedQueue> vanished_queues(const Inputs& inputs,
                                                      const std::vector<Member>& members,
                                                      const RetainedData& retained);

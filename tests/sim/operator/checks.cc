@@ -277,7 +277,8 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
       check_release(before);
     }
   }
-  if (ref.type == &kube::kPods && before.is_null()) pods_made_[ref.name] = loop_.now();
+  if (ref.type == &kube::kPods && before.is_null())
+    pods_made_[path_of(ref.name_space, ref.name)] = loop_.now();
   if (ref.type == &kube::kHorizontalPodAutoscalers) {
     if (after.is_null()) rival_since_.erase(ref.name);
     if (before.is_null()) rival_since_[ref.name] = loop_.now();

@@ -90,8 +90,9 @@ std::uint64_t ConsumersSim::in_flight(const std::string& name_space, const std::
     for (std::size_t shard = 0; shard < slot.shards; ++shard) {
       const std::string broker_pod = reconcile::pod_name(slot.broker, shard);
       const link::QueueObservation* queue =
-          but_at.contains(broker_pod) ? nullptr
-                                      : field_.brokers.queue(name_space, broker_pod, slot.name);
+          but_at.contains(name_space + "/" + broker_pod)
+              ? nullptr
+              : field_.brokers.queue(name_space, broker_pod, slot.name);
       if (queue == nullptr) continue;
       for (const auto& consumer : queue->subscriptions.front().consumers) {
         if (consumer.name == pod) holds += consumer.in_flight;

@@ -52,8 +52,8 @@ class ConsumersSim {
   // Whom the controller would take, were there so many fewer.
   std::vector<ConsumerPod> victims(const std::string& name_space, const std::string& target,
                                    std::size_t count) const;
-  // What the pod holds of all queues.
-  // At all brokers but those that run in these pods.
+  // What the pod holds of all queues, at all brokers but those that run in these pods
+  // (NAMESPACE/NAME).
   std::uint64_t in_flight(const std::string& name_space, const std::string& pod,
                           const std::set<std::string>& but_at) const;
 

@@ -109,6 +109,15 @@ TEST_F(ConnectionGuardTest, WhoeverGetsItAndIsCondemnedTooIsToldInItsOwnTime) {
   EXPECT_EQ(cuts(300), "3 routing_id");
 }
 
+TEST_F(ConnectionGuardTest, WhoBreaksAnotherRuleMeanwhileIsCutOffAtOnce) {
+  guard_.accepted(at_ms(0), 0, 3, "a");
+  EXPECT_TRUE(guard_.condemn(at_ms(200), 3, Reason::kRoutingId, ""));
+  EXPECT_TRUE(guard_.condemn(at_ms(100), 3, Reason::kFrameBeforeHello, ""));
+  EXPECT_FALSE(guard_.condemn(at_ms(300), 3, Reason::kRoutingId, ""));
+  EXPECT_EQ(cuts(100), "3 frame_before_hello");
+  EXPECT_EQ(cuts(5'000), "");
+}
+
 TEST_F(ConnectionGuardTest, AClosedSocketTakesItsConnectionsAlong) {
   guard_.accepted(at_ms(0), 1, 3, "a");
   guard_.accepted(at_ms(0), 2, 4, "b");

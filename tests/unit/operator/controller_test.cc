@@ -289,6 +289,29 @@ TEST_F(ControllerTest, volumes_that_are_not_in_view_go_with_their_queue_all_the_
   EXPECT_TRUE(api.all(kube::kPersistentVolumeClaims).empty());
 }
 
+// Somebody took its label away, so that the watch shows it no more; its pods are waited for.
+TEST_F(ControllerTest, a_stateful_set_without_its_label_goes_with_its_queue_all_the_same) {
+  ASSERT_TRUE(
+      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
+          .has_value());
+  put_queue("orders", {{"deletionPolicy", "Delete"}});
+  settle();
+  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
+                  .has_value());
+  for (int round = 0; round < 5; ++round) {
+    if (api.find(kube::kStatefulSets, "shop", "orders") != nullptr) {
+      api.change(kube::kStatefulSets, "shop", "orders",
+                 [](Json& set) { set["metadata"].erase("labels"); });
+    }
+    watch();
+    controller->view().cache(kube::kStatefulSets).replace({});
+    controller->process("shop/orders");
+    controllers.step();
+  }
+  EXPECT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
+  EXPECT_EQ(api.find(kube::kStatefulSets, "shop", "orders"), nullptr);
+}
+
 // ... nor does it show that volumes were told to go, which takes along what joins their broker.
 TEST_F(ControllerTest, a_queue_does_not_join_a_broker_whose_volumes_go_unseen) {
   put_queue("orders", {{"deletionPolicy", "Delete"}});

@@ -564,6 +564,31 @@ TEST(Deletion, AQueueThatVanishedIsRetainedAlsoWhereItsSettingsVanishedToo) {
   EXPECT_THAT(annotation(*two.claim(), kRetainedFromAnnotation), HasSubstr(two.uid));
 }
 
+// What a last Queue owned goes piece by piece behind it; its own end is no reason to keep anything.
+TEST(Deletion, WhatIsLeftOfALastQueueThatWentInOrderIsNotRetained) {
+  Vanished two(policy("Delete"));
+  two.sim.brokers.reachable = false;
+  two.sim.delete_queue("emails");
+  Inputs inputs = two.sim.gather();
+  for (const bool has_set : {true, false}) {
+    LiveObjects live;
+    for (const kube::ResourceType* type : {&kube::kServices, &kube::kPersistentVolumeClaims}) {
+      for (const Json* object : inputs.live.of_type(*type)) live.add(*object);
+    }
+    if (has_set) live.add(*inputs.live.find(kube::kStatefulSets, "main"));
+    Inputs later = inputs;
+    std::erase_if(later.queues, [](const Json& one) { return kube::name_of(one) == "orders"; });
+    later.live = std::move(live);
+    const Plan plan = reconcile(later);
+    const bool noted =
+        std::any_of(plan.actions.begin(), plan.actions.end(), [&](const Action& action) {
+          const auto* patch = std::get_if<Patch>(&action);
+          return patch != nullptr && patch->patch.dump().find(two.uid) != std::string::npos;
+        });
+    EXPECT_EQ(noted, has_set);
+  }
+}
+
 TEST(Deletion, OfAQueueThatVanishedEmptyNothingIsRetained) {
   Vanished two(policy("Delete"));
   two.sim.brokers.set_messages("shop", "main-0", "orders", 0);
