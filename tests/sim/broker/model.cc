@@ -85,7 +85,11 @@ void Model::messages_rotted(const base::QueueId& queue, std::uint16_t shard, std
 // What the session holds there of later deliveries is, or may be, given back.
 void Model::loosen(const base::SessionId& session, const Attachment& at,
                    std::uint64_t above_epoch) {
-  for (auto& [sequence, place] : stream_of(at.stream).places[at.subscription]) {
+  // Somebody may ask for what never was: no subscription begins by that.
+  std::map<std::string, Places>& all = stream_of(at.stream).places;
+  const auto places = all.find(at.subscription);
+  if (places == all.end()) return;
+  for (auto& [sequence, place] : places->second) {
     if (place.holder == session && place.epoch > above_epoch) place.loose = true;
   }
 }
