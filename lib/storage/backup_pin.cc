@@ -29,8 +29,11 @@ bool BackupPin::wanted() {
     remove(path);
     return false;
   }
-  if (state_ == State::kIdle) by_ = std::string(base::as_text(*text));
-  return true;
+  const std::string by(base::as_text(*text));
+  if (state_ == State::kIdle) by_ = by;
+  // Another one may have begun before the end of the one that was answered was seen. What was kept
+  // for that is let go; the next look pins for this one.
+  return by == by_;
 }
 
 BackupPin::Event BackupPin::poll(base::WallTime now, bool disk_low) {

@@ -45,8 +45,8 @@ class Backup : public testing::Test {
     EXPECT_THAT(harness_.housekeeper().run_inline(), IsOk());
     return event;
   }
-  std::unique_ptr<runtime::FileLock> ask() {
-    auto lock = fs().lock(pin_path(LogHarness::kFolder), "backup by process 7");
+  std::unique_ptr<runtime::FileLock> ask(const std::string& by = "backup by process 7") {
+    auto lock = fs().lock(pin_path(LogHarness::kFolder), by);
     return lock ? std::move(*lock) : nullptr;
   }
   BackupManifest answer() {
@@ -165,6 +165,24 @@ TEST_F(Backup, ABrokerAtWorkKeepsAllFilesWhileItIsPinned) {
   EXPECT_EQ(fs().list("/data/snapshots")->size(), 2U);
 
   EXPECT_EQ(facts_in(kBackup), std::vector<std::uint64_t>{1});
+}
+
+TEST_F(Backup, OneThatBeginsRightBehindAnotherIsAnsweredToo) {
+  harness_.append_fact(1);
+  ASSERT_THAT(harness_.log().flush(), IsOk());
+  auto lock = ask();
+  look();
+  EXPECT_EQ(look(), BackupPin::Event::kPinned);
+  // Both within the second between two looks.
+  ASSERT_THAT(fs().remove(pin_path(LogHarness::kFolder)), IsOk());
+  lock.reset();
+  lock = ask("backup by process 8");
+  ASSERT_TRUE(lock);
+  EXPECT_EQ(look(), BackupPin::Event::kReleased);
+  EXPECT_FALSE(exists("/data/PINNED"));
+  EXPECT_EQ(look(), BackupPin::Event::kNone);
+  EXPECT_EQ(look(), BackupPin::Event::kPinned);
+  EXPECT_EQ(answer().by, "backup by process 8");
 }
 
 TEST_F(Backup, ADiskThatGetsLowTakesThePinAway) {
