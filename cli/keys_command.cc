@@ -192,6 +192,12 @@ void add_keys_commands(CLI::App& app, Context& /*context*/, int& exit_code) {
   auto options = std::make_shared<KeysOptions>();
   CLI::App* keys = app.add_subcommand("keys", "Who may do what with a broker");
   keys->require_subcommand(1);
+  // Whoever reads the files of keys refuses all of them where one is no endpoint.
+  const CLI::Validator is_endpoint(
+      [](const std::string& text) {
+        return text.starts_with("tcp://") ? "" : "tcp://HOST:PORT expected, not " + text;
+      },
+      "", "endpoint");
   CLI::App* make = keys->add_subcommand("generate", "Make a client's key and authorize it");
   make->add_option("--broker", options->broker, "The broker's folder of keys; made if missing")
       ->required()
@@ -205,6 +211,7 @@ void add_keys_commands(CLI::App& app, Context& /*context*/, int& exit_code) {
   make->add_option("--queues", options->queues, "Names, or their beginnings and *")
       ->capture_default_str();
   make->add_option("--write-endpoint", options->endpoint, "What to write to the file `endpoint`")
+      ->check(is_endpoint)
       ->type_name("tcp://HOST:PORT");
   make->add_flag("--json", options->json, "One JSON object");
   make->footer(
@@ -221,8 +228,10 @@ void add_keys_commands(CLI::App& app, Context& /*context*/, int& exit_code) {
       ->required()
       ->type_name("DIR");
   rotate->add_option("--listen", options->listen, "Where clients come with the next key")
+      ->check(is_endpoint)
       ->type_name("tcp://HOST:PORT");
   rotate->add_option("--control", options->control, "Where the operator comes with it")
+      ->check(is_endpoint)
       ->type_name("tcp://HOST:PORT");
   rotate->add_flag("--finish", options->finish,
                    "Make the next key the key; what still uses the older one is cut off");

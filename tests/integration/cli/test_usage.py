@@ -50,6 +50,9 @@ class Usage(unittest.TestCase):
                         "sub q --settle maybe", "sub q --max 0", "sub q --idle-exit soon",
                         "sub q --exec true --settle ack", "redrive q --sequence 5-4",
                         "redrive q --reason Whim", "purge q --older-than long", "queue",
+                        "keys rotate --broker /nowhere --listen here",
+                        "keys rotate --broker /nowhere --listen tcp://a:1 --control here",
+                        "keys generate --broker /x --client /y --id a --write-endpoint here",
                         "bench --fsync Sometimes", "bench --size 3", "completion tcsh",
                         "stat --timeout 0"]:
             with self.subTest(command):
