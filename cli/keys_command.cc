@@ -195,7 +195,7 @@ void add_keys_commands(CLI::App& app, Context& /*context*/, int& exit_code) {
   // Whoever reads the files of keys refuses all of them where one is no endpoint.
   const CLI::Validator is_endpoint(
       [](const std::string& text) {
-        return text.starts_with("tcp://") ? "" : "tcp://HOST:PORT expected, not " + text;
+        return access::is_endpoint_text(text) ? "" : "tcp://HOST:PORT expected, not " + text;
       },
       "", "endpoint");
   CLI::App* make = keys->add_subcommand("generate", "Make a client's key and authorize it");

@@ -65,7 +65,7 @@ base::Result<std::string> need_key(const std::string& path, bool secret) {
 base::Result<std::string> need_endpoint(const std::string& path) {
   ASSIGN_OR_RETURN(std::optional<std::string> endpoint, read_key_file(path, false));
   if (!endpoint) return base::not_found(path + ": no such file");
-  if (!endpoint->starts_with("tcp://")) {
+  if (!is_endpoint_text(*endpoint)) {
     return base::invalid_argument(path + ": tcp://HOST:PORT expected");
   }
   return *std::move(endpoint);
@@ -90,6 +90,8 @@ base::Result<std::optional<NextKey>> read_next_key(const std::string& folder) {
 }
 
 }  // namespace
+
+bool is_endpoint_text(std::string_view text) { return text.starts_with("tcp://"); }
 
 base::Result<std::optional<std::string>> read_key_file(const std::string& path, bool secret) {
   ASSIGN_OR_RETURN(std::optional<std::string> text, read_file(path, secret));

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "access/key_ring.h"
 #include "base/result.h"
@@ -43,6 +44,10 @@ struct BrokerKeys {
 // InvalidArgument where a file is not as it should be or a secret is open to everybody, NotFound
 // where one is missing.
 base::Result<BrokerKeys> read_broker_keys(const std::string& folder);
+
+// Whether a file may name it as a place to come to: "tcp://HOST:PORT". Not whether anybody is
+// there.
+bool is_endpoint_text(std::string_view text);
 
 // The content of a key file without the white space around it; nullopt = there is no such file.
 base::Result<std::optional<std::string>> read_key_file(const std::string& path, bool secret);

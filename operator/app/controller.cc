@@ -282,13 +282,13 @@ base::Result<bool> Controller::read_what_goes(const reconcile::Plan& plan,
   const auto add = [&](const kube::ResourceType& type, const std::string& name) {
     refs.push_back({&type, inputs.name_space, name});
   };
+  const bool one_goes = lets_go(plan, inputs);
   const bool no_set = inputs.live.find(kube::kStatefulSets, inputs.broker) == nullptr;
   // One that leaves waits for it where its pods are.
-  if (no_set &&
-      (lets_go(plan, inputs) || (any_leaves(inputs) && reconcile::has_owned_pod(inputs)))) {
+  if (no_set && (one_goes || (any_leaves(inputs) && reconcile::has_owned_pod(inputs)))) {
     add(kube::kStatefulSets, inputs.broker);
   }
-  if (lets_go(plan, inputs)) {
+  if (one_goes) {
     for (std::size_t shard = 0; shard < shards_wanted(inputs); ++shard) {
       const std::string claim = reconcile::claim_name(inputs.broker, shard);
       if (inputs.live.find(kube::kPersistentVolumeClaims, claim) == nullptr) {

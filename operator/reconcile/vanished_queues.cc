@@ -19,8 +19,7 @@ class Search {
       : inputs_(inputs),
         members_(members),
         retained_(retained),
-        config_(inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))),
-        has_set_(inputs.live.find(kube::kStatefulSets, inputs.broker) != nullptr) {}
+        config_(inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))) {}
 
   std::map<std::string, RetainedQueue> make() {
     // What cannot be read keeps the volumes as it is, and is not written over.
@@ -81,7 +80,8 @@ class Search {
     const std::optional<bool> holds = holds_messages(name);
     // Where somebody deleted the ConfigMap, nothing tells that it was removed at the shards. Behind
     // a last Queue it goes after the StatefulSet.
-    const bool may_be_there = config_ == nullptr && has_set_;
+    const bool may_be_there =
+        config_ == nullptr && inputs_.live.find(kube::kStatefulSets, inputs_.broker) != nullptr;
     const bool was_removed = entry_of(name) == nullptr && !may_be_there;
     if (holds == std::optional(false) || (!holds && was_removed)) return;
     RetainedQueue& found = found_[name];
@@ -96,7 +96,6 @@ class Search {
   const std::vector<Member>& members_;
   const RetainedData& retained_;
   const Json* config_;
-  const bool has_set_;
   std::map<std::string, RetainedQueue> found_;
 };
 

@@ -77,19 +77,17 @@ class RequestReader::Impl {
       const std::size_t taken = parser_->put(bytes, error);
       pending_.erase(0, taken);
       if (!judged_) header_bytes_ += taken;
-      if (error == beast_http::error::need_more) {
-        if (!judged_ && header_bytes_ + pending_.size() > header_bytes_max_) {
-          return refuse_with(refusal_of(beast_http::error::header_limit));
-        }
+      const bool lacks = error == beast_http::error::need_more;
+      if (error && !lacks) return refuse_with(refusal_of(error));
+      if (!judged_ && header_bytes_ + (lacks ? pending_.size() : 0) > header_bytes_max_) {
+        return refuse_with(refusal_of(beast_http::error::header_limit));
+      }
+      if (lacks) {
         if (judged_ && parser_->chunked()) waits_for_ = kLastChunkBytes;
         if (room() > 0) return Next::kBytes;
         return refuse_with(refusal_of(beast_http::error::buffer_overflow));
       }
-      if (error) return refuse_with(refusal_of(error));
       if (parser_->is_header_done() && !judged_) {
-        if (header_bytes_ > header_bytes_max_) {
-          return refuse_with(refusal_of(beast_http::error::header_limit));
-        }
         if (const auto said = judge()) return *said;
       }
     }

@@ -58,6 +58,17 @@ class ControllerTest : public testing::Test {
                     .has_value());
   }
 
+  void delete_queue(const std::string& name) {
+    ASSERT_TRUE(
+        api.remove({&kube::kQueues, "shop", name}, {}, kube::Propagation::kBackground).has_value());
+  }
+
+  void make_namespace() {
+    ASSERT_TRUE(
+        api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
+            .has_value());
+  }
+
   void watch() { bring_all(api, controller->view()); }
 
   // Brokers run in all pods that are ready, and have applied what is in the ConfigMap or was told.
@@ -241,15 +252,12 @@ TEST_F(ControllerTest, of_two_brokers_that_take_a_name_at_the_same_time_one_gets
 }
 
 TEST_F(ControllerTest, a_queue_that_was_made_anew_does_not_lose_its_messages_to_the_older_one) {
-  ASSERT_TRUE(
-      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
-          .has_value());
+  make_namespace();
   put_queue("orders", Json::object());
   const Json spec = {{"broker", {{"name", "orders"}}}, {"deletionPolicy", "Delete"}};
   put_queue("emails", spec);
   settle();
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "emails"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("emails");
   watch();
   // Somebody takes the finalizer away and makes it anew; the view is behind.
   api.erase(kube::kQueues, "shop", "emails");
@@ -262,8 +270,7 @@ TEST_F(ControllerTest, a_queue_that_was_made_anew_does_not_lose_its_messages_to_
   EXPECT_EQ(removals(), 0);
   // The deletion of that one is carried out.
   settle();
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "emails"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("emails");
   watch();
   controller->process("shop/orders");
   EXPECT_EQ(removals(), 1);
@@ -271,13 +278,10 @@ TEST_F(ControllerTest, a_queue_that_was_made_anew_does_not_lose_its_messages_to_
 
 // The watch of volumes is behind that of Queues.
 TEST_F(ControllerTest, volumes_that_are_not_in_view_go_with_their_queue_all_the_same) {
-  ASSERT_TRUE(
-      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
-          .has_value());
+  make_namespace();
   put_queue("orders", {{"deletionPolicy", "Delete"}, {"shards", 2}});
   settle();
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("orders");
   for (int round = 0; round < 5; ++round) {
     watch();
     controller->view().cache(kube::kPersistentVolumeClaims).replace({});
@@ -291,13 +295,10 @@ TEST_F(ControllerTest, volumes_that_are_not_in_view_go_with_their_queue_all_the_
 
 // Somebody took its label away, so that the watch shows it no more; its pods are waited for.
 TEST_F(ControllerTest, a_stateful_set_without_its_label_goes_with_its_queue_all_the_same) {
-  ASSERT_TRUE(
-      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
-          .has_value());
+  make_namespace();
   put_queue("orders", {{"deletionPolicy", "Delete"}});
   settle();
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("orders");
   for (int round = 0; round < 5; ++round) {
     if (api.find(kube::kStatefulSets, "shop", "orders") != nullptr) {
       api.change(kube::kStatefulSets, "shop", "orders",
@@ -353,14 +354,11 @@ TEST_F(ControllerTest, a_queue_does_not_join_against_the_volumes_that_are_not_in
 }
 
 TEST_F(ControllerTest, retained_volumes_that_are_not_in_view_are_all_found) {
-  ASSERT_TRUE(
-      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
-          .has_value());
+  make_namespace();
   put_queue("orders", {{"shards", 3}});
   settle();
   const std::string uid = kube::uid_of(*api.find(kube::kQueues, "shop", "orders"));
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("orders");
   settle();
   ASSERT_EQ(api.find(kube::kQueues, "shop", "orders"), nullptr);
   ASSERT_EQ(api.all(kube::kPersistentVolumeClaims).size(), 3U);
@@ -437,8 +435,7 @@ TEST_F(ControllerTest, a_queue_that_cannot_be_asked_for_is_not_dropped) {
 TEST_F(ControllerTest, a_broker_that_is_gone_is_forgotten) {
   put_queue("orders", {{"deletionPolicy", "Delete"}});
   settle();
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("orders");
   settle();
   for (int i = 0; i < 5; ++i) {
     controllers.step();
@@ -489,15 +486,12 @@ TEST_F(ControllerTest, a_restart_writes_nothing_while_links_connect) {
 
 // ... nor about a deletion that waits until the queue is empty.
 TEST_F(ControllerTest, a_restart_does_not_forget_that_a_deleted_queue_is_not_empty) {
-  ASSERT_TRUE(
-      api.create({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", "shop"}}}})
-          .has_value());
+  make_namespace();
   put_queue("orders", {{"deletionPolicy", "DeleteIfEmpty"}});
   settle();
   ready_messages = 3;
   run_brokers();
-  ASSERT_TRUE(api.remove({&kube::kQueues, "shop", "orders"}, {}, kube::Propagation::kBackground)
-                  .has_value());
+  delete_queue("orders");
   settle();
   ASSERT_EQ(condition("Stalled"), "True");
   const std::uint64_t before = api.writes;
