@@ -108,8 +108,8 @@ class SLUICE_EXPORT Producer {
   /// The same for bare bodies: the fastest way.
   std::future<BatchReceipt> send_batch(std::span<const std::string_view> bodies);
 
-  /// Sends everything and waits until each message has its outcome. kDeadlineExceeded: not in time,
-  /// nothing is lost by it.
+  /// Sends everything and waits until each message has its outcome and its callback has run.
+  /// kDeadlineExceeded: not in time, nothing is lost by it.
   Status flush(std::chrono::milliseconds timeout);
   /// flush(), then the end: later messages are refused with kFailedPrecondition.
   Status close(std::chrono::milliseconds timeout);

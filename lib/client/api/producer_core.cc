@@ -375,8 +375,8 @@ void Producer::Core::on_outcome(const client::BatchOutcome& outcome) {
       tell(batch, at, 1, {error, receipt(i)});
     }
   }
-  progress_.notify_all();
   if (batch.done < batch.count) return;  // it was cut: its rest will follow
+  finish(batch);
   in_flight_.erase(found);
 }
 
@@ -388,9 +388,17 @@ void Producer::Core::account(Batch& batch, std::uint32_t count, std::uint64_t by
     stats_.messages_pending -= count;
     stats_.bytes_pending -= bytes;
     batch.bytes_left -= bytes;
-    if (batch.done == batch.count) unfinished_.erase(batch.tag);
   }
   room_.notify_all();
+}
+
+// After the callbacks: who waits in flush() relies on what they did.
+void Producer::Core::finish(const Batch& batch) {
+  {
+    const std::lock_guard lock(mutex_);
+    unfinished_.erase(batch.tag);
+  }
+  progress_.notify_all();
 }
 
 void Producer::Core::tell(Batch& batch, std::uint32_t at, std::uint32_t count,
@@ -418,10 +426,14 @@ void Producer::Core::tell(Batch& batch, std::uint32_t at, std::uint32_t count,
 void Producer::Core::finish_rest(Batch& batch, const std::optional<Error>& error) {
   const std::uint32_t begin = batch.done;
   account(batch, batch.count - batch.done, batch.bytes_left, !error);
-  if (batch.told.empty()) return tell(batch, begin, batch.count - begin, {error, {}});
-  for (std::uint32_t at = 0; at < batch.count; ++at) {
-    if (!batch.told[at]) tell(batch, at, 1, {error, {}});
+  if (batch.told.empty()) {
+    tell(batch, begin, batch.count - begin, {error, {}});
+  } else {
+    for (std::uint32_t at = 0; at < batch.count; ++at) {
+      if (!batch.told[at]) tell(batch, at, 1, {error, {}});
+    }
   }
+  finish(batch);
 }
 
 void Producer::Core::on_dead(const base::Error& error) { end(api::to_public(error)); }
@@ -438,7 +450,6 @@ void Producer::Core::end(const Error& error) {
   for (auto& [tag, batch] : in_flight_) rest.push_back(std::move(batch));
   in_flight_.clear();
   for (Batch& batch : rest) finish_rest(batch, error);
-  progress_.notify_all();
 }
 
 }  // namespace sluice

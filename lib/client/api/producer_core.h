@@ -143,6 +143,8 @@ class SLUICE_HIDDEN Producer::Core final : public api::Attendant,
   // `count` messages with so many bytes have an outcome.
   void account(Batch& batch, std::uint32_t count, std::uint64_t bytes, bool stored);
   static void tell(Batch& batch, std::uint32_t at, std::uint32_t count, const Outcome& outcome);
+  // All of the batch has its outcome, and everyone was told.
+  void finish(const Batch& batch);
   void finish_rest(Batch& batch, const std::optional<Error>& error);
   void follow_map();
   // Ends the producer: everything that has no outcome gets this one.

@@ -156,6 +156,19 @@ TEST_F(ClientApiTest, ManyThreadsShareAProducer) {
   EXPECT_EQ(producer.stats().bytes_pending, 0U);
 }
 
+TEST_F(ClientApiTest, FlushWaitsForTheCallbacksToo) {
+  Client client = connect();
+  Producer producer = open_producer(client);
+  std::optional<Status> within;
+  const Status sent = producer.try_send(Message("a"), [&](const Result<Receipt>&) {
+    std::thread([&] { within = producer.flush(milliseconds(0)); }).join();
+  });
+  ASSERT_TRUE(sent.has_value());
+  ASSERT_TRUE(producer.flush(kPatience).has_value());
+  ASSERT_TRUE(within && !within->has_value());
+  EXPECT_EQ(within->error().code(), ErrorCode::kDeadlineExceeded);
+}
+
 TEST_F(ClientApiTest, AFullBufferPushesBack) {
   Client client = connect();
   Producer producer = open_producer(
