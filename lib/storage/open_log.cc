@@ -7,6 +7,7 @@
 #include "base/cover.h"
 #include "storage/backup_manifest.h"
 #include "storage/fact_codec.h"
+#include "storage/record_codec.h"
 #include "storage/tail_rewrite.h"
 
 namespace sluice::storage {
@@ -42,6 +43,7 @@ class Opening {
   Status check_room() const;
   Status create();
   Status rewrite();
+  std::vector<std::byte> mark() const;
   std::optional<std::string> take_spare();
   Status allocate_active();
   Result<std::uint64_t> snapshot_reserve_bytes() const;
@@ -140,8 +142,11 @@ Status Opening::create() {
 Status Opening::rewrite() {
   FoundSegment& last = plan_.segments.back();
   const std::uint64_t bytes = std::min(plan_.report.end - last.extent.base(), plan_.segment_bytes);
+  std::vector<std::byte> record;
+  if (plan_.mark) record = mark();
+  if (bytes + record.size() > plan_.segment_bytes) record.clear();
   const auto attempt = [&](const std::optional<std::string>& into) {
-    return rewrite_segment(fs_, segments_, last.extent.number, *last.file, bytes, into);
+    return rewrite_segment(fs_, segments_, last.extent.number, *last.file, bytes, record, into);
   };
   auto file = attempt(std::nullopt);
   if (!file && file.error().code() == base::ErrorCode::kResourceExhausted) {
@@ -152,8 +157,20 @@ Status Opening::rewrite() {
   if (!file) return file.error().with_prefix("the end of the log could not be made durable");
   last.file = std::move(file).value();
   plan_.report.rewritten_bytes = bytes;
+  plan_.report.end = plan_.report.end + record.size();
   COVER("tail written again");
   return {};
+}
+
+// A record that says nothing, but how far the log is durable.
+std::vector<std::byte> Opening::mark() const {
+  std::vector<std::byte> payload;
+  encode(SegmentsDroppedFact(), payload);
+  const Lsn end = plan_.report.end;
+  std::vector<std::byte> record(record_bytes(payload.size(), 0));
+  const std::uint32_t uuid = plan_.segments.back().extent.uuid_prefix.value_or(0);
+  encode_record(RecordType::kSegmentsDropped, payload, {}, {uuid, end, end}, record.data());
+  return record;
 }
 
 std::optional<std::string> Opening::take_spare() {

@@ -9,6 +9,7 @@
 #include "storage/backup_manifest.h"
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
+#include "storage/proven_mark.h"
 #include "storage/segment_file.h"
 
 namespace sluice::storage {
@@ -27,6 +28,7 @@ struct BadRange {
   std::uint64_t segment = 0;
   std::string reason;
   bool unreadable = false;
+  bool is_record = false;  // its header verifies, so that its end is known
 };
 
 bool has_record(const FoundSegment& segment) {
@@ -100,6 +102,7 @@ class Recovery {
   Status note_record(const ScanItem& item);
   void note_bad(const FoundSegment& segment, const ScanItem& item);
   Status decide_end();
+  bool needs_mark() const;
   void note_corrupt(const BadRange& bad, Lsn end);
   void apply_changes();
   void find_missing();
@@ -111,7 +114,7 @@ class Recovery {
   std::uint32_t supported_;  // feature level
   RecoveryPlan plan_;
   Lsn start_;  // of the replay
-  Lsn proven_;
+  ProvenMark proven_;
   std::vector<BadRange> bad_;
   Lsn last_good_end_;  // of the last thing that verifies
   std::vector<Lsn> record_begins_;
@@ -135,7 +138,7 @@ Status Recovery::look_for_backup() {
                    read_backup_manifest(fs_, backup_manifest_path(folder_)));
   if (!backup) return {};
   plan_.report.restored = true;
-  proven_ = backup->end;
+  proven_.by_file(backup->end);
   return {};
 }
 
@@ -244,7 +247,7 @@ Status Recovery::check_nothing_lost() const {
 Status Recovery::check_start() {
   if (const Snapshot* best = snapshot()) {
     start_ = best->lsn;
-    proven_ = std::max(proven_, best->durable);
+    proven_.by_file(best->durable);
     plan_.report.snapshot = best->lsn;
     // The log may have ended exactly with a segment.
     const std::uint64_t holds_end = segment_of(best->durable - 1);
@@ -291,7 +294,7 @@ Status Recovery::scan() {
     ++expected;
     // A header is synced behind all that is before it and ahead of all that follows it; where it is
     // damaged, its records tell that it was there.
-    proven_ = std::max(proven_, segment.extent.data_begin());
+    proven_.by_file(segment.extent.data_begin());
     if (!segment.header) {
       bad_.push_back({segment.extent.base(), segment.extent.data_begin(), number,
                       "no valid segment header", false});
@@ -306,7 +309,7 @@ Status Recovery::scan_segment(FoundSegment& segment, Lsn from) {
   while (const std::optional<ScanItem> item = scanner.next()) {
     if (item->kind == ScanItem::Kind::kBad || !item->bad_blocks.empty()) note_bad(segment, *item);
     if (item->kind == ScanItem::Kind::kBad) continue;
-    proven_ = std::max(proven_, item->header.durable);
+    proven_.by_record(item->begin, item->header.durable);
     last_good_end_ = item->end;
     if (item->kind == ScanItem::Kind::kPadding) continue;
     record_begins_.push_back(item->begin);
@@ -347,7 +350,8 @@ Status Recovery::note_record(const ScanItem& item) {
 
 void Recovery::note_bad(const FoundSegment& segment, const ScanItem& item) {
   BadRange bad{item.begin, item.end, segment.extent.number, "no valid record", item.unreadable};
-  if (item.kind == ScanItem::Kind::kRecord) {
+  bad.is_record = item.kind == ScanItem::Kind::kRecord;
+  if (bad.is_record) {
     bad.reason = to_string(item.header.type) + " record with " +
                  std::to_string(item.bad_blocks.size()) + " bad of " +
                  std::to_string(item.header.blocks()) + " blocks";
@@ -359,9 +363,11 @@ void Recovery::note_bad(const FoundSegment& segment, const ScanItem& item) {
 // What is bad below the proven mark is corruption; the first bad range at or above it is where the
 // log ends.
 Status Recovery::decide_end() {
-  Lsn end = std::max(last_good_end_, proven_);
+  const Lsn proven = proven_.value();
+  Lsn end = std::max(last_good_end_, proven);
   for (const BadRange& bad : bad_) {
-    if (bad.end <= proven_) {
+    // No log was ever durable up to the midst of a record.
+    if (bad.end <= proven || (bad.is_record && bad.begin < proven)) {
       COVER("corruption below the proven mark");
       note_corrupt(bad, bad.end);
       if (PLANTED("truncate_mid_corruption")) end = std::min(end, bad.begin);
@@ -374,19 +380,30 @@ Status Recovery::decide_end() {
                                                    "; nothing was changed");
     }
     if (bad.begin >= end) continue;
-    if (bad.begin < proven_) note_corrupt(bad, proven_);
-    end = std::min(end, std::max(bad.begin, proven_));
+    if (bad.begin < proven) note_corrupt(bad, proven);
+    end = std::min(end, std::max(bad.begin, proven));
   }
   RecoveryReport& report = plan_.report;
-  report.proven = std::min(proven_, end);
+  report.proven = std::min(proven, end);
   report.end = end;
   report.cut_bytes = last_good_end_ > end ? last_good_end_ - end : 0;
   report.records = static_cast<std::uint64_t>(
       std::lower_bound(record_begins_.begin(), record_begins_.end(), end) - record_begins_.begin());
   if (report.cut_bytes > 0) COVER("unsynced tail cut");
-  plan_.rewrite = (end > proven_ || report.cut_bytes > 0) && !PLANTED("tail_not_resynced");
+  plan_.rewrite = (end > proven || report.cut_bytes > 0) && !PLANTED("tail_not_resynced");
+  plan_.mark = plan_.rewrite && needs_mark();
   apply_changes();
   return {};
+}
+
+// What proved that something is corruption may be cut, and the next start would take that for the
+// unsynced tail.
+bool Recovery::needs_mark() const {
+  const RecoveryReport& report = plan_.report;
+  const Lsn stays = proven_.of_end(report.end);
+  return std::any_of(report.corrupt.begin(), report.corrupt.end(), [&](const CorruptRange& range) {
+    return range.begin < report.end && std::min(range.end, report.proven) > stays;
+  });
 }
 
 // What was cut off never happened: its files are all there.

@@ -61,6 +61,7 @@ struct RecoveryPlan {
   std::vector<std::uint64_t> empty;    // last files that never became segments: removed
   std::vector<std::uint64_t> orphans;  // last files without any sense: set aside
   bool rewrite = false;                // the last segment, up to report.end
+  bool mark = false;                   // and behind that how far the log is durable
 };
 
 // Looks at everything, changes nothing (docs/log-format.md, "Recovery"). Fails, with the folder as

@@ -25,9 +25,12 @@ void read_what_can_be(const runtime::File& file, std::uint64_t at, base::Mutable
 
 }  // namespace
 
-Result<std::shared_ptr<runtime::File>> rewrite_segment(
-    runtime::FileSystem& fs, const std::string& folder, std::uint64_t number,
-    const runtime::File& old, std::uint64_t bytes, const std::optional<std::string>& into) {
+Result<std::shared_ptr<runtime::File>> rewrite_segment(runtime::FileSystem& fs,
+                                                       const std::string& folder,
+                                                       std::uint64_t number,
+                                                       const runtime::File& old,
+                                                       std::uint64_t bytes, base::ByteView record,
+                                                       const std::optional<std::string>& into) {
   const std::string path = folder + "/" + segment_name(number);
   const std::string temporary = path + std::string(kTemporarySuffix);
   std::shared_ptr<runtime::File> file;
@@ -44,6 +47,7 @@ Result<std::shared_ptr<runtime::File>> rewrite_segment(
     read_what_can_be(old, at, piece);
     RETURN_IF_ERROR(file->write_at(at, piece));
   }
+  if (!record.empty()) RETURN_IF_ERROR(file->write_at(bytes, record));
   RETURN_IF_ERROR(file->sync_data());
   RETURN_IF_ERROR(fs.rename(temporary, path));
   RETURN_IF_ERROR(fs.sync_folder(folder));

@@ -140,6 +140,36 @@ TEST(RecoveryCorruption, ALostSectorBelowTheProvenMarkIsNoTornTail) {
   EXPECT_EQ(harness.report().cut_bytes, 0U);
 }
 
+// Only a record of the unsynced tail, which is cut, proves that what is damaged was durable. A
+// start that dies right behind the cut leaves the next one nothing but what it has written itself.
+TEST(RecoveryCorruption, WhatACutRecordProvedStaysProven) {
+  LogHarness harness(kSegment);
+  ASSERT_THAT(harness.open(), IsOk());
+  harness.append_fact(1);
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  const Appended damaged = harness.publish(kDamagedStream, 1, 3);
+  harness.append_fact(2);
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  const Appended lost = harness.append_fact(3);
+  harness.append_fact(4);
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  harness.close();
+  harness.fs().crash(CrashPlan::lose_unsynced());
+  for (const Appended& record : {damaged, lost}) {
+    harness.fs().flip_bit(LogHarness::segment_path(1), record.end.value() % kSegment - 10, 0);
+  }
+  for (int start = 1; start <= 3; ++start) {
+    ASSERT_THAT(harness.open(), IsOk());
+    EXPECT_EQ(harness.replayed_facts(), (std::vector<std::uint64_t>{1, 2})) << start;
+    EXPECT_EQ(harness.report().corrupt.size(), 1U) << start;
+    const auto seen = harness.consume(kDamagedStream, 1, 3);
+    EXPECT_EQ(seen.size(), 3U) << start;
+    for (const auto& one : seen) EXPECT_TRUE(one.damaged) << start;
+    harness.close();
+    harness.fs().crash(CrashPlan::lose_unsynced());
+  }
+}
+
 TEST(RecoveryCorruption, ASegmentWithoutHeaderKeepsItsRecords) {
   LogHarness origin;
   const std::uint64_t last = fill_segments(origin);
