@@ -233,6 +233,8 @@ std::optional<base::SubscriptionId> Broker::find_subscription(const base::QueueI
   return found->find_subscription(name);
 }
 
+base::Lsn Broker::removed_end() const { return impl_->core.removed_end; }
+
 std::optional<base::QueueId> Broker::find_task(const base::TaskId& task) const {
   const Core& core = impl_->core;
   if (const auto at = core.state.tasks.find(task); at != core.state.tasks.end()) {

@@ -128,6 +128,8 @@ class Broker {
                                                         std::string_view name) const;
   // The queue of a task that runs.
   std::optional<base::QueueId> find_task(const base::TaskId& task) const;
+  // The end of the record that removed the last queue; zero = none in this process.
+  base::Lsn removed_end() const;
   BrokerStats stats(base::Now now) const;
   // What is watched several times a second, of all queues, by name.
   std::vector<QueuePicture> observe(base::Now now) const;

@@ -90,6 +90,9 @@ class BrokerHost final : public Commands {
   const broker::QueueConfig* config(const base::QueueId& queue) const override;
   std::uint32_t feature_level() const override { return log().feature_level(); }
   std::uint64_t changes() const override { return changes_; }
+  bool removals_durable() const override {
+    return broker_->removed_end() <= log().positions().durable;
+  }
   base::Lsn appended() const { return log().positions().appended; }
   base::Lsn sync_appended() override {
     log().request_sync();

@@ -48,6 +48,8 @@ class Commands {
   virtual std::uint32_t feature_level() const = 0;
   // Rises whenever something may have changed that who watches is told of.
   virtual std::uint64_t changes() const = 0;
+  // False while a queue that was removed comes back after a loss of power.
+  virtual bool removals_durable() const = 0;
   // The end of the log: what was decided so far stands before it, and will be synced, also where no
   // queue asks for that.
   virtual base::Lsn sync_appended() = 0;

@@ -71,7 +71,8 @@ std::optional<base::MonoTime> FrameDispatch::next_observation() const {
     if (!next || due < *next) next = due;
   };
   for (const auto& [session, observer] : observers_) offer(observer.due);
-  if (watchers_.empty()) return next;
+  // Whoever waits for the disk is told when the loop is woken by it.
+  if (watchers_.empty() || !parts_.commands.removals_durable()) return next;
   const std::uint64_t changes = parts_.commands.changes();
   for (const auto& [session, watcher] : watchers_) offer(watcher.due(changes));
   return next;
@@ -92,7 +93,9 @@ void FrameDispatch::tick_observers(base::Now now) {
 }
 
 void FrameDispatch::tell_watchers(base::Now now) {
-  if (watchers_.empty()) return;
+  // A queue that is seen to be gone has to stay so: the operator lets its Queue go then. Nothing
+  // else is shown meanwhile, so that what is seen is old and not half of the truth.
+  if (watchers_.empty() || !parts_.commands.removals_durable()) return;
   const std::uint64_t changes = parts_.commands.changes();
   std::optional<ControlPicture> picture;  // one for all who look now
   for (auto at = watchers_.begin(); at != watchers_.end();) {

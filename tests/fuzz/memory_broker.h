@@ -90,6 +90,7 @@ class MemoryBroker final : public frontend::Commands {
   std::uint32_t feature_level() const override { return log_.feature_level(); }
   std::uint64_t changes() const override { return log_.records().size(); }
   // All that was appended to the fake log counts as synced.
+  bool removals_durable() const override { return true; }
   base::Lsn sync_appended() override { return log_.positions().appended; }
 
  private:

@@ -55,6 +55,7 @@ class RecordingCommands final : public Commands {
   }
   std::uint32_t feature_level() const override { return level; }
   std::uint64_t changes() const override { return changed; }
+  bool removals_durable() const override { return removed_durably; }
   base::Lsn sync_appended() override {
     ++syncs_asked;
     return end;
@@ -80,6 +81,7 @@ class RecordingCommands final : public Commands {
   base::Lsn end{100};
   std::uint32_t level = 2;
   std::uint64_t changed = 0;
+  bool removed_durably = true;
 };
 
 // Keeps what is sent, and answers as it is told.
