@@ -56,21 +56,6 @@ bool is_owned_by_any(const Json& object, const reconcile::Inputs& inputs) {
   });
 }
 
-std::string state_of(const Json& queue) {
-  if (reconcile::is_being_removed(queue)) return "Deleting";
-  std::string state = "Reconciling";
-  const Json& conditions = kube::value_in(queue, {"status", "conditions"});
-  if (!conditions.is_array()) return state;
-  std::set<std::string> holds;
-  for (const Json& condition : conditions) {
-    if (kube::text_in(condition, "status") == "True")
-      holds.insert(kube::text_in(condition, "type"));
-  }
-  if (holds.contains("Stalled")) return "Stalled";
-  if (holds.contains("Reconciling")) return "Reconciling";
-  return holds.contains("Ready") ? "Ready" : state;
-}
-
 }  // namespace
 
 Controller::Controller(ControllerSeams seams, ControllerOptions options)
@@ -169,6 +154,7 @@ Controller::Outcome Controller::reconcile(const std::string& key) {
   }
   keep_waits(key, plan, inputs.now.mono);
   const PlanOutcome outcome = runner_.run(key, plan, inputs.queues);
+  if (outcome.wrote_secrets) follow_keys(key, inputs);
   if (!plan.actions.empty()) {
     base::log_info("reconciled", {{"broker", key},
                                   {"actions", plan.actions.size()},
@@ -411,6 +397,15 @@ void Controller::follow_shards(const std::string& key, const reconcile::Inputs& 
   links_.follow(key, addresses);
 }
 
+// Nobody watches Secrets: without this, links would go by what was written when something else has
+// a plan made.
+void Controller::follow_keys(const std::string& key, reconcile::Inputs& inputs) {
+  const auto secrets = secrets_.of_broker(key, inputs.now.mono);
+  if (!secrets.has_value()) return;
+  for (const ObjectPtr& secret : *secrets) inputs.live.add(secret);
+  follow_shards(key, inputs);
+}
+
 void Controller::keep_waits(const std::string& key, const reconcile::Plan& plan,
                             base::MonoTime now) {
   const std::lock_guard lock(mutex_);
@@ -460,38 +455,6 @@ void Controller::forget(const std::string& key) {
   const std::lock_guard lock(mutex_);
   gone_queues_.erase(key);
   waits_.erase(key);
-}
-
-void Controller::forget_counts() const {
-  std::set<std::pair<std::string, std::string>> queues;
-  for (const ObjectPtr& queue : view_.all_queues()) {
-    queues.emplace(kube::namespace_of(*queue), kube::name_of(*queue));
-  }
-  seams_.counters.keep_queues(queues);
-}
-
-void Controller::fill(OperatorStats& stats) const {
-  stats.workers = options_.workers;
-  stats.queue = work_.stats();
-  for (const ObjectPtr& queue : view_.all_queues()) ++stats.queues_by_state[state_of(*queue)];
-  forget_counts();
-  const LinkBook::Counts counts = links_.counts();
-  stats.links_connected = counts.connected;
-  stats.links_waiting = counts.waiting;
-}
-
-std::map<std::string, std::size_t> Controller::book_sizes() const {
-  const kube::WorkQueueStats work = work_.stats();
-  std::map<std::string, std::size_t> sizes = {
-      {"view", view_.size()},     {"secrets", secrets_.size()},
-      {"links", links_.size()},   {"statuses", runner_.size()},
-      {"claims", claims_.size()}, {"work", work.depth + work.processing},
-      {"work later", work.later}, {"work that fails", work.failing},
-  };
-  const std::lock_guard lock(mutex_);
-  sizes["gone queues"] = gone_queues_.size();
-  sizes["waits"] = waits_.size();
-  return sizes;
 }
 
 }  // namespace sluice::op

@@ -120,6 +120,7 @@ class Controller {
                                 std::set<kube::ObjectRef>& asked, reconcile::Inputs& inputs);
   void look_at_shards(const std::string& key, reconcile::Inputs& inputs);
   void follow_shards(const std::string& key, const reconcile::Inputs& inputs);
+  void follow_keys(const std::string& key, reconcile::Inputs& inputs);
   void keep_waits(const std::string& key, const reconcile::Plan& plan, base::MonoTime now);
   bool namespace_is_terminating(const reconcile::Inputs& inputs);
   void read_storage_classes(reconcile::Inputs& inputs);

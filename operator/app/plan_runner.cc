@@ -76,9 +76,11 @@ base::Result<std::uint64_t> PlanRunner::epoch() const {
   return base::failed_precondition("this process does not lead");
 }
 
-void PlanRunner::note_secret(const std::string& key, const base::Result<Json>& written) {
+void PlanRunner::note_secret(const std::string& key, const base::Result<Json>& written,
+                             PlanOutcome& outcome) {
   if (written.has_value() && kube::text_in(*written, "kind") == kube::kSecrets.kind) {
     seams_.secrets.written(key, *written);
+    outcome.wrote_secrets = true;
   }
 }
 
@@ -98,12 +100,12 @@ base::Status PlanRunner::carry_out(const std::string& key, const reconcile::Acti
       Overloaded{
           [&](const reconcile::Apply& apply) -> base::Status {
             const auto written = seams_.api.apply(apply.object, reconcile::kFieldManager);
-            note_secret(key, written);
+            note_secret(key, written, outcome);
             return status_of(written);
           },
           [&](const reconcile::Create& create) -> base::Status {
             const auto written = seams_.api.create(create.object);
-            note_secret(key, written);
+            note_secret(key, written, outcome);
             return status_of(written);
           },
           [&](const reconcile::Remove& remove) -> base::Status {
@@ -114,7 +116,7 @@ base::Status PlanRunner::carry_out(const std::string& key, const reconcile::Acti
           },
           [&](const reconcile::Patch& patch) -> base::Status {
             const auto written = seams_.api.merge_patch(patch.ref, patch.patch);
-            note_secret(key, written);
+            note_secret(key, written, outcome);
             return status_of(written);
           },
           [&](const reconcile::ApplyStatus& status) -> base::Status {

@@ -37,6 +37,7 @@ struct PlanOutcome {
   // A status write of numbers did not fit into the budget: to be looked at again soon.
   bool postponed = false;
   std::size_t writes = 0;
+  bool wrote_secrets = false;
 };
 
 // Carries plans out, action by action, and stops at the first that fails. Any thread; a broker's
@@ -65,7 +66,8 @@ class PlanRunner {
   base::Result<std::uint64_t> epoch() const;
   // Whether the Queue is still there that the removal is about.
   base::Status check_leaving(const std::string& key, const reconcile::RemoveQueue& remove) const;
-  void note_secret(const std::string& key, const base::Result<kube::Json>& written);
+  void note_secret(const std::string& key, const base::Result<kube::Json>& written,
+                   PlanOutcome& outcome);
 
   PlanRunnerSeams seams_;
   mutable std::mutex mutex_;  // guards what follows

@@ -79,7 +79,7 @@ class ControllerTest : public testing::Test {
       link::BrokerObservation observation;
       observation.incarnation = 1;
       observation.version = "1";
-      observation.server_keys = 1;
+      observation.server_keys = server_keys;
       observation.leader_epoch = epoch.value_or(0);
       const Json* config =
           api.find(kube::kConfigMaps, "shop", reconcile::queues_config_name("orders"));
@@ -134,7 +134,8 @@ class ControllerTest : public testing::Test {
   std::vector<std::string> events;
   std::optional<std::uint64_t> epoch = 7;
   std::uint64_t met = 0;
-  std::uint64_t ready_messages = 0;           // of each queue
+  std::uint64_t ready_messages = 0;  // of each queue
+  std::uint32_t server_keys = 1;
   std::map<std::string, std::size_t> scaled;  // Queues that the autoscaler knows of, by broker
   std::unique_ptr<Controller> controller;
 };
@@ -516,6 +517,37 @@ TEST_F(ControllerTest, a_shard_that_does_not_answer_after_a_restart_is_told_of_a
   clock.advance(std::chrono::seconds(5));
   controller->process("shop/orders");
   EXPECT_EQ(condition("MetricsAvailable"), "False");
+}
+
+// A session on the port of the older key keeps that open, the operator's own as well.
+TEST_F(ControllerTest, links_follow_the_write_that_moves_them_to_another_key) {
+  put_queue("orders", Json::object());
+  settle();
+  const Json before = *api.find(kube::kSecrets, "shop", "orders-operator");
+  api.change(kube::kQueues, "shop", "orders", [](Json& queue) {
+    queue["metadata"]["annotations"]["sluice.dev/rotate-broker-key"] = "june";
+  });
+  watch();
+  controller->process("shop/orders");
+  server_keys = 2;
+  run_brokers();
+  const auto port = [this] {
+    EXPECT_EQ(links.live.size(), 1U);
+    const std::string& endpoint = links.live.begin()->first;
+    return endpoint.substr(endpoint.rfind(':') + 1);
+  };
+  ASSERT_EQ(port(), "7651");
+  controller->process("shop/orders");
+  EXPECT_EQ(port(), "7661");
+  // Whoever takes over from a process that ended between two of these writes is told of no other
+  // step, and may have nothing else to look for.
+  api.change(kube::kSecrets, "shop", "orders-operator",
+             [&before](Json& secret) { secret["data"] = before["data"]; });
+  controller.reset();
+  make();
+  watch();
+  controller->process("shop/orders");
+  EXPECT_EQ(port(), "7661");
 }
 
 TEST_F(ControllerTest, an_observation_of_a_later_leader_is_told) {
