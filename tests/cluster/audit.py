@@ -22,6 +22,7 @@ class Request:
         self.name = "/".join(filter(None, (target.get("namespace"), target.get("name"))))
         self.status = event.get("responseStatus", {}).get("code", 0)
         self.at = datetime.datetime.fromisoformat(event["requestReceivedTimestamp"])
+        self.took = datetime.datetime.fromisoformat(event["stageTimestamp"]) - self.at
         self.agent = event.get("userAgent", "")
 
     def __str__(self):

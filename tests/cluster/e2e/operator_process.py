@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 import audit  # pylint: disable=wrong-import-position
 import binaries  # pylint: disable=wrong-import-position
 import cluster  # pylint: disable=wrong-import-position
+import own_time  # pylint: disable=wrong-import-position
 from control_plane import free_ports  # pylint: disable=wrong-import-position
 from daemons import wait_for  # pylint: disable=wrong-import-position
 

@@ -24,6 +24,7 @@ import audit  # pylint: disable=wrong-import-position
 import binaries  # pylint: disable=wrong-import-position
 import cluster  # pylint: disable=wrong-import-position
 import image  # pylint: disable=wrong-import-position
+import own_time  # pylint: disable=wrong-import-position
 from daemons import wait_for  # pylint: disable=wrong-import-position
 
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/release/bin"))
