@@ -299,10 +299,11 @@ class StatusMaker {
     const Json& live = live_ == nullptr ? none : *live_;
     Json numbers = Json::object();
     if (member_.standing != Standing::kRefused) {
-      numbers =
-          numbers_json(inputs_, member_, add_up(inputs_.shards, facts_.shards, member_.name), live);
-      // They become less although the broker has nothing new to tell.
-      if (has_rates(numbers)) look_again(kNumbersEvery);
+      const auto sum = add_up(inputs_.shards, facts_.shards, member_.name);
+      numbers = numbers_json(inputs_, member_, sum, live);
+      // They become less, or known, although the broker has nothing new to tell.
+      const bool is_measuring = sum && !numbers.contains("rates");
+      if (is_measuring || has_rates(numbers)) look_again(kNumbersEvery);
     }
     if (is_fixed_part_there(status)) {
       Json there = Json::object();

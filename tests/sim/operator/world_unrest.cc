@@ -162,7 +162,9 @@ std::string World::unrest_of(const QueueSlot& slot, const Json& queue) {
     ready += there->subscriptions.front().ready;
   }
   const Json& messages = kube::value_in(queue, {"status", "messages"});
-  if (!messages.is_object()) return name + " has no numbers in its status";
+  if (!messages.is_object() || !kube::value_in(queue, {"status", "rates"}).is_object()) {
+    return name + " has no numbers in its status";
+  }
   const std::uint64_t told = messages.value("ready", std::uint64_t{0});
   // Small changes are not worth a write.
   const std::uint64_t differs = told > ready ? told - ready : ready - told;

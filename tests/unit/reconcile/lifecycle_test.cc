@@ -343,6 +343,7 @@ TEST(Lifecycle, WhatABrokerRefusesForNowIsAskedAgainEachMinute) {
   ASSERT_TRUE(sim.settle());
   sim.put_queue("orders", {{"delivery", {{"maxAttempts", 9}}}});
   Inputs inputs = sim.gather();
+  inputs.rates["orders"] = {};
   const auto refuse = [&](std::optional<base::MonoTime> ask_again) {
     const std::string manifest = read_members(inputs).front().manifest();
     inputs.shards[0].refused["orders"] = {link::manifest_revision(manifest), "has messages",

@@ -83,6 +83,24 @@ TEST(Numbers, RatesAreLookedAtAgainUntilTheyAreZero) {
   EXPECT_EQ(reconcile(inputs).requeue_after, kNumbersEvery);
 }
 
+// What is heard of a queue for the first time is no rate yet.
+TEST(Numbers, RatesAreLookedForUntilTheyAreKnown) {
+  OperatorSim sim("shop", "orders");
+  sim.put_queue("orders", Json::object());
+  ASSERT_TRUE(sim.settle());
+  run(sim, 31);
+  Inputs inputs = sim.gather();
+  ASSERT_EQ(find_at(inputs.queues.front(), {"status", "rates"}), nullptr);
+  EXPECT_EQ(reconcile(inputs).requeue_after, kNumbersEvery);
+  inputs.rates["orders"] = {0, 0};
+  EXPECT_EQ(reconcile(inputs).actions.size(), 1U);
+  EXPECT_EQ(reconcile(inputs).requeue_after, std::nullopt);
+  // One that is not heard tells by itself when it is.
+  inputs.rates.clear();
+  inputs.shards[0].connected = false;
+  EXPECT_EQ(reconcile(inputs).requeue_after, std::nullopt);
+}
+
 TEST(Numbers, UnknownIsNotZero) {
   OperatorSim sim("shop", "orders");
   sim.put_queue("orders", Json::object());
