@@ -15,6 +15,7 @@
 #include "operator/reconcile/reconcile.h"
 #include "operator/reconcile/retained_data.h"
 #include "operator/reconcile/unseen_queues.h"
+#include "operator/reconcile/wait_note.h"
 
 namespace sluice::op {
 namespace {
@@ -25,6 +26,7 @@ using kube::ObjectPtr;
 // Numbers of a busy queue change all the time; its status does not have to.
 constexpr base::Nanos kNumbersAfter = std::chrono::seconds(3);
 constexpr base::Millis kClaimedAgain{20};
+constexpr base::Millis kNotedOnce{1'000};  // notes are of whole seconds
 constexpr base::Millis kPostponed{1'000};
 constexpr base::Millis kStorageClassReadAgain{600'000};
 // Drift that no watch told of (of Secrets none ever does) is found by then; spread, so that not all
@@ -87,6 +89,27 @@ void Controller::start_workers() {
 void Controller::stop_workers() {
   for (std::jthread& worker : workers_) worker.request_stop();
   workers_.clear();
+}
+
+void Controller::hand_over() {
+  const base::MonoTime now = seams_.clock.mono_now();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, waits] : waits_) {
+    for (const ObjectPtr& queue : view_.queues(key)) {
+      const auto since = waits.since().find(kube::uid_of(*queue));
+      if (since == waits.since().end()) continue;
+      const base::Millis waited =
+          std::chrono::floor<base::Millis>(base::Nanos(now - since->second));
+      if (waited < reconcile::noted_wait(*queue) + kNotedOnce) continue;
+      const reconcile::Patch note = reconcile::note_wait(split_key(key).name_space, *queue, waited);
+      const auto written = seams_.api.merge_patch(note.ref, note.patch);
+      if (written.has_value()) continue;
+      // One that has changed or gone is of no account. Where nobody answers, the end waits for no
+      // more of them.
+      const base::ErrorCode code = written.error().code();
+      if (code != base::ErrorCode::kConflict && code != base::ErrorCode::kNotFound) return;
+    }
+  }
 }
 
 void Controller::work(const std::stop_token& stop) {

@@ -82,6 +82,10 @@ class Controller {
   // Returns when the last one has ended; links stay.
   void stop_workers();
 
+  // For whoever leads next, before an orderly end: for how long deletions have waited for brokers
+  // that are not heard. REQUIRES: no worker runs.
+  void hand_over();
+
   // Works on one key, as a worker does. For tests and simulations.
   void process(const std::string& key);
 

@@ -436,6 +436,7 @@ void App::shut_down() {
   if (server_ != nullptr) server_->stop();
   scaler_->stop();
   controller_->stop_workers();
+  controller_->hand_over();
   controller_->view().stop();
   // After the last write: whoever takes the lease now meets nobody.
   recorder_.reset();

@@ -1,13 +1,10 @@
 #include "operator/reconcile/deletion.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <cstdint>
 #include <iterator>
 #include <map>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,6 +17,7 @@
 #include "operator/reconcile/queue_numbers.h"
 #include "operator/reconcile/queue_status.h"
 #include "operator/reconcile/settings_entries.h"
+#include "operator/reconcile/wait_note.h"
 
 namespace sluice::reconcile {
 namespace {
@@ -191,53 +189,34 @@ class Deletion {
     });
   }
 
-  // A duration, so that nobody's date is in it. With the uid: a manifest that was copied with it
-  // makes another Queue.
-  base::Millis noted() const {
-    const std::string text = annotation(*member_.object, kWaitedAnnotation);
-    const std::size_t slash = text.find('/');
-    if (slash == std::string::npos || text.substr(0, slash) != member_.uid) return base::Millis(0);
-    std::int64_t seconds = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data() + slash + 1, end, seconds);
-    if (error != std::errc() || rest != end || seconds < 0) return base::Millis(0);
-    constexpr auto kMost = std::chrono::duration_cast<std::chrono::seconds>(kDeletionPatience);
-    return std::chrono::seconds(std::min<std::int64_t>(seconds, kMost.count()));
-  }
-
   // Each process tries for a while itself before it gives up.
   base::Millis waited() const {
     const auto since = inputs_.waiting_since.find(member_.uid);
     if (since == inputs_.waiting_since.end()) {
-      return std::min(noted(), kDeletionPatience - kConnectGrace);
+      return std::min(noted_wait(*member_.object), kDeletionPatience - kConnectGrace);
     }
     return std::chrono::floor<base::Millis>(base::Nanos(inputs_.now.mono - since->second));
   }
 
   base::Millis patience_left() const { return kDeletionPatience - waited(); }
 
-  void note(const Json& value) {
-    plan_.actions.emplace_back(
-        Patch{{&kube::kQueues, inputs_.name_space, member_.name},
-              {{"metadata",
-                {{"resourceVersion", kube::resource_version_of(*member_.object)},
-                 {"annotations", {{std::string(kWaitedAnnotation), value}}}}}}});
+  void note(std::optional<base::Millis> waited) {
+    plan_.actions.emplace_back(note_wait(inputs_.name_space, *member_.object, waited));
   }
 
   void wait_on() {
     const base::Millis waited = this->waited();
     plan_.waited = waited;
-    base::Millis until_noted = noted() + kWaitNotedEvery - waited;
+    base::Millis until_noted = noted_wait(*member_.object) + kWaitNotedEvery - waited;
     if (until_noted.count() <= 0) {
-      const auto seconds = std::chrono::floor<std::chrono::seconds>(waited);
-      note(member_.uid + "/" + std::to_string(seconds.count()));
+      note(waited);
       until_noted = kWaitNotedEvery;
     }
     plan_.again = std::max(std::min(patience_left(), until_noted), kLookAgain);
   }
 
   void begin_anew() {
-    if (!annotation(*member_.object, kWaitedAnnotation).empty()) note(nullptr);
+    if (!annotation(*member_.object, kWaitedAnnotation).empty()) note(std::nullopt);
   }
 
   // True once it is gone. Its pods go with it; the volumes are not touched.

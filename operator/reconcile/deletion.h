@@ -16,8 +16,9 @@ namespace sluice::reconcile {
 // last heard (WaitBook); then the Queue goes, and its messages stay.
 inline constexpr base::Millis kDeletionPatience{5 * 60'000};
 
-// Who takes over goes on counting from what is noted on the Queue. A process that ends before it
-// has waited for so long has added nothing, and of another one's waiting less than that is lost.
+// Who takes over goes on counting from what is noted on the Queue (wait_note.h): so often, and by a
+// process that is stopped in order. One that dies before has added nothing, and of another one's
+// waiting less than that is lost.
 inline constexpr base::Millis kWaitNotedEvery{10'000};
 
 struct DeletionPlan {

@@ -519,6 +519,30 @@ TEST_F(ControllerTest, a_shard_that_does_not_answer_after_a_restart_is_told_of_a
   EXPECT_EQ(condition("MetricsAvailable"), "False");
 }
 
+// Each lives for less than it takes to be noted on the way.
+TEST_F(ControllerTest, leaders_that_end_in_order_wait_together_for_a_broker) {
+  make_namespace();
+  put_queue("orders", {{"deletionPolicy", "DeleteIfEmpty"}});
+  settle();
+  delete_queue("orders");
+  events.clear();
+  int terms = 0;
+  while (terms < 100 && std::count(events.begin(), events.end(), "DeletionReleased") == 0) {
+    ++terms;
+    controller.reset();
+    make();
+    watch();
+    controller->process("shop/orders");
+    clock.advance(std::chrono::seconds(6));
+    controller->process("shop/orders");
+    const std::uint64_t before = api.writes;
+    controller->hand_over();
+    EXPECT_LE(api.writes, before + 1);
+  }
+  EXPECT_GE(terms, 48) << "given up early";
+  EXPECT_LE(terms, 52) << "waits for ever";
+}
+
 // A session on the port of the older key keeps that open, the operator's own as well.
 TEST_F(ControllerTest, links_follow_the_write_that_moves_them_to_another_key) {
   put_queue("orders", Json::object());
