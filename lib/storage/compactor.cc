@@ -84,8 +84,7 @@ void Compactor::begin_looking(const LiveMessages& live, Lsn older, bool eager) {
   for (const std::uint64_t number : messages_.message_index().segments()) {
     avoid(number);
     const Lsn begin(number * segment_bytes);
-    const bool old = is_extent(number) || begin + segment_bytes <= older ||
-                     PLANTED("settled_message_resurrected_by_compaction");
+    const bool old = is_extent(number) || begin + segment_bytes <= older;
     if (!old || !log_.segments().contains(number) || unfit_.contains(number)) continue;
     if (!is_extent(number) && live.pinned && live.pinned(begin, begin + segment_bytes)) continue;
     walk_.files.push_back(number);

@@ -257,7 +257,10 @@ bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_l
   const Lsn end = begin + log_.segment_bytes();
   if (compactor_.holds(number)) return false;
   // An extent has no records that a start needs.
-  if (!is_extent(number) && (end > below || (pinned && pinned(begin, end)))) return false;
+  const bool forgets =
+      number < log_.active_segment() && PLANTED("settled_message_resurrected_by_compaction");
+  const bool needed = (end > below && !forgets) || (pinned && pinned(begin, end));
+  if (!is_extent(number) && needed) return false;
   const auto& ranges = messages_.message_index().ranges(number);
   return std::none_of(ranges.begin(), ranges.end(), [&](const MessageIndex::SegmentRange& range) {
     return any_live(range.stream, range.range);

@@ -80,6 +80,8 @@ class BrokerProcess final : public BrokerEnd, private frontend::FrameOutput {
   // What left that must not have; empty = nothing.
   const std::string& complaint() const { return complaint_; }
   frontend::BrokerHost& host() { return *host_; }
+  // When it has to do something by itself.
+  std::optional<base::MonoTime> due() const { return host_due_; }
   const frontend::FrameDispatch& dispatch() const { return *dispatch_; }
   void wake() { schedule_round(parts_.scheduler.now()); }
 

@@ -105,7 +105,8 @@ Program program() {
   for (const Fault fault : all_faults())
     program.faults.push_back({std::string(to_string(fault)), ""});
   for (const Bug& one : bugs()) {
-    program.bugs.push_back({std::string(one.name), std::string(one.what)});
+    program.bugs.push_back(
+        {std::string(one.name), std::string(one.what), std::string(one.found_by)});
   }
   program.run = run;
   program.tell_cover = tell_cover;

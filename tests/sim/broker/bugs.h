@@ -9,6 +9,7 @@ namespace sluice::sim {
 struct Bug {
   std::string_view name;
   std::string_view what;
+  std::string_view found_by;  // words of what is said where it is found, and not something else
 };
 const std::vector<Bug>& bugs();
 

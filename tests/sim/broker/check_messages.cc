@@ -76,6 +76,10 @@ void Checkers::on_published(const wire::FrameHeader& header, const wire::Publish
       complain("queue " + model_.stream_of(publication.stream).queue +
                ": a message that was refused is called stored before");
     }
+    if (frame.duplicate && model_.first_asked.at(tag).requests == 1) {
+      complain("queue " + model_.stream_of(publication.stream).queue +
+               ": a message that was sent once is called stored before");
+    }
     if (frame.first == 0) continue;  // a duplicate whose place is forgotten
     const std::uint64_t sequence = frame.first + i;
     const Model::Home& home = model_.home_of(tag, publication.stream, sequence);

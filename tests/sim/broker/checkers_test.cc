@@ -46,15 +46,21 @@ class Scene {
     base::Message message;
     message.body = make_body(kTag, 20);
     EXPECT_TRUE(base::append_entry(message, entries).has_value());
+    publish(3, entries, false);
+  }
+  // A batch of one, and the answer: where it is stored, or that it was stored before.
+  void publish(std::uint64_t request, const std::vector<std::byte>& batch, bool duplicate) {
     wire::Publish publish;
     publish.publisher = 1;
     publish.count = 1;
-    publish.entries = entries;
-    given(producer, 3, publish);
+    publish.entries = batch;
+    given(1, request, publish);
     wire::Published published;
-    published.first = 1;
-    said(producer, 3, published);
+    published.first = duplicate ? 0 : 1;
+    published.duplicate = duplicate;
+    said(1, request, published);
   }
+  void publish_again(bool duplicate) { publish(4, entries, duplicate); }
 
   // A session of that number, on a connection of its own.
   std::uint64_t open(std::uint8_t number) {
@@ -215,6 +221,19 @@ TEST(Checkers, a_fail_that_a_power_loss_took_counts_once) {
     scene.deliver(consumer, 6, 0, attempts);
     EXPECT_EQ(scene.checkers.complaints().empty(), attempts == 1) << attempts;
   }
+}
+
+TEST(Checkers, who_sends_a_message_for_the_first_time_is_told_of_no_duplicate) {
+  Scene scene;
+  scene.publish_again(true);
+  EXPECT_THAT(scene.checkers.complaints(), IsEmpty());
+  base::Message other;
+  other.body = make_body(kTag + 1, 20);
+  std::vector<std::byte> batch;
+  ASSERT_TRUE(base::append_entry(other, batch).has_value());
+  scene.publish(5, batch, true);
+  EXPECT_THAT(scene.checkers.complaints(),
+              ElementsAre(HasSubstr("was sent once is called stored before")));
 }
 
 TEST(Checkers, nothing_dies_that_nobody_got) {

@@ -50,6 +50,7 @@ void Model::asked(base::WallTime at, const StreamKey& key, const base::MessageVi
   FirstAsked& first =
       first_asked.emplace(tag, FirstAsked{first_asked.size() + 1, at}).first->second;
   first.at = std::min(first.at, at);
+  ++first.requests;
 }
 
 bool Model::is_as_published(std::uint64_t tag, const base::MessageView& message) {

@@ -77,7 +77,8 @@ struct Model {
   // The first time that somebody published it.
   struct FirstAsked {
     std::uint64_t order = 0;
-    base::WallTime at;  // the earliest that any clock said
+    base::WallTime at;           // the earliest that any clock said
+    std::uint64_t requests = 0;  // that held it
   };
   struct Attachment {
     StreamKey stream;

@@ -271,6 +271,10 @@ void World::tell_rest() {
     }
   }
   if (!broker_runs()) return complain("the broker does not run");
+  if (const auto due = broker_->due(); due && *due + kLookEvery < scheduler_.now()) {
+    complain("the broker has left undone what was due " +
+             std::to_string((scheduler_.now() - *due) / 1'000'000'000) + " s ago");
+  }
   if (control_ != nullptr && !control_->sees_nothing_left()) {
     complain("the control port does not show that nothing is left");
   }
