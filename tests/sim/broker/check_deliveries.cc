@@ -115,7 +115,7 @@ void Checkers::deliver_one(base::Now now, const Attachment& at, const wire::Deli
   const QueueRules& rules = model_.rules[stream.queue];
   const std::string what =
       "queue " + stream.queue + " (" + at.subscription + ") sequence " + std::to_string(sequence);
-  if (place.gone && !model_.medium_failed) complain(what + ": settled, and delivered again");
+  if (place.gone && !place.rotted) complain(what + ": settled, and delivered again");
   check_lease(now, place, session, what);
   if (Model::is_dead_letters(at.subscription)) {
     check_dead(stream, at.subscription, sequence, what);
@@ -127,7 +127,7 @@ void Checkers::deliver_one(base::Now now, const Attachment& at, const wire::Deli
 
 void Checkers::check_lease(base::Now now, const Place& place, const base::SessionId& session,
                            const std::string& what) {
-  if (place.epoch == 0 || place.loose || model_.medium_failed) return;
+  if (place.epoch == 0 || place.loose || place.rotted) return;
   const Client& client = clients_[place.holder];
   if (client.ended || now.mono >= client.heard + session_ttl_) return;
   if (now.mono >= place.lease_until) return;
@@ -138,7 +138,7 @@ void Checkers::check_lease(base::Now now, const Place& place, const base::Sessio
 void Checkers::check_counters(const Place& place, const wire::DeliverRun& run,
                               const QueueRules& rules, const std::string& what) {
   const int attempts = run.attempts;
-  if (!place.counters_free && !model_.medium_failed) {
+  if (!place.counters_free && !place.rotted) {
     if (attempts < place.fails || attempts > place.fails + place.fails_open) {
       complain(what + ": " + std::to_string(attempts) + " attempts, not " +
                std::to_string(place.fails) + " to " +
@@ -160,8 +160,7 @@ void Checkers::check_dead(Stream& stream, const std::string& subscription, std::
   const bool failed =
       rules.max_attempts > 0 && place.fails + place.fails_open >= rules.max_attempts;
   const bool stalled = rules.max_stalls > 0 && place.epoch != 0;
-  const bool excused =
-      place.counters_free || rules.may_die || model_.medium_failed || stream.redriven;
+  const bool excused = place.counters_free || rules.may_die || place.rotted || stream.redriven;
   if (!place.rejected_maybe && !failed && !stalled && !excused && !place.gone) {
     complain(what + ": dead without a reason");
   }
@@ -173,7 +172,7 @@ void Checkers::on_settled(const wire::FrameHeader& header, const wire::Settled& 
   const Model::Settling settling = std::move(found->second);
   settling_.erase(found);
   const bool ok = static_cast<wire::Code>(frame.code) == wire::Code::kNone;
-  if (frame.stale < settling.stale_min && ok && !model_.medium_failed) {
+  if (frame.stale < settling.stale_min && ok) {
     complain("queue " + model_.stream_of(settling.at.stream).queue + " (" +
              settling.at.subscription + "): a stale receipt was accepted");
   }

@@ -33,8 +33,11 @@ class Checkers final : public FrameTap {
   void releasing(base::Now now, const storage::LogPositions& positions) override;
 
   void broker_ended(base::MonoTime now, bool power_lost);
-  // From now on something that the broker knew may be forgotten: leases, settles, releases.
-  void medium_failed() { model_.medium_failed = true; }
+  // What the broker knew of these messages may be forgotten: leases, settles, releases.
+  void facts_rotted(const base::QueueId& queue, std::uint16_t shard,
+                    const std::vector<base::SequenceRange>& ranges) {
+    model_.facts_rotted({queue, shard}, ranges);
+  }
   // The record of these messages may be unreadable.
   void messages_rotted(const base::QueueId& queue, std::uint16_t shard, std::uint64_t first,
                        std::uint32_t count) {
@@ -45,8 +48,9 @@ class Checkers final : public FrameTap {
   // Everything was drained: each message that was accepted must have found its end. `damaged` ones
   // the broker has counted as lost.
   void check_end(std::uint64_t damaged);
-  // Against the broker's own counts, where nothing is under way.
-  void check_drained(const broker::BrokerStats& stats, std::uint64_t damaged);
+  // Against the broker's own counts, where nothing is under way. `rotted`: bytes were changed, so
+  // that some messages may be unreadable.
+  void check_drained(const broker::BrokerStats& stats, bool rotted);
 
   const std::vector<std::string>& complaints() const { return complaints_; }
   std::uint64_t accepted() const { return model_.accepted; }

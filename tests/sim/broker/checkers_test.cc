@@ -119,6 +119,7 @@ class Scene {
     given(number, 12, goodbye);
   }
 
+  const base::QueueId queue{id_of(42)};
   Checkers checkers{base::Millis(10'000)};
   base::Now now{base::MonoTime(1'000'000'000), base::WallTime(1'700'000'000'000)};
 
@@ -142,7 +143,6 @@ class Scene {
     return bytes;
   }
 
-  base::QueueId queue{id_of(42)};
   std::vector<std::byte> entries;
   std::uint64_t lsn_ = 1;
 };
@@ -234,6 +234,38 @@ TEST(Checkers, who_sends_a_message_for_the_first_time_is_told_of_no_duplicate) {
   scene.publish(5, batch, true);
   EXPECT_THAT(scene.checkers.complaints(),
               ElementsAre(HasSubstr("was sent once is called stored before")));
+}
+
+// A rotten record excuses what it was about, and nothing else.
+TEST(Checkers, a_settle_whose_record_rots_may_be_forgotten) {
+  for (const std::uint64_t rotten : {0U, 1U, 2U}) {
+    Scene scene;
+    const auto consumer = scene.open(2);
+    scene.attach(consumer);
+    scene.deliver(consumer, 5);
+    scene.ack(consumer, 5, false);
+    const base::Sequence at(rotten);
+    if (rotten > 0) scene.checkers.facts_rotted(scene.queue, 0, {{at, at}});
+    scene.deliver(consumer, 6);
+    EXPECT_EQ(scene.checkers.complaints().empty(), rotten == 1) << rotten;
+  }
+}
+
+TEST(Checkers, what_nobody_can_read_stays_only_where_something_rotted) {
+  broker::BrokerStats stats;
+  broker::QueueStats& queue = stats.queues.emplace_back();
+  queue.subscriptions.emplace_back();
+  queue.messages = queue.bytes = queue.subscriptions.front().dead_lettered = 1;
+  for (const bool rotted : {true, false}) {
+    Checkers checkers{base::Millis(10'000)};
+    checkers.check_drained(stats, rotted);
+    EXPECT_EQ(checkers.complaints().empty(), rotted);
+    // And so many are counted as there are.
+    queue.messages = 2;
+    checkers.check_drained(stats, rotted);
+    EXPECT_FALSE(checkers.complaints().empty());
+    queue.messages = 1;
+  }
 }
 
 TEST(Checkers, nothing_dies_that_nobody_got) {

@@ -81,6 +81,18 @@ void Model::messages_rotted(const base::QueueId& queue, std::uint16_t shard, std
   }
 }
 
+// Of whichever subscription. Facts are not about messages that nobody had yet, but a broker knows
+// of them before anybody does.
+void Model::facts_rotted(const StreamKey& key, const std::vector<base::SequenceRange>& ranges) {
+  for (auto& [name, places] : stream_of(key).places) {
+    for (const base::SequenceRange& range : ranges) {
+      for (base::Sequence at = range.first; at <= range.last; at = at + 1) {
+        places[at.value()].rotted = true;
+      }
+    }
+  }
+}
+
 // --- Who has a message, and what became of it.
 
 // What the session holds there of later deliveries is, or may be, given back.
@@ -116,7 +128,7 @@ Model::Settling Model::settling_of(const Attachment& at, const wire::Settle& fra
         // An ack of what is gone counts as settled (docs/protocol.md, SETTLED): whoever acked it,
         // also as a dead letter, and where an expiry or a limit has removed it.
         const bool excused = may_be_gone(stream, at.subscription, found->first);
-        if (frame.kind != 1 || !excused) ++settling.stale_min;
+        if (!place.rotted && (frame.kind != 1 || !excused)) ++settling.stale_min;
         continue;
       }
       if (place.epoch < receipt.epoch) continue;

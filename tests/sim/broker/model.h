@@ -57,6 +57,7 @@ struct Model {
     int stalls = 0;
     bool counters_free = false;  // a redrive may have reset them
     bool forgotten = false;      // the last delivery may be: a power loss took its record
+    bool rotted = false;         // so may a lease, a settle, a release: its record did
   };
   using Places = std::map<std::uint64_t, Place>;  // by sequence
   // Of a subscription. While one goes on, what is settled may be brought back by it.
@@ -117,6 +118,8 @@ struct Model {
   // The record of these messages may be unreadable.
   void messages_rotted(const base::QueueId& queue, std::uint16_t shard, std::uint64_t first,
                        std::uint32_t count);
+  // The record of their lease, settle or release may be.
+  void facts_rotted(const StreamKey& key, const std::vector<base::SequenceRange>& ranges);
 
   void loosen(const base::SessionId& session, const Attachment& at, std::uint64_t above_epoch);
   void loosen_all(const base::SessionId& session);
@@ -150,9 +153,7 @@ struct Model {
   std::set<std::uint64_t> epochs;                   // of all deliveries
   std::set<base::QueueId> removed;                  // for certain
   std::set<base::QueueId> copied_into;              // by copies and moves
-  // Something that the broker knew may be forgotten: leases, settles, releases.
-  bool medium_failed = false;
-  base::WallTime wall_max;  // the latest that the clock said
+  base::WallTime wall_max;                          // the latest that the clock said
   std::uint64_t accepted = 0;
   std::uint64_t delivered = 0;
   std::uint64_t settled = 0;

@@ -18,6 +18,24 @@ namespace {
 constexpr const char* kDataFolder = "/data";
 constexpr double kMinuteNs = 60e9;
 
+// Whose lease, settle or release a record tells. Those that it is about are not held any more, or
+// again, where it is forgotten, and nothing else is wrong then.
+struct OneWayFact {
+  storage::SubscriptionKey key;
+  std::vector<base::SequenceRange> ranges;
+};
+
+std::optional<OneWayFact> one_way_fact(storage::RecordType type, base::ByteView payload) {
+  const auto of = [](auto fact) -> std::optional<OneWayFact> {
+    if (!fact.has_value()) return std::nullopt;
+    return OneWayFact{fact->key, std::move(fact->ranges)};
+  };
+  if (type == storage::RecordType::kLeased) return of(storage::decode_leased(payload));
+  if (type == storage::RecordType::kSettled) return of(storage::decode_settled(payload));
+  if (type == storage::RecordType::kReleased) return of(storage::decode_released(payload));
+  return std::nullopt;
+}
+
 }  // namespace
 
 void World::schedule_fault(Fault fault, double per_minute) {
@@ -157,8 +175,8 @@ void World::rot_record() {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
     base::Lsn end;
-    storage::RecordType type = storage::RecordType::kPadding;
     std::optional<storage::MessagesFact> messages;
+    std::optional<OneWayFact> fact;
   };
   std::vector<Rotten> records;
   base::Lsn proven;
@@ -179,9 +197,9 @@ void World::rot_record() {
       record.offset = item->begin - extent.base();
       record.bytes = item->end - item->begin;
       record.end = item->end;
-      record.type = item->header.type;
       record.messages.reset();
-      if (record.type == storage::RecordType::kMessages) {
+      record.fact = one_way_fact(item->header.type, item->payload);
+      if (item->header.type == storage::RecordType::kMessages) {
         const auto decoded = storage::decode_messages(item->payload);
         if (!decoded.has_value()) continue;
         record.messages = decoded->fact;
@@ -191,10 +209,7 @@ void World::rot_record() {
   }
   const bool of_messages = prng_.chance(0.7);
   std::erase_if(records, [&](const Rotten& record) {
-    const bool is_one_way = record.type == storage::RecordType::kSettled ||
-                            record.type == storage::RecordType::kReleased ||
-                            record.type == storage::RecordType::kLeased;
-    return record.end > proven || (of_messages ? !record.messages : !is_one_way);
+    return record.end > proven || (of_messages ? !record.messages : !record.fact);
   });
   if (records.empty()) return;
   const Rotten& record = records[prng_.below(records.size())];
@@ -213,7 +228,8 @@ void World::rot_record() {
                               record.messages->first.value(), record.messages->count);
   } else {
     facts_rotted_ = true;
-    checkers_.medium_failed();
+    const storage::StreamId& stream = record.fact->key.stream;
+    checkers_.facts_rotted(stream.queue, stream.shard.value(), record.fact->ranges);
   }
   ++happened_[record.messages ? "rotten batches" : "rotten facts"];
 }
