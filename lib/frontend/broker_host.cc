@@ -77,10 +77,7 @@ BrokerHost::~BrokerHost() {
 base::Status BrokerHost::recover(base::Now now) {
   const storage::RecoveryReport& report = opened_->report();
   for (const storage::CorruptRange& range : report.corrupt) {
-    base::log_error("log_corrupt", {{"file", range.file},
-                                    {"begin", range.begin.value()},
-                                    {"end", range.end.value()},
-                                    {"reason", range.reason}});
+    log_corrupt(range, "start");
   }
   for (const std::string& reason : report.bad_snapshots) {
     base::log_warn("snapshot_bad", {{"reason", reason}});

@@ -167,6 +167,7 @@ class BrokerHost final : public Commands {
   void forward(base::Now now, const Command& command);
   std::vector<std::byte> broker_state() const;
   void keep_house(base::Now now);
+  static void log_corrupt(const storage::CorruptRange& range, std::string_view found_by);
   void look_at_findings(base::Now now);
   void look_at_space();
   std::uint64_t log_bytes() const;

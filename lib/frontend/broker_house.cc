@@ -78,18 +78,29 @@ void BrokerHost::keep_house(base::Now now) {
   sync_now_and_then(now);
 }
 
-// Of the scrub. A record that is lost costs nothing more where a snapshot lies behind it.
+void BrokerHost::log_corrupt(const storage::CorruptRange& range, std::string_view found_by) {
+  base::log_error("log_corrupt", {{"file", range.file},
+                                  {"begin", range.begin.value()},
+                                  {"end", range.end.value()},
+                                  {"reason", range.reason},
+                                  {"found_by", found_by},
+                                  {"action", "sluice log verify; docs/operations.md, Repair"}});
+}
+
+// Of the scrub, and of reads. A record that is lost costs nothing more where a snapshot lies behind
+// it.
 void BrokerHost::look_at_findings(base::Now now) {
-  const std::vector<storage::Scrubber::Finding> findings = opened_->scrubber().take_findings();
+  storage::Scrubber& scrubber = opened_->scrubber();
   bool is_new = false;
-  for (const storage::Scrubber::Finding& finding : findings) {
+  for (const storage::CorruptRange& range : opened_->messages().take_met_damage()) {
+    if (!scrubber.note_met(range)) continue;
+    is_new = true;
+    log_corrupt(range, "read");
+  }
+  for (const storage::Scrubber::Finding& finding : scrubber.take_findings()) {
     for (const storage::CorruptRange& range : finding.corrupt) {
       is_new = true;
-      base::log_error("log_corrupt", {{"file", range.file},
-                                      {"begin", range.begin.value()},
-                                      {"end", range.end.value()},
-                                      {"reason", range.reason},
-                                      {"found_by", "scrub"}});
+      log_corrupt(range, "scrub");
     }
     for (const storage::MessageIndex::SegmentRange& doubtful : finding.doubtful) {
       broker_->look_for_damage(now, doubtful.stream, doubtful.range, finding.begin, finding.end);
@@ -262,7 +273,7 @@ http::StorageStats BrokerHost::storage_stats(base::Now now) const {
   stats.recovery_seconds = recovery_seconds_;
   stats.recovered_records = report().records;
   const storage::Scrubber::Stats& scrub = opened_->scrubber().stats();
-  stats.corrupt_ranges = report().corrupt.size() + scrub.findings;
+  stats.corrupt_ranges = report().corrupt.size() + scrub.findings + scrub.met;
   stats.scrub_bytes = scrub.bytes;
   stats.scrub_findings = scrub.findings;
   if (scrub.completed_at) {

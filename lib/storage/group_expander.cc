@@ -110,6 +110,7 @@ MessageIndex::Expanded expand_group(SegmentLog& log, const StreamId& stream,
   }
   std::reverse(batches.begin(), batches.end());
   if (broken) {
+    if (!expanded.unreadable) expanded.lost = at;
     std::vector<BatchLocation> found;
     scan(log, stream, group, scan_from, at, found, expanded.unreadable);
     batches.insert(batches.begin(), found.begin(), found.end());

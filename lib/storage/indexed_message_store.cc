@@ -26,6 +26,8 @@ constexpr std::size_t kCachedGroups = 64;
 constexpr std::uint32_t kDense = 8;
 // Far more than anybody has; then they are found again.
 constexpr std::size_t kDamagedLargeMax = 4096;
+// The rest is met again, or found by the scrub.
+constexpr std::size_t kMetDamageMax = 4096;
 
 // Records in memory are as they were made: nothing to verify.
 class TrustedBlocks final : public EntryBlocks {
@@ -125,7 +127,10 @@ const MessageIndex::Expanded& IndexedMessageStore::expand(const StreamId& stream
     cached.used_at = ++uses_;
     return cached.expanded;
   }
-  return remember(expand_group(log_, stream, group, begin_of(stream, number, group)));
+  MessageIndex::Expanded expanded =
+      expand_group(log_, stream, group, begin_of(stream, number, group));
+  if (expanded.lost) note_damage(*expanded.lost);
+  return remember(std::move(expanded));
 }
 
 // The groups of a stream follow each other, so its previous one bounds the search from below.
@@ -201,8 +206,9 @@ Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequen
   } else {
     const Result<LoadedRecord*> record = records_.get(batch.lsn);
     if (!record) {
-      if (record.error().code() == base::ErrorCode::kCorruption) return slice;
-      return record.error();
+      if (record.error().code() != base::ErrorCode::kCorruption) return record.error();
+      note_damage(batch.lsn);
+      return slice;
     }
     (*record)->load(blocks_for((*record)->table(), wish));
     plan = plan_slice(**record, wish);
@@ -212,6 +218,7 @@ Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequen
   slice.offset = static_cast<std::uint32_t>(plan->offset);
   slice.bytes = static_cast<std::uint32_t>(plan->bytes);
   slice.damaged = plan->damaged;
+  if (slice.damaged) note_damage(batch.lsn);
   return slice;
 }
 
@@ -296,6 +303,7 @@ Result<ByteView> IndexedMessageStore::read_piece(const EntrySlice& slice, std::u
   const Result<ByteView> piece = read_whole_piece(slice, offset / kLargePieceBytes);
   if (piece) return piece->subspan(offset % kLargePieceBytes);
   if (piece.error().code() == base::ErrorCode::kCorruption) {
+    note_damage(lsn_of_piece(slice, offset / kLargePieceBytes));
     if (damaged_large_.size() >= kDamagedLargeMax) damaged_large_.clear();
     damaged_large_.insert(slice.lsn);
   }
@@ -405,6 +413,18 @@ Status IndexedMessageStore::copy(std::span<const EntrySlice> slices, base::Mutab
     }
   }
   return {};
+}
+
+void IndexedMessageStore::note_damage(Lsn record) {
+  if (met_damage_.contains(record) || met_damage_.size() >= kMetDamageMax) return;
+  std::optional<CorruptRange> range = corrupt_range_at(log_, record);
+  if (range) met_damage_.emplace(record, *std::move(range));
+}
+
+std::vector<CorruptRange> IndexedMessageStore::take_met_damage() {
+  std::vector<CorruptRange> met;
+  for (auto& [begin, range] : std::exchange(met_damage_, {})) met.push_back(std::move(range));
+  return met;
 }
 
 void IndexedMessageStore::trim_memory() {

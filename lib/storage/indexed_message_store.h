@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -8,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "storage/corrupt_range.h"
 #include "storage/message_index.h"
 #include "storage/message_store.h"
 #include "storage/read_ahead.h"
@@ -44,6 +46,9 @@ class IndexedMessageStore final : public MessageStore {
   void index(const MessagesFact& fact, base::Lsn lsn, std::size_t payload_bytes,
              std::uint64_t record_bytes);
 
+  // Damage in files that reads met since the last call; the same perhaps again.
+  std::vector<CorruptRange> take_met_damage();
+
   MessageIndex& message_index() { return index_; }
   const MessageIndex& message_index() const { return index_; }
 
@@ -63,6 +68,7 @@ class IndexedMessageStore final : public MessageStore {
   static void load_for(LoadedRecord& record, const std::vector<SliceWish>& wishes,
                        std::uint32_t bytes_max);
   void load_for(std::span<const EntrySlice> slices);
+  void note_damage(base::Lsn record);
   base::Result<EntrySlice> slice_large(const BatchLocation& batch);
   // Behind it lie all records of the group.
   base::Lsn begin_of(const StreamId& stream, std::size_t group,
@@ -77,6 +83,7 @@ class IndexedMessageStore final : public MessageStore {
   std::vector<SlicePlan> plans_;     // the same
   std::vector<CachedGroup> groups_;  // expanded lately; found by their last record
   std::uint64_t uses_ = 0;
+  std::map<base::Lsn, CorruptRange> met_damage_;  // by its begin
   std::set<base::Lsn> damaged_large_;  // messages records of which a piece could not be read
 };
 

@@ -155,14 +155,7 @@ void Verifier::scan(const runtime::File& file, const SegmentExtent& extent,
   while (const std::optional<ScanItem> item = scanner.next()) {
     if (item->kind != ScanItem::Kind::kBad) note(*item, verdict);
     if (item->good()) continue;
-    std::string reason = "no valid record";
-    if (!item->bad_blocks.empty()) {
-      reason = to_string(item->header.type) + " record with " +
-               std::to_string(item->bad_blocks.size()) + " bad of " +
-               std::to_string(item->header.blocks()) + " blocks";
-    }
-    if (item->unreadable) reason += " (cannot be read)";
-    bad_.push_back({item->begin, item->end, verdict.file, std::move(reason)});
+    bad_.push_back({item->begin, item->end, verdict.file, damage_reason(*item)});
   }
 }
 

@@ -41,7 +41,8 @@ class MessageIndex {
   struct Expanded {
     Group group;
     std::vector<BatchLocation> batches;
-    bool unreadable = false;  // the disk gave errors: there may be more
+    bool unreadable = false;        // the disk gave errors: there may be more
+    std::optional<base::Lsn> lost;  // a record of the group whose header does not verify
   };
 
   explicit MessageIndex(std::uint64_t segment_bytes) : segment_bytes_(segment_bytes) {}

@@ -349,14 +349,8 @@ Status Recovery::note_record(const ScanItem& item) {
 }
 
 void Recovery::note_bad(const FoundSegment& segment, const ScanItem& item) {
-  BadRange bad{item.begin, item.end, segment.extent.number, "no valid record", item.unreadable};
+  BadRange bad{item.begin, item.end, segment.extent.number, damage_reason(item), item.unreadable};
   bad.is_record = item.kind == ScanItem::Kind::kRecord;
-  if (bad.is_record) {
-    bad.reason = to_string(item.header.type) + " record with " +
-                 std::to_string(item.bad_blocks.size()) + " bad of " +
-                 std::to_string(item.header.blocks()) + " blocks";
-  }
-  if (item.unreadable) bad.reason += " (cannot be read)";
   bad_.push_back(std::move(bad));
 }
 

@@ -10,20 +10,13 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "runtime/file_system.h"
+#include "storage/corrupt_range.h"
 #include "storage/log_files.h"
 #include "storage/segment_header.h"
 #include "storage/segment_scanner.h"
 #include "storage/snapshot_store.h"
 
 namespace sluice::storage {
-
-// Bytes that were durable once and are not what they were.
-struct CorruptRange {
-  base::Lsn begin;
-  base::Lsn end;
-  std::string file;    // name in segments/
-  std::string reason;  // for a person
-};
 
 struct RecoveryReport {
   base::Id128 log_id;

@@ -62,16 +62,11 @@ struct Scrubber::Segment {
   void note(const ScanItem& item) {
     if (item.kind == ScanItem::Kind::kBad) {
       has_gap = true;
-      note_corrupt(item.begin, item.end, "no valid record");
+      note_corrupt(item.begin, item.end, damage_reason(item));
       return;
     }
     if (item.kind == ScanItem::Kind::kPadding) return;
-    if (!item.bad_blocks.empty()) {
-      note_corrupt(item.begin, item.end,
-                   to_string(item.header.type) + " record with " +
-                       std::to_string(item.bad_blocks.size()) + " bad of " +
-                       std::to_string(item.header.blocks()) + " blocks");
-    }
+    if (!item.bad_blocks.empty()) note_corrupt(item.begin, item.end, damage_reason(item));
     const bool messages =
         item.header.type == RecordType::kMessages && item.payload.size() >= item.header.head_bytes;
     if (!messages) return;
@@ -154,6 +149,15 @@ std::optional<std::uint64_t> Scrubber::sealed_behind(std::uint64_t number) const
   return *extent;
 }
 
+// One that is still written waits.
+std::optional<std::uint64_t> Scrubber::first() const {
+  const std::uint64_t active = log_.active_segment();
+  const auto found = std::find_if(first_.begin(), first_.end(),
+                                  [&](std::uint64_t number) { return number != active; });
+  if (found == first_.end()) return std::nullopt;
+  return *found;
+}
+
 std::shared_ptr<Scrubber::Segment> Scrubber::open(std::uint64_t number) {
   const Lsn begin(number * log_.segment_bytes());
   auto place = log_.segments().place(begin);
@@ -176,12 +180,9 @@ std::shared_ptr<LogWork> Scrubber::take(base::MonoTime now) {
   if (!paced_) pace(now);
   paced_ = true;
   if (std::exchange(round_over_, false)) stats_.completed_at = now;
-  if (at_ == nullptr && !first_.empty()) {
-    const std::uint64_t number = *first_.begin();
-    // One that is still written is read when its turn comes.
-    if (number == log_.segments().numbers().back() || (at_ = open(number)) == nullptr) {
-      first_.erase(number);
-    }
+  if (at_ == nullptr) {
+    const std::optional<std::uint64_t> number = first();
+    if (number && (at_ = open(*number)) == nullptr) first_.erase(*number);
   }
   const bool urgent = at_ != nullptr && first_.contains(at_->place.extent.number);
   if (!urgent && now < due_) return nullptr;
@@ -214,13 +215,25 @@ void Scrubber::finish_segment() {
   finding.begin = extent.base();
   finding.end = extent.end();
   for (CorruptRange& one : segment->corrupt) {
-    if (known_.size() >= kKnownRangesMax || !known_.insert(one.begin).second) continue;
+    if (!note_told(one.begin)) continue;
     ++stats_.findings;
     finding.corrupt.push_back(std::move(one));
   }
   finding.doubtful = std::move(segment->doubtful);
   if (finding.corrupt.empty() && finding.doubtful.empty()) return;
   findings_.push_back(std::move(finding));
+}
+
+// False: it was told already, or too much was.
+bool Scrubber::note_told(Lsn begin) {
+  return known_.size() < kKnownRangesMax && known_.insert(begin).second;
+}
+
+bool Scrubber::note_met(const CorruptRange& range) {
+  if (!note_told(range.begin)) return false;
+  ++stats_.met;
+  first_.insert(log_.segments().number_of(range.begin));
+  return true;
 }
 
 std::vector<Scrubber::Finding> Scrubber::take_findings() { return std::exchange(findings_, {}); }

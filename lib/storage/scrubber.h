@@ -29,7 +29,8 @@ class Scrubber {
   };
   struct Stats {
     std::uint64_t bytes = 0;                     // read so far
-    std::uint64_t findings = 0;                  // corrupt ranges that the start had not told of
+    std::uint64_t findings = 0;                  // corrupt ranges that nobody had told of
+    std::uint64_t met = 0;                       // the same, met by reads
     std::optional<base::MonoTime> completed_at;  // when the whole log was read last
   };
 
@@ -43,6 +44,9 @@ class Scrubber {
   // The next piece, where one is due and none is out; to be asked about once a second.
   std::shared_ptr<LogWork> take(base::MonoTime now);
   std::vector<Finding> take_findings();
+  // Somebody met damage while reading. True: it was not told before. Its segment is read at once,
+  // or as soon as it is sealed: there may be more.
+  bool note_met(const CorruptRange& range);
   const Stats& stats() const { return stats_; }
 
   // A round takes this long, and so leaves time to come round within a day.
@@ -58,13 +62,15 @@ class Scrubber {
   std::shared_ptr<Segment> open(std::uint64_t number);
   // The next sealed segment behind `number`; nullopt: a round is over.
   std::optional<std::uint64_t> sealed_behind(std::uint64_t number) const;
+  std::optional<std::uint64_t> first() const;
+  bool note_told(base::Lsn begin);
   void finish_segment();
   void pace(base::MonoTime now);
 
   SegmentLog& log_;
   const MessageIndex& index_;
   std::set<base::Lsn> known_;      // begins of corrupt ranges that were told
-  std::set<std::uint64_t> first_;  // segments to be read before all others
+  std::set<std::uint64_t> first_;  // segments to be read before all others, once they are sealed
   std::shared_ptr<Segment> at_;
   bool out_ = false;
   bool round_over_ = false;

@@ -76,7 +76,7 @@ constexpr SimpleMetric<Process> kProcessMetrics[] = {
     {{"sluice_scrub_bytes_total", kCounter, "", "Bytes of the log read in search of damage."},
      [](const Process& p) { return number(p.storage.scrub_bytes); }},
     {{"sluice_scrub_findings_total", kCounter, "",
-      "Corrupt ranges that the scrub found: anything but 0 needs a person."},
+      "Corrupt ranges that the scrub found, and nobody had before: anything but 0 needs a person."},
      [](const Process& p) { return number(p.storage.scrub_findings); }},
     {{"sluice_wal_feature_level", kGauge, "",
       "Feature level of the log: programs that support less refuse it."},

@@ -2,6 +2,7 @@
 
 import json
 import os
+import urllib.request
 
 import broker_test
 import harness
@@ -14,6 +15,10 @@ class Corruption(broker_test.BrokerTest):
         folder = os.path.join(world.data, "segments")
         return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
                 if name.endswith(".log")]
+
+    def metrics(self, world):
+        with urllib.request.urlopen(f"http://127.0.0.1:{world.http}/metrics", timeout=10) as page:
+            return page.read().decode()
 
     def filled(self):
         """A broker with several segments, killed."""
@@ -92,6 +97,27 @@ class Corruption(broker_test.BrokerTest):
         self.assertEqual(world.stat()["messages"], 0)
         self.assertEqual(world.stat()["conditions"][0]["status"], "False")
         self.assertEqual([one["command"] for one in world.events("audit")][-1], "discard damaged")
+
+    def test_damage_of_a_running_broker_is_told_when_it_is_met(self):
+        world = self.world(arguments=["--segment-bytes", "1Mi"])
+        world.start_broker()
+        # More than is kept in memory, which the disk's damage would not be seen in.
+        messages = 10 * MESSAGES
+        self.publish(world, [f"message {i:06} " + "x" * 1_000 for i in range(messages)])
+        sealed = self.segments(world)[1]
+        self.flip(sealed, b"message 001")
+        self.assertEqual(world.events("log_corrupt"), [])
+        got = self.drain(world)
+        self.assertLess(len(got), messages)
+        harness.wait_until(lambda: world.events("log_corrupt"), "the damage is told")
+        (told,) = world.events("log_corrupt")
+        self.assertEqual(os.path.basename(told["file"]), os.path.basename(sealed))
+        self.assertLess(told["begin"], told["end"])
+        self.assertEqual(told["found_by"], "read")
+        harness.wait_until(lambda: "\nsluice_wal_corrupt_ranges 1\n" in self.metrics(world),
+                           "it is counted")
+        self.assertEqual(world.messages()["damaged"], messages - len(got))
+        self.assertEqual(world.stat()["conditions"][0]["status"], "True")
 
     def test_a_segment_that_is_put_back_is_readable_again(self):
         world = self.filled()

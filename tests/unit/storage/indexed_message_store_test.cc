@@ -240,6 +240,34 @@ TEST(IndexedMessageStore, AFlippedBitCostsTheMessagesInItsBlockOnly) {
   }
 }
 
+TEST(IndexedMessageStore, DamageThatIsMetIsToldWithItsPlace) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  std::vector<Appended> records;
+  for (std::uint64_t i = 1; i <= 200; ++i) records.push_back(harness.publish(kStream, i, 1, 40));
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  // A bit of a body; heads in a closed group, at its end, and in the group that is still open.
+  for (const std::size_t victim : {20U, 50U, 63U, 199U}) {
+    const Appended& record = records[victim];
+    const std::uint64_t at = record.begin.value() - 64 * 1024;
+    const std::uint64_t bit_at = victim == 20U ? at + 130 : at + 40;
+    harness.fs().flip_bit(LogHarness::segment_path(1), bit_at, 2);
+    harness.opened().trim_memory();
+    harness.consume(kStream, 1, 200);
+    const std::vector<CorruptRange> met = harness.messages().take_met_damage();
+    ASSERT_EQ(met.size(), 1U) << "victim " << victim;
+    EXPECT_EQ(met[0].begin, record.begin);
+    EXPECT_EQ(met[0].end, record.end);
+    EXPECT_EQ(met[0].file, "0000000000000001.log");
+    EXPECT_EQ(met[0].reason,
+              victim == 20U ? "Messages record with 1 bad of 1 blocks" : "no valid record");
+    harness.fs().flip_bit(LogHarness::segment_path(1), bit_at, 2);
+  }
+  harness.opened().trim_memory();
+  harness.consume(kStream, 1, 200);
+  EXPECT_TRUE(harness.messages().take_met_damage().empty());
+}
+
 TEST(IndexedMessageStore, AnUnreadableSectorIsDamageNotAnError) {
   LogHarness harness;
   ASSERT_THAT(harness.open(), IsOk());

@@ -145,6 +145,38 @@ TEST_F(Scrub, WhatTheStartFoundIsReadAtOnceAndNotToldAgain) {
   EXPECT_EQ(scrubber.stats().findings, 0U);
 }
 
+TEST_F(Scrub, DamageThatAReadMetIsToldOnceAndItsSegmentReadAtOnce) {
+  publish_until(5);
+  flip(3, 20'000);
+  flip(3, 40'000);
+  harness_.opened().trim_memory();
+  const SequenceRange range = harness_.messages().message_index().ranges(3)[0].range;
+  harness_.consume(kScrubbed, range.first.value(), range.first.value() + 25);
+  const auto met = harness_.messages().take_met_damage();
+  ASSERT_EQ(met.size(), 1U);
+  EXPECT_TRUE(harness_.messages().take_met_damage().empty());
+
+  Scrubber scrubber(harness_.log(), harness_.messages().message_index(), {});
+  EXPECT_TRUE(scrubber.note_met(met[0]));
+  EXPECT_FALSE(scrubber.note_met(met[0]));
+  EXPECT_EQ(scrubber.stats().met, 1U);
+  EXPECT_EQ(run(scrubber, std::chrono::seconds(5), std::chrono::seconds(1)), 1);
+  const auto findings = scrubber.take_findings();
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].corrupt.size(), 1U);  // the other one
+  EXPECT_EQ(findings[0].doubtful.size(), 2U);
+  EXPECT_EQ(scrubber.stats().findings, 1U);
+}
+
+TEST_F(Scrub, ASegmentThatIsStillWrittenIsReadOnceItIsSealed) {
+  publish_until(2);
+  Scrubber scrubber(harness_.log(), harness_.messages().message_index(), {});
+  ASSERT_TRUE(scrubber.note_met({Lsn(2 * harness_.log().segment_bytes() + 5'000), Lsn(), "", ""}));
+  EXPECT_EQ(run(scrubber, std::chrono::seconds(5), std::chrono::seconds(1)), 0);
+  publish_until(3);
+  EXPECT_EQ(run(scrubber, std::chrono::seconds(5), std::chrono::seconds(1)), 1);
+}
+
 TEST_F(Scrub, ASegmentThatGoesMeanwhileSaysNothing) {
   publish_until(4);
   flip(1, 20'000);
