@@ -21,6 +21,10 @@ readonly BIN=build/release/bin
 readonly LOCK=build/run.lock
 
 build_only=false
+[[ $# -le 1 ]] || {
+  usage >&2
+  fail "one word too many: $2"
+}
 case "${1-}" in
   "") ;;
   --build-only) build_only=true ;;

@@ -26,6 +26,10 @@ END
 }
 
 mode=full
+[[ $# -le 1 ]] || {
+  usage >&2
+  fail "one word too many: $2"
+}
 case "${1-}" in
   "") ;;
   --quick) mode=quick ;;
