@@ -21,6 +21,11 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 }
 
 base::Error bad_sequences(std::string_view text) {
+  if (text.find(':') != std::string_view::npos) {
+    return base::invalid_argument(
+        "--sequence takes sequences without a shard, and means those of every shard: \"" +
+        std::string(text) + "\" names one; choose by --header, --reason or age as well");
+  }
   return base::invalid_argument(
       "--sequence takes A or A-B, both at least 1, or several of them with commas between, not \"" +
       std::string(text) + "\"");

@@ -1,6 +1,8 @@
 #include "cli/task_output.h"
 
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
 
 #include "cli/exit_code.h"
 #include "cli/format.h"
@@ -18,6 +20,19 @@ std::string task_json(const client::TaskStatus& task) {
         {{"shard", sample.shard.value()}, {"sequence", sample.sequence.value()}});
   }
   return json.dump() + "\n";
+}
+
+std::string dry_run_sentence(const client::TaskStatus& task, const std::string& would,
+                             std::uint16_t shards) {
+  std::string text =
+      would + " " + format_count(task.matched) + (task.matched == 1 ? " message" : " messages");
+  std::string_view before = task.samples.size() < task.matched ? ", among them " : ": ";
+  for (const client::TaskSample& sample : task.samples) {
+    text += std::exchange(before, shards > 1 ? " " : ",");
+    if (shards > 1) text += std::to_string(sample.shard.value()) + ":";
+    text += std::to_string(sample.sequence.value());
+  }
+  return text;
 }
 
 std::string task_sentence(const client::TaskStatus& task, const std::string& verb) {

@@ -44,10 +44,11 @@ base::Result<client::TaskStatus> start(const ShardBroker& broker, const TaskRun&
 // first that is not Completed.
 base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
                                        const client::Selector& selector, const TaskVerbs& verbs,
-                                       std::vector<MissingShard>& missing) {
+                                       std::vector<MissingShard>& missing, std::uint16_t& shards) {
   ASSIGN_OR_RETURN(ShardBrokers brokers,
                    reachable_brokers_of(connection, parse_queue_address(run.queue).queue));
   missing = std::move(brokers.missing);
+  shards = brokers.there.front().queue.shards;
   // Nobody knows how many will match, so it shows the count only.
   ProgressBar bar(verbs.did, 0);
   client::TaskStatus all;
@@ -67,24 +68,13 @@ base::Result<client::TaskStatus> start(client::Connection& connection, const Tas
   return all;
 }
 
-std::string dry_sentence(const client::TaskStatus& task, const TaskVerbs& verbs) {
-  std::string text = verbs.would + " " + format_count(task.matched) +
-                     (task.matched == 1 ? " message" : " messages");
-  if (task.samples.empty()) return text;
-  text += task.samples.size() < task.matched ? ", among them" : ":";
-  for (const client::TaskSample& sample : task.samples) {
-    text +=
-        " " + std::to_string(sample.shard.value()) + "-" + std::to_string(sample.sequence.value());
-  }
-  return text;
-}
-
 }  // namespace
 
 void add_task_flags(CLI::App& command, TaskRun& run) {
   add_selector_flags(command, run.selector);
   command.add_flag("--dry-run", run.dry_run, "Only count them, and name some");
-  command.add_option("--sample", run.sample, "How many a dry run names, as SHARD-SEQUENCE")
+  command
+      .add_option("--sample", run.sample, "How many a dry run names: SEQUENCE, or SHARD:SEQUENCE")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
   command.add_option("--rate", run.rate, "At most so many a second (default: no limit)")
@@ -102,13 +92,16 @@ int run_task(const Context& context, const TaskRun& run, const TaskVerbs& verbs)
   auto connection = connect(context, run.queue);
   if (!connection) return fail(connection.error());
   std::vector<MissingShard> missing;
-  const auto task = start(**connection, run, *selector, verbs, missing);
+  std::uint16_t shards = 1;
+  const auto task = start(**connection, run, *selector, verbs, missing, shards);
   if (!task) return fail(task.error());
   Output output;
   if (run.json) {
     output << task_json(*task);
   } else {
-    output << (run.dry_run ? dry_sentence(*task, verbs) : task_sentence(*task, verbs.did)) << "\n";
+    output << (run.dry_run ? dry_run_sentence(*task, verbs.would, shards)
+                           : task_sentence(*task, verbs.did))
+           << "\n";
   }
   const base::Status written = output.flush();
   if (!written.has_value()) return fail(written.error());

@@ -58,7 +58,7 @@ TEST(SelectorFlags, SeveralRangesAreSortedAndJoined) {
 
 TEST(SelectorFlags, ABadRangeIsRefused) {
   for (const char* text : {"0", "5-4", "-", "1-", "-3", "1-2-3", "a", "1 - 2", "+1", "1,", ",",
-                           "1,,2", "99999999999999999999"}) {
+                           "1,,2", "99999999999999999999", "0:17"}) {
     const auto selector = selector_from({.sequences = text}, kNow);
     ASSERT_FALSE(selector.has_value()) << text;
     EXPECT_THAT(selector.error().message(), HasSubstr("--sequence")) << text;
