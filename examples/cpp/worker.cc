@@ -1,6 +1,5 @@
-// Packs orders, four at a time, until a stop signal, or until COUNT are packed; packing takes
-// MILLISECONDS: worker [ENDPOINT [COUNT [MILLISECONDS]]]. Keys and endpoint may come from the
-// environment (examples/kubernetes). GRACE: seconds for what is in work when the pod is stopped.
+// worker [ENDPOINT [COUNT [MILLISECONDS]]]: packs COUNT orders, or until a signal, four at a time.
+// Keys: from the environment (examples/kubernetes). GRACE: seconds for what is in work at a stop.
 #include <sluice/sluice.h>
 
 #include <atomic>
@@ -12,12 +11,13 @@ using namespace std::chrono_literals;
 static std::atomic<bool> stopped{false};
 static int number(const char* text, int otherwise) { return text ? std::stoi(text) : otherwise; }
 int main(int argc, char** argv) {
-  sluice::ClientOptions options;
+  auto credentials = sluice::Credentials::from_environment();
+  if (!credentials) return std::cerr << credentials.error().to_string() << "\n", 1;
+  sluice::ClientOptions options{.credentials = *credentials};
   if (argc > 1) options.endpoint = argv[1];
   const int wanted = number(argc > 2 ? argv[2] : nullptr, -1);
   const std::chrono::milliseconds packing(number(argc > 3 ? argv[3] : nullptr, 0));
   for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stopped = true; });
-  options.credentials = sluice::Credentials::from_environment().value();
   auto client = sluice::Client::connect(options);
   if (!client) return std::cerr << client.error().to_string() << "\n", 1;
   auto consumer = client->consumer({.queue = "orders"});

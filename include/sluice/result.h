@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,8 +47,16 @@ class Error {
   std::string message_;
 };
 
+namespace detail {
+
+/// Says on standard error what is missing, and ends the process. `error`: why there is no value;
+/// nullptr where an error was asked for.
+[[noreturn]] SLUICE_EXPORT void end_of_bad_access(const Error* error);
+
+}  // namespace detail
+
 /// A value or an Error. The library throws nothing of its own; asking for a value that is not there
-/// ends the process.
+/// ends the process, after the error was written to standard error.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -64,11 +71,20 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return has_value(); }
 
   /// The value, which must be there.
-  T& value() & { return *checked(std::get_if<0>(&state_)); }
+  T& value() & {
+    check_value();
+    return *std::get_if<0>(&state_);
+  }
   /// The value, which must be there.
-  const T& value() const& { return *checked(std::get_if<0>(&state_)); }
+  const T& value() const& {
+    check_value();
+    return *std::get_if<0>(&state_);
+  }
   /// The value, which must be there.
-  T&& value() && { return std::move(*checked(std::get_if<0>(&state_))); }
+  T&& value() && {
+    check_value();
+    return std::move(*std::get_if<0>(&state_));
+  }
   /// The value, which must be there.
   T& operator*() & { return value(); }
   /// The value, which must be there.
@@ -81,13 +97,14 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   /// The error, which must be there.
-  const Error& error() const { return *checked(std::get_if<1>(&state_)); }
+  const Error& error() const {
+    if (has_value()) detail::end_of_bad_access(nullptr);
+    return *std::get_if<1>(&state_);
+  }
 
  private:
-  template <typename P>
-  static P* checked(P* pointer) {
-    if (pointer == nullptr) std::abort();
-    return pointer;
+  void check_value() const {
+    if (!has_value()) detail::end_of_bad_access(&error());
   }
 
   std::variant<T, Error> state_;
@@ -108,7 +125,7 @@ class [[nodiscard]] Result<void> {
   explicit operator bool() const { return has_value(); }
   /// The error, which must be there.
   const Error& error() const {
-    if (!error_) std::abort();
+    if (!error_) detail::end_of_bad_access(nullptr);
     return *error_;
   }
 

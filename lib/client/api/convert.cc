@@ -1,12 +1,24 @@
 #include "client/api/convert.h"
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace sluice {
 
 std::string_view to_string(ErrorCode code) {
   return base::to_string(static_cast<base::ErrorCode>(code));
+}
+
+void detail::end_of_bad_access(const Error* error) {
+  if (error == nullptr) {
+    std::fputs("sluice: error() of a Result that has none\n", stderr);
+  } else {
+    std::fprintf(stderr, "sluice: value() of a Result that has none: %s\n",
+                 error->to_string().c_str());
+  }
+  std::abort();
 }
 
 namespace api {
