@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/base64.h"
 #include "base/json_string.h"
@@ -9,6 +11,36 @@
 #include "cli/terminal.h"
 
 namespace sluice::cli {
+namespace {
+
+using Headers = decltype(base::MessageAttributes::headers);
+
+// One that comes again stands where it came first, with all its values in their order.
+void append_headers_json(std::string& out, const Headers& headers) {
+  out += '{';
+  std::string_view between;
+  for (auto header = headers.begin(); header != headers.end(); ++header) {
+    const auto is_same = [header](const auto& other) { return other.first == header->first; };
+    if (std::any_of(headers.begin(), header, is_same)) continue;
+    out += std::exchange(between, ",");
+    base::append_json_string(out, header->first);
+    out += ':';
+    if (std::none_of(header + 1, headers.end(), is_same)) {
+      base::append_json_string(out, header->second);
+      continue;
+    }
+    out += '[';
+    for (auto value = header; value != headers.end(); ++value) {
+      if (!is_same(*value)) continue;
+      if (value != header) out += ',';
+      base::append_json_string(out, value->second);
+    }
+    out += ']';
+  }
+  out += '}';
+}
+
+}  // namespace
 
 void append_message_json(std::string& out, const base::MessageAttributes& attributes,
                          std::string_view body) {
@@ -17,25 +49,13 @@ void append_message_json(std::string& out, const base::MessageAttributes& attrib
   }
   out += R"("key":)";
   base::append_json_string(out, attributes.key);
-  out += R"(,"headers":{)";
-  const auto& headers = attributes.headers;
-  bool first = true;
-  for (auto header = headers.begin(); header != headers.end(); ++header) {
-    const bool again = std::any_of(header + 1, headers.end(), [header](const auto& later) {
-      return later.first == header->first;
-    });
-    if (again) continue;
-    if (!first) out += ',';
-    first = false;
-    base::append_json_string(out, header->first);
-    out += ':';
-    base::append_json_string(out, header->second);
-  }
+  out += R"(,"headers":)";
+  append_headers_json(out, attributes.headers);
   if (is_utf8(body)) {
-    out += R"(},"body":)";
+    out += R"(,"body":)";
     base::append_json_string(out, body);
   } else {
-    out += R"(},"bodyBase64":")" + base::encode_base64(body) + '"';
+    out += R"(,"bodyBase64":")" + base::encode_base64(body) + '"';
   }
 }
 

@@ -38,12 +38,12 @@ TEST(MessageText, OtherBytesStandAsBase64) {
   EXPECT_FALSE(json.contains("body"));
 }
 
-TEST(MessageText, OfARepeatedHeaderTheLastCounts) {
+TEST(MessageText, ARepeatedHeaderHasAllItsValuesInOrder) {
   base::MessageAttributes attributes;
   attributes.headers = {{"a", "1"}, {"b", "2"}, {"a", "3"}};
   std::string out;
   append_message_json(out, attributes, "");
-  EXPECT_EQ(out, R"("key":"","headers":{"b":"2","a":"3"},"body":"")");
+  EXPECT_EQ(out, R"("key":"","headers":{"a":["1","3"],"b":"2"},"body":"")");
 }
 
 TEST(MessageText, APreviewIsShortAndDrivesNoTerminal) {
