@@ -93,6 +93,7 @@ base::Result<client::TaskStatus> cancel_at(client::Connection& connection,
     ASSIGN_OR_RETURN(const ShardBrokers brokers,
                      reachable_brokers_of(connection, queue.value("name", "")));
     for (const ShardBroker& broker : brokers.there) {
+      if (broker.connection == &connection) continue;  // asked already
       auto there = client::Admin(*broker.connection).cancel_task(task);
       if (there.has_value()) return there;
     }

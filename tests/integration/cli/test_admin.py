@@ -123,7 +123,9 @@ class Admin(harness.CliTest):
         self.assertRegex(self.sluice("task", "list", "tasked").stdout,
                          begun["task"] + r" +tasked +Redrive +default/dlq +Cancelled")
         self.sluice("task", "show", "0" * 32, expect=1)
+        before = self.broker.log().count("cancel task")
         self.sluice("task", "cancel", begun["task"], expect=1)
+        self.assertEqual(self.broker.log().count("cancel task"), before + 1)
 
     def test_dead_letters_are_moved_and_messages_copied(self):
         self.kill("carried", "a", "b", "c")
