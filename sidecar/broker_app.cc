@@ -200,6 +200,7 @@ std::optional<int> App::open_server() {
   options.sessions.sessions_max = options_.sessions_max;
   options.software = "sluice/" + options_.version;
   options.build.version = options_.version;
+  options.build.revision = options_.revision;
   options.keys = keys_;
   options.curve_secret = curve_secret_;
   options.guard.strangers_max = options_.strangers_max;

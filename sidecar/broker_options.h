@@ -37,6 +37,7 @@ struct BrokerOptions {
   std::uint32_t snapshot_every_segments = 4;
   std::uint32_t log_feature_level = 0;  // 0 = as it is; the highest for a new log
   std::string version = "0.0.0";
+  std::string revision;  // of the source; empty = unknown
 };
 
 }  // namespace sluice::sidecar

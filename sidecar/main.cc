@@ -8,8 +8,9 @@ int main(int argc, char** argv) {
   // Two heaps are enough for these threads; one a core would cost memory for nothing.
   mallopt(M_ARENA_MAX, 2);
   sluice::runtime::keep_memory_of_frames();
-  const sluice::sidecar::CommandLine line =
+  sluice::sidecar::CommandLine line =
       sluice::sidecar::parse_command_line(argc, argv, SLUICE_VERSION);
   if (!line.broker) return line.exit_code;
+  line.broker->revision = SLUICE_REVISION;
   return sluice::sidecar::run_broker(*line.broker);
 }

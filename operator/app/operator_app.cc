@@ -364,6 +364,7 @@ std::string App::metrics_page() {
   stats.epoch = stats.leads ? epoch().value_or(0) : 0;
   stats.resources = http::read_resource_stats();
   stats.version = options_.version;
+  stats.revision = options_.revision;
   if (!stats.leads) stats.queues_by_state.clear();
   return http::to_prometheus_text(operator_metrics(stats));
 }

@@ -128,9 +128,11 @@ void add_process(Page& page, const OperatorStats& stats) {
              static_cast<double>(stats.resources.open_fds));
   page.value({"process_max_fds", kGauge, "", "Limit of open file descriptors."}, {},
              static_cast<double>(stats.resources.max_fds));
-  page.value(
-      {"sluice_operator_build_info", kGauge, "version, revision", "1; what runs, in its labels."},
-      {{"version", stats.version}, {"revision", stats.revision}}, 1);
+  Labels build = {{"version", stats.version}};
+  if (!stats.revision.empty()) build.push_back({"revision", stats.revision});
+  page.value({"sluice_operator_build_info", kGauge, "version, revision",
+              "1; what runs, in its labels. No revision where it was built without git."},
+             std::move(build), 1);
   page.value({"sluice_operator_leader_epoch", kGauge, "",
               "Epoch of the leadership, as brokers know it; 0 on others."},
              {}, static_cast<double>(stats.epoch));

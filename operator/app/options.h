@@ -27,6 +27,7 @@ struct OperatorOptions {
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kHuman;
   std::string version = "0.0.0";
+  std::string revision;  // of the source; empty = unknown
 };
 
 }  // namespace sluice::op

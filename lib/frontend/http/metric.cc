@@ -14,8 +14,9 @@ using broker::QueueStats;
 using broker::SubscriptionStats;
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-constexpr MetricInfo kBuildInfo = {"sluice_build_info", MetricType::kGauge, "version, revision",
-                                   "1; what runs, in its labels."};
+constexpr MetricInfo kBuildInfo = {
+    "sluice_build_info", MetricType::kGauge, "version, revision",
+    "1; what runs, in its labels. No revision where it was built without git."};
 constexpr MetricInfo kIdentityInfo = {"sluice_identity_info", MetricType::kGauge, "log_id",
                                       "1; which data the broker serves, in its label."};
 constexpr MetricInfo kStorageBytes = {
@@ -96,8 +97,9 @@ void add_histogram(MetricData& metric, const Labels& labels,
 // --- One process.
 
 MetricData build_info(const ProcessStats& stats) {
-  return {kBuildInfo,
-          {sample({{"version", stats.build.version}, {"revision", stats.build.revision}}, 1)}};
+  Labels labels = {{"version", stats.build.version}};
+  if (!stats.build.revision.empty()) labels.push_back({"revision", stats.build.revision});
+  return {kBuildInfo, {sample(std::move(labels), 1)}};
 }
 
 MetricData identity_info(const ProcessStats& stats) {

@@ -67,6 +67,12 @@ TEST(Metrics, TellTheProcess) {
   EXPECT_EQ(page.value("sluice_wal_corrupt_ranges"), 0);
 }
 
+TEST(Metrics, ARevisionThatNobodyKnowsIsNoLabel) {
+  ProcessStats stats = test::sample_stats();
+  stats.build.revision.clear();
+  EXPECT_EQ(page_of(stats).value("sluice_build_info{version=\"0.1.0\"}"), 1);
+}
+
 TEST(Metrics, WhatDoesNotExistHasNoSample) {
   ProcessStats stats;
   const PrometheusPage page = page_of(stats);
