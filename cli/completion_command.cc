@@ -1,7 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.h"
@@ -16,9 +18,12 @@ std::vector<const CLI::App*> visible_commands(const CLI::App& app) {
   });
 }
 
-// The options of a command and of its option groups.
+// The options of a command and of its option groups, in their order, without hidden ones.
 std::vector<const CLI::Option*> visible_options(const CLI::App& app) {
-  std::vector<const CLI::Option*> options = app.get_options();
+  std::vector<const CLI::Option*> options;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_group().empty()) options.push_back(option);
+  }
   const auto is_group = [](const CLI::App* command) { return command->get_name().empty(); };
   for (const CLI::App* group : app.get_subcommands(is_group)) {
     for (const CLI::Option* option : visible_options(*group)) options.push_back(option);
@@ -26,72 +31,172 @@ std::vector<const CLI::Option*> visible_options(const CLI::App& app) {
   return options;
 }
 
-// "--a --b -f sub1 sub2": what may follow the command `app` stands for.
-std::string words_of(const CLI::App& app) {
+// What stands behind a flag, or in the place of a word without one.
+struct Expected {
+  enum class Kind { kNothing, kAnything, kWords, kFiles, kFolders, kQueues };
+  Kind kind = Kind::kNothing;
+  std::string words;  // with kWords
+};
+
+Expected expected(const CLI::Option& option) {
+  using Kind = Expected::Kind;
+  if (option.get_items_expected_max() == 0) return {};
+  const std::string type = option.get_type_name();
+  const std::size_t brace = type.find('{');
+  if (brace != std::string::npos) {
+    std::string words = type.substr(brace + 1, type.find('}') - brace - 1);
+    std::replace(words.begin(), words.end(), ',', ' ');
+    return {Kind::kWords, std::move(words)};
+  }
+  if (type.starts_with("FILE")) return {Kind::kFiles, ""};
+  if (type.starts_with("DIR")) return {Kind::kFolders, ""};
+  if (!option.get_positional()) return {Kind::kAnything, ""};
+  const std::string name = option.get_single_name();
+  if (name == "queue" || name == "from" || name == "to") return {Kind::kQueues, ""};
+  return {name == "folder" ? Kind::kFolders : Kind::kAnything, ""};
+}
+
+std::vector<std::string> flags_of(const CLI::Option& option) {
+  std::vector<std::string> flags;
+  for (const std::string& name : option.get_lnames()) flags.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) flags.push_back("-" + name);
+  return flags;
+}
+
+// --- bash and zsh.
+
+// "kind=words values='a b'".
+std::string assignment(const Expected& expected) {
+  switch (expected.kind) {
+    case Expected::Kind::kNothing:
+      return "";
+    case Expected::Kind::kAnything:
+      return "kind=anything";
+    case Expected::Kind::kWords:
+      return "kind=words values='" + expected.words + "'";
+    case Expected::Kind::kFiles:
+      return "kind=files";
+    case Expected::Kind::kFolders:
+      return "kind=folders";
+    case Expected::Kind::kQueues:
+      return "kind=queues";
+  }
+  return "";
+}
+
+// The tables of the script, of `app` and what is below it.
+struct BashTables {
+  std::string paths;   // of commands, as alternatives
+  std::string words;   // cases: what may stand anywhere in a command
+  std::string values;  // cases: what is behind a flag, or a word's place
+};
+
+// The flags of the program itself may stand behind any command.
+void append_bash(const CLI::App& app, const std::string& path, BashTables& tables) {
   std::string words;
+  int place = 0;
   for (const CLI::Option* option : visible_options(app)) {
-    for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
-    for (const std::string& name : option->get_snames()) words += "-" + name + " ";
+    const std::vector<std::string> flags = flags_of(*option);
+    for (const std::string& flag : flags) words += flag + " ";
+    const std::string value = assignment(expected(*option));
+    if (value.empty()) continue;
+    if (flags.empty()) {
+      tables.values += "    '" + path + " " + std::to_string(place++) + "') " + value + " ;;\n";
+    }
+    for (const std::string& flag : flags) {
+      tables.values += path.empty() ? "    *' " : "    '" + path + " ";
+      tables.values += flag + "') " + value + " ;;\n";
+    }
   }
   for (const CLI::App* command : visible_commands(app)) words += command->get_name() + " ";
-  return words;
-}
-
-void append_case(const CLI::App& app, const std::string& path, std::string& cases) {
-  cases += "    '" + path + "') words='" + words_of(app) + "' ;;\n";
-  for (const CLI::App* command : visible_commands(app)) {
-    append_case(*command, path.empty() ? command->get_name() : path + " " + command->get_name(),
-                cases);
-  }
-}
-
-void append_paths(const CLI::App& app, const std::string& path, std::string& paths) {
+  tables.words += "    '" + path + "') words='" + words + "' ;;\n";
   for (const CLI::App* command : visible_commands(app)) {
     const std::string inner = path.empty() ? command->get_name() : path + " " + command->get_name();
-    paths += (paths.empty() ? "'" : "|'") + inner + "'";
-    append_paths(*command, inner, paths);
+    tables.paths += (tables.paths.empty() ? "'" : "|'") + inner + "'";
+    append_bash(*command, inner, tables);
   }
 }
 
 // Walked rather than listed, so that the script is never behind the commands. A word is a command
 // only where one may stand: a queue may be called `log`. Zsh runs this too, with a compgen that
-// filters nothing, and without mapfile.
+// filters nothing, and without mapfile. Names of queues are asked for at the broker, which is given
+// little time for it.
 std::string bash_script(const CLI::App& root) {
-  std::string cases;
-  append_case(root, "", cases);
-  std::string paths;
-  append_paths(root, "", paths);
-  return "_sluice() {\n"
-         "  local current=${COMP_WORDS[COMP_CWORD]} path='' words='' word\n"
-         "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
-         "    case \"${path:+$path }$word\" in " +
-         paths +
-         ") path=\"${path:+$path }$word\" ;; esac\n"
-         "  done\n"
-         "  case $path in\n" +
-         cases +
+  BashTables tables;
+  append_bash(root, "", tables);
+  return "_sluice_queues() { sluice --timeout 0.3 queue list 2>/dev/null; }\n"
+         "_sluice_expected() {\n"
+         "  kind='' values=''\n"
+         "  case $1 in\n" +
+         tables.values +
          "  esac\n"
+         "}\n"
+         "_sluice() {\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} path='' words='' place=0 kind='' values='' "
+         "word\n"
+         "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
+         "    [[ $word != '=' ]] || continue\n"
+         "    if [[ -n $kind ]]; then kind=''; continue; fi\n"
+         "    case $word in\n"
+         "    -*) _sluice_expected \"$path $word\" ;;\n"
+         "    *) case \"${path:+$path }$word\" in\n"
+         "      " +
+         tables.paths +
+         ") path=\"${path:+$path }$word\" ;;\n"
+         "      *) place=$((place+1)) ;;\n"
+         "      esac ;;\n"
+         "    esac\n"
+         "  done\n"
+         "  [[ $current != '=' ]] || current=''\n"
+         "  if [[ -z $kind ]]; then\n"
+         "    case $path in\n" +
+         tables.words +
+         "    esac\n"
+         "    [[ $current == -* ]] || _sluice_expected \"$path $place\"\n"
+         "  fi\n"
+         "  [[ $kind != queues ]] || values=$(_sluice_queues)\n"
          "  COMPREPLY=()\n"
-         "  for word in $words; do\n"
+         "  for word in $values $words; do\n"
          "    [[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
          "  done\n"
-         "  [[ ${#COMPREPLY[@]} -eq 0 ]] || return 0\n"
+         "  case $kind in files) kind=-f ;; folders) kind=-d ;; *) return 0 ;; esac\n"
          "  while IFS= read -r word; do\n"
          "    COMPREPLY+=(\"$word\")\n"
-         "  done < <(compgen -f -- \"$current\")\n"
+         "  done < <(compgen $kind -- \"$current\")\n"
          "}\n"
          "complete -o filenames -F _sluice sluice\n";
 }
 
+// --- fish.
+
+std::string fish_arguments(const Expected& expected) {
+  switch (expected.kind) {
+    case Expected::Kind::kNothing:
+      return "";
+    case Expected::Kind::kAnything:
+      return " -x";
+    case Expected::Kind::kWords:
+      return " -x -a '" + expected.words + "'";
+    case Expected::Kind::kFiles:
+      return " -r -F";
+    case Expected::Kind::kFolders:
+      return " -x -a '(__fish_complete_directories)'";
+    case Expected::Kind::kQueues:
+      return " -f -a '(sluice --timeout 0.3 queue list 2>/dev/null)'";
+  }
+  return "";
+}
+
 void append_fish(const CLI::App& app, const std::string& condition, std::string& script) {
+  const std::string begin = "complete -c sluice -n '" + condition + "'";
   for (const CLI::Option* option : visible_options(app)) {
-    script += "complete -c sluice -n '" + condition + "'";
+    script += begin;
     for (const std::string& name : option->get_lnames()) script += " -l " + name;
     for (const std::string& name : option->get_snames()) script += " -s " + name;
-    script += "\n";
+    script += fish_arguments(expected(*option)) + "\n";
   }
   for (const CLI::App* command : visible_commands(app)) {
-    script += "complete -c sluice -n '" + condition + "' -a " + command->get_name() + "\n";
+    script += begin + " -f -a " + command->get_name() + "\n";
     append_fish(*command, "__fish_seen_subcommand_from " + command->get_name(), script);
   }
 }
@@ -102,6 +207,7 @@ std::string kubectl_script() {
   return "#!/usr/bin/env bash\n"
          "# Install as kubectl_complete-sluice somewhere in PATH.\n"
          "source <(kubectl-sluice completion bash)\n"
+         "_sluice_queues() { :; }  # a way into the cluster takes too long\n"
          "COMP_WORDS=(sluice \"$@\")\n"
          "COMP_CWORD=$#\n"
          "_sluice\n"

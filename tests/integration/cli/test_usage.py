@@ -107,13 +107,13 @@ class Completion(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def complete(self, *words):
+    def complete(self, *words, **environment):
         """What bash offers for the last word."""
         quoted = " ".join(f"'{word}'" for word in words)
         script = (self.script("bash") + f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n"
                   "_sluice; printf '%s\\n' \"${COMPREPLY[@]}\"\n")
         done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=False,
-                              timeout=harness.SECONDS_MAX)
+                              timeout=harness.SECONDS_MAX, env={**os.environ, **environment})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
@@ -123,6 +123,46 @@ class Completion(unittest.TestCase):
         self.assertIn("--lines", self.complete("sluice", "pub", "orders", "--l"))
         self.assertIn("describe", self.complete("sluice", "queue", "d"))
         self.assertNotIn("bench-producer", self.complete("sluice", "b"))
+
+    def test_bash_knows_what_stands_behind_a_flag(self):
+        self.assertEqual(self.complete("sluice", "sub", "orders", "--settle", "re"),
+                         ["release", "reject"])
+        self.assertEqual(self.complete("sluice", "redrive", "orders", "--reason", "A"),
+                         ["AttemptsExceeded"])
+        self.assertEqual(self.complete("sluice", "sub", "orders", "--settle", "=", "fa"), ["fail"])
+        self.assertEqual(self.complete("sluice", "sub", "orders", "--max", ""), [])
+        self.assertEqual(self.complete("sluice", "completion", "f"), ["fish"])
+        # A value is no command, whatever it says.
+        self.assertIn("--json", self.complete("sluice", "--context", "queue", "stat", "--j"))
+
+    def test_bash_offers_files_and_folders_where_they_are_wanted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "place"))
+            with open(os.path.join(folder, "plan"), "w", encoding="utf-8"):
+                pass
+            begin = os.path.join(folder, "pla")
+            both = [begin + "ce", begin + "n"]
+            for words in (["pub", "q", "--file"], ["up", "-f"], ["up", "--file"]):
+                self.assertEqual(sorted(self.complete("sluice", *words, begin)), both)
+            for words in (["up", "--data"], ["log", "verify"], ["stat", "--keys"]):
+                self.assertEqual(self.complete("sluice", *words, begin), both[:1])
+            self.assertEqual(self.complete("sluice", "sub", "q", begin), [])
+
+    def test_hidden_flags_are_not_offered(self):
+        self.assertNotIn("--client-key", self.complete("sluice", "--"))
+        self.assertIn("--keys", self.complete("sluice", "--"))
+
+    def test_bash_asks_for_the_names_of_queues(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "sluice")
+            with open(path, "w", encoding="utf-8") as out:
+                out.write("#!/bin/sh\n[ \"$3 $4\" = 'queue list' ] && echo orders && echo mails\n")
+            os.chmod(path, 0o755)
+            with_names = {"PATH": f"{folder}:{os.environ['PATH']}"}
+            self.assertEqual(self.complete("sluice", "sub", "o", **with_names), ["orders"])
+            self.assertEqual(self.complete("sluice", "copy", "orders", "m", **with_names),
+                             ["mails"])
+            self.assertNotIn("mails", self.complete("sluice", "sub", "orders", "", **with_names))
 
     def test_a_queue_may_be_called_like_a_command(self):
         self.assertEqual(self.complete("sluice", "pub", "log", "--l"), ["--lines"])
