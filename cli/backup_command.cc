@@ -1,11 +1,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -137,7 +141,26 @@ base::Status Hold::check() const {
       "take another one");
 }
 
+// Where it would be a part of what it is made from.
+bool lies_in(const std::string& folder, const std::string& outer) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path inner_path = fs::weakly_canonical(folder, error);
+  const fs::path outer_path = fs::weakly_canonical(outer, error);
+  const auto [left, right] =
+      std::mismatch(outer_path.begin(), outer_path.end(), inner_path.begin(), inner_path.end());
+  static_cast<void>(right);
+  return left == outer_path.end();
+}
+
+int refuse_inside(std::string_view flag, const std::string& folder, const std::string& outer) {
+  print_error(std::string(flag) + ": " + folder + " lies in " + outer +
+              ", which it would be made from: name a folder elsewhere");
+  return kExitUsage;
+}
+
 int run_backup(const BackupFlags& flags) {
+  if (lies_in(flags.to, flags.data)) return refuse_inside("--to", flags.to, flags.data);
   catch_stop_signals();
   runtime::PosixFileSystem fs;
   Hold hold(fs, flags.data);
@@ -175,6 +198,7 @@ int run_backup(const BackupFlags& flags) {
 }
 
 int run_restore(const BackupFlags& flags) {
+  if (lies_in(flags.data, flags.from)) return refuse_inside("--data", flags.data, flags.from);
   catch_stop_signals();
   runtime::PosixFileSystem fs;
   base::Result<storage::BackupManifest> manifest = base::unavailable("not restored");

@@ -8,6 +8,8 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
+#include "cli/word_advice.h"
 #include "runtime/posix/frame_memory.h"
 
 namespace sluice::cli {
@@ -78,6 +80,7 @@ int run(int argc, char** argv) {
   const CLI::Option* const endpoint =
       app.add_option("--endpoint", context.endpoint, "The broker's client port")
           ->envname("SLUICE_ENDPOINT")
+          ->check(endpoint_form())
           ->capture_default_str();
   app.add_option(
          "--keys", context.keys,
@@ -102,6 +105,16 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // A word too many may be why another one is missed.
+    const auto kind = static_cast<CLI::ExitCodes>(error.get_exit_code());
+    const bool is_about_words =
+        kind == CLI::ExitCodes::ExtrasError || kind == CLI::ExitCodes::RequiredError;
+    const std::string advice = is_about_words ? advice_on_words(app) : "";
+    if (!advice.empty()) {
+      print_error(advice);
+      std::fputs("Run with --help for more information.\n", stderr);
+      return kExitUsage;
+    }
     const int code = app.exit(error);
     return code == 0 ? kExitOk : kExitUsage;
   } catch (const std::exception& error) {

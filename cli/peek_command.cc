@@ -7,6 +7,7 @@
 #include "base/json_string.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
 #include "cli/format.h"
 #include "cli/json_text.h"
 #include "cli/message_text.h"
@@ -176,7 +177,7 @@ void add_peek_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_flag("--dlq", flags->dead_letters, "Dead letters instead of waiting messages");
   command->add_option("--subscription", flags->subscription, "Subscription (default: default)");
   command->add_option("--max", flags->max, "At most so many")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least_one())
       ->capture_default_str();
   command->add_option("--from", flags->from, "Begin at this sequence of each shard")
       ->type_name("SEQUENCE");

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
 #include "cli/format.h"
 #include "cli/message_flags.h"
 #include "cli/publish_run.h"
@@ -65,7 +66,8 @@ void add_pub_command(CLI::App& app, Context& context, int& exit_code) {
   input->add_option("--body", flags->publish.body, "One message with this body");
   input->add_flag("--lines", flags->publish.lines, "One message a line of standard input");
   input->add_option("--file", flags->publish.files, "One message a file; may repeat")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(no_folder());
   input->require_option(1);
   command->add_option("--key", flags->message.key, "Key of each message");
   command->add_option("--header", flags->message.headers, "Header of each message; may repeat")

@@ -16,6 +16,7 @@
 #include "cli/stat_table.h"
 #include "cli/wall_text.h"
 #include "client/admin.h"
+#include "runtime/posix/system_clock.h"
 
 namespace sluice::cli {
 namespace {
@@ -98,6 +99,17 @@ base::Result<Place> parse_place(const std::string& text) {
       "--to: allowed are first, end, sequence:N and time:2026-01-31T12:00:00Z");
 }
 
+// What became of a place that the shard does not have yet.
+std::string beyond_the_end(const Place& place, base::Sequence stands) {
+  using To = client::Admin::SeekTo;
+  if (place.to == To::kSequence && stands.value() < place.value) {
+    return ", its end: there is no sequence " + std::to_string(place.value) + " yet";
+  }
+  const bool is_ahead = place.to == To::kTime && runtime::SystemClock().wall_now().value() <
+                                                     static_cast<std::int64_t>(place.value);
+  return is_ahead ? ", its end: that time is still to come" : "";
+}
+
 base::Status seek(client::Connection& connection, const QueueFlags& flags) {
   ASSIGN_OR_RETURN(const Place place, parse_place(flags.to));
   ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, flags.name));
@@ -108,7 +120,8 @@ base::Status seek(client::Connection& connection, const QueueFlags& flags) {
                        admin.seek(broker.queue.id, flags.subscription, base::ShardIndex(shard),
                                   place.to, place.value));
       print_note(flags.subscription + " of " + flags.name + ", shard " + std::to_string(shard) +
-                 ": stands at sequence " + std::to_string(sequence.value()));
+                 ": stands at sequence " + std::to_string(sequence.value()) +
+                 beyond_the_end(place, sequence));
     }
   }
   return {};
@@ -170,13 +183,21 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
       ->capture_default_str();
   seek_command->add_option("--to", flags->to, "first, end, sequence:N or time:WHEN")->required();
   seek_command->footer(
-      "What lies before the place is settled, also what is leased; what lies behind and is still\n"
+      "A place behind the end is the end. What lies before the place is settled, also what is "
+      "leased; what lies behind and is still\n"
       "kept is ready again. Dead letters stay.\n"
       "\n"
       "Examples:\n"
       "  sluice queue seek orders --to end\n"
       "  sluice queue seek orders --subscription audit --to time:2026-01-31T12:00:00Z");
-  seek_command->callback([flags, &context, &exit_code] { exit_code = run(context, *flags, seek); });
+  seek_command->callback([flags, &context, &exit_code] {
+    if (const auto place = parse_place(flags->to); !place) {
+      print_error(place.error());
+      exit_code = kExitUsage;
+      return;
+    }
+    exit_code = run(context, *flags, seek);
+  });
 
   CLI::App* discard_command = queue->add_subcommand(
       "discard-damaged", "Give up messages that the disk has lost; without --yes only counts");
@@ -196,6 +217,7 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
   discard_command->callback([flags, of_one, &context, &exit_code] {
     flags->of_all = of_one->count() == 0;
     exit_code = run(context, *flags, discard_damaged);
+    if (exit_code == kExitOk && !flags->yes) exit_code = kExitUsage;
   });
 
   CLI::App* delete_command =

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
 #include "cli/queue_address.h"
 #include "cli/session.h"
 #include "cli/stop_signal.h"
@@ -82,8 +83,7 @@ void add_sub_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_option("queue", options.queue, "Name of the queue; NAME/dlq = its dead letters")
       ->required();
   command->add_option("--subscription", options.subscription, "Subscription (default: default)");
-  command->add_option("--max", options.max, "End after so many messages")
-      ->check(CLI::PositiveNumber);
+  command->add_option("--max", options.max, "End after so many messages")->check(at_least_one());
   command->add_option("--idle-exit", flags->idle_exit, "End when nothing came for so long")
       ->type_name("2s");
   command->add_flag("--json", options.json, "One JSON object a line instead of the bare body");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
 #include "cli/format.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
@@ -78,7 +79,7 @@ void add_task_flags(CLI::App& command, TaskRun& run) {
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
   command.add_option("--rate", run.rate, "At most so many a second (default: no limit)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   command.add_flag("--no-wait", run.no_wait, "Return when the task has begun");
   command.add_flag("--json", run.json, "Print task, state, matched and done as JSON");
 }

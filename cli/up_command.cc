@@ -3,11 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/exit_code.h"
 #include "cli/sibling_program.h"
 #include "cli/stop_signal.h"
 #include "storage/log_format.h"
@@ -18,6 +21,7 @@ namespace {
 struct UpOptions {
   std::vector<std::string> files;
   std::string data = "./sluice-data";
+  std::string keys;
   std::string host = "127.0.0.1";
   std::uint16_t port = 7650;
   std::uint16_t control_port = 7651;
@@ -27,7 +31,13 @@ struct UpOptions {
 };
 
 // Becomes the sidecar: signals, exit code and output are its own.
+// `keys` = of all commands, where this one was given none.
 int run_up(const UpOptions& options, const std::string& keys) {
+  if (std::error_code error; std::filesystem::exists(options.data, error) &&
+                             !std::filesystem::is_directory(options.data, error)) {
+    print_error("--data: " + options.data + " is a file; the log needs a folder");
+    return kExitUsage;
+  }
   const auto program = sibling_program("sluice-sidecar");
   if (!program) return fail(program.error());
   const auto address = [&](std::uint16_t port) {
@@ -46,9 +56,9 @@ int run_up(const UpOptions& options, const std::string& keys) {
     arguments.emplace_back("--log-feature-level");
     arguments.push_back(std::to_string(options.log_feature_level));
   }
-  if (!keys.empty()) {
+  if (!keys.empty() || !options.keys.empty()) {
     arguments.emplace_back("--keys");
-    arguments.push_back(keys);
+    arguments.push_back(options.keys.empty() ? keys : options.keys);
   }
   if (options.insecure_plain_text) arguments.emplace_back("--insecure-plain-text");
   std::vector<char*> pointers;
@@ -70,7 +80,12 @@ void add_up_command(CLI::App& app, Context& context, int& exit_code) {
                    "Queue manifest, or a folder of them; may repeat. Kubernetes takes the same")
       ->type_name("FILE|DIR");
   command->add_option("--data", options->data, "Folder of the log; created if missing")
+      ->type_name("DIR")
       ->capture_default_str();
+  command
+      ->add_option("--keys", options->keys,
+                   "Folder of the broker's keys and of who may come (docs/access.md)")
+      ->type_name("DIR");
   command->add_option("--host", options->host, "Address to listen on")->capture_default_str();
   command->add_option("--port", options->port, "Client port; 0 takes a free one")
       ->capture_default_str();

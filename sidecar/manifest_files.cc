@@ -7,6 +7,7 @@
 #include <map>
 #include <system_error>
 
+#include "base/log.h"
 #include "operator/api/manifest.h"
 #include "wire/manifest_revision.h"
 
@@ -38,6 +39,9 @@ base::Result<std::vector<std::string>> expand(const std::string& path) {
     files.push_back(file.string());
   }
   if (error) return base::not_found(path + ": cannot be listed: " + error.message());
+  if (files.empty()) {
+    base::log_warn("no_manifests", {{"folder", path}, {"expected", "*.yaml, *.yml or *.json"}});
+  }
   std::sort(files.begin(), files.end());
   return files;
 }

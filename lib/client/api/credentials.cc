@@ -31,11 +31,16 @@ Result<Credentials> Credentials::from_environment() {
   }
   Credentials credentials{variable("SLUICE_BROKER_KEY"), variable("SLUICE_CLIENT_KEY"), ""};
   if (credentials.empty()) return credentials;
+  if (credentials.broker_key.empty() || credentials.secret_key.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 credentials.broker_key.empty()
+                     ? "SLUICE_CLIENT_KEY is set and SLUICE_BROKER_KEY is not: both are needed"
+                     : "SLUICE_BROKER_KEY is set and SLUICE_CLIENT_KEY is not: both are needed");
+  }
   if (credentials.broker_key.size() != kKeyCharacters ||
       credentials.secret_key.size() != kKeyCharacters) {
     return Error(ErrorCode::kInvalidArgument,
-                 "SLUICE_BROKER_KEY and SLUICE_CLIENT_KEY: a key has 40 characters of Z85, and "
-                 "both are needed");
+                 "SLUICE_BROKER_KEY and SLUICE_CLIENT_KEY: a key has 40 characters of Z85");
   }
   return credentials;
 }

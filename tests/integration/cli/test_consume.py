@@ -49,7 +49,13 @@ class Consume(harness.CliTest):
         self.assertEqual(self.sluice("sub", "sought", "--max", 1).stdout, "c\n")
         self.sluice("queue", "seek", "sought", "--to", "end")
         self.wait_for_messages("sought", ready=0, inFlight=0)
-        self.sluice("queue", "seek", "sought", "--to", "yesterday", expect=65)
+        self.sluice("queue", "seek", "sought", "--to", "yesterday", expect=2)
+        # A place behind the end is the end, and told.
+        ahead = self.sluice("queue", "seek", "sought", "--to", "sequence:1000")
+        self.assertIn("its end: there is no sequence 1000 yet", ahead.stderr)
+        later = self.sluice("queue", "seek", "sought", "--to", "time:2999-01-01T00:00:00Z")
+        self.assertIn("its end: that time is still to come", later.stderr)
+        self.assertNotIn("its end", self.sluice("queue", "seek", "sought", "--to", "end").stderr)
 
     def test_going_back_brings_what_another_subscription_still_has(self):
         take = ("sub", "replayed", "--subscription", "one", "--max", 3)

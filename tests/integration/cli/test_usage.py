@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import harness
@@ -54,12 +55,65 @@ class Usage(unittest.TestCase):
                         "keys rotate --broker /nowhere --listen tcp://a:1 --control here",
                         "keys generate --broker /x --client /y --id a --write-endpoint here",
                         "bench --fsync Sometimes", "bench --size 3", "completion tcsh",
-                        "stat --timeout 0"]:
+                        "stat --timeout 0", "redrive q --rate 0", "peek q --max 0",
+                        "stat --endpoint here", "stat --endpoint tcp://a", "sttat", "queue lst",
+                        "sub two words", "sub q --jsn", "pub q --file /", "up --data /etc/passwd",
+                        "queue seek q --to foo", "queue seek q --to sequence:0",
+                        "backup --data /etc --to /etc/new", "backup --data /etc --to /etc/",
+                        "restore --from /etc --data /etc/new"]:
             with self.subTest(command):
                 done = run(*command.split())
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertEqual(done.stdout, "")
                 self.assertNotEqual(done.stderr, "")
+
+    def test_wrong_flags_are_told_with_what_is_right(self):
+        for command, told in [
+                ("sub q --max 0", "--max: a number from 1 on is expected, not 0"),
+                ("redrive q --rate -3", "--rate: a number from 1 on is expected, not -3"),
+                ("stat --endpoint foo", "tcp://HOST:PORT is expected"),
+                ("sttat", 'there is no command "sttat"; is stat meant?'),
+                ("queue lst", 'queue: there is no command "lst"; is list meant?'),
+                ("sub q --jsn", "sub: there is no flag --jsn; is --json meant?"),
+                ("stat --endpont=x", "stat: there is no flag --endpont; is --endpoint meant?"),
+                ("sub two words", 'sub: one word too many: "words"'),
+                ("pub q --file /", "--file: / is a folder"),
+                ("up --data /etc/passwd", "--data: /etc/passwd is a file"),
+                ("backup --data /etc --to /etc/new", "--to: /etc/new lies in /etc"),
+                ("queue seek q --to foo", "--to: allowed are first, end, sequence:N")]:
+            with self.subTest(command):
+                told_here = run(*command.split()).stderr
+                self.assertIn(told, told_here)
+                self.assertNotIn("179769313486", told_here)
+
+    def test_one_key_without_the_other_is_told(self):
+        for one, other in (("CLIENT", "BROKER"), ("BROKER", "CLIENT")):
+            done = run("stat", **{f"SLUICE_{one}_KEY": "x" * 40})
+            self.assertEqual(done.returncode, 65)
+            self.assertIn(f"SLUICE_{one}_KEY is set and SLUICE_{other}_KEY is not", done.stderr)
+
+    def test_the_port_of_an_http_server_is_guessed(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+            def answer():
+                while True:
+                    try:
+                        peer, _ = server.accept()
+                    except OSError:
+                        return
+                    with peer:
+                        if peer.recv(4).startswith(b"GET"):
+                            peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            done = run("stat", "--endpoint", endpoint, "--timeout", "0.5")
+            server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("an HTTP server", done.stderr)
+        self.assertIn("7650", done.stderr)
 
     def test_no_broker_is_exit_code_69_and_says_what_to_do(self):
         taken, endpoint = nobody()

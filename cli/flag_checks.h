@@ -1,0 +1,14 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+// Checks of flags whose texts say what is expected.
+namespace sluice::cli {
+
+CLI::Validator at_least_one();
+// tcp://HOST:PORT, or several with commas between.
+CLI::Validator endpoint_form();
+// Not a folder. What is not there is told when it is read.
+CLI::Validator no_folder();
+
+}  // namespace sluice::cli
