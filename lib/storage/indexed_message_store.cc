@@ -232,12 +232,12 @@ Status IndexedMessageStore::slices(const BatchLocation& batch,
     return MessageStore::slices(batch, ranges, bytes_max, out);
   }
   if (!log_.status()) return log_.status().error();
-  wishes_.clear();
-  wishes_.reserve(ranges.size());
-  for (const base::SequenceRange& range : ranges) {
-    wishes_.push_back({static_cast<std::uint32_t>(range.first - batch.first),
-                       static_cast<std::uint32_t>(range.last - batch.first), 0});
-  }
+  wishes_.resize(ranges.size());
+  std::transform(ranges.begin(), ranges.end(), wishes_.begin(),
+                 [&](const base::SequenceRange& range) {
+                   return SliceWish{static_cast<std::uint32_t>(range.first - batch.first),
+                                    static_cast<std::uint32_t>(range.last - batch.first), 0};
+                 });
   plans_.clear();
   // Of the first one that cannot be planned slice() says why, when it is its turn.
   if (const std::optional<SegmentLog::InMemory> found = log_.in_memory(batch.lsn)) {

@@ -31,14 +31,23 @@ bool for_each_mask(std::span<const SequenceContainer::Run> runs, Fn&& fn) {
   for (const SequenceContainer::Run run : runs) {
     const std::size_t first = run.first / 64U;
     const std::size_t last = run.last / 64U;
-    for (std::size_t i = first; i <= last; ++i) {
+    // Up to the end of the word, which is all where the run is short.
+    std::uint64_t bits = ~std::uint64_t{0} << (run.first % 64U);
+    for (std::size_t i = first; i < last; ++i) {
       if (i != word) {
         if (mask != 0 && !fn(word, mask)) return false;
         word = i;
         mask = 0;
       }
-      mask |= mask_of(i, run.first, run.last);
+      mask |= bits;
+      bits = ~std::uint64_t{0};
     }
+    if (last != word) {
+      if (mask != 0 && !fn(word, mask)) return false;
+      word = last;
+      mask = 0;
+    }
+    mask |= bits & ~std::uint64_t{0} >> (63 - run.last % 64U);
   }
   return mask == 0 || fn(word, mask);
 }

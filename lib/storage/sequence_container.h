@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -78,6 +79,8 @@ class SequenceContainer {
   std::uint32_t subtract_runs(std::span<const Run> runs);
   std::uint32_t runs_starting_in(std::uint32_t first, std::uint32_t last) const;
   inline std::uint32_t next_bit(std::uint32_t from, bool value) const;
+  template <typename Fn>
+  bool for_each_gap_of_words(std::uint32_t first, std::uint32_t last, Fn& fn) const;
   void to_bitmap();
   void to_runs();
   std::vector<Run> list_runs() const;
@@ -105,20 +108,42 @@ std::uint32_t SequenceContainer::next_bit(std::uint32_t from, bool value) const 
 
 template <typename Fn>
 bool SequenceContainer::for_each_gap(std::uint32_t first, std::uint32_t last, Fn&& fn) const {
-  if (is_bitmap()) {
-    for (std::uint32_t at = next_bit(first, false); at <= last;) {
-      const std::uint32_t end = next_bit(at, true);
-      if (!fn(at, std::min(end - 1, last))) return false;
-      if (end > last) return true;
-      at = next_bit(end, false);
-    }
-    return true;
-  }
+  if (is_bitmap()) return for_each_gap_of_words(first, last, fn);
   for (std::size_t i = find_run(first); i < runs_.size() && runs_[i].first <= last; ++i) {
     if (first < runs_[i].first && !fn(first, std::uint32_t{runs_[i].first} - 1)) return false;
     first = std::uint32_t{runs_[i].last} + 1;
   }
   return first > last || fn(first, last);
+}
+
+template <typename Fn>
+bool SequenceContainer::for_each_gap_of_words(std::uint32_t first, std::uint32_t last,
+                                              Fn& fn) const {
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  std::optional<std::uint32_t> open;  // the begin of a gap that reaches the end of the word before
+  for (std::uint32_t index = first / 64; index <= last / 64; ++index) {
+    std::uint64_t gaps = ~words_[index];
+    if (index == first / 64) gaps &= kAll << (first % 64);
+    if (index == last / 64) gaps &= kAll >> (63 - last % 64);
+    if (open) {
+      if (gaps == kAll) continue;
+      const auto bits = static_cast<std::uint32_t>(std::countr_one(gaps));
+      if (!fn(*open, index * 64 + bits - 1)) return false;
+      open.reset();
+      gaps &= kAll << bits;
+    }
+    while (gaps != 0) {
+      const auto begin = static_cast<std::uint32_t>(std::countr_zero(gaps));
+      const std::uint32_t end = begin + static_cast<std::uint32_t>(std::countr_one(gaps >> begin));
+      if (end == 64) {
+        open = index * 64 + begin;
+        break;
+      }
+      if (!fn(index * 64 + begin, index * 64 + end - 1)) return false;
+      gaps &= kAll << end;
+    }
+  }
+  return !open || fn(*open, last);
 }
 
 }  // namespace sluice::storage

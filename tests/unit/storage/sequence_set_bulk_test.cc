@@ -94,6 +94,41 @@ TEST(SequenceSetBulkTest, listed_gaps_are_those_of_the_walk) {
   }
 }
 
+TEST(SequenceSetBulkTest, gaps_over_several_words_of_a_bitmap_are_listed_whole) {
+  SequenceSet set;
+  std::vector<Range> odd;
+  for (std::uint64_t at = 1; at < kContainerSize; at += 2)
+    odd.push_back({Sequence(at), Sequence(at)});
+  set.insert(odd);
+  // Within a word, a word and its neighbours' ends, whole words, up to the end of the container.
+  set.erase({Sequence(70), Sequence(80)});
+  set.erase({Sequence(191), Sequence(256)});
+  set.erase({Sequence(640), Sequence(960)});
+  set.erase({Sequence(kContainerSize - 200), Sequence(kContainerSize - 1)});
+  const auto gaps = [&](std::uint64_t first, std::uint64_t last, std::size_t runs_max = 1'000'000) {
+    std::vector<Range> listed;
+    set.list_gaps({Sequence(first), Sequence(last)}, runs_max, listed);
+    return listed;
+  };
+  const auto walked = [&](std::uint64_t first, std::uint64_t last) {
+    std::vector<Range> expected;
+    set.for_each_gap(Sequence(first), Sequence(last), [&](Range gap) {
+      expected.push_back(gap);
+      return true;
+    });
+    return expected;
+  };
+  EXPECT_EQ(gaps(0, kContainerSize + 9), walked(0, kContainerSize + 9));
+  for (std::uint64_t first = 60; first < 330; ++first) {
+    for (const std::uint64_t length : {1U, 2U, 11U, 63U, 64U, 65U, 130U, 700U}) {
+      ASSERT_EQ(gaps(first, first + length - 1), walked(first, first + length - 1))
+          << first << " " << length;
+    }
+  }
+  EXPECT_EQ(gaps(650, 700), (std::vector<Range>{{Sequence(650), Sequence(700)}}));
+  EXPECT_EQ(gaps(190, 300, 1), (std::vector<Range>{{Sequence(190), Sequence(256)}}));
+}
+
 TEST(SequenceSetBulkTest, a_row_of_single_ones_lifts_the_floor_once) {
   SequenceSet set;
   set.insert({Sequence(0), Sequence(9)});
