@@ -110,9 +110,8 @@ void Consumer::Impl::settle(SettleKind kind, const Receipt& receipt, SettleOptio
 void Consumer::Impl::settle(SettleKind kind, const DeliveredBatch& batch) {
   Attachment* const attachment =
       batch.shard().value() < attachments_.size() ? &attachments_[batch.shard().value()] : nullptr;
-  const std::vector<Receipt> receipts = batch.receipts();
-  if (attachment == nullptr || receipts.empty()) return;
-  if (!options_.at_most_once && !failure_) attachment->settles.add_all(kind, receipts);
+  if (attachment == nullptr || batch.size() == 0) return;
+  if (!options_.at_most_once && !failure_) attachment->settles.add_all(kind, batch);
   attachment->credit.on_settled(batch.epoch(), batch.size());
   if (attachment->settles.waiting_frames() > kSettleFramesMax) pump(*attachment);
 }
@@ -260,9 +259,10 @@ std::optional<base::MonoTime> Consumer::Impl::on_round(base::MonoTime now) {
 void Consumer::Impl::pump(Attachment& attachment) {
   if (attachment.phase != Attachment::Phase::kOpen) return;
   Connection& connection = attachment.route->connection();
-  while (const PendingSettle* settle = attachment.settles.next()) {
+  while (PendingSettle* settle = attachment.settles.next()) {
     const std::uint64_t request = options_.confirm_settles ? connection.next_request() : 0;
-    if (!connection.send(settle->to_frame(attachment.handle), request)) return;
+    const auto send = [&](const wire::Body& body) { return connection.send(body, request); };
+    if (!settle->send_as_frame(attachment.handle, send)) return;
     if (request == 0) stats_.messages_settled += settle->messages;
     attachment.settles.on_sent(request);
   }

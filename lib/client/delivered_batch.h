@@ -58,6 +58,7 @@ class DeliveredBatch {
   base::MonoTime received_at() const { return received_at_; }
   // When the lease ends at the latest, unless it is extended. Measured from the arrival.
   base::MonoTime lease_deadline() const { return received_at_ + lease(); }
+  const std::vector<wire::DeliverRun>& runs() const { return deliver_.runs; }
   // One for each row of consecutive messages; together they are the whole batch.
   std::vector<Receipt> receipts() const;
 

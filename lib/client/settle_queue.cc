@@ -17,6 +17,14 @@ wire::Settle PendingSettle::to_frame(std::uint32_t attachment) const {
   return settle;
 }
 
+namespace {
+
+void make_room(PendingSettle& settle, std::size_t more) {
+  settle.receipts.reserve(std::min<std::size_t>(settle.receipts.size() + more, wire::kReceiptsMax));
+}
+
+}  // namespace
+
 PendingSettle& SettleQueue::begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms,
                                         std::string_view error) {
   PendingSettle& settle = waiting_.emplace_back();
@@ -60,24 +68,31 @@ void SettleQueue::add(SettleKind kind, base::Epoch epoch, base::SequenceRange ra
   unconfirmed_messages_ += range.count();
 }
 
-void SettleQueue::add_all(SettleKind kind, const std::vector<Receipt>& receipts) {
-  const std::uint64_t epoch = receipts.front().epoch.value();
-  // The first says what frame it is; the rest stand behind it.
-  add(kind, receipts.front().epoch, receipts.front().range, std::nullopt, {});
-  PendingSettle* last = &waiting_.back();
-  const auto make_room = [&](std::size_t more) {
-    last->receipts.reserve(std::min<std::size_t>(last->receipts.size() + more, wire::kReceiptsMax));
-  };
-  make_room(receipts.size() - 1);
-  for (std::size_t i = 1; i < receipts.size(); ++i) {
-    const base::SequenceRange range = receipts[i].range;
-    if (last->receipts.size() == wire::kReceiptsMax) {
-      last = &begin_frame(kind, std::nullopt, {});
-      make_room(receipts.size() - i);
+void SettleQueue::add_all(SettleKind kind, const DeliveredBatch& batch) {
+  PendingSettle* last = nullptr;
+  std::size_t left = batch.runs().size();
+  for (const wire::DeliverRun& run : batch.runs()) {
+    const std::uint64_t end = run.first + run.count;
+    if (last == nullptr) {
+      // The first says what frame it is; the rest stand behind it.
+      const base::Sequence first(run.first);
+      add(kind, batch.epoch(), {first, base::Sequence(end - 1)}, std::nullopt, {});
+      last = &waiting_.back();
+      make_room(*last, --left);
+      continue;
     }
-    last->receipts.push_back({epoch, range.first.value(), range.last.value()});
-    last->messages += range.count();
-    unconfirmed_messages_ += range.count();
+    if (last->receipts.back().last + 1 == run.first) {
+      last->receipts.back().last = end - 1;
+    } else {
+      if (last->receipts.size() == wire::kReceiptsMax) {
+        last = &begin_frame(kind, std::nullopt, {});
+        make_room(*last, left);
+      }
+      last->receipts.push_back({batch.epoch().value(), run.first, end - 1});
+    }
+    --left;
+    last->messages += run.count;
+    unconfirmed_messages_ += run.count;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/ids.h"
@@ -37,8 +38,11 @@ struct PendingSettle {
   // it is stale.
   bool is_again = false;
 
-  // Views point into *this.
+  // The body of the frame; what views it has point into *this.
   wire::Settle to_frame(std::uint32_t attachment) const;
+  // Returns send(body of the frame). The receipts, of which there may be thousands, are lent to it.
+  template <typename Send>
+  bool send_as_frame(std::uint32_t attachment, Send&& send);
 };
 
 struct SettleExtras {
@@ -66,15 +70,15 @@ class SettleQueue {
     }
     add(SettleKind::kAck, epoch, range, std::nullopt, {});
   }
-  // All messages of a delivery, as its receipts say. REQUIRES: of one epoch, not empty.
-  void add_all(SettleKind kind, const std::vector<Receipt>& receipts);
+  // All messages of a delivery.
+  void add_all(SettleKind kind, const DeliveredBatch& batch);
   // A settle that somebody waits for shares a frame with settles of its own epoch only: an answer
   // says how many were stale, not which.
   void add(SettleKind kind, base::Epoch epoch, base::SequenceRange range,
            std::optional<base::Millis> delay, std::string_view error, SettleExtras extras = {});
 
   // The next frame to send; nullptr = none.
-  const PendingSettle* next() const { return waiting_.empty() ? nullptr : &waiting_.front(); }
+  PendingSettle* next() { return waiting_.empty() ? nullptr : &waiting_.front(); }
   // next() was sent. Request 0 = no answer is wanted: forgotten at once.
   void on_sent(std::uint64_t request);
   // The frame that was answered; nothing = not one of ours.
@@ -108,5 +112,17 @@ class SettleQueue {
   std::uint64_t last_number_ = 0;
   std::uint64_t unconfirmed_messages_ = 0;
 };
+
+template <typename Send>
+bool PendingSettle::send_as_frame(std::uint32_t attachment, Send&& send) {
+  std::vector<wire::WireReceipt> lent;
+  lent.swap(receipts);
+  wire::Body body(to_frame(attachment));
+  auto& frame = std::get<wire::Settle>(body);
+  frame.receipts.swap(lent);
+  const bool sent = send(body);
+  frame.receipts.swap(receipts);
+  return sent;
+}
 
 }  // namespace sluice::client

@@ -2,6 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/message.h"
+#include "wire/frame_codec.h"
+
 namespace sluice::client {
 namespace {
 
@@ -59,6 +66,78 @@ TEST(SettleQueue, BeginsANewFrameWhenOneIsFull) {
   for (std::uint64_t i = 0; i <= wire::kReceiptsMax; ++i) queue.ack(Epoch(7), range(2 * i, 2 * i));
   ASSERT_EQ(queue.waiting_frames(), 2U);
   EXPECT_EQ(queue.next()->receipts.size(), wire::kReceiptsMax);
+}
+
+// A delivery of so many messages at even sequences from 2 on.
+DeliveredBatch batch_with_gaps(std::uint64_t messages, std::vector<std::byte>& entries) {
+  wire::Deliver deliver;
+  deliver.epoch = 7;
+  for (std::uint64_t i = 1; i <= messages; ++i) {
+    const std::size_t before = entries.size();
+    base::append_entry(base::as_bytes("m"), entries);
+    const auto bytes = static_cast<std::uint32_t>(entries.size() - before);
+    deliver.runs.push_back({2 * i, 1, 0, 0, 1'000, bytes});
+  }
+  deliver.entries = entries;
+  return *DeliveredBatch::from({}, std::move(deliver), base::ShardIndex(0), base::MonoTime(5));
+}
+
+TEST(SettleQueue, SettlesAWholeDeliveryWithAReceiptForEachRow) {
+  std::vector<std::byte> entries;
+  base::append_entry(base::as_bytes("one"), entries);
+  const auto bytes = static_cast<std::uint32_t>(entries.size());
+  for (int i = 1; i < 4; ++i) base::append_entry(base::as_bytes("one"), entries);
+  wire::Deliver deliver;
+  deliver.epoch = 7;
+  // The second has other counters than the first, and follows it all the same.
+  deliver.runs = {
+      {5, 1, 0, 0, 1'000, bytes}, {6, 2, 1, 0, 1'000, 2 * bytes}, {9, 1, 0, 0, 1'000, bytes}};
+  deliver.entries = entries;
+  const auto batch =
+      DeliveredBatch::from({}, std::move(deliver), base::ShardIndex(0), base::MonoTime(5));
+  SettleQueue queue;
+  queue.ack(Epoch(6), range(1, 2));
+  queue.add_all(SettleKind::kAck, *batch);
+  ASSERT_EQ(queue.waiting_frames(), 1U);
+  const wire::Settle frame = queue.next()->to_frame(1);
+  std::vector<std::uint64_t> fields;
+  for (const wire::WireReceipt& receipt : frame.receipts) {
+    fields.insert(fields.end(), {receipt.epoch, receipt.first, receipt.last});
+  }
+  EXPECT_EQ(fields, (std::vector<std::uint64_t>{6, 1, 2, 7, 5, 7, 7, 9, 9}));
+  EXPECT_EQ(queue.next()->messages, 6U);
+  EXPECT_EQ(queue.unconfirmed_messages(), 6U);
+}
+
+TEST(SettleQueue, AWholeDeliveryGoesOnInTheNextFrameWhereOneIsFull) {
+  std::vector<std::byte> entries;
+  const DeliveredBatch batch = batch_with_gaps(2'000, entries);
+  SettleQueue queue;
+  for (int i = 0; i < 3; ++i) queue.add_all(SettleKind::kRelease, batch);
+  ASSERT_EQ(queue.waiting_frames(), 2U);
+  EXPECT_EQ(queue.next()->receipts.size(), wire::kReceiptsMax);
+  EXPECT_EQ(queue.next()->messages, wire::kReceiptsMax);
+  queue.on_sent(1);
+  EXPECT_EQ(queue.next()->receipts.size(), 6'000 - wire::kReceiptsMax);
+  EXPECT_EQ(queue.next()->kind, SettleKind::kRelease);
+  EXPECT_EQ(queue.unconfirmed_messages(), 6'000U);
+}
+
+TEST(SettleQueue, LendsItsReceiptsToTheFrameAndKeepsThemWhetherItIsSentOrNot) {
+  SettleQueue queue;
+  queue.add(SettleKind::kFail, Epoch(7), range(1, 4), Millis(20), "away");
+  for (const bool sent : {false, true}) {
+    std::vector<std::byte> seen;
+    const bool told = queue.next()->send_as_frame(3, [&](const wire::Body& body) {
+      wire::encode_frame({}, body, seen);
+      return sent;
+    });
+    EXPECT_EQ(told, sent);
+    std::vector<std::byte> expected;
+    wire::encode_frame({}, wire::Body(queue.next()->to_frame(3)), expected);
+    EXPECT_EQ(seen, expected);
+    EXPECT_EQ(queue.next()->receipts.size(), 1U);
+  }
 }
 
 TEST(SettleQueue, CutsErrorsToWhatAFrameMayCarry) {
