@@ -228,9 +228,12 @@ bool Delivery::fill_plain(const Room& room, const storage::BatchLocation& batch,
                            core_.options.delivery_runs_max - draft.runs.size(), wanted_);
   std::uint64_t messages_left = room.messages - draft.messages;
   std::size_t kept = 0;
-  for (; kept < wanted_.size() && messages_left > 0; ++kept) {
-    SequenceRange& range = wanted_[kept];
-    range.last = std::min(range.last, range.first + (messages_left - 1));
+  while (kept < wanted_.size() && messages_left > 0) {
+    SequenceRange& range = wanted_[kept++];
+    if (range.count() >= messages_left) {
+      range.last = range.first + (messages_left - 1);
+      break;
+    }
     messages_left -= range.count();
   }
   wanted_.resize(kept);

@@ -6,10 +6,16 @@
 namespace sluice::broker {
 
 void normalise(Ranges& ranges) {
-  if (ranges.size() < 2) return;
-  if (!std::is_sorted(ranges.begin(), ranges.end())) std::sort(ranges.begin(), ranges.end());
-  std::size_t kept = 0;
-  for (std::size_t i = 1; i < ranges.size(); ++i) {
+  // Usually there is nothing to do.
+  std::size_t apart = 1;
+  while (apart < ranges.size() && ranges[apart - 1].last + 1 < ranges[apart].first) ++apart;
+  if (apart >= ranges.size()) return;
+  if (!std::is_sorted(ranges.begin(), ranges.end())) {
+    std::sort(ranges.begin(), ranges.end());
+    apart = 1;
+  }
+  std::size_t kept = apart - 1;
+  for (std::size_t i = apart; i < ranges.size(); ++i) {
     if (ranges[i].first <= ranges[kept].last + 1) {
       ranges[kept].last = std::max(ranges[kept].last, ranges[i].last);
     } else {

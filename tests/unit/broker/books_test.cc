@@ -1,5 +1,8 @@
 // The small books that the state is made of.
 
+#include <cstdint>
+#include <set>
+
 #include "base/prng.h"
 #include "broker/agenda.h"
 #include "broker/byte_ledger.h"
@@ -61,6 +64,29 @@ TEST(SequenceRuns, neighbours_are_joined) {
   normalise(ranges);
   EXPECT_THAT(ranges, ElementsAre(range(1, 6), range(8, 9)));
   EXPECT_EQ(count_messages(ranges), 8U);
+}
+
+TEST(SequenceRuns, any_ranges_become_the_runs_of_their_union) {
+  base::Prng prng(7);
+  for (int round = 0; round < 2'000; ++round) {
+    SCOPED_TRACE(round);
+    Ranges ranges;
+    std::set<std::uint64_t> all;
+    const std::uint64_t count = prng.below(8);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      // Now and then behind the one before, as they usually are.
+      const bool follows = !ranges.empty() && prng.chance(0.7);
+      const std::uint64_t first =
+          (follows ? ranges.back().last.value() : 0) + 1 + prng.below(follows ? 3 : 30);
+      const std::uint64_t last = first + prng.below(4);
+      ranges.push_back(range(first, last));
+      for (std::uint64_t sequence = first; sequence <= last; ++sequence) all.insert(sequence);
+    }
+    Ranges expected;
+    for (const std::uint64_t sequence : all) append_range(expected, range(sequence, sequence));
+    normalise(ranges);
+    ASSERT_EQ(ranges, expected);
+  }
 }
 
 TEST(SequenceRuns, a_cut_leaves_what_is_beside_it) {
