@@ -10,9 +10,9 @@
 #include "base/buggify.h"
 #include "broker/attaching.h"
 #include "broker/config_codec.h"
+#include "broker/gathering.h"
 #include "broker/hosting.h"
 #include "broker/observing.h"
-#include "broker/publishing.h"
 #include "broker/seeking.h"
 #include "broker/task_runner.h"
 

@@ -62,32 +62,35 @@ std::uint64_t messages_to_go(const Queue& queue, const Oldest& oldest, Space mor
   return std::max<std::uint64_t>(count, 1);
 }
 
-// What somebody has leased, in any subscription: it stays, and counts.
-Space leased(const Queue& queue) {
+// What somebody has leased, or the disk has lost, in any subscription: it stays, and counts.
+Space staying(const Queue& queue) {
   Space space;
   for (const auto& stream : queue.streams()) {
-    Ranges held;
+    Ranges stays;
     for (const auto& subscription : stream->subscriptions()) {
       Ranges mine;
-      subscription->held().for_each_range(base::Sequence(1), stream->next(),
-                                          [&](SequenceRange run) {
-                                            mine.push_back(run);
-                                            return true;
-                                          });
+      for (const storage::SequenceSet* set :
+           {&subscription->held(), &subscription->quarantined()}) {
+        set->for_each_range(base::Sequence(1), stream->next(), [&](SequenceRange run) {
+          mine.push_back(run);
+          return true;
+        });
+      }
+      normalise(mine);
       mine = subscription->without_dead(std::move(mine));
-      held.insert(held.end(), mine.begin(), mine.end());
+      stays.insert(stays.end(), mine.begin(), mine.end());
     }
-    normalise(held);
-    space.messages += count_messages(held);
-    space.bytes += stream->ledger().bytes_while(held);
+    normalise(stays);
+    space.messages += count_messages(stays);
+    space.bytes += stream->ledger().bytes_while(stays);
   }
   return space;
 }
 
-bool any_leased(const Queue& queue) {
+bool any_stays(const Queue& queue) {
   for (const auto& stream : queue.streams()) {
     for (const auto& subscription : stream->subscriptions()) {
-      if (subscription->in_flight() > 0) return true;
+      if (subscription->in_flight() > 0 || !subscription->quarantined().empty()) return true;
     }
   }
   return false;
@@ -95,9 +98,9 @@ bool any_leased(const Queue& queue) {
 
 // True when `more` fits once everything has gone that may: nothing is to go in vain.
 bool can_fit(Core& core, const Queue& queue, Space more) {
-  if (!any_leased(queue)) return true;
+  if (!any_stays(queue)) return true;
   const LimitsConfig& limits = queue.config().limits;
-  // As a rule the oldest run that may go is enough; else all that is leased is counted.
+  // As a rule the oldest run that may go is enough; else all that stays is counted.
   if (const Oldest oldest = oldest_of(core, queue); oldest.stream != nullptr) {
     const std::uint64_t bytes = missing(queue.bytes(), more.bytes, limits.bytes_max);
     const bool enough =
@@ -105,9 +108,8 @@ bool can_fit(Core& core, const Queue& queue, Space more) {
         (bytes == 0 || bytes <= oldest.stream->ledger().messages_with(oldest.run, bytes).second);
     if (enough) return true;
   }
-  const Space stays = leased(queue);
-  return stays.messages + more.messages <= limits.messages_max &&
-         stays.bytes + more.bytes <= limits.bytes_max;
+  const Space room = room_at_most(queue);
+  return more.messages <= room.messages && more.bytes <= room.bytes;
 }
 
 bool dead_letters_have_room(const Queue& queue) {
@@ -135,12 +137,19 @@ bool fits(const Queue& queue, Space more) {
          queue.bytes() + more.bytes <= limits.bytes_max;
 }
 
-bool make_room(Core& core, base::Now now, Queue& queue, Space more) {
+Space room_at_most(const Queue& queue) {
+  const LimitsConfig& limits = queue.config().limits;
+  const Space stays = any_stays(queue) ? staying(queue) : Space{};
+  return {limits.messages_max - std::min(stays.messages, limits.messages_max),
+          limits.bytes_max - std::min(stays.bytes, limits.bytes_max)};
+}
+
+bool make_room(Core& core, base::Now now, Queue& queue, Space more, std::uint64_t stored) {
   const LimitsConfig& limits = queue.config().limits;
   const bool drops = limits.overflow == Overflow::kDropOldest;
   const Space before{queue.messages(), queue.bytes()};
   if (!fits(queue, more) && !can_fit(core, queue, more)) return false;
-  std::uint64_t left = more.messages + kExtraDead;
+  std::uint64_t left = more.messages + stored + kExtraDead;
   while (!fits(queue, more)) {
     if (!drops && !dead_letters_have_room(queue)) return false;
     const bool grows = before.messages < queue.messages() + more.messages ||

@@ -17,10 +17,15 @@ struct Space {
 // True while the queue is within its limits with `more` in it.
 bool fits(const Queue& queue, Space more);
 
+// What there is room for once everything has gone that may: messages that are leased or damaged
+// stay.
+Space room_at_most(const Queue& queue);
+
 // Removes the oldest messages of all shards from every subscription, or makes them dead letters,
 // until `more` fits. Leased messages stay. Returns false when what is left is leased, or the dead
 // letters have no room: then the batch has to be refused. Where a limit was lowered under what is
 // there, one call dead-letters not much more than the batch brings; the rest goes with later ones.
-bool make_room(Core& core, base::Now now, Queue& queue, Space more);
+// `stored` = so many of the batch are in the queue already, and may go too.
+bool make_room(Core& core, base::Now now, Queue& queue, Space more, std::uint64_t stored = 0);
 
 }  // namespace sluice::broker

@@ -24,16 +24,18 @@ Limits limits_now(const Core& core, const Publisher& publisher) {
   const Queue& queue = publisher.stream->queue();
   const LimitsConfig& limits = queue.config().limits;
   Limits ahead{core.options.publisher_window_messages, core.options.publisher_window_bytes};
+  // An empty queue takes any message that it may have at all.
+  const std::uint64_t one =
+      std::uint64_t{limits.message_bytes_max} + base::kEntryHeaderBytes + base::kAttributesBytesMax;
+  if (limits.overflow == Overflow::kReject) {
+    ahead.messages = std::min(ahead.messages, limits.messages_max);
+    ahead.bytes = std::min(ahead.bytes, std::max(limits.bytes_max, one));
+  }
   if (limits.overflow == Overflow::kBlock) {
     const std::uint64_t publishers = std::max<std::size_t>(1, queue.publishers.size());
     const std::uint64_t messages = queue.messages();
     std::uint64_t bytes = share_of(limits.bytes_max, queue.bytes(), publishers);
-    if (messages == 0) {
-      // An empty queue takes any message that it may have at all.
-      const std::uint64_t one = std::uint64_t{limits.message_bytes_max} + base::kEntryHeaderBytes +
-                                base::kAttributesBytesMax;
-      bytes = std::max(bytes, one);
-    }
+    if (messages == 0) bytes = std::max(bytes, one);
     ahead.messages = std::min(ahead.messages, share_of(limits.messages_max, messages, publishers));
     ahead.bytes = std::min(ahead.bytes, bytes);
   }

@@ -6,7 +6,8 @@
 // bytes of entries. A limit that was told is a promise and never falls.
 //
 // Without Block the limit is always a full window ahead of what was accepted: a full queue
-// refuses.
+// refuses, or makes room. With Reject the window is no larger than the queue, so that clients make
+// batches that an empty queue takes.
 // With Block it is at most an equal share of the free space of the queue, so it stops rising when
 // the queue is full; several publishers together may overshoot by what they were promised before.
 namespace sluice::broker {

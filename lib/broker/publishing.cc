@@ -7,6 +7,7 @@
 
 #include "base/buggify.h"
 #include "base/message.h"
+#include "broker/gathering.h"
 #include "broker/hosting.h"
 #include "broker/overflowing.h"
 #include "broker/publish_credit.h"
@@ -73,6 +74,7 @@ class Publishing {
   const bool large_;
   const std::uint64_t bytes_;
   bool awaits_rest_ = false;
+  bool overflows_ = false;  // not all of the batch will stay
   PublishReply reply_;
   Publisher* publisher_ = nullptr;
   Stream* stream_ = nullptr;
@@ -220,17 +222,22 @@ bool Publishing::has_credit() const {
          (large_ && publisher_->bytes < publisher_->bytes_limit);
 }
 
-// Of a queue whose oldest messages go when it is full.
+// Of a queue whose oldest messages go when it is full. What does not fit next to what has to stay
+// is stored as if its messages came one by one: the last ones of the batch stay.
 Refusal Publishing::make_space(const LimitsConfig& limits) {
   const Space space{summary_.count, summary_.body_bytes};
-  if (space.messages > limits.messages_max || space.bytes > limits.bytes_max) {
-    return {RefusalCode::kQueueFull,
-            "a batch of " + std::to_string(space.messages) + " messages and " +
-                std::to_string(space.bytes) + " bytes: alone more than queue " + queue_->name() +
-                " may hold (limits.messages " + std::to_string(limits.messages_max) +
-                ", limits.bytes " + std::to_string(limits.bytes_max) + "): split it"};
+  if (fits(*queue_, space)) return {};
+  if (summary_.largest_body > limits.bytes_max) {
+    return {RefusalCode::kQueueFull, "a body of " + std::to_string(summary_.largest_body) +
+                                         " B: alone more than queue " + queue_->name() +
+                                         " may hold (limits.bytes " +
+                                         std::to_string(limits.bytes_max) + "): raise that"};
   }
-  if (make_room(core_, now_, *queue_, space)) return {};
+  const Space most = room_at_most(*queue_);
+  const Space part{std::min(space.messages, most.messages), std::min(space.bytes, most.bytes)};
+  overflows_ = part.messages < space.messages || part.bytes < space.bytes;
+  const bool any = part.messages > 0 && summary_.largest_body <= most.bytes;
+  if (any && make_room(core_, now_, *queue_, part)) return {};
   return {RefusalCode::kQueueFull,
           "queue " + queue_->name() + " is full, and what it holds cannot go: it is leased to " +
               "consumers, or the dead letters have no room (limits.overflow)"};
@@ -261,6 +268,7 @@ void Publishing::accept() {
   }
   stream_->last_record_end = at.end;
   for (const auto& subscription : stream_->subscriptions()) core_.touch(*subscription);
+  if (overflows_) make_room(core_, now_, *queue_, {}, summary_.count);
 
   publisher_->messages += summary_.count;
   publisher_->bytes += bytes_;
@@ -288,41 +296,6 @@ void Publishing::reply(Wait wait) {
   reply_.messages_limit = publisher_->messages_limit;
   reply_.bytes_limit = publisher_->bytes_limit;
   core_.effects.emit(wait, std::move(reply_));
-}
-
-// The message that is being received will not be taken.
-void give_up(Core& core, PublisherHandle handle, Refusal refusal) {
-  Publisher& publisher = *core.sessions.publisher(handle);
-  const Gathering& gathering = *core.sessions.gathering(handle);
-  Queue& queue = publisher.stream->queue();
-  queue.totals().refused_by_code[static_cast<std::uint16_t>(refusal.code)] += 1;
-  PublishReply reply;
-  reply.origin = {publisher.session, gathering.request};
-  reply.publisher = handle;
-  reply.producer_sequence = gathering.producer_sequence;
-  reply.count = 1;
-  reply.refusal = std::move(refusal);
-  core.sessions.end_gathering(handle);
-  grant_credit(core, publisher);
-  reply.messages_limit = publisher.messages_limit;
-  reply.bytes_limit = publisher.bytes_limit;
-  core.effects.emit(Wait{}, std::move(reply));
-}
-
-// nullptr = refused: there are too many at once.
-Gathering* begin_gathering(Core& core, const PublishChunk& command) {
-  const bool full =
-      core.sessions.gathered_bytes() + command.message_bytes > core.options.gathered_bytes_max;
-  Gathering& gathering = core.sessions.gather(command.publisher, full ? 0 : command.message_bytes);
-  gathering.request = command.origin.request;
-  gathering.producer_sequence = command.producer_sequence;
-  if (!full) return &gathering;
-  give_up(core, command.publisher,
-          {RefusalCode::kNotReady,
-           "message bytes: " + std::to_string(command.message_bytes) + " more than the " +
-               std::to_string(core.options.gathered_bytes_max) +
-               " B that all clients together may have under way: try again later"});
-  return nullptr;
 }
 
 // The epoch that the publisher gets, in `epoch`.
@@ -416,40 +389,6 @@ void publish_chunk(Core& core, base::Now now, const PublishChunk& command) {
   publish.entries = entry;
   core.sessions.end_gathering(command.publisher);
   Publishing(core, now, publish, entry.size()).run();
-}
-
-void expire_gatherings(Core& core, base::Now now) {
-  std::vector<PublisherHandle> late;
-  for (const auto& [publisher, gathering] : core.sessions.gatherings()) {
-    if (gathering.deadline <= now.mono) late.push_back(publisher);
-  }
-  for (const PublisherHandle publisher : late) {
-    const Gathering& gathering = *core.sessions.gathering(publisher);
-    give_up(core, publisher,
-            {RefusalCode::kLimitReached,
-             "piece: the one at offset " + std::to_string(gathering.entry.size()) + " of " +
-                 std::to_string(gathering.message_bytes) + " B did not come within " +
-                 std::to_string(core.options.gathering_timeout.count()) +
-                 " ms: send the message again from offset 0"});
-  }
-}
-
-void abandon_gatherings(Core& core, const Queue& queue) {
-  for (const PublisherHandle publisher : queue.publishers) {
-    if (core.sessions.gathering(publisher) == nullptr) continue;
-    give_up(core, publisher,
-            {RefusalCode::kUnknownHandle, "publisher: queue " + queue.name() +
-                                              " was deleted while the message came: send it to "
-                                              "another queue"});
-  }
-}
-
-std::optional<base::MonoTime> next_gathering_deadline(const Core& core) {
-  std::optional<base::MonoTime> next;
-  for (const auto& [publisher, gathering] : core.sessions.gatherings()) {
-    if (!next || gathering.deadline < *next) next = gathering.deadline;
-  }
-  return next;
 }
 
 void open_publisher(Core& core, base::Now, const OpenPublisher& asked) {

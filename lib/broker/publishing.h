@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-
 #include "base/time.h"
 #include "broker/core.h"
 
@@ -14,10 +12,5 @@ void publish(Core& core, base::Now now, const Publish& command);
 // Messages that are too large for a Publish: checked at their first piece, so that what cannot be
 // taken is refused before it is sent, and once more when they are whole.
 void publish_chunk(Core& core, base::Now now, const PublishChunk& command);
-// Those whose next piece does not come are given up.
-void expire_gatherings(Core& core, base::Now now);
-std::optional<base::MonoTime> next_gathering_deadline(const Core& core);
-// The queue is about to go: those on their way into it are refused.
-void abandon_gatherings(Core& core, const Queue& queue);
 
 }  // namespace sluice::broker

@@ -8,8 +8,8 @@
 
 #include "base/cover.h"
 #include "broker/cordoning.h"
+#include "broker/gathering.h"
 #include "broker/peeking.h"
-#include "broker/publishing.h"
 #include "broker/retaining.h"
 #include "broker/returning.h"
 #include "broker/seeking.h"

@@ -128,7 +128,11 @@ class ModelRun {
       EXPECT_NE(config_.limits.overflow, Overflow::kReject) << reply.refusal.message;
       return;
     }
-    follow();
+    // What made room went before; of a batch that does not fit, its first ones go behind it.
+    const auto& records = world_.log.records();
+    std::size_t batch = records.size();
+    while (records[batch - 1].type != storage::RecordType::kMessages) --batch;
+    follow(batch);
     for (std::size_t i = 0; i < messages.size(); ++i) {
       const std::uint64_t sequence = reply.first.value() + i;
       for (Model& model : models_) {
@@ -139,12 +143,14 @@ class ModelRun {
       accepted_[sequence] = wall();
       if (retains_) kept_.insert(sequence);
     }
+    follow();
   }
 
-  // What the broker's records say of which no command of the test knows.
-  void follow() {
+  void follow() { follow(world_.log.records().size()); }
+  // What the broker's records before number `end` say of which no command of the test knows.
+  void follow(std::size_t end) {
     const auto& records = world_.log.records();
-    for (; followed_ < records.size(); ++followed_) {
+    for (; followed_ < end; ++followed_) {
       const storage::RecordView view = records[followed_].view();
       if (view.type == storage::RecordType::kRemoved) {
         const auto fact = *storage::decode_removed(view.payload);

@@ -75,24 +75,65 @@ TEST_F(OverflowTest, a_leased_message_is_never_dropped) {
   EXPECT_EQ(world.queue_stats().messages, 3U);
 }
 
-TEST_F(OverflowTest, a_batch_is_refused_and_nothing_goes_when_the_rest_is_leased) {
+TEST_F(OverflowTest, a_batch_is_refused_and_nothing_goes_when_all_is_leased) {
+  begin(Overflow::kDropOldest);
+  publish(5);
+  world.attach(world.open(2), queue, "default", 5);
+  for (const std::size_t count : {1U, 2U, 7U}) {
+    const auto reply = publish(count);
+    EXPECT_EQ(reply.refusal.code, RefusalCode::kQueueFull);
+    EXPECT_THAT(reply.refusal.message, HasSubstr("leased"));
+  }
+  EXPECT_EQ(overflowed(), 0U);
+}
+
+TEST_F(OverflowTest, of_a_batch_the_last_messages_stay_that_fit_beside_what_is_leased) {
   begin(Overflow::kDropOldest);
   publish(5);
   world.attach(world.open(2), queue, "default", 4);
-  const auto reply = publish(2);
-  EXPECT_EQ(reply.refusal.code, RefusalCode::kQueueFull);
-  EXPECT_THAT(reply.refusal.message, HasSubstr("leased"));
-  EXPECT_EQ(overflowed(), 0U);
-  EXPECT_FALSE(publish(1).refusal.refused());
+  EXPECT_FALSE(publish(2).refusal.refused());
+  EXPECT_THAT(waiting(), ElementsAre(7));
+  EXPECT_FALSE(publish(7).refusal.refused());
+  EXPECT_THAT(waiting(), ElementsAre(14));
+  EXPECT_EQ(world.queue_stats().messages, 5U);
+  EXPECT_EQ(overflowed(), 9U);
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
 }
 
-TEST_F(OverflowTest, a_batch_that_alone_exceeds_a_limit_is_refused_and_nothing_goes) {
+TEST_F(OverflowTest, of_a_batch_that_alone_exceeds_a_limit_the_last_messages_stay) {
   config.limits.bytes_max = 100;
   begin(Overflow::kDropOldest);
-  publish(5);
-  EXPECT_THAT(publish(6).refusal.message, HasSubstr("limits.messages 5"));
+  publish(3);
+  EXPECT_FALSE(publish(8).refusal.refused());
+  EXPECT_THAT(waiting(), ElementsAre(7, 8, 9, 10, 11));
+  EXPECT_EQ(overflowed(), 6U);
+  EXPECT_FALSE(publish(4, 40).refusal.refused());
+  EXPECT_THAT(waiting(), ElementsAre(14, 15));
+  EXPECT_EQ(world.queue_stats().bytes, 80U);
+  EXPECT_FALSE(publish(1, 10).refusal.refused());
   EXPECT_THAT(publish(1, 101).refusal.message, HasSubstr("limits.bytes 100"));
-  EXPECT_THAT(waiting(), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(waiting(), ElementsAre(14, 15, 16));
+  EXPECT_EQ(world.broker->snapshot(SnapshotForm::kWhole), world.replayed());
+}
+
+TEST_F(OverflowTest, of_a_batch_that_alone_exceeds_a_limit_the_first_messages_become_dead_letters) {
+  begin(Overflow::kDeadLetterOldest);
+  EXPECT_FALSE(publish(3'000).refusal.refused());
+  EXPECT_EQ(world.stats().ready, 5U);
+  EXPECT_EQ(world.stats().dead_lettered, 2'995U);
+  EXPECT_THAT(waiting(), ElementsAre(2'996, 2'997, 2'998, 2'999, 3'000));
+}
+
+TEST_F(OverflowTest, damaged_messages_take_room_and_nothing_goes_in_vain_for_them) {
+  begin(Overflow::kDropOldest);
+  publish(5);
+  world.store.damaged = {base::Sequence(1), base::Sequence(2), base::Sequence(3)};
+  world.broker->look_for_damage(world.now, {queue, base::ShardIndex(0)},
+                                {base::Sequence(1), base::Sequence(5)}, base::Lsn(), base::Lsn());
+  EXPECT_FALSE(publish(4).refusal.refused());
+  EXPECT_EQ(world.stats().ready, 2U);
+  EXPECT_EQ(world.stats().damaged, 3U);
+  EXPECT_EQ(overflowed(), 4U);
 }
 
 TEST_F(OverflowTest, a_message_goes_from_every_subscription_that_still_has_it) {

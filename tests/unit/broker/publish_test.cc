@@ -266,6 +266,19 @@ TEST_F(PublishTest, credit_is_a_window_ahead_of_what_was_accepted) {
   EXPECT_EQ(reply.bytes_limit, 1000U + 3 * 18);
 }
 
+TEST_F(PublishTest, credit_is_no_more_than_what_a_refusing_queue_can_ever_hold) {
+  QueueConfig config = plain_queue();
+  config.limits.messages_max = 5;
+  config.limits.bytes_max = config.limits.message_bytes_max = 1000;
+  begin(config);
+  EXPECT_EQ(opened.messages_limit, 5U);
+  EXPECT_EQ(opened.bytes_limit, 1000U + base::kEntryHeaderBytes + base::kAttributesBytesMax);
+  EXPECT_EQ(publish(1, bodies(6)).refusal.code, RefusalCode::kCreditExceeded);
+  EXPECT_FALSE(publish(1, bodies(5)).refusal.refused());
+  // The refusal that a full queue gives is not in the way.
+  EXPECT_EQ(publish(6, bodies(5)).refusal.code, RefusalCode::kQueueFull);
+}
+
 QueueConfig blocking(std::uint64_t messages_max) {
   QueueConfig config = plain_queue();
   config.limits.messages_max = messages_max;
