@@ -37,6 +37,8 @@ const wire::SlotTable& Publisher::slots() const { return impl_->queue().slots; }
 std::uint32_t Publisher::message_bytes_max() const { return impl_->queue().message_bytes_max; }
 base::Status Publisher::failure() const { return impl_->failure(); }
 const base::ProducerId& Publisher::producer() const { return impl_->producer(); }
+
+std::uint16_t Publisher::first_shard() const { return impl_->first_shard(); }
 std::uint64_t Publisher::last_sequence(base::ShardIndex shard) const {
   return impl_->last_sequence(shard);
 }

@@ -152,6 +152,9 @@ class Publisher {
   // Why this publisher is at its end.
   base::Status failure() const;
   const base::ProducerId& producer() const;
+  // Where messages begin that may go to any shard: not the same for all producers, or the many that
+  // send one message and end would all send it there.
+  std::uint16_t first_shard() const;
   // The last of this producer's messages that is stored in the shard, also by a process before:
   // where a named producer goes on.
   std::uint64_t last_sequence(base::ShardIndex shard) const;

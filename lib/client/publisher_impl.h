@@ -4,9 +4,11 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "client/connection.h"
 #include "client/publish_lane.h"
 #include "client/publisher.h"
@@ -36,6 +38,10 @@ class Publisher::Impl final : public ConnectionUser, private ShardRouteOwner {
   base::Status failure() const;
   std::size_t shards() const { return queue_.slots.shards(); }
   const base::ProducerId& producer() const { return options_.producer; }
+  std::uint16_t first_shard() const {
+    const auto drawn = base::load<std::uint32_t>(std::as_bytes(std::span(producer().bytes)).data());
+    return static_cast<std::uint16_t>(drawn % shards());
+  }
   std::uint64_t last_sequence(base::ShardIndex shard) const;
   const PublisherStats& stats() const { return stats_; }
 
@@ -114,8 +120,8 @@ class Publisher::Impl final : public ConnectionUser, private ShardRouteOwner {
   FastPath& fast_;
   bool fast_lent_ = false;
   ShardRoutes routes_;
-  std::deque<Lane> lanes_;       // lanes come while somebody holds on to another
-  std::size_t round_robin_ = 0;  // the lane of messages that may go anywhere
+  std::deque<Lane> lanes_;                   // lanes come while somebody holds on to another
+  std::size_t round_robin_ = first_shard();  // the lane of messages that may go anywhere
   Remap remap_ = Remap::kNone;
   std::uint64_t map_request_ = 0;
   std::optional<base::MonoTime> map_retry_at_;

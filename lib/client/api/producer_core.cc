@@ -82,6 +82,7 @@ base::Status Producer::Core::open_publisher() {
   const bool chunks = (client_->loop().connection().features() & wire::kFeatureChunks) != 0;
   entry_bytes_max_ = chunks ? base::kLargeEntryBytesMax : base::kBatchEntriesBytesMax;
   open_.resize(slots_.shards());
+  round_robin_ = publisher_->first_shard();
   home_ = slots_.shard_of(wire::slot_of(options_.name));
   for (std::uint16_t shard = 0; shard < slots_.shards(); ++shard) {
     last_sequences_.push_back(publisher_->last_sequence(base::ShardIndex(shard)));

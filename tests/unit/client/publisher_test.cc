@@ -188,6 +188,32 @@ TEST_F(PublisherTest, KeysDecideTheShardAndOthersGoRoundRobin) {
   for (std::uint16_t shard = 0; shard < 4; ++shard) EXPECT_EQ(broker_.stored[shard].size(), 2U);
 }
 
+TEST_F(PublisherTest, ManyThatSendOneMessageEachShareTheShards) {
+  broker_.shards = 4;
+  for (int i = 0; i < 64; ++i) {
+    ASSERT_THAT(open(), IsOk());
+    ASSERT_THAT(publisher_->append(base::as_bytes("one")), IsOk());
+    ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
+    publisher_.reset();
+  }
+  for (std::uint16_t shard = 0; shard < 4; ++shard) EXPECT_GE(broker_.stored[shard].size(), 1U);
+}
+
+TEST_F(PublisherTest, AProducerBeginsAtTheShardThatItsIdSays) {
+  broker_.shards = 4;
+  for (std::uint8_t i = 1; i < 5; ++i) {
+    PublisherOptions options;
+    options.producer = base::ProducerId(base::Id128{{i}});
+    ASSERT_THAT(open(std::move(options)), IsOk());
+    EXPECT_EQ(publisher_->first_shard(), i % 4);
+    broker_.stored.clear();
+    ASSERT_THAT(publisher_->append(base::as_bytes("one")), IsOk());
+    ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
+    EXPECT_EQ(broker_.stored[i % 4].size(), 1U);
+    publisher_.reset();
+  }
+}
+
 TEST_F(PublisherTest, PublishSyncSaysWhereTheMessageStands) {
   ASSERT_THAT(open(), IsOk());
   ASSERT_THAT(append("m1"), IsOk());
