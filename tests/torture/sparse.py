@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Every second message settled, then the rest: memory and speed.
 
-A queue with two subscriptions. In the first, a consumer takes all in order. From the second, every
-second message is purged, then a consumer takes the rest. Prints one object: the broker's peak
-memory and both rates of settling. `--check` fails above 64 MiB or where the rest is settled more
-than a fifth slower. Needs the program `publish_alternately`, which the target of that name builds.
+A queue with two subscriptions. In the first, a consumer takes all in order. In the second, a
+consumer takes all and settles every second message, while it holds the others; then it gives these
+back, and another consumer takes the rest. Prints one object: the broker's peak memory in both
+halves of the second, what it has when the leases are over, and all rates. `--check` fails where one
+of the peaks is above 64 MiB, or the rest is settled more than a fifth slower than all in order.
+Needs the programs `publish_alternately` and `settle_alternately`, which the targets of these names
+build.
 
   sparse.py --bin build/release/bin --messages 10000000 --check
 """
@@ -16,13 +19,14 @@ import subprocess
 import sys
 import time
 
-from processes import PeakMemory, World, checked
+from processes import PeakMemory, World, checked, resident_mib
 
 MANIFEST = """apiVersion: sluice.dev/v1alpha1
 kind: Queue
 metadata: {name: torture}
 spec:
   limits: {messages: 1000000000, bytes: 100Gi}
+  delivery: {leaseDuration: 1h}
   subscriptions: [{name: order}, {name: holes}]
 """
 
@@ -35,6 +39,18 @@ def consume(world, subscription, count, *arguments):
          "--subscription", subscription, "--max", str(count), *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         timeout=1800, check=False))
+    return count / (time.monotonic() - begin)
+
+
+def settle_alternately(world, count):
+    """Messages a second that were looked at; half of them were settled."""
+    begin = time.monotonic()
+    done = checked(subprocess.run(
+        [os.path.join(world.bin, "settle_alternately"), world.endpoint, world.queue, "holes",
+         str(count)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, timeout=1800, check=False))
+    if int(done.stdout) != count // 2:
+        raise RuntimeError(f"{done.stdout} messages were settled, not {count // 2}")
     return count / (time.monotonic() - begin)
 
 
@@ -61,23 +77,24 @@ def run(options):
              str(options.messages)], check=False)
         if done.returncode != 0:
             raise RuntimeError("publish_alternately failed")
-        memory = PeakMemory(world.broker.pid)
         in_order = consume(world, "order", options.messages)
-        begin = time.monotonic()
-        checked(world.run("purge", world.queue, "--subscription", "holes", "--header", "kind=odd",
-                          "--yes", timeout=1800))
+        memory = PeakMemory(world.broker.pid)
+        alternately = settle_alternately(world, options.messages)
         wait_for(world, options.messages // 2)
-        purged = options.messages / (time.monotonic() - begin)
+        peak_of_half = memory.stop()
+        between = resident_mib(world.broker.pid)
+        memory = PeakMemory(world.broker.pid)
         rate = consume(world, "holes", options.messages // 2)
         wait_for(world, 0)
-        peak = memory.stop()
+        peak_of_rest = memory.stop()
         if world.broker.poll() is not None:
             raise RuntimeError(world.log_tail())
     report = {"messages": options.messages, "in_order_per_second": round(in_order),
-              "purge_looks_at_per_second": round(purged), "rest_per_second": round(rate),
-              "rss_mib_peak": peak}
+              "alternately_per_second": round(alternately), "rest_per_second": round(rate),
+              "rss_mib_peak_while_half_is_held": peak_of_half,
+              "rss_mib_between": round(between, 1), "rss_mib_peak_of_rest": peak_of_rest}
     print(json.dumps(report))
-    good = peak <= 64 and rate >= 0.8 * in_order
+    good = max(peak_of_half, peak_of_rest) <= 64 and rate >= 0.8 * in_order
     return 0 if good or not options.check else 1
 
 
