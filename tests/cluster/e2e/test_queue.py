@@ -146,12 +146,14 @@ class QueueTest(StageCase):
         begin = audit.now()
         log = audit.Follower(self.sluice.cluster.logs / "audit.log", begin)
         sets = lambda: {r.name for r in log.more() if r.resource == "statefulsets" and
-                        r.user.startswith(OPERATOR_USER) and r.name.startswith(self.namespace)}
+                        r.verb in audit.WRITES and r.user.startswith(OPERATOR_USER) and
+                        r.name.startswith(self.namespace)}
         for i in range(9):  # one after the other: a burst would measure waiting
             self.kube.apply(self.manifest(f"t{i}"))
             wait_for("a stateful set", lambda i=i: len(sets()) > i, 30)
         found = own_time.sendings(
-            [r for r in log.found if r.user == "sluice-test-admin"],
+            [r for r in log.found if r.user == "sluice-test-admin" and
+             r.name.startswith(self.namespace)],
             [r for r in log.found if r.user.startswith(OPERATOR_USER)])
         self.assertEqual(len(found), 9)
         self.assertEqual(own_time.late(found.values()), [], [str(one) for one in found.values()])
