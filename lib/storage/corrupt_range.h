@@ -22,7 +22,7 @@ struct CorruptRange {
 std::string damage_reason(const ScanItem& item);
 
 // The record that begins at `begin`, or began there. Reads its file; nullopt where nothing is wrong
-// with it, or the file is gone. Loop thread.
+// with it, the file is gone, or no record can begin there. Loop thread.
 std::optional<CorruptRange> corrupt_range_at(SegmentLog& log, base::Lsn begin);
 
 }  // namespace sluice::storage
