@@ -86,14 +86,21 @@ std::uint64_t parse_seed(std::string_view text) {
   return base::fnv1a(text);
 }
 
-std::vector<std::string> split(std::string_view text) {
+std::vector<std::string> split(std::string_view text, char between) {
   std::vector<std::string> parts;
   while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    parts.emplace_back(text.substr(0, comma));
-    text.remove_prefix(std::min(comma + 1, text.size()));
+    const std::size_t end = std::min(text.find(between), text.size());
+    parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return parts;
+}
+
+bool is_found_by(const Choice& bug, const std::string& what) {
+  const std::vector<std::string> words = split(bug.found_by, '|');
+  return words.empty() || std::any_of(words.begin(), words.end(), [&](const std::string& one) {
+           return what.find(one) != std::string::npos;
+         });
 }
 
 bool has(const std::vector<Choice>& choices, const std::string& name) {
@@ -167,7 +174,7 @@ bool parse_one(const Program& program, std::string_view argument, Arguments& arg
     arguments.request.no_faults = true;
   } else if (name == "--faults" && !value.empty()) {
     if (value == "all") return true;
-    arguments.request.faults = split(value);
+    arguments.request.faults = split(value, ',');
     for (const std::string& fault : arguments.request.faults) {
       if (!has(program.faults, fault)) return false;
     }
@@ -211,7 +218,7 @@ int report(const Program& program, const Request& request, const Outcome& outcom
 // As it should: the bug is found. For another reason than its own it may be found by chance.
 int report_found(const Program& program, const Request& request, const Outcome& outcome) {
   for (const Choice& bug : program.bugs) {
-    if (bug.name != request.bug || outcome.what.find(bug.found_by) != std::string::npos) continue;
+    if (bug.name != request.bug || is_found_by(bug, outcome.what)) continue;
     report(program, request, outcome);
     say("FAILED: a run has to find the bug by \"" + bug.found_by + "\"\n");
     return kExitNotFound;

@@ -44,7 +44,8 @@ struct Outcome {
 struct Choice {
   std::string name;
   std::string about;
-  // Of a bug: words of what a run says that finds it, and not something else. Empty = any.
+  // Of a bug: words of what a run says that finds it, and not something else; where it may lead to
+  // several things, those of each, with '|' between. Empty = any.
   std::string found_by = {};
 };
 

@@ -11,7 +11,7 @@ namespace {
 Program finds(const std::string& what, std::uint64_t from) {
   Program program;
   program.name = "test_sim";
-  program.bugs = {{"off_by_one", "", "one too many"}, {"any", ""}};
+  program.bugs = {{"off_by_one", "", "one too many|one too few"}, {"any", ""}};
   program.run = [what, from](const Request& request) {
     Outcome outcome;
     if (request.bug.empty() || request.seed < from) return outcome;
@@ -29,9 +29,11 @@ int run(const Program& program, std::vector<std::string> words) {
 }
 
 TEST(MustFail, APlantedBugIsFoundByItsWords) {
-  EXPECT_EQ(run(finds("seven: one too many", 3),
-                {"--bug=off_by_one", "--must-fail", "--seed=1", "--seeds=5", "--quiet"}),
-            kExitPass);
+  for (const char* what : {"seven: one too many", "three: one too few"}) {
+    EXPECT_EQ(run(finds(what, 3),
+                  {"--bug=off_by_one", "--must-fail", "--seed=1", "--seeds=5", "--quiet"}),
+              kExitPass);
+  }
 }
 
 TEST(MustFail, WhatIsFoundForAnotherReasonIsNotFound) {
