@@ -25,18 +25,23 @@ class SimLink final : public link::BrokerLink {
     ProcessId process;
     link::LinkAddress address;
     link::LinkEvents events;
+    std::shared_ptr<SimLinks::Connections> connections;
     bool closed = false;
     bool connected = false;
-    std::string problem;
+    std::string problem = {};
+    std::string pod = {};  // while connected: "NAMESPACE/POD"
     std::uint32_t incarnation = 0;
-    base::MonoTime connect_at;
-    base::MonoTime observed_at;
+    base::MonoTime connect_at = {};
+    base::MonoTime observed_at = {};
     std::uint64_t seen_version = 0;
     std::uint64_t seen_changes = 0;
   };
 
   explicit SimLink(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  ~SimLink() override { state_->closed = true; }
+  ~SimLink() override {
+    state_->closed = true;
+    if (state_->connected) state_->connections->erase(state_->pod);
+  }
   SimLink(const SimLink&) = delete;
   SimLink& operator=(const SimLink&) = delete;
 
@@ -101,6 +106,7 @@ class SimLink final : public link::BrokerLink {
   static void lose(State& state, const std::string& why) {
     state.connect_at = state.field.loop.now() +
                        base::Millis(100 + static_cast<std::int64_t>(state.field.prng.below(900)));
+    if (state.connected) state.connections->erase(state.pod);
     tell(state, false, why);
   }
   static void observe(State& state, const BrokerPlace& place);
@@ -124,6 +130,10 @@ void SimLink::observe(State& state, const BrokerPlace& place) {
   state.incarnation = told->incarnation;
   state.observed_at = now;
   told->received_at = now;
+  if (!state.connected) {
+    state.pod = place.name_space + "/" + place.pod;
+    state.connections->insert_or_assign(state.pod, now);
+  }
   tell(state, true, "");
   if (state.events.observed && !state.closed) state.events.observed(std::move(told));
 }
@@ -240,8 +250,8 @@ base::Result<link::QueueRemoval> BrokerField::remove_queue(const BrokerPlace& pl
 
 std::unique_ptr<link::BrokerLink> SimLinks::open(const link::LinkAddress& address,
                                                  link::LinkEvents events) {
-  auto state = std::make_shared<SimLink::State>(SimLink::State{
-      field_, process_, address, std::move(events), false, false, "", 0, {}, {}, 0, 0});
+  auto state = std::make_shared<SimLink::State>(
+      SimLink::State{field_, process_, address, std::move(events), connections_});
   state->connect_at =
       field_.loop.now() + base::Millis(20 + static_cast<std::int64_t>(field_.prng.below(200)));
   field_.loop.post(process_, kTick, [state] { SimLink::tick(state); });

@@ -71,14 +71,19 @@ class BrokerField {
 // whose answers are posted.
 class SimLinks final : public link::BrokerLinks {
  public:
+  // Since when there is a connection without a break, by "NAMESPACE/POD".
+  using Connections = std::map<std::string, base::MonoTime>;
+
   SimLinks(BrokerField& field, ProcessId process) : field_(field), process_(process) {}
 
   std::unique_ptr<link::BrokerLink> open(const link::LinkAddress& address,
                                          link::LinkEvents events) override;
+  const Connections& connections() const { return *connections_; }
 
  private:
   BrokerField& field_;
   ProcessId process_;
+  std::shared_ptr<Connections> connections_ = std::make_shared<Connections>();
 };
 
 }  // namespace sluice::sim

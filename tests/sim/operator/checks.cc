@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "base/wall_text.h"
+#include "base/duration.h"
 #include "operator/reconcile/fields.h"
 #include "operator/reconcile/member.h"
 #include "operator/reconcile/names.h"
@@ -20,27 +20,14 @@ using kube::Json;
 constexpr base::Nanos kLeaseDuration = std::chrono::seconds(15);
 // How long a process may go on that cannot know yet that its Lease is gone.
 constexpr base::Nanos kLeaseUnseen = std::chrono::seconds(11);
-// 6 s, and a call that is sent again for 10 s.
-constexpr base::Nanos kHeardLately = std::chrono::seconds(17);
-// Who else scales is asked every 30 s; a call may be on its way for as long, and stand still.
-constexpr base::Nanos kRivalUnseen = std::chrono::seconds(130);
-constexpr base::Nanos kMeddledLately = std::chrono::seconds(180);
-// A deletion waits five minutes for a broker that cannot be asked. What was heard last may have
-// been on its way for a moment.
-constexpr base::Millis kPatienceLeast = std::chrono::seconds(298);
+// A deletion waits five minutes for a broker that cannot be asked, but for what passes between a
+// plan and its last call.
+constexpr base::Millis kPatienceLeast = std::chrono::seconds(299);
 // Whoever takes over tries for a while itself.
 constexpr base::Nanos kTriedLeast = std::chrono::seconds(3);
-// A call that was under way for longer than a cordon is renewed may meet pods at work again.
-constexpr base::Nanos kCordonKept = std::chrono::seconds(15);
 
-std::string path_of(const std::string& name_space, const std::string& name) {
-  return name_space + "/" + name;
-}
-
-base::Nanos noted_wait(const Json& queue) {
-  const std::string note = reconcile::annotation(queue, reconcile::kWaitedAnnotation);
-  const std::string own = kube::uid_of(queue) + "/";
-  return std::chrono::seconds(note.starts_with(own) ? std::stoll(note.substr(own.size())) : 0);
+std::string waited_note(const Json& queue) {
+  return reconcile::annotation(queue, reconcile::kWaitedAnnotation);
 }
 
 bool has_our_finalizer(const Json& queue) {
@@ -75,9 +62,18 @@ Json without_scaling(const Json& status) {
 
 }  // namespace
 
+std::string path_of(const std::string& name_space, const std::string& name) {
+  return name_space + "/" + name;
+}
+
 Checks::Checks(Loop& loop, test::FakeApiServer& store, test::FakeBrokers& brokers,
                const std::vector<QueueSlot>& slots, const ConsumersSim& consumers)
-    : loop_(loop), store_(store), brokers_(brokers), slots_(slots), consumers_(consumers) {
+    : loop_(loop),
+      store_(store),
+      brokers_(brokers),
+      slots_(slots),
+      consumers_(consumers),
+      patience_(loop, store, slots) {
   brokers_.on_lost = [this](const std::string& name_space, const std::string& claim,
                             const link::QueueObservation& queue) {
     queue_lost(name_space, claim, queue);
@@ -91,13 +87,14 @@ void Checks::fail(const std::string& what) {
   loop_.stop();
 }
 
-void Checks::sent(const Sender& sender, const ApiCall& call) {
+void Checks::sent(const Sender& sender, const ApiCall& call, const OperatorProcess* process) {
   if (sender.election) return;
   ++writes_;
   lasting_writes_ += may_come_late(call) ? 0U : 1U;
   last_write_ = sender.identity + " " + call.to_string();
   check_lease(sender, call);
   check_preconditions(sender, call);
+  if (call.subresource == "scale") check_scale_in(call, process);
 }
 
 bool Checks::may_come_late(const ApiCall& call) const {
@@ -141,13 +138,6 @@ void Checks::carry_out(const Sender& sender, const ApiCall& call, const Operator
   if (call.method == "DELETE" && call.type == &kube::kStatefulSets) check_set_removal(call);
 }
 
-// Two who scale one target undo each other's work.
-void Checks::check_rival(const ApiCall& call) {
-  const auto rival = rival_since_.find(call.name);
-  if (rival == rival_since_.end() || call.sent_at < rival->second + kRivalUnseen) return;
-  fail(call.to_string() + ", which another autoscaler scales");
-}
-
 // Pods end with their StatefulSet only where the last Queue goes. When volumes grow they stay.
 void Checks::check_set_removal(const ApiCall& call) {
   const Json* set = store_.find(*call.type, call.name_space, call.name);
@@ -162,57 +152,6 @@ void Checks::check_set_removal(const ApiCall& call) {
       continue;
     }
     return fail(call.to_string() + " ends the pods of Queue " + slot.name + ", which stays");
-  }
-}
-
-// One target is made smaller only when all its brokers are heard, and by pods that hold nothing.
-void Checks::check_scale(const ApiCall& call, const OperatorProcess* process) {
-  const Json* target = store_.find(*call.type, call.name_space, call.name);
-  if (target == nullptr || process == nullptr) return;
-  const std::string version = kube::resource_version_of(call.body);
-  if (!version.empty() && version != kube::resource_version_of(*target)) return;  // a conflict
-  const auto before = (*target)["spec"].value("replicas", std::int64_t{0});
-  const auto after = kube::value_in(call.body, {"spec"}).value("replicas", std::int64_t{0});
-  std::int64_t max = 0;
-  for (const QueueSlot& slot : slots_) {
-    if (slot.target == call.name) max = std::max<std::int64_t>(max, slot.max_replicas);
-  }
-  if (after > max) {
-    return fail(call.to_string() + ": " + std::to_string(after) + " replicas, and " +
-                std::to_string(max) + " are allowed");
-  }
-  if (after >= before || call.sent_at + kCordonKept < loop_.now()) return;
-  for (const QueueSlot& slot : slots_) {
-    const Json* queue = store_.find(kube::kQueues, slot.name_space, slot.name);
-    if (slot.target != call.name || queue == nullptr || reconcile::is_being_removed(*queue)) {
-      continue;
-    }
-    for (std::size_t shard = 0; shard < slot.shards; ++shard) {
-      const std::string name = path_of(slot.name_space, slot.broker) + "#" + std::to_string(shard);
-      const auto heard = process->heard.find(name);
-      if (heard == process->heard.end() || heard->second + kHeardLately < call.sent_at) {
-        return fail(call.to_string() + " scales in to " + std::to_string(after) + ", and shard " +
-                    name + " was not heard");
-      }
-    }
-  }
-  const auto meddled = target_meddled_at_.find(call.name);
-  if (meddled != target_meddled_at_.end() && loop_.now() < meddled->second + kMeddledLately) return;
-  const std::size_t live = consumers_.pods_of(call.name_space, call.name).size();
-  const auto wanted = static_cast<std::size_t>(after);
-  if (live <= wanted) return;
-  // A broker that begins anew knows of no cordon, and nobody can take back a call that is under
-  // way: its consumers have got something new since it was sent.
-  std::set<std::string> begun;
-  for (const auto& [pod, at] : pods_made_) {
-    if (at > call.sent_at) begun.insert(pod);
-  }
-  for (const ConsumerPod& pod : consumers_.victims(call.name_space, call.name, live - wanted)) {
-    const std::uint64_t holds = consumers_.in_flight(call.name_space, pod.name, begun);
-    if (holds > 0) {
-      return fail(call.to_string() + " to " + std::to_string(after) + " takes pod " + pod.name +
-                  ", which works on " + std::to_string(holds) + " messages");
-    }
   }
 }
 
@@ -273,8 +212,9 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
   if (ref.type == &kube::kQueues) {
     note_deletion(before, after);
     if (after.is_object()) note_settings(after);
-    if (!writer_.identity.empty() && has_our_finalizer(before) && !has_our_finalizer(after)) {
-      check_release(before);
+    if (!writer_.identity.empty()) {
+      if (has_our_finalizer(before) && !has_our_finalizer(after)) check_release(before);
+      check_note(before, after);
     }
   }
   if (ref.type == &kube::kPods && before.is_null())
@@ -329,25 +269,34 @@ bool Checks::has_others(const QueueSlot& slot) const {
   });
 }
 
-// A broker one of whose shards the process has not heard for so long, with what processes before it
-// have noted, is not waited for any more. It was patient at most since the deletion.
+// What operators before it have waited counts, and what they have noted of it only as far as it is
+// so. Whoever takes over tries for a while itself.
 bool Checks::may_give_up(const QueueSlot& slot, const Json& queue) const {
-  const auto deleted =
-      base::parse_wall(kube::text_in(kube::value_in(queue, {"metadata"}), "deletionTimestamp"));
-  const bool long_ago = !deleted.has_value() ||
-                        base::Millis(store_.now().value() - deleted->value()) >= kPatienceLeast;
+  if (patience_.longest(queue) < base::Nanos(kPatienceLeast)) return false;
   // What it had heard went with it.
-  if (writer_.process == nullptr) return long_ago;
-  const base::Nanos noted = long_ago ? noted_wait(queue) : base::Nanos(0);
-  const base::Nanos least = std::max<base::Nanos>(base::Nanos(kPatienceLeast) - noted, kTriedLeast);
+  if (writer_.process == nullptr) return true;
   for (std::size_t shard = 0; shard < slot.shards; ++shard) {
     const auto heard = writer_.process->heard.find(path_of(slot.name_space, slot.broker) + "#" +
                                                    std::to_string(shard));
     const base::MonoTime since =
         heard == writer_.process->heard.end() ? writer_.process->began : heard->second;
-    if (writer_.sent_at >= since + least) return true;
+    if (writer_.sent_at >= since + kTriedLeast) return true;
   }
   return false;
+}
+
+// Others go on from what an operator notes of its waiting.
+void Checks::check_note(const Json& before, const Json& after) {
+  const std::string note = waited_note(after);
+  if (note == waited_note(before) || !after.is_object()) return;
+  if (note.empty()) return patience_.begins_anew(after, writer_.sent_at);
+  const base::Nanos noted = std::chrono::seconds(std::stoll(note.substr(note.find('/') + 1)));
+  const base::Nanos longest = patience_.longest(after);
+  if (noted <= longest) return;
+  fail(writer_.identity + " notes at Queue " +
+       path_of(kube::namespace_of(after), kube::name_of(after)) + " that it was waited for " +
+       note + " s, and it was for " +
+       base::format_duration(std::chrono::floor<base::Millis>(longest)));
 }
 
 // The finalizer of a Queue that asks for the removal of its messages goes after them.
@@ -384,7 +333,8 @@ void Checks::check_release(const Json& before) {
     if (!left_by.empty() && left_by != kube::uid_of(before)) return;
     return fail(writer_.identity + " removed the finalizer of Queue " + path_of(name_space, name) +
                 " (" + policy_of(before) + "), and shard " + std::to_string(shard) +
-                " still has it");
+                " still has it; it has been held up for " +
+                base::format_duration(std::chrono::floor<base::Millis>(patience_.longest(before))));
   }
   // The last one's broker starts no more.
   if (!has_others(*slot)) return;

@@ -11,10 +11,13 @@
 #include "tests/sim/operator/api_sim.h"
 #include "tests/sim/operator/consumers_sim.h"
 #include "tests/sim/operator/operator_process.h"
+#include "tests/sim/operator/patience.h"
 #include "tests/sim/operator/sim_transport.h"
 #include "tests/support/fake_brokers.h"
 
 namespace sluice::sim {
+
+std::string path_of(const std::string& name_space, const std::string& name);
 
 // What must never happen, whatever goes wrong around the operator. The first that does is kept.
 class Checks {
@@ -27,7 +30,7 @@ class Checks {
 
   // --- What happens.
   // A write leaves an operator.
-  void sent(const Sender& sender, const ApiCall& call);
+  void sent(const Sender& sender, const ApiCall& call, const OperatorProcess* process);
   // It is about to be carried out, and was.
   void carry_out(const Sender& sender, const ApiCall& call, const OperatorProcess* process);
   void carried_out() { writer_ = {}; }
@@ -35,6 +38,8 @@ class Checks {
   void configured(const BrokerPlace& place, const std::string& manifest);
   void queue_lost(const std::string& name_space, const std::string& claim,
                   const link::QueueObservation& queue);
+  // Each second.
+  void listen(const OperatorProcess& process) { patience_.listen(process); }
   // Before brokers start in new pods.
   void brokers_start();
   // Somebody other than the operator touched these.
@@ -68,10 +73,15 @@ class Checks {
 
   bool may_come_late(const ApiCall& call) const;
   void check_lease(const Sender& sender, const ApiCall& call);
+  std::optional<std::size_t> smaller_to(const ApiCall& call) const;
   void check_scale(const ApiCall& call, const OperatorProcess* process);
+  void check_heard(const ApiCall& call, const OperatorProcess& process);
+  void check_scale_in(const ApiCall& call, const OperatorProcess* process);
+  void check_victims(const ApiCall& call, std::size_t wanted);
   void check_preconditions(const Sender& sender, const ApiCall& call);
   bool has_others(const QueueSlot& slot) const;
   bool may_give_up(const QueueSlot& slot, const kube::Json& queue) const;
+  void check_note(const kube::Json& before, const kube::Json& after);
   void check_release(const kube::Json& before);
   void check_keys(const kube::ObjectRef& ref, const kube::Json& before, const kube::Json& after);
   void check_told_keys(const kube::ObjectRef& ref);
@@ -86,6 +96,7 @@ class Checks {
   test::FakeBrokers& brokers_;
   const std::vector<QueueSlot>& slots_;
   const ConsumersSim& consumers_;
+  Patience patience_;
   std::optional<std::string> failure_;
   Writer writer_;
   std::uint64_t writes_ = 0;

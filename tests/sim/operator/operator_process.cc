@@ -268,6 +268,12 @@ void OperatorProcess::write_events() {
   state_signal_.notify();
 }
 
+bool OperatorProcess::hears(const std::string& name_space, const std::string& pod,
+                            base::Nanos time) const {
+  const auto since = links_.connections().find(name_space + "/" + pod);
+  return since != links_.connections().end() && since->second + time <= loop_.now();
+}
+
 void OperatorProcess::request_stop() {
   lost_ = true;
   state_signal_.notify();

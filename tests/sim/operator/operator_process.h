@@ -66,6 +66,9 @@ class OperatorProcess {
   bool ended() const { return ended_; }
   void request_stop();
 
+  // There has been a connection to that broker for so long, without a break.
+  bool hears(const std::string& name_space, const std::string& pod, base::Nanos time) const;
+
   ProcessClock clock;
   const base::MonoTime began;
   // When this process last heard a broker's shard, by "NAMESPACE/BROKER#SHARD".

@@ -14,6 +14,8 @@ namespace {
 
 using kube::Json;
 
+constexpr std::int64_t kBelievedMore = 300;
+
 struct Planted {
   Bug bug;
   Choice choice;
@@ -33,8 +35,10 @@ const std::vector<Planted>& planted() {
        {"finalizer_before_removal", "a Queue is let go when its deletion is first seen",
         "removed the finalizer of Queue"}},
       {Bug::kWatchGapMissed,
-       {"watch_gap_missed", "after 410 a watch goes on at the newest version, without a list",
-        "is not ready: "}},
+       {"watch_gap_missed",
+        "after 410 a watch goes on at the newest version, without what changed meanwhile",
+        " is not ready: | is still being deleted| has a status of another generation"
+        "| is said to have messages come or go| is stalled: | is Current"}},
       {Bug::kPreconditionsIgnored,
        {"stale_cache_trusted", "deletions and patches carry no uid and no resourceVersion",
         "a patch of whatever is there"}},
@@ -50,15 +54,42 @@ const std::vector<Planted>& planted() {
       {Bug::kDroppedOwners,
        {"owners_dropped", "objects are made without their owners",
         "of an operator that begins when all is done"}},
-      {Bug::kAboveMax, {"above_max", "one replica more than was decided", "are allowed"}},
+      {Bug::kAboveMax,
+       {"above_max", "who makes a target larger adds one more than was decided", "are allowed"}},
       {Bug::kDeletedEventMissed,
        {"deleted_event_missed", "a cache does not hear of deletions",
         "is not ready: BrokerUnavailable"}},
       {Bug::kViewBeforeLease,
        {"view_before_lease", "who waits for the Lease watches already, and acts on what it has",
         "older than those it had been told"}},
+      {Bug::kWaitOverstated,
+       {"wait_overstated", "what is noted of how long a deletion waited is a minute too much",
+        " s, and it was for "}},
+      {Bug::kWaitBelieved,
+       {"wait_believed", "five minutes are added to what was noted of how long a deletion waited",
+        "has been held up for "}},
   };
   return kPlanted;
+}
+
+// The number behind the slash of "UID/SECONDS", with so many more.
+std::string with_more(const std::string& note, std::int64_t seconds) {
+  const std::size_t number = note.find('/') + 1;
+  return note.substr(0, number) + std::to_string(std::stoll(note.substr(number)) + seconds);
+}
+
+// A text with objects, each of whose notes says more.
+std::string with_more_noted(const std::string& text, std::int64_t seconds) {
+  const std::string begin = "\"" + std::string(reconcile::kWaitedAnnotation) + "\":\"";
+  std::string all;
+  std::size_t done = 0;
+  for (std::size_t at = text.find(begin); at != text.npos; at = text.find(begin, done)) {
+    const std::size_t note = at + begin.size();
+    const std::size_t end = text.find('"', note);
+    all += text.substr(done, note - done) + with_more(text.substr(note, end - note), seconds);
+    done = end;
+  }
+  return all + text.substr(done);
 }
 
 // What an Api does, with the mistakes of a Bug.
@@ -110,7 +141,12 @@ class BugApi final : public kube::Api {
       copy["metadata"].erase("resourceVersion");
       copy["metadata"].erase("uid");
     }
-    if (bug_ == Bug::kAboveMax && subresource == "scale") {
+    const std::string note(reconcile::kWaitedAnnotation);
+    const Json noted = kube::value_in(copy, {"metadata", "annotations", note});
+    if (bug_ == Bug::kWaitOverstated && noted.is_string()) {
+      copy["metadata"]["annotations"][note] = with_more(noted, 60);
+    }
+    if (bug_ == Bug::kAboveMax && subresource == "scale" && makes_larger(ref, copy)) {
       copy["spec"]["replicas"] = copy["spec"]["replicas"].get<std::uint32_t>() + 1;
     }
     return api_.merge_patch(ref, copy, subresource);
@@ -125,6 +161,13 @@ class BugApi final : public kube::Api {
   }
 
  private:
+  bool makes_larger(const kube::ObjectRef& ref, const Json& scale) {
+    const auto target = api_.get(ref);
+    if (!target.has_value()) return false;
+    return kube::value_in(scale, {"spec", "replicas"}) >
+           kube::value_in(*target, {"spec", "replicas"});
+  }
+
   static bool is_leaving(const Json& status) {
     for (const Json& one : kube::value_in(status, {"status", "conditions"})) {
       if (kube::text_in(one, "reason") == "Deleting") return true;
@@ -144,20 +187,12 @@ class BugTransport final : public kube::HttpTransport {
   BugTransport(kube::HttpTransport& transport, Bug bug) : transport_(transport), bug_(bug) {}
 
   base::Result<kube::HttpResponse> send(const kube::HttpRequest& request) override {
-    const std::string collection = request.target.substr(0, request.target.find('?'));
     base::Result<kube::HttpResponse> response = transport_.send(request);
-    const bool relists = bug_ == Bug::kWatchGapMissed && last_lists_.contains(collection);
-    if (!response.has_value() || response->status != 200 || bug_ != Bug::kWatchGapMissed) {
-      return response;
+    if (!response.has_value() || response->status != 200) return response;
+    if (bug_ == Bug::kWaitBelieved) {
+      response->body = with_more_noted(response->body, kBelievedMore);
     }
-    if (!relists) {
-      last_lists_[collection] = response->body;
-      return response;
-    }
-    // The items of the first list, with the version of this one.
-    Json first = Json::parse(last_lists_[collection]);
-    first["metadata"] = Json::parse(response->body)["metadata"];
-    response->body = first.dump();
+    if (bug_ == Bug::kWatchGapMissed) listed(request.target, response->body);
     return response;
   }
   base::Result<kube::HttpResponse> stream(const kube::HttpRequest& request,
@@ -169,6 +204,10 @@ class BugTransport final : public kube::HttpTransport {
           if (bug_ == Bug::kDeletedEventMissed && line.find("\"DELETED\"") != line.npos) {
             return true;
           }
+          if (bug_ == Bug::kWatchGapMissed) watched(request.target, line);
+          if (bug_ == Bug::kWaitBelieved) {
+            return sink(with_more_noted(std::string(line), kBelievedMore));
+          }
           return sink(line);
         },
         stop);
@@ -176,9 +215,42 @@ class BugTransport final : public kube::HttpTransport {
   void forget_credentials() override { transport_.forget_credentials(); }
 
  private:
+  // What a watcher knows.
+  struct Known {
+    bool all = false;  // the first list has ended
+    std::map<std::string, Json> objects;
+  };
+
+  Known& known(const std::string& target) { return known_[target.substr(0, target.find('?'))]; }
+
+  // After the first one, a list says only how new it is.
+  void listed(const std::string& target, std::string& body) {
+    Known& known = this->known(target);
+    Json list = Json::parse(body);
+    if (known.all) {
+      list["items"] = Json::array();
+      for (const auto& [uid, object] : known.objects) list["items"].push_back(object);
+      list["metadata"].erase("continue");
+      body = list.dump();
+      return;
+    }
+    if (target.find("continue=") == target.npos) known.objects.clear();
+    for (const Json& item : list["items"]) known.objects[kube::uid_of(item)] = item;
+    known.all = kube::text_in(list["metadata"], "continue").empty();
+  }
+
+  void watched(const std::string& target, std::string_view line) {
+    const Json event = Json::parse(line);
+    const std::string type = kube::text_in(event, "type");
+    const Json& object = kube::value_in(event, {"object"});
+    std::map<std::string, Json>& objects = known(target).objects;
+    if (type == "DELETED") objects.erase(kube::uid_of(object));
+    if (type == "ADDED" || type == "MODIFIED") objects[kube::uid_of(object)] = object;
+  }
+
   kube::HttpTransport& transport_;
   Bug bug_;
-  std::map<std::string, std::string> last_lists_;
+  std::map<std::string, Known> known_;
 };
 
 }  // namespace

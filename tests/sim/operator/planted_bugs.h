@@ -28,6 +28,8 @@ enum class Bug : std::uint8_t {
   kAboveMax,
   kDeletedEventMissed,
   kViewBeforeLease,
+  kWaitOverstated,
+  kWaitBelieved,
 };
 
 const std::vector<Choice>& bug_choices();

@@ -14,9 +14,9 @@ constexpr base::Millis kAfterTheLast{20'000};
 // How many words follow each of them.
 const std::map<std::string, std::size_t>& verbs() {
   static const std::map<std::string, std::size_t> kVerbs = {
-      {"create", 2}, {"delete", 1}, {"edit", 1},    {"publish", 3}, {"finalizer", 1},
-      {"kill", 2},   {"stop", 1},   {"pause", 2},   {"cut", 2},     {"behind", 2},
-      {"clock", 2},  {"lease", 0},  {"silence", 2}, {"restart", 1}, {"close", 1},
+      {"create", 2},  {"delete", 1},  {"edit", 1},  {"publish", 3}, {"finalizer", 1}, {"kill", 2},
+      {"stop", 1},    {"pause", 2},   {"cut", 2},   {"behind", 2},  {"clock", 2},     {"lease", 0},
+      {"silence", 2}, {"restart", 1}, {"close", 1}, {"gone", 1},
   };
   return kVerbs;
 }

@@ -70,7 +70,7 @@ World::World(const Request& request)
     checks_.changed(ref, before, after);
   };
   network_.on_sent = [this](const Sender& sender, const ApiCall& call) {
-    checks_.sent(sender, call);
+    checks_.sent(sender, call, process_of(sender.process));
   };
   network_.on_carry_out = [this](const Sender& sender, const ApiCall& call) {
     store_.set_now(wall_of(loop_.now()));
@@ -250,6 +250,11 @@ void World::second() {
     if (!namespace_ended_ && prng_.chance(workload_.pace)) users_.act();
     second_of_faults();
     if (!namespace_ended_) users_.rivals_scale();
+  }
+  for (const Operator& one : operators_) {
+    if (one.process != nullptr && one.process->works() && one.process->leads()) {
+      checks_.listen(*one.process);
+    }
   }
   if (namespace_ended_) empty_namespace();
   step_cluster();

@@ -75,6 +75,7 @@ void World::play(const ScenarioStep& step) {
   if (verb == "delete") return users_.remove(slot);
   if (verb == "publish") return users_.publish(slot, std::stoul(words[2]), std::stoul(words[3]));
   if (store_.find(kube::kQueues, slot.name_space, slot.name) == nullptr) return;
+  if (verb == "gone") return checks_.fail("Queue " + slot.name + " is still there");
   store_.change(kube::kQueues, slot.name_space, slot.name, [&](kube::Json& one) {
     if (verb == "finalizer") {
       one["metadata"].erase("finalizers");
