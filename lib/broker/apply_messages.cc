@@ -58,13 +58,13 @@ WallTime queue_expiry(const Queue& queue, WallTime accepted_at) {
   return ttl_ms > 0 ? accepted_at + ttl_ms : WallTime();
 }
 
-// Deliver-at and expires-at of single messages. Entries that cannot be read (a damaged record) have
-// none.
-void apply_timing(Stream& stream, const storage::MessagesFact& fact, base::ByteView entries) {
+// Deliver-at and expires-at of single messages, from number `first` of the batch on.
+void apply_timing(Stream& stream, const storage::MessagesFact& fact, std::uint32_t first,
+                  base::ByteView entries) {
   const WallTime by_queue = queue_expiry(stream.queue(), fact.accepted_at);
   RunBuilder delays([&](SequenceRange range, WallTime due) { stream.delay(range, due); });
   RunBuilder expiry([&](SequenceRange range, WallTime at) { stream.expire(range, at); });
-  for (std::uint32_t i = 0; i < fact.count && !entries.empty(); ++i) {
+  for (std::uint32_t i = first; i < fact.count && !entries.empty(); ++i) {
     const base::MessageView view = base::take_entry(entries);
     WallTime due;
     WallTime expires = by_queue;
@@ -138,7 +138,7 @@ Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteVie
   state.producers.accept(fact, record);
   if ((fact.flags & storage::kMessagesTransferred) != 0) finish_transfer(state, fact);
   if ((fact.flags & storage::kMessagesHaveTiming) != 0) {
-    apply_timing(*stream, fact, entries);
+    apply_timing(*stream, fact, 0, entries);
   } else if (const WallTime at = queue_expiry(stream->queue(), fact.accepted_at);
              at != WallTime()) {
     stream->expire(range, at);
@@ -147,6 +147,23 @@ Status apply_fact(State& state, const storage::MessagesFact& fact, base::ByteVie
 }
 
 namespace {
+
+// The head was good, not all of the entries are: the messages exist, those of bad blocks are
+// damaged, and the others wait and expire as they were to.
+Status apply_damaged(State& state, const storage::MessagesFact& fact,
+                     const storage::RecordView& view) {
+  Stream* stream = state.stream(fact.stream);
+  const SequenceRange range{fact.first, fact.first + (fact.count - 1)};
+  if (stream != nullptr) stream->doubt(range);
+  RETURN_IF_ERROR(apply_fact(state, fact, {}, false, view.begin));
+  if ((fact.flags & storage::kMessagesHaveTiming) == 0) return {};
+  for (const storage::ReadableEntries& readable : view.readable) {
+    const auto summary = base::summarize_batch(readable.entries);
+    if (!summary || summary->count != readable.count) continue;
+    apply_timing(*stream, fact, readable.first, readable.entries);
+  }
+  return {};
+}
 
 Status apply_messages(State& state, const storage::RecordView& view) {
   ASSIGN_OR_RETURN(storage::DecodedMessages decoded, storage::decode_messages(view.payload));
@@ -164,13 +181,10 @@ Status apply_messages(State& state, const storage::RecordView& view) {
     }
     return apply_fact(state, decoded.fact, front, true, view.begin);
   }
+  if (view.damaged) return apply_damaged(state, decoded.fact, view);
   const auto summary = base::summarize_batch(decoded.entries);
-  if (view.damaged) {
-    const SequenceRange range{decoded.fact.first, decoded.fact.first + (decoded.fact.count - 1)};
-    if (Stream* stream = state.stream(decoded.fact.stream)) stream->doubt(range);
-  }
   if (!summary || summary->count != decoded.fact.count) {
-    // The head was good, the entries are not: the messages exist and are damaged.
+    // Good blocks that hold no batch: the messages exist, and nobody can read them.
     return apply_fact(state, decoded.fact, {}, false, view.begin);
   }
   const bool uniform = std::uint64_t{summary->largest_body} * summary->count == summary->body_bytes;

@@ -28,6 +28,13 @@ struct LogPositions {
   base::Lsn durable;
 };
 
+// Messages of a batch that stand in a row in it, from number `first` on.
+struct ReadableEntries {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+  base::ByteView entries;
+};
+
 // A record read back. `payload` (head of the fact, then for kMessages the entries) points into
 // the buffer given to read() or into a buffer of the log; valid until the next call on the log.
 struct RecordView {
@@ -36,8 +43,9 @@ struct RecordView {
   RecordType type = RecordType::kPadding;
   base::ByteView payload;
   // kMessages only: a block of the entries fails its CRC (the head is good). Nobody may walk the
-  // entries; MessageStore::slice() tells which messages are damaged.
+  // entries but those of `readable`, which are the ones that good blocks hold.
   bool damaged = false;
+  std::vector<ReadableEntries> readable;
 };
 
 // The shared append-only log under one broker, as everything above storage sees it (a replicated

@@ -7,6 +7,7 @@
 #include "base/cover.h"
 #include "storage/backup_manifest.h"
 #include "storage/fact_codec.h"
+#include "storage/readable_entries.h"
 #include "storage/record_codec.h"
 #include "storage/tail_rewrite.h"
 
@@ -293,12 +294,14 @@ Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
     return error.with_prefix("LSN " + std::to_string(item.begin.value()));
   };
   if (!is_known(type)) return {};
+  RecordView view{item.begin, item.end, type, item.payload, !item.bad_blocks.empty(), {}};
   if (type == RecordType::kMessages) {
     // The head lies under the header's checksum, so a bad block costs only its messages.
     const auto decoded = decode_messages(
         item.payload.first(std::min<std::size_t>(item.payload.size(), item.header.head_bytes)));
     if (!decoded) return at(decoded.error());
     messages_.index(decoded->fact, item.begin, item.header.payload_bytes, item.end - item.begin);
+    if (view.damaged) view.readable = readable_entries(item, decoded->fact.count);
   } else if (!item.bad_blocks.empty()) {
     return {};
   }
@@ -322,8 +325,6 @@ Status OpenedLog::replay_record(const ScanItem& item, const Replay& replay) {
     log_.set_feature_level(fact->level);
   }
   if (!replay) return {};
-  RecordView view{item.begin, item.end, type, item.payload};
-  view.damaged = !item.bad_blocks.empty();
   return replay(view);
 }
 

@@ -47,12 +47,12 @@ ScanItem SegmentScanner::take_record(const RecordHeader& header) {
   item.payload =
       item.payload.first(std::min<std::size_t>(item.payload.size(), header.payload_bytes));
   if (!check_blocks_) return item;
-  const BlockTable table = block_table(header, record);
-  for (std::size_t block = 0; block < table.blocks(); ++block) {
-    const std::size_t begin = header.tail_offset() + table.block_begin(block);
-    const std::size_t bytes = table.block_bytes(block);
+  item.table = block_table(header, record);
+  for (std::size_t block = 0; block < item.table.blocks(); ++block) {
+    const std::size_t begin = header.tail_offset() + item.table.block_begin(block);
+    const std::size_t bytes = item.table.block_bytes(block);
     const bool whole = begin + bytes <= record.size();
-    if (!whole || !table.verify(block, record.subspan(begin, bytes))) {
+    if (!whole || !item.table.verify(block, record.subspan(begin, bytes))) {
       item.bad_blocks.push_back(static_cast<std::uint16_t>(block));
     }
   }

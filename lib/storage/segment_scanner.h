@@ -39,6 +39,7 @@ struct ScanItem {
   base::Lsn end;
   RecordHeader header;
   base::ByteView payload;                 // kRecord; valid until the next call
+  BlockTable table;                       // the same; empty where blocks are skipped
   std::vector<std::uint16_t> bad_blocks;  // kRecord; of the tail, rising
   bool unreadable = false;                // the file could not be read somewhere in [begin, end)
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -24,8 +25,20 @@ class FakeLog final : public storage::Log {
     storage::RecordType type = storage::RecordType::kPadding;
     std::vector<std::byte> payload;
     bool needs_sync = false;
+    std::optional<std::uint32_t> rotten;  // a message by its number in the batch
 
-    storage::RecordView view() const { return {at.begin, at.end, type, payload}; }
+    storage::RecordView view() const {
+      storage::RecordView view{at.begin, at.end, type, payload, rotten.has_value(), {}};
+      if (!rotten) return view;
+      base::ByteView entries = storage::decode_messages(payload)->entries;
+      for (std::uint32_t i = 0; !entries.empty(); ++i) {
+        const base::ByteView from = entries;
+        base::take_entry(entries);
+        const base::ByteView entry = from.first(from.size() - entries.size());
+        if (i != *rotten) view.readable.push_back({i, 1, entry});
+      }
+      return view;
+    }
   };
 
   storage::Appended append(storage::RecordType type, base::ByteView head, base::ByteView tail,
@@ -70,6 +83,8 @@ class FakeLog final : public storage::Log {
     positions_.written = std::min(positions_.written, positions_.appended);
     positions_.durable = std::min(positions_.durable, positions_.appended);
   }
+  // One message of a batch lies in a bad block.
+  void rot(std::size_t index, std::uint32_t message) { records_.at(index).rotten = message; }
   // A damaged record: nobody can read it any more.
   void damage(std::size_t index) { records_.erase(records_.begin() + std::ptrdiff_t(index)); }
 

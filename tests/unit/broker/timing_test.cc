@@ -108,6 +108,24 @@ TEST(Delay, it_survives_a_restart) {
   EXPECT_THAT(world.take(), SizeIs(1));
 }
 
+// Its size may be what rotted, so that nobody can walk from one message to the next.
+TEST(Delay, a_rotten_message_does_not_hurry_the_others_of_its_batch) {
+  World world;
+  const auto queue = world.make(plain_queue());
+  world.send(queue, {delayed(world, 5s), delayed(world, 5s), delayed(world, 8s)});
+  world.log.rot(world.log.records().size() - 1, 1);
+  world.store.damaged = {base::Sequence(2)};
+  world.restart();
+  world.attach(world.open(1), queue);
+  world.sleep(4'999ms);
+  EXPECT_THAT(world.take(), SizeIs(0));
+  EXPECT_EQ(world.stats().damaged, 1U);
+  world.sleep(1ms);
+  EXPECT_THAT(World::sequences(world.take()), ElementsAre(1));
+  world.sleep(3s);
+  EXPECT_THAT(World::sequences(world.take()), ElementsAre(3));
+}
+
 TEST(Delay, what_is_due_after_a_restart_waits_for_nothing) {
   World world;
   const auto queue = world.make(plain_queue());

@@ -82,8 +82,14 @@ Status LogHarness::open() {
   replayed_.clear();
   ASSIGN_OR_RETURN(log_, open_log(*fs_, kFolder, options()));
   return log_->replay([this](const RecordView& view) -> Status {
-    replayed_.push_back(
-        {view.begin, view.type, {view.payload.begin(), view.payload.end()}, view.damaged});
+    Replayed& copy = replayed_.emplace_back();
+    copy.begin = view.begin;
+    copy.type = view.type;
+    copy.payload.assign(view.payload.begin(), view.payload.end());
+    copy.damaged = view.damaged;
+    for (const ReadableEntries& part : view.readable) {
+      copy.readable.push_back({part.first, part.count, {part.entries.begin(), part.entries.end()}});
+    }
     return {};
   });
 }

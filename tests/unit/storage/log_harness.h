@@ -21,6 +21,12 @@ struct Replayed {
   RecordType type = RecordType::kPadding;
   std::vector<std::byte> payload;
   bool damaged = false;
+  struct Readable {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::vector<std::byte> entries;
+  };
+  std::vector<Readable> readable;
 };
 
 StreamId stream_number(unsigned number);

@@ -100,6 +100,40 @@ TEST(RecoveryCorruption, DamagedMessagesAreToldToTheReplay) {
   EXPECT_FALSE(seen[7].damaged);
 }
 
+TEST(RecoveryCorruption, OfADamagedBatchTheReplayIsToldWhatGoodBlocksHold) {
+  LogHarness harness;
+  ASSERT_THAT(harness.open(), IsOk());
+  const Lsn record = harness.publish(kDamagedStream, 1, 40, 1'000).begin;
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    harness.append_fact(i);
+    ASSERT_THAT(harness.log().flush(), IsOk());
+  }
+  harness.close();
+  // The size of message 10, which no walk over the batch survives.
+  const std::vector<std::byte> entries = test::batch_from(1, 40, 1'000);
+  const std::string path = LogHarness::segment_path(1);
+  const std::vector<std::byte> file = *harness.fs().contents(path);
+  const std::size_t begin = record.value() - kSegment;
+  const auto header =
+      parse_record_header(base::ByteView(file).subspan(begin), record, std::nullopt);
+  ASSERT_TRUE(header);
+  harness.fs().flip_bit(path, begin + header->tail_offset() + 9 * (entries.size() / 40), 5);
+  ASSERT_THAT(harness.open(), IsOk());
+  const test::Replayed& replayed = harness.replayed().front();
+  ASSERT_TRUE(replayed.damaged);
+  std::set<std::uint32_t> readable;
+  for (const test::Replayed::Readable& part : replayed.readable) {
+    const auto summary = base::summarize_batch(part.entries);
+    ASSERT_TRUE(summary);
+    ASSERT_EQ(summary->count, part.count);
+    for (std::uint32_t i = 0; i < part.count; ++i) readable.insert(part.first + i);
+  }
+  EXPECT_FALSE(readable.contains(9));
+  EXPECT_GE(readable.size(), 30U);
+  EXPECT_TRUE(readable.contains(0));
+  EXPECT_TRUE(readable.contains(39));
+}
+
 TEST(RecoveryCorruption, StaysReportedAndStaysUsable) {
   LogHarness harness;
   fill_segments(harness);
