@@ -27,6 +27,7 @@ using kube::ObjectPtr;
 constexpr base::Nanos kNumbersAfter = std::chrono::seconds(3);
 constexpr base::Millis kClaimedAgain{20};
 constexpr base::Millis kNotedOnce{1'000};  // notes are of whole seconds
+constexpr base::Nanos kHandOverMax = std::chrono::seconds(5);
 constexpr base::Millis kPostponed{1'000};
 constexpr base::Millis kStorageClassReadAgain{600'000};
 // Drift that no watch told of (of Secrets none ever does) is found by then; spread, so that not all
@@ -95,7 +96,13 @@ void Controller::hand_over() {
   const base::MonoTime now = seams_.clock.mono_now();
   const std::lock_guard lock(mutex_);
   for (const auto& [key, waits] : waits_) {
+    const std::vector<reconcile::ShardState> shards = links_.shards(key);
+    const auto is_heard = [](const reconcile::ShardState& shard) { return shard.is_heard(); };
+    // It came back after the last look.
+    if (!shards.empty() && std::all_of(shards.begin(), shards.end(), is_heard)) continue;
     for (const ObjectPtr& queue : view_.queues(key)) {
+      // The lease is to be given back before the pod is killed.
+      if (base::Nanos(seams_.clock.mono_now() - now) >= kHandOverMax) return;
       const auto since = waits.since().find(kube::uid_of(*queue));
       if (since == waits.since().end()) continue;
       const base::Millis waited =

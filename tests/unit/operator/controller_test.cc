@@ -543,6 +543,44 @@ TEST_F(ControllerTest, leaders_that_end_in_order_wait_together_for_a_broker) {
   EXPECT_LE(terms, 52) << "waits for ever";
 }
 
+TEST_F(ControllerTest, who_ends_in_order_notes_no_wait_for_a_broker_that_came_back) {
+  make_namespace();
+  put_queue("orders", {{"deletionPolicy", "DeleteIfEmpty"}});
+  settle();
+  delete_queue("orders");
+  controller.reset();
+  make();
+  watch();
+  controller->process("shop/orders");
+  clock.advance(std::chrono::seconds(6));
+  run_brokers();
+  const std::uint64_t before = api.writes;
+  controller->hand_over();
+  EXPECT_EQ(api.writes, before);
+}
+
+TEST_F(ControllerTest, who_ends_in_order_is_not_held_up_by_a_slow_server) {
+  make_namespace();
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "orders" + std::to_string(i);
+    put_queue(name, {{"deletionPolicy", "DeleteIfEmpty"}});
+    watch();
+    controller->process("shop/" + name);
+    delete_queue(name);
+  }
+  watch();
+  for (int i = 0; i < 20; ++i) controller->process("shop/orders" + std::to_string(i));
+  clock.advance(std::chrono::seconds(6));
+  std::uint64_t notes = 0;
+  api.on_write = [&](std::string_view, const kube::ObjectRef&) {
+    ++notes;
+    clock.advance(std::chrono::seconds(1));
+  };
+  controller->hand_over();
+  api.on_write = nullptr;
+  EXPECT_EQ(notes, 5U);
+}
+
 // A session on the port of the older key keeps that open, the operator's own as well.
 TEST_F(ControllerTest, links_follow_the_write_that_moves_them_to_another_key) {
   put_queue("orders", Json::object());
