@@ -109,9 +109,11 @@ class SLUICE_EXPORT Producer {
   std::future<BatchReceipt> send_batch(std::span<const std::string_view> bodies);
 
   /// Sends everything and waits until each message has its outcome and its callback has run.
-  /// kDeadlineExceeded: not in time, nothing is lost by it.
+  /// kDeadlineExceeded: not in time, nothing is lost by it. kFailedPrecondition: called from a
+  /// callback, which cannot wait for itself. Hold no lock that a callback takes.
   Status flush(std::chrono::milliseconds timeout);
-  /// flush(), then the end: later messages are refused with kFailedPrecondition.
+  /// flush(), then the end, also where that failed: later messages are refused with
+  /// kFailedPrecondition.
   Status close(std::chrono::milliseconds timeout);
 
   /// Shards of the queue.

@@ -269,8 +269,10 @@ base::Status Producer::Core::flush(base::Millis timeout) {
     return base::failed_precondition("a call that waits cannot be made from a callback");
   }
   if (progress_.wait_for(lock, timeout, done)) return {};
-  return base::Error(base::ErrorCode::kDeadlineExceeded,
-                     std::to_string(stats_.messages_pending) + " messages have no answer yet");
+  const std::string left = stats_.messages_pending > 0 ? std::to_string(stats_.messages_pending) +
+                                                             " messages have no answer"
+                                                       : "callbacks have not ended";
+  return base::Error(base::ErrorCode::kDeadlineExceeded, left + " yet");
 }
 
 base::Status Producer::Core::close(base::Millis timeout) {

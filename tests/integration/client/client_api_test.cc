@@ -167,6 +167,7 @@ TEST_F(ClientApiTest, FlushWaitsForTheCallbacksToo) {
   ASSERT_TRUE(producer.flush(kPatience).has_value());
   ASSERT_TRUE(within && !within->has_value());
   EXPECT_EQ(within->error().code(), ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(within->error().message(), "callbacks have not ended yet");
 }
 
 TEST_F(ClientApiTest, AFullBufferPushesBack) {
