@@ -55,9 +55,7 @@ RetainedData read_retained(const Inputs& inputs) {
       continue;
     }
     ++data.volumes;
-    if (kube::name_of(*claim) == claim_name(inputs.broker, 0)) {
-      data.first_volume_uid = kube::uid_of(*claim);
-    }
+    if (data.first_volume_uid.empty()) data.first_volume_uid = kube::uid_of(*claim);
     read_queues(*claim, data.queues);
     data.some_unreadable = data.some_unreadable || !is_readable(*claim);
   }

@@ -24,7 +24,7 @@ struct RetainedData {
   std::size_t volumes = 0;                      // claims that exist and stay
   bool some_unreadable = false;                 // more is noted on a claim than can be read
   bool some_going = false;                      // a claim is being removed
-  std::string first_volume_uid;                 // of shard 0
+  std::string first_volume_uid;                 // of the lowest shard that has one
 };
 
 RetainedData read_retained(const Inputs& inputs);

@@ -153,6 +153,28 @@ bool UsersSim::adopt(const QueueSlot& slot) {
   return true;
 }
 
+// Where not all volumes are there any more, nobody can take them over.
+bool UsersSim::delete_rests(const QueueSlot& slot) {
+  const Json* queue = queue_of(slot);
+  if (kube::text_in(kube::value_in(*queue, {"status", "retained"}), "uid").empty()) return false;
+  std::vector<std::string> claims;
+  for (std::size_t shard = 0; shard < slot.shards; ++shard) {
+    const std::string claim = reconcile::claim_name(slot.broker, shard);
+    if (store_.find(kube::kPersistentVolumeClaims, slot.name_space, claim) != nullptr) {
+      claims.push_back(claim);
+    }
+  }
+  if (claims.empty() || claims.size() == slot.shards) return false;
+  for (const std::string& claim : claims) {
+    loop_.note("user deletes " + claim + ", which the others of its broker have left");
+    CHECK(store_
+              .remove({&kube::kPersistentVolumeClaims, slot.name_space, claim}, {},
+                      kube::Propagation::kBackground)
+              .has_value());
+  }
+  return true;
+}
+
 std::uint64_t UsersSim::gigabytes(const std::string& broker) const {
   const auto found = gigabytes_.find(broker);
   return found == gigabytes_.end() ? kGigabytesFirst : found->second;
@@ -233,7 +255,7 @@ bool UsersSim::mend() {
       edit(slot);
       mended = true;
     }
-    mended = adopt(slot) || mended;
+    mended = delete_rests(slot) || adopt(slot) || mended;
   }
   return mended;
 }

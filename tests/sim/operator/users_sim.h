@@ -76,6 +76,7 @@ class UsersSim {
   void edit(const QueueSlot& slot);
   void spoil(const QueueSlot& slot);
   std::string any_policy();
+  bool delete_rests(const QueueSlot& slot);
   bool adopt(const QueueSlot& slot);
   void annotate(const QueueSlot& slot, std::string_view name, const kube::Json& value);
   void meddle_with_pods(const QueueSlot& slot);

@@ -117,6 +117,21 @@ TEST(Deletion, AdoptionNeedsAsManyShards) {
   EXPECT_EQ(one.sim.condition("orders", "Ready"), "True QueueReady");
 }
 
+// Somebody took the finalizer away while the volumes were going.
+TEST(Deletion, WhatIsLeftOfTheVolumesCanBeNamed) {
+  OneQueue one(Json{{"shards", 2}});
+  one.sim.api.erase(kube::kQueues, "shop", "orders");
+  while (one.sim.controllers.step()) {
+  }
+  one.sim.api.erase(kube::kPersistentVolumeClaims, "shop", "data-orders-0");
+  one.sim.put_queue("orders", {{"shards", 2}});
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_EQ(one.sim.condition("orders", "Stalled"), "True RetainedDataExists");
+  const Json* left = one.sim.api.find(kube::kPersistentVolumeClaims, "shop", "data-orders-1");
+  ASSERT_NE(left, nullptr);
+  EXPECT_EQ(text_at(*one.sim.queue("orders"), {"status", "retained", "uid"}), kube::uid_of(*left));
+}
+
 TEST(Deletion, AVolumeThatNobodyNotedIsNotTakenEither) {
   OneQueue one(Json::object());
   // Somebody takes the finalizer away.
