@@ -198,6 +198,8 @@ class BrokerHost final : public Commands {
   std::optional<base::MonoTime> broker_due_;
   base::MonoTime house_due_;
   base::MonoTime compact_due_;
+  bool damage_wants_snapshot_ = false;
+  base::MonoTime damage_snapshot_due_;  // not before
   base::MonoTime compacted_at_;
   std::uint64_t reads_seen_ = 0;               // of the read-ahead's work, told to the broker
   std::optional<base::Nanos> fsync_interval_;  // of the queues that sync now and then

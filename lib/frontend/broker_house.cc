@@ -14,6 +14,8 @@ constexpr base::Nanos kHouseInterval{1'000'000'000};
 constexpr base::Nanos kCompactionInterval{10'000'000};
 constexpr double kCopyBytesASecond = 32U << 20;
 constexpr double kCopyBytesASecondLow = 256U << 20;
+// Between snapshots that damage calls for: it comes in crowds.
+constexpr base::Nanos kDamageSnapshotInterval{10'000'000'000};
 
 template <typename T>
 void take_earlier(std::optional<T>& due, T other) {
@@ -91,24 +93,22 @@ void BrokerHost::log_corrupt(const storage::CorruptRange& range, std::string_vie
 // it.
 void BrokerHost::look_at_findings(base::Now now) {
   storage::Scrubber& scrubber = opened_->scrubber();
-  bool is_new = false;
-  for (const storage::CorruptRange& range : opened_->messages().take_met_damage()) {
-    if (!scrubber.note_met(range)) continue;
-    is_new = true;
-    log_corrupt(range, "read");
-  }
+  for (const base::Lsn record : opened_->messages().take_met_damage()) scrubber.note_met(record);
   for (const storage::Scrubber::Finding& finding : scrubber.take_findings()) {
-    for (const storage::CorruptRange& range : finding.corrupt) {
-      is_new = true;
-      log_corrupt(range, "scrub");
-    }
+    for (const storage::CorruptRange& range : finding.met) log_corrupt(range, "read");
+    for (const storage::CorruptRange& range : finding.corrupt) log_corrupt(range, "scrub");
+    if (!finding.met.empty() || !finding.corrupt.empty()) damage_wants_snapshot_ = true;
     for (const storage::MessageIndex::SegmentRange& doubtful : finding.doubtful) {
       broker_->look_for_damage(now, doubtful.stream, doubtful.range, finding.begin, finding.end);
       tick_wanted_ = true;
     }
   }
   storage::Housekeeper& keeper = opened_->housekeeper();
-  if (is_new && !keeper.snapshot_under_way()) keeper.begin_snapshot(broker_state());
+  const bool due = damage_wants_snapshot_ && damage_snapshot_due_ <= now.mono;
+  if (!due || keeper.snapshot_under_way()) return;
+  damage_wants_snapshot_ = false;
+  damage_snapshot_due_ = now.mono + kDamageSnapshotInterval;
+  keeper.begin_snapshot(broker_state());
 }
 
 void BrokerHost::sync_now_and_then(base::Now now) {

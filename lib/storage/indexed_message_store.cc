@@ -25,9 +25,12 @@ constexpr std::size_t kCachedGroups = 64;
 // What is read at once has one byte or message of so many that is wanted, at least.
 constexpr std::uint32_t kDense = 8;
 // Far more than anybody has; then they are found again.
-constexpr std::size_t kDamagedLargeMax = 4096;
-// The rest is met again, or found by the scrub.
-constexpr std::size_t kMetDamageMax = 4096;
+constexpr std::size_t kDamagedMax = 4096;
+
+void remember_damage(std::set<Lsn>& known, Lsn record) {
+  if (known.size() >= kDamagedMax) known.clear();
+  known.insert(record);
+}
 
 // Records in memory are as they were made: nothing to verify.
 class TrustedBlocks final : public EntryBlocks {
@@ -203,11 +206,14 @@ Result<EntrySlice> IndexedMessageStore::slice(const BatchLocation& batch, Sequen
   if (const std::optional<SegmentLog::InMemory> found = log_.in_memory(batch.lsn)) {
     TrustedBlocks blocks(*found);
     plan = plan_slice(blocks, wish);
+  } else if (lost_.contains(batch.lsn)) {
+    return slice;
   } else {
     const Result<LoadedRecord*> record = records_.get(batch.lsn);
     if (!record) {
       if (record.error().code() != base::ErrorCode::kCorruption) return record.error();
       note_damage(batch.lsn);
+      remember_damage(lost_, batch.lsn);
       return slice;
     }
     (*record)->load(blocks_for((*record)->table(), wish));
@@ -282,7 +288,7 @@ Result<EntrySlice> IndexedMessageStore::slice_large(const BatchLocation& batch) 
   slice.first = batch.first;
   slice.count = 1;
   slice.chunks = batch.chunks;
-  slice.damaged = damaged_large_.contains(batch.lsn);
+  slice.damaged = lost_.contains(batch.lsn);
   return slice;
 }
 
@@ -304,8 +310,7 @@ Result<ByteView> IndexedMessageStore::read_piece(const EntrySlice& slice, std::u
   if (piece) return piece->subspan(offset % kLargePieceBytes);
   if (piece.error().code() == base::ErrorCode::kCorruption) {
     note_damage(lsn_of_piece(slice, offset / kLargePieceBytes));
-    if (damaged_large_.size() >= kDamagedLargeMax) damaged_large_.clear();
-    damaged_large_.insert(slice.lsn);
+    remember_damage(lost_, slice.lsn);
   }
   return piece.error();
 }
@@ -415,21 +420,23 @@ Status IndexedMessageStore::copy(std::span<const EntrySlice> slices, base::Mutab
   return {};
 }
 
+// Where it ends and what is wrong with it is the scrub's to find: the loop has no time for that.
 void IndexedMessageStore::note_damage(Lsn record) {
-  if (met_damage_.contains(record) || met_damage_.size() >= kMetDamageMax) return;
-  std::optional<CorruptRange> range = corrupt_range_at(log_, record);
-  if (range) met_damage_.emplace(record, *std::move(range));
+  if (damaged_.contains(record)) return;
+  remember_damage(damaged_, record);
+  remember_damage(met_damage_, record);
 }
 
-std::vector<CorruptRange> IndexedMessageStore::take_met_damage() {
-  std::vector<CorruptRange> met;
-  for (auto& [begin, range] : std::exchange(met_damage_, {})) met.push_back(std::move(range));
+std::vector<Lsn> IndexedMessageStore::take_met_damage() {
+  std::vector<Lsn> met(met_damage_.begin(), met_damage_.end());
+  met_damage_.clear();
   return met;
 }
 
 void IndexedMessageStore::trim_memory() {
   records_.clear();
   groups_ = {};
+  lost_.clear();
 }
 
 }  // namespace sluice::storage

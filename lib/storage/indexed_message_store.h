@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -9,7 +8,6 @@
 
 #include "base/ids.h"
 #include "base/result.h"
-#include "storage/corrupt_range.h"
 #include "storage/message_index.h"
 #include "storage/message_store.h"
 #include "storage/read_ahead.h"
@@ -46,8 +44,9 @@ class IndexedMessageStore final : public MessageStore {
   void index(const MessagesFact& fact, base::Lsn lsn, std::size_t payload_bytes,
              std::uint64_t record_bytes);
 
-  // Damage in files that reads met since the last call; the same perhaps again.
-  std::vector<CorruptRange> take_met_damage();
+  // Records that reads found damaged since the last call, or lost; rising. One is told of again
+  // only where there are very many.
+  std::vector<base::Lsn> take_met_damage();
 
   MessageIndex& message_index() { return index_; }
   const MessageIndex& message_index() const { return index_; }
@@ -83,8 +82,9 @@ class IndexedMessageStore final : public MessageStore {
   std::vector<SlicePlan> plans_;     // the same
   std::vector<CachedGroup> groups_;  // expanded lately; found by their last record
   std::uint64_t uses_ = 0;
-  std::map<base::Lsn, CorruptRange> met_damage_;  // by its begin
-  std::set<base::Lsn> damaged_large_;  // messages records of which a piece could not be read
+  std::set<base::Lsn> met_damage_;  // noted, and not taken yet
+  std::set<base::Lsn> damaged_;     // noted
+  std::set<base::Lsn> lost_;  // messages records of which nothing can be had, or a piece cannot
 };
 
 }  // namespace sluice::storage

@@ -1,7 +1,9 @@
 #include "storage/scrubber.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "storage/extent_header.h"
@@ -18,13 +20,16 @@ using base::Status;
 namespace {
 
 constexpr std::size_t kKnownRangesMax = 100'000;
+constexpr std::size_t kMetMax = 10'000;
 
 }  // namespace
 
 // A segment that is being read. Between take() and finish() the other thread's alone.
 struct Scrubber::Segment {
-  Segment(SegmentSet::Place where, std::vector<MessageIndex::SegmentRange> has)
+  // `written`: where it ends so far.
+  Segment(SegmentSet::Place where, Lsn written, std::vector<MessageIndex::SegmentRange> has)
       : place(std::move(where)),
+        end(written),
         ranges(std::move(has)),
         scanner(*place.file, place.extent, place.extent.data_begin()) {
     for (const MessageIndex::SegmentRange& one : ranges) {
@@ -37,9 +42,7 @@ struct Scrubber::Segment {
     if (bytes == 0) read_header();
     for (std::uint64_t read = 0; read < bytes_max;) {
       const std::optional<ScanItem> item = scanner.next();
-      // Behind an extent's records there is nothing, not even the rest of a segment.
-      const Lsn end = place.extent.base() + place.extent.extent_bytes;
-      if (!item || (is_extent(place.extent.number) && item->begin >= end)) {
+      if (!item || item->begin >= end) {
         note_rest();
         return true;
       }
@@ -56,8 +59,9 @@ struct Scrubber::Segment {
     if (good) return;
     note_corrupt(place.extent.base(), place.extent.data_begin(), "no valid header");
   }
-  void note_corrupt(Lsn begin, Lsn end, std::string reason) {
-    corrupt.push_back({begin, end, data_file_name(place.extent.number), std::move(reason)});
+  void note_corrupt(Lsn begin, Lsn behind, std::string reason) {
+    corrupt.push_back(
+        {begin, std::min(behind, end), data_file_name(place.extent.number), std::move(reason)});
   }
   void note(const ScanItem& item) {
     if (item.kind == ScanItem::Kind::kBad) {
@@ -93,12 +97,14 @@ struct Scrubber::Segment {
   }
 
   SegmentSet::Place place;
+  Lsn end;
   std::vector<MessageIndex::SegmentRange> ranges;
   SegmentScanner scanner;
   std::map<StreamId, Sequence> expected;  // by stream
   bool has_gap = false;                   // there were bytes that are no record
   std::uint64_t bytes = 0;
   bool done = false;
+  std::set<Lsn> met;  // records that reads could not read
   std::vector<CorruptRange> corrupt;
   std::vector<MessageIndex::SegmentRange> doubtful;
 };
@@ -117,7 +123,7 @@ class Scrubber::Reading final : public LogWork {
   void finish(const Status&) override {
     owner_.out_ = false;
     owner_.stats_.bytes += read_;
-    if (segment_->done) owner_.finish_segment();
+    if (segment_->done) owner_.finish_segment(*segment_);
   }
 
  private:
@@ -131,7 +137,7 @@ Scrubber::Scrubber(SegmentLog& log, const MessageIndex& index,
                    const std::vector<CorruptRange>& known)
     : log_(log), index_(index) {
   for (const CorruptRange& one : known) {
-    known_.insert(one.begin);
+    note_told(one.begin, one.end);
     first_.insert(log.segments().number_of(one.begin));
   }
 }
@@ -149,20 +155,53 @@ std::optional<std::uint64_t> Scrubber::sealed_behind(std::uint64_t number) const
   return *extent;
 }
 
-// One that is still written waits.
-std::optional<std::uint64_t> Scrubber::first() const {
-  const std::uint64_t active = log_.active_segment();
-  const auto found = std::find_if(first_.begin(), first_.end(),
-                                  [&](std::uint64_t number) { return number != active; });
-  if (found == first_.end()) return std::nullopt;
-  return *found;
+bool Scrubber::is_sealed(std::uint64_t number) const {
+  const Lsn end((number + 1) * log_.segment_bytes());
+  return is_extent(number) || (number < log_.active_segment() && end <= log_.positions().written);
 }
 
 std::shared_ptr<Scrubber::Segment> Scrubber::open(std::uint64_t number) {
   const Lsn begin(number * log_.segment_bytes());
   auto place = log_.segments().place(begin);
   if (!place) return nullptr;
-  return std::make_shared<Segment>(std::move(*place), index_.ranges(number));
+  const SegmentExtent& extent = place->extent;
+  // Behind an extent's records there is nothing, not even the rest of a segment.
+  Lsn end = is_extent(number) ? begin + extent.extent_bytes : extent.end();
+  std::vector<MessageIndex::SegmentRange> ranges;
+  if (is_sealed(number)) {
+    ranges = index_.ranges(number);
+  } else {
+    end = std::min(end, log_.positions().written);
+  }
+  auto segment = std::make_shared<Segment>(std::move(*place), end, std::move(ranges));
+  const auto met_end = met_.lower_bound(begin + log_.segment_bytes());
+  for (auto met = met_.lower_bound(begin); met != met_end; met = met_.erase(met)) {
+    segment->met.insert(*met);
+  }
+  // Of one that is still written it is not known yet which messages are lost.
+  if (is_sealed(number)) {
+    first_.erase(number);
+  } else {
+    first_.insert(number);
+  }
+  return segment;
+}
+
+std::shared_ptr<Scrubber::Segment> Scrubber::open_first() {
+  while (!met_.empty()) {
+    const Lsn record = *met_.begin();
+    if (!told(record, record + 1)) {
+      if (auto segment = open(log_.segments().number_of(record))) return segment;
+    }
+    met_.erase(record);
+  }
+  for (auto number = first_.begin(); number != first_.end();) {
+    const std::uint64_t one = *number++;
+    if (!is_sealed(one)) continue;
+    if (auto segment = open(one)) return segment;
+    first_.erase(one);
+  }
+  return nullptr;
 }
 
 // When the next piece is due, and how long it is, so that a round takes its time.
@@ -180,60 +219,74 @@ std::shared_ptr<LogWork> Scrubber::take(base::MonoTime now) {
   if (!paced_) pace(now);
   paced_ = true;
   if (std::exchange(round_over_, false)) stats_.completed_at = now;
-  if (at_ == nullptr) {
-    const std::optional<std::uint64_t> number = first();
-    if (number && (at_ = open(*number)) == nullptr) first_.erase(*number);
-  }
-  const bool urgent = at_ != nullptr && first_.contains(at_->place.extent.number);
-  if (!urgent && now < due_) return nullptr;
-  if (!urgent) pace(now);
-  if (at_ == nullptr) {
-    const std::optional<std::uint64_t> next = sealed_behind(last_);
-    if (!next) {
-      // Nothing is sealed yet, or the round ended with what was dropped meanwhile.
-      if (std::exchange(last_, 0) != 0) stats_.completed_at = now;
-      return nullptr;
-    }
-    last_ = *next;
-    at_ = open(*next);
-    if (at_ == nullptr) return nullptr;
-  }
+  if (urgent_ == nullptr) urgent_ = open_first();
+  const std::uint64_t bytes = urgent_ != nullptr ? kPieceBytesMax : piece_bytes_;
+  auto segment = urgent_ != nullptr ? urgent_ : next_of_round(now);
+  if (segment == nullptr) return nullptr;
   out_ = true;
-  return std::make_shared<Reading>(*this, at_, piece_bytes_);
+  return std::make_shared<Reading>(*this, std::move(segment), bytes);
 }
 
-void Scrubber::finish_segment() {
-  const std::shared_ptr<Segment> segment = std::exchange(at_, nullptr);
-  const SegmentExtent& extent = segment->place.extent;
-  if (first_.erase(extent.number) == 0 && !sealed_behind(last_)) {
-    last_ = 0;
-    round_over_ = true;
+std::shared_ptr<Scrubber::Segment> Scrubber::next_of_round(base::MonoTime now) {
+  if (now < due_) return nullptr;
+  pace(now);
+  if (at_ != nullptr) return at_;
+  const std::optional<std::uint64_t> next = sealed_behind(last_);
+  if (!next) {
+    // Nothing is sealed yet, or the round ended with what was dropped meanwhile.
+    if (std::exchange(last_, 0) != 0) stats_.completed_at = now;
+    return nullptr;
+  }
+  last_ = *next;
+  at_ = open(*next);
+  return at_;
+}
+
+void Scrubber::finish_segment(Segment& segment) {
+  const SegmentExtent& extent = segment.place.extent;
+  if (urgent_.get() == &segment) {
+    urgent_ = nullptr;
+  } else {
+    at_ = nullptr;
+    if (!sealed_behind(last_)) {
+      last_ = 0;
+      round_over_ = true;
+    }
   }
   // Its file may be another segment's by now, and what was read that one's.
   if (!log_.segments().contains(extent.number)) return;
   Finding finding;
   finding.begin = extent.base();
   finding.end = extent.end();
-  for (CorruptRange& one : segment->corrupt) {
-    if (!note_told(one.begin)) continue;
-    ++stats_.findings;
-    finding.corrupt.push_back(std::move(one));
+  for (CorruptRange& one : segment.corrupt) {
+    if (!note_told(one.begin, one.end)) continue;
+    const auto met = segment.met.lower_bound(one.begin);
+    const bool was_met = met != segment.met.end() && *met < one.end;
+    ++(was_met ? stats_.met : stats_.findings);
+    (was_met ? finding.met : finding.corrupt).push_back(std::move(one));
   }
-  finding.doubtful = std::move(segment->doubtful);
-  if (finding.corrupt.empty() && finding.doubtful.empty()) return;
+  finding.doubtful = std::move(segment.doubtful);
+  if (finding.corrupt.empty() && finding.met.empty() && finding.doubtful.empty()) return;
   findings_.push_back(std::move(finding));
 }
 
-// False: it was told already, or too much was.
-bool Scrubber::note_told(Lsn begin) {
-  return known_.size() < kKnownRangesMax && known_.insert(begin).second;
+bool Scrubber::told(Lsn begin, Lsn end) const {
+  const auto behind = known_.lower_bound(end);
+  return behind != known_.begin() && std::prev(behind)->second > begin;
 }
 
-bool Scrubber::note_met(const CorruptRange& range) {
-  if (!note_told(range.begin)) return false;
-  ++stats_.met;
-  first_.insert(log_.segments().number_of(range.begin));
+// False: it was told already, or a part of it, or too much was. What is known never overlaps.
+bool Scrubber::note_told(Lsn begin, Lsn end) {
+  end = std::max(end, begin + 1);
+  if (known_.size() >= kKnownRangesMax || told(begin, end)) return false;
+  known_.emplace(begin, end);
   return true;
+}
+
+void Scrubber::note_met(Lsn record) {
+  // Where nothing more can be told, the segments wait for their turn.
+  const bool room = met_.size() < kMetMax && known_.size() < kKnownRangesMax;
+  if (room && !told(record, record + 1)) met_.insert(record);
 }
 
 std::vector<Scrubber::Finding> Scrubber::take_findings() { return std::exchange(findings_, {}); }

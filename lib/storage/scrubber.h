@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -22,6 +23,7 @@ class Scrubber {
   // What one segment has that is damaged.
   struct Finding {
     std::vector<CorruptRange> corrupt;  // not told before
+    std::vector<CorruptRange> met;      // the same, and a read was there first
     // Messages that may be in there, or were.
     std::vector<MessageIndex::SegmentRange> doubtful;
     base::Lsn begin;  // of the segment
@@ -44,9 +46,10 @@ class Scrubber {
   // The next piece, where one is due and none is out; to be asked about once a second.
   std::shared_ptr<LogWork> take(base::MonoTime now);
   std::vector<Finding> take_findings();
-  // Somebody met damage while reading. True: it was not told before. Its segment is read at once,
-  // or as soon as it is sealed: there may be more.
-  bool note_met(const CorruptRange& range);
+  // Somebody met damage while reading this record. Unless that was told, its segment is read at
+  // once, for what exactly is wrong, and what more there is: as far as it is written, and whole
+  // when it is sealed.
+  void note_met(base::Lsn record);
   const Stats& stats() const { return stats_; }
 
   // A round takes this long, and so leaves time to come round within a day.
@@ -59,19 +62,25 @@ class Scrubber {
   class Reading;
   struct Segment;
 
+  bool is_sealed(std::uint64_t number) const;
   std::shared_ptr<Segment> open(std::uint64_t number);
+  // What does not wait for its turn.
+  std::shared_ptr<Segment> open_first();
   // The next sealed segment behind `number`; nullopt: a round is over.
   std::optional<std::uint64_t> sealed_behind(std::uint64_t number) const;
-  std::optional<std::uint64_t> first() const;
-  bool note_told(base::Lsn begin);
-  void finish_segment();
+  std::shared_ptr<Segment> next_of_round(base::MonoTime now);
+  bool told(base::Lsn begin, base::Lsn end) const;
+  bool note_told(base::Lsn begin, base::Lsn end);
+  void finish_segment(Segment& segment);
   void pace(base::MonoTime now);
 
   SegmentLog& log_;
   const MessageIndex& index_;
-  std::set<base::Lsn> known_;      // begins of corrupt ranges that were told
-  std::set<std::uint64_t> first_;  // segments to be read before all others, once they are sealed
-  std::shared_ptr<Segment> at_;
+  std::map<base::Lsn, base::Lsn> known_;  // corrupt ranges that were told: begin and end
+  std::set<base::Lsn> met_;               // records that nobody looked at yet
+  std::set<std::uint64_t> first_;    // segments to be read before all others, once they are sealed
+  std::shared_ptr<Segment> at_;      // of the round
+  std::shared_ptr<Segment> urgent_;  // another one; while there is one the round waits
   bool out_ = false;
   bool round_over_ = false;
   std::uint64_t last_ = 0;  // the segment of the round that was read last

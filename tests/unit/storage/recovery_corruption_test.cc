@@ -3,7 +3,6 @@
 
 #include <set>
 
-#include "storage/corrupt_range.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/storage/log_harness.h"
@@ -203,18 +202,6 @@ TEST(RecoveryCorruption, WhatACutRecordProvedStaysProven) {
     harness.close();
     harness.fs().crash(CrashPlan::lose_unsynced());
   }
-}
-
-// A forged record may say that others begin anywhere.
-TEST(RecoveryCorruption, WhereNoRecordCanBeginNoneIsCorrupt) {
-  LogHarness harness(kSegment);
-  ASSERT_THAT(harness.open(), IsOk());
-  const Appended record = harness.append_fact(1);
-  ASSERT_THAT(harness.log().flush(), IsOk());
-  EXPECT_FALSE(corrupt_range_at(harness.log(), record.begin));
-  EXPECT_FALSE(corrupt_range_at(harness.log(), record.begin + 4));
-  EXPECT_FALSE(corrupt_range_at(harness.log(), Lsn(kSegment)));
-  EXPECT_FALSE(corrupt_range_at(harness.log(), Lsn(9 * kSegment)));
 }
 
 TEST(RecoveryCorruption, ASegmentWithoutHeaderKeepsItsRecords) {
