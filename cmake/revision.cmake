@@ -10,11 +10,20 @@ if(CMAKE_SCRIPT_MODE_FILE)
   set(revision "")
   if(Git_FOUND AND EXISTS ${SOURCE}/.git)
     execute_process(
-      COMMAND ${GIT_EXECUTABLE} describe --always --dirty --abbrev=12 --exclude=*
+      COMMAND ${GIT_EXECUTABLE} rev-parse --short=12 HEAD
       WORKING_DIRECTORY ${SOURCE}
       OUTPUT_VARIABLE revision
       OUTPUT_STRIP_TRAILING_WHITESPACE
       ERROR_QUIET)
+    # Without locks: a commit or a rebase that runs just now is not to fail for a build.
+    execute_process(
+      COMMAND ${GIT_EXECUTABLE} --no-optional-locks status --porcelain --untracked-files=no
+      WORKING_DIRECTORY ${SOURCE}
+      OUTPUT_VARIABLE changes
+      ERROR_QUIET)
+    if(revision AND changes)
+      string(APPEND revision "-dirty")
+    endif()
   endif()
   file(CONFIGURE OUTPUT ${OUTPUT} CONTENT "#define SLUICE_REVISION \"${revision}\"\n" @ONLY)
   return()
@@ -25,8 +34,11 @@ set(SLUICE_WRITE_REVISION
     ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR} -DOUTPUT=${SLUICE_REVISION_HEADER} -P
     ${CMAKE_CURRENT_LIST_FILE})
 execute_process(COMMAND ${SLUICE_WRITE_REVISION})
-add_custom_target(sluice_revision COMMAND ${SLUICE_WRITE_REVISION} BYPRODUCTS
-                                          ${SLUICE_REVISION_HEADER})
+add_custom_target(
+  sluice_revision
+  COMMAND ${SLUICE_WRITE_REVISION}
+  BYPRODUCTS ${SLUICE_REVISION_HEADER}
+  VERBATIM)
 
 function(sluice_know_revision target)
   add_dependencies(${target} sluice_revision)

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -25,6 +26,15 @@ class Lifecycle(broker_test.BrokerTest):
             return answer.status, answer.read().decode()
         finally:
             link.close()
+
+    def test_the_revision_is_told_where_the_tree_has_one(self):
+        root = pathlib.Path(__file__).resolve().parents[3]
+        if not (root / ".git").exists():
+            self.skipTest("the source is no git repository")
+        world = self.world()
+        world.start_broker()
+        self.assertRegex(self.get(world, "/metrics")[1],
+                         r'sluice_build_info\{[^}]*revision="[0-9a-f]{12,}(-dirty)?"')
 
     def test_two_brokers_never_share_a_folder(self):
         world = self.world()
