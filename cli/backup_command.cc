@@ -141,12 +141,16 @@ base::Status Hold::check() const {
       "take another one");
 }
 
-// Where it would be a part of what it is made from.
+// Where it would be a part of what it is made from. What cannot be looked at is told by who reads
+// it.
 bool lies_in(const std::string& folder, const std::string& outer) {
   namespace fs = std::filesystem;
   std::error_code error;
-  const fs::path inner_path = fs::weakly_canonical(folder, error);
-  const fs::path outer_path = fs::weakly_canonical(outer, error);
+  // Absolute first: of a path whose first part is missing, the other would stay relative.
+  const fs::path inner_path = fs::weakly_canonical(fs::absolute(folder, error), error);
+  if (error) return false;
+  const fs::path outer_path = fs::weakly_canonical(fs::absolute(outer, error), error);
+  if (error) return false;
   const auto [left, right] =
       std::mismatch(outer_path.begin(), outer_path.end(), inner_path.begin(), inner_path.end());
   static_cast<void>(right);

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 
 import harness
 
@@ -85,6 +86,30 @@ class Backup(harness.CliTest):
         done = self.sluice("up", "--data", target, "--port", 0, "--control-port", 0, "--http-port",
                            0, "-f", os.path.join(folder, "q.yaml"), expect=65)
         self.assertIn("INCOMPLETE", done.stderr)
+
+    def test_where_a_backup_may_lie(self):
+        folder = os.path.join(self.folder, "places")
+        data = os.path.join(folder, "data")
+        os.makedirs(data)
+
+        def backup(data, to, cwd):
+            return subprocess.run([harness.program(), "backup", "--data", data, "--to", to],
+                                  text=True, capture_output=True, check=False, cwd=cwd,
+                                  timeout=harness.SECONDS_MAX)
+        for source, to, cwd in ((".", "monday", data), ("data", "data/a/b", folder),
+                                (data, "monday", data), (".", os.path.join(data, "x"), data),
+                                ("../data", "./monday", data)):
+            with self.subTest(source=source, to=to):
+                done = backup(source, to, cwd)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn("lies in", done.stderr)
+        # What cannot be looked at is no reason to say so of another folder.
+        os.symlink("loop", os.path.join(folder, "loop"))
+        for source, to in (("loop", "monday"), ("loop/data", "monday"), ("data", "../monday")):
+            with self.subTest(source=source, to=to):
+                done = backup(source, to, folder)
+                self.assertNotEqual(done.returncode, 2, done.stderr)
+                self.assertNotIn("lies in", done.stderr)
 
 
 if __name__ == "__main__":
