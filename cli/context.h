@@ -8,6 +8,8 @@
 
 namespace sluice::cli {
 
+inline constexpr char kEndpointVariable[] = "SLUICE_ENDPOINT";
+
 // The global flags. One thread.
 struct Context {
   std::string endpoint = "tcp://127.0.0.1:7650";

@@ -9,6 +9,7 @@
 #include "cli/cluster/queue_access.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
 #include "cli/output.h"
 #include "cli/scaling/explanation.h"
 #include "cli/scaling/policy_file.h"
@@ -84,11 +85,17 @@ void add_explain_command(CLI::App& app, Context& context, int& exit_code) {
   command->add_option("queue", flags->queue, "Name of the queue");
   command->add_option("--subscription", flags->subscription, "Only of this one");
   CLI::Option* manifest =
-      command->add_option("-f,--file", flags->manifest,
-                          "Manifest: tell what would be decided now, by what the broker holds");
+      command
+          ->add_option("-f,--file", flags->manifest,
+                       "Manifest: tell what would be decided now, by what the broker holds")
+          ->type_name("FILE")
+          ->check(no_folder());
   CLI::Option* object =
-      command->add_option("--object", flags->object,
-                          "The Queue as JSON (- = standard input): tell what was decided last");
+      command
+          ->add_option("--object", flags->object,
+                       "The Queue as JSON (- = standard input): tell what was decided last")
+          ->type_name("FILE")
+          ->check(no_folder());
   manifest->excludes(object);
   command->add_option("--replicas", flags->replicas, "With --file: that there are now")
       ->check(CLI::Range(0, 10'000))

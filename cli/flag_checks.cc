@@ -1,7 +1,7 @@
 #include "cli/flag_checks.h"
 
-#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -36,25 +36,28 @@ CLI::Validator at_least_one() {
       [](const std::string& text) -> std::string {
         std::uint64_t number = 0;
         const char* const end = text.data() + text.size();
-        const bool is_number = std::from_chars(text.data(), end, number).ptr == end;
+        const auto [rest, error] = std::from_chars(text.data(), end, number);
+        const bool is_number = rest == end && !text.empty();
+        if (is_number && error == std::errc::result_out_of_range) return text + " is too large";
         return is_number && number > 0 ? "" : "a number from 1 on is expected, not " + text;
       },
       "", "at least one");
 }
 
 CLI::Validator endpoint_form() {
-  return CLI::Validator(
-      [](const std::string& text) -> std::string {
-        for (std::string_view rest = text;;) {
-          const std::size_t comma = rest.find(',');
-          if (!has_endpoint_form(without_spaces(rest.substr(0, comma)))) {
-            return "tcp://HOST:PORT is expected, for instance tcp://127.0.0.1:7650, not " + text;
-          }
-          if (comma == std::string_view::npos) return "";
-          rest.remove_prefix(comma + 1);
-        }
-      },
-      "", "endpoint");
+  return CLI::Validator([](const std::string& text) { return endpoint_problem(text); }, "",
+                        "endpoint");
+}
+
+std::string endpoint_problem(const std::string& text) {
+  for (std::string_view rest = text;;) {
+    const std::size_t comma = rest.find(',');
+    if (!has_endpoint_form(without_spaces(rest.substr(0, comma)))) {
+      return "tcp://HOST:PORT is expected, for instance tcp://127.0.0.1:7650, not " + text;
+    }
+    if (comma == std::string_view::npos) return "";
+    rest.remove_prefix(comma + 1);
+  }
 }
 
 CLI::Validator no_folder() {

@@ -52,7 +52,8 @@ class Peer {
 
 bool talks_http(std::string_view endpoint, base::Millis timeout) {
   const std::size_t colon = endpoint.rfind(':');
-  if (!endpoint.starts_with(kTcp) || colon <= kTcp.size()) return false;
+  const bool is_list = endpoint.find(',') != std::string_view::npos;
+  if (is_list || !endpoint.starts_with(kTcp) || colon <= kTcp.size()) return false;
   std::string host(endpoint.substr(kTcp.size(), colon - kTcp.size()));
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const std::string port(endpoint.substr(colon + 1));
@@ -60,9 +61,15 @@ bool talks_http(std::string_view endpoint, base::Millis timeout) {
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (getaddrinfo(host.c_str(), port.c_str(), &wanted, &found) != 0) return false;
-  const Peer peer(*found);
-  peer.limit(timeout);
-  const bool does = peer.ask(*found);
+  // `localhost` is two addresses, and the server may listen at the second alone.
+  int count = 0;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) ++count;
+  bool does = false;
+  for (const addrinfo* one = found; one != nullptr && !does; one = one->ai_next) {
+    const Peer peer(*one);
+    peer.limit(timeout / count);
+    does = peer.ask(*one);
+  }
   freeaddrinfo(found);
   return does;
 }

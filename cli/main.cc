@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -22,18 +23,28 @@ bool called_by_kubectl(std::string_view program) {
 
 void add_cluster_flags(CLI::App& app, cluster::ClusterFlags& flags) {
   const auto add = [&](const char* names, std::string& value, const char* help) {
-    app.add_option_function<std::string>(
-           names,
-           [&](const std::string& given) {
-             value = given;
-             flags.wanted = true;
-           },
-           help)
+    return app
+        .add_option_function<std::string>(
+            names,
+            [&](const std::string& given) {
+              value = given;
+              flags.wanted = true;
+            },
+            help)
         ->group("Kubernetes");
   };
   add("-n,--namespace", flags.name_space, "Find the broker in this namespace of a cluster");
   add("--context", flags.context, "Which context of the kubeconfig");
-  add("--kubeconfig", flags.kubeconfig, "Which file (default: KUBECONFIG, else ~/.kube/config)");
+  add("--kubeconfig", flags.kubeconfig, "Which file (default: KUBECONFIG, else ~/.kube/config)")
+      ->type_name("FILE");
+}
+
+// Not by the library, which would check it for commands that need no broker, as the flag's.
+void take_endpoint_of_environment(Context& context) {
+  const char* const given = std::getenv(kEndpointVariable);
+  if (given == nullptr || *given == '\0') return;
+  context.endpoint = given;
+  context.endpoint_given = true;
 }
 
 void add_commands(CLI::App& app, Context& context, int& exit_code) {
@@ -78,8 +89,8 @@ int run(int argc, char** argv) {
 
   Context context;
   const CLI::Option* const endpoint =
-      app.add_option("--endpoint", context.endpoint, "The broker's client port")
-          ->envname("SLUICE_ENDPOINT")
+      app.add_option("--endpoint", context.endpoint,
+                     "The broker's client port (Env:SLUICE_ENDPOINT)")
           ->check(endpoint_form())
           ->capture_default_str();
   app.add_option(
@@ -97,7 +108,10 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(0.01, 3600.0))
       ->capture_default_str();
   app.fallthrough();
-  app.parse_complete_callback([&] { context.endpoint_given = endpoint->count() > 0; });
+  app.parse_complete_callback([&] {
+    context.endpoint_given = endpoint->count() > 0;
+    if (!context.endpoint_given) take_endpoint_of_environment(context);
+  });
 
   int exit_code = kExitOk;
   add_commands(app, context, exit_code);

@@ -91,9 +91,9 @@ base::Result<Place> parse_place(const std::string& text) {
     }
   }
   if (text.starts_with(kTime)) {
-    ASSIGN_OR_RETURN(const base::WallTime time,
-                     parse_wall(std::string_view(text).substr(kTime.size())));
-    return Place{To::kTime, static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.value()))};
+    const auto time = parse_wall(std::string_view(text).substr(kTime.size()));
+    if (!time) return time.error().with_prefix("--to");
+    return Place{To::kTime, static_cast<std::uint64_t>(std::max<std::int64_t>(0, time->value()))};
   }
   return base::invalid_argument(
       "--to: allowed are first, end, sequence:N and time:2026-01-31T12:00:00Z");
@@ -127,7 +127,9 @@ base::Status seek(client::Connection& connection, const QueueFlags& flags) {
   return {};
 }
 
-base::Status discard_damaged(client::Connection& connection, const QueueFlags& flags) {
+// How many there were.
+base::Result<std::uint64_t> discard_damaged(client::Connection& connection,
+                                            const QueueFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, flags.name));
   const std::string subscription = flags.of_all ? "" : flags.subscription;
   std::uint64_t messages = 0;
@@ -140,11 +142,21 @@ base::Status discard_damaged(client::Connection& connection, const QueueFlags& f
   if (flags.json) {
     std::printf("{\"messages\":%llu,\"discarded\":%s}\n", static_cast<unsigned long long>(messages),
                 flags.yes ? "true" : "false");
-    return {};
+    return messages;
   }
   print_note(format_count(messages) + " damaged " + (messages == 1 ? "message" : "messages") +
-             (flags.yes ? " discarded" : " would be discarded; say --yes"));
-  return {};
+             (flags.yes      ? " discarded"
+              : messages > 0 ? " would be discarded; say --yes"
+                             : ""));
+  return messages;
+}
+
+int run_discard(const Context& context, const QueueFlags& flags) {
+  auto connection = connect(context, flags.name);
+  if (!connection) return fail(connection.error());
+  const auto messages = discard_damaged(**connection, flags);
+  if (!messages) return fail(messages.error());
+  return *messages > 0 && !flags.yes ? kExitUsage : kExitOk;
 }
 
 using Action = base::Status (*)(client::Connection&, const QueueFlags&);
@@ -216,8 +228,7 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
       "  sluice queue discard-damaged orders --subscription audit --yes");
   discard_command->callback([flags, of_one, &context, &exit_code] {
     flags->of_all = of_one->count() == 0;
-    exit_code = run(context, *flags, discard_damaged);
-    if (exit_code == kExitOk && !flags->yes) exit_code = kExitUsage;
+    exit_code = run_discard(context, *flags);
   });
 
   CLI::App* delete_command =

@@ -1,8 +1,10 @@
 #include "cli/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cli/cluster/door.h"
+#include "cli/flag_checks.h"
 #include "cli/http_guess.h"
 #include "cli/queue_address.h"
 #include "client/refusal.h"
@@ -23,6 +25,13 @@ base::Error nobody_answers(const std::string& endpoint, const base::Error& error
                            (in_cluster ? "is its pod ready? `kubectl sluice describe QUEUE` tells"
                                        : "start one with `sluice up`, or name another with "
                                          "--endpoint"));
+}
+
+// The flag has been checked: what is wrong is the variable.
+base::Status check_endpoint(const Context& context) {
+  const std::string problem = endpoint_problem(context.endpoint);
+  if (problem.empty()) return {};
+  return base::invalid_argument(std::string(kEndpointVariable) + ": " + problem);
 }
 
 base::Status check_key_pair(const Context& context) {
@@ -46,7 +55,10 @@ base::Result<Session> connect(const Context& context, std::string_view queue) {
   }
   std::vector<std::unique_ptr<cluster::PortForward>> forwards;
   const bool in_cluster = context.cluster.wanted && !context.endpoint_given;
-  if (!in_cluster) RETURN_IF_ERROR(check_key_pair(context));
+  if (!in_cluster) {
+    RETURN_IF_ERROR(check_endpoint(context));
+    RETURN_IF_ERROR(check_key_pair(context));
+  }
   if (in_cluster) {
     ASSIGN_OR_RETURN(
         cluster::Door door,
@@ -72,7 +84,7 @@ base::Result<Session> connect(const Context& context, std::string_view queue) {
   const bool is_refused = client::is_permission_denied(error);
   // Without a key, a broker that wants one looks like another server.
   if (!has_keys && (is_refused || client::is_unanswered(error)) &&
-      talks_http(endpoint, kGuessMax)) {
+      talks_http(endpoint, std::min(kGuessMax, context.timeout()))) {
     return is_http(endpoint);
   }
   if (is_refused) return error;

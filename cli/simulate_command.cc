@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/flag_checks.h"
 #include "cli/output.h"
 #include "cli/scaling/decision_report.h"
 #include "cli/scaling/policy_file.h"
@@ -62,8 +63,13 @@ void add_simulate_command(CLI::App& app, Context& /*context*/, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "simulate-scaling", "What the autoscaler would decide over a recorded or made trace");
   command->add_option("--trace", flags->trace, "CSV or JSON lines: docs/autoscaling.md")
-      ->required();
-  command->add_option("--policy", flags->policy, "Manifest of a Queue with consumers")->required();
+      ->required()
+      ->type_name("FILE")
+      ->check(no_folder());
+  command->add_option("--policy", flags->policy, "Manifest of a Queue with consumers")
+      ->required()
+      ->type_name("FILE")
+      ->check(no_folder());
   command->add_option("--queue", flags->queue, "Of several in the manifest");
   command->add_option("--subscription", flags->subscription, "Of several with consumers");
   command->add_option("--replicas", flags->replicas, "At the beginning")
@@ -82,7 +88,9 @@ void add_simulate_command(CLI::App& app, Context& /*context*/, int& exit_code) {
                    "Messages a second that a replica settles; for traces of arrivals")
       ->check(CLI::Range(0.000001, 1e9))
       ->capture_default_str();
-  command->add_option("--svg", flags->svg, "Write a picture to this file too");
+  command->add_option("--svg", flags->svg, "Write a picture to this file too")
+      ->type_name("FILE")
+      ->check(no_folder());
   command->add_flag("--json", flags->json, "One JSON document");
   command->footer(
       "Examples:\n"

@@ -39,6 +39,15 @@ const CLI::App& reached(const CLI::App& root) {
   }
 }
 
+// "queue list".
+std::string words_to(const CLI::App& root, const CLI::App& command) {
+  std::string words = command.get_name();
+  for (const CLI::App* outer = command.get_parent(); outer != &root; outer = outer->get_parent()) {
+    words = outer->get_name() + " " + words;
+  }
+  return words;
+}
+
 std::vector<std::string> commands_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -67,7 +76,7 @@ std::string or_this(const std::string& meant) {
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known) {
   std::string nearest;
-  std::size_t least = 1 + word.size() / 3;
+  std::size_t least = 1 + word.size() / 4;
   for (const std::string& one : known) {
     const std::size_t away = distance(word, one);
     if (away > least || (away == least && !nearest.empty())) continue;
@@ -83,7 +92,7 @@ std::string advice_on_words(const CLI::App& root) {
   if (words.empty()) return "";
   const std::string& word = words.front();
   const CLI::App& app = reached(root);
-  const std::string program = &app == &root ? "" : app.get_name() + ": ";
+  const std::string program = &app == &root ? "" : words_to(root, app) + ": ";
   if (word.starts_with("-")) {
     std::vector<std::string> flags;
     add_flags_of(app, flags);

@@ -90,6 +90,7 @@ class Corruption(broker_test.BrokerTest):
         world.run("purge", world.queue, "--yes")
         self.assertEqual(world.messages()["damaged"], lost)
         done = world.run("queue", "discard-damaged", world.queue, "--json")
+        self.assertEqual(done.returncode, 2)
         self.assertEqual(json.loads(done.stdout), {"messages": lost, "discarded": False})
         done = world.run("queue", "discard-damaged", world.queue, "--yes", "--json")
         self.assertEqual(json.loads(done.stdout), {"messages": lost, "discarded": True})

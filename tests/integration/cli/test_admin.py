@@ -62,6 +62,11 @@ class Admin(harness.CliTest):
         self.assertRegex(text, r"durability.fsync +Always")
         self.sluice("queue", "describe", "nothing", expect=1)
 
+    def test_nothing_damaged_is_nothing_to_say_yes_to(self):
+        done = self.sluice("queue", "discard-damaged", "looked")
+        self.assertIn("0 damaged messages", done.stderr)
+        self.assertNotIn("--yes", done.stderr)
+
     def test_redrive_gives_back_what_is_chosen(self):
         self.kill("chosen", *"abcd")
         dead = self.json_lines("peek", "chosen/dlq", "--json")

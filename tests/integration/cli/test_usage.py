@@ -1,11 +1,13 @@
 """Flags, help, exit codes: everything that needs no broker, or none that answers."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import harness
@@ -58,7 +60,11 @@ class Usage(unittest.TestCase):
                         "stat --timeout 0", "redrive q --rate 0", "peek q --max 0",
                         "stat --endpoint here", "stat --endpoint tcp://a", "sttat", "queue lst",
                         "sub two words", "sub q --jsn", "pub q --file /", "up --data /etc/passwd",
-                        "queue seek q --to foo", "queue seek q --to sequence:0",
+                        "explain -f /", "explain --object /",
+                        "simulate-scaling --policy p --trace /",
+                        "sub q --max 99999999999999999999", "queue list x",
+                        "queue seek q --to foo", "queue seek q --to time:junk",
+                        "queue seek q --to sequence:0",
                         "backup --data /etc --to /etc/new", "backup --data /etc --to /etc/",
                         "restore --from /etc --data /etc/new"]:
             with self.subTest(command):
@@ -72,11 +78,18 @@ class Usage(unittest.TestCase):
                 ("sub q --max 0", "--max: a number from 1 on is expected, not 0"),
                 ("redrive q --rate -3", "--rate: a number from 1 on is expected, not -3"),
                 ("stat --endpoint foo", "tcp://HOST:PORT is expected"),
+                ("sub q --max 99999999999999999999", "--max: 99999999999999999999 is too large"),
                 ("sttat", 'there is no command "sttat"; is stat meant?'),
                 ("queue lst", 'queue: there is no command "lst"; is list meant?'),
                 ("sub q --jsn", "sub: there is no flag --jsn; is --json meant?"),
                 ("stat --endpont=x", "stat: there is no flag --endpont; is --endpoint meant?"),
                 ("sub two words", 'sub: one word too many: "words"'),
+                ("queue list two", 'queue list: one word too many: "two"'),
+                ("log verfy", 'log: there is no command "verfy"; is verify meant?'),
+                ("explain -f /", "--file: / is a folder"),
+                ("explain --object /", "--object: / is a folder"),
+                ("simulate-scaling --policy p --trace /", "--trace: / is a folder"),
+                ("queue seek q --to time:junk", "--to: "),
                 ("pub q --file /", "--file: / is a folder"),
                 ("up --data /etc/passwd", "--data: /etc/passwd is a file"),
                 ("backup --data /etc --to /etc/new", "--to: /etc/new lies in /etc"),
@@ -131,6 +144,42 @@ class Usage(unittest.TestCase):
         with taken:
             done = run("stat", SLUICE_ENDPOINT=endpoint, SLUICE_TIMEOUT="0.2")
         self.assertIn(endpoint, done.stderr)
+
+    def test_no_word_is_advised_that_is_far_from_what_was_typed(self):
+        self.assertNotIn("meant?", run("foo").stderr)
+        self.assertNotIn("meant?", run("sub", "q", "--colour").stderr)
+
+    def test_a_wrong_endpoint_of_the_environment_is_told_where_one_is_needed(self):
+        done = run("stat", SLUICE_ENDPOINT="here")
+        self.assertEqual(done.returncode, 65)
+        self.assertIn("SLUICE_ENDPOINT: tcp://HOST:PORT is expected", done.stderr)
+        self.assertNotIn("--endpoint", done.stderr)
+        self.assertEqual(run("completion", "bash", SLUICE_ENDPOINT="here").returncode, 0)
+        taken, endpoint = nobody()
+        with taken:
+            done = run("stat", "--endpoint", endpoint, "--timeout", "0.1", SLUICE_ENDPOINT="here")
+        self.assertEqual(done.returncode, 69)
+
+    def test_the_guess_takes_no_longer_than_the_timeout(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+            begin = time.monotonic()
+            done = run("stat", "--endpoint", endpoint, "--timeout", "0.05")
+            took = time.monotonic() - begin
+        self.assertEqual(done.returncode, 69)
+        self.assertLess(took, 0.9)
+
+    def test_up_tells_of_a_folder_without_manifests(self):
+        with tempfile.TemporaryDirectory() as folder:
+            empty = os.path.join(folder, "queues")
+            os.mkdir(empty)
+            broker = harness.Broker(folder, [])
+            broker.arguments += ["-f", empty]
+            broker.start()
+            broker.stop()
+            events = [json.loads(line) for line in broker.log().splitlines()]
+        told = [one for one in events if one["event"] == "no_manifests"]
+        self.assertEqual([one["folder"] for one in told], [empty])
 
     def test_up_needs_the_sidecar_beside_it(self):
         with tempfile.TemporaryDirectory() as folder:
