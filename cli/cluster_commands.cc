@@ -157,7 +157,7 @@ void add_cluster_commands(CLI::App& app, Context& context, int& exit_code) {
 
   CLI::App* describe = app.add_subcommand(
       "describe", "A Queue of a cluster: conditions, subscriptions, consumers, events");
-  describe->add_option("queue", flags->queue, "Name of the queue")->required();
+  describe->add_option("queue", flags->queue, "Name of the queue")->required()->type_name("OBJECT");
   describe->footer(
       "What the broker itself says is told by `stat` and `queue describe`.\n"
       "\n"
@@ -168,8 +168,9 @@ void add_cluster_commands(CLI::App& app, Context& context, int& exit_code) {
   CLI::App* bundle = app.add_subcommand(
       "support-bundle",
       "Everything about the Queues of a namespace in one archive, without secrets");
-  bundle->add_option("queue", flags->queue, "Only this Queue and its broker");
-  bundle->add_option("--out", flags->out, "File (default: sluice-NAMESPACE-TIME.tar.gz)");
+  bundle->add_option("queue", flags->queue, "Only this Queue and its broker")->type_name("OBJECT");
+  bundle->add_option("--out", flags->out, "File (default: sluice-NAMESPACE-TIME.tar.gz)")
+      ->type_name("FILE");
   bundle->add_option("--operator-namespace", flags->operator_namespace,
                      "Where the operator runs (default: looked for everywhere)");
   bundle->add_option("--log-lines", flags->log_lines, "The last ones of each container")

@@ -51,6 +51,8 @@ Expected expected(const CLI::Option& option) {
   if (type.starts_with("FILE")) return {Kind::kFiles, ""};
   if (type.starts_with("DIR")) return {Kind::kFolders, ""};
   if (!option.get_positional()) return {Kind::kAnything, ""};
+  // Of a cluster, which is not asked: that takes too long.
+  if (type == "OBJECT") return {Kind::kAnything, ""};
   const std::string name = option.get_single_name();
   if (name == "queue" || name == "from" || name == "to") return {Kind::kQueues, ""};
   return {name == "folder" ? Kind::kFolders : Kind::kAnything, ""};
@@ -109,7 +111,7 @@ void append_bash(const CLI::App& app, const std::string& path, BashTables& table
     }
   }
   for (const CLI::App* command : visible_commands(app)) words += command->get_name() + " ";
-  tables.words += "    '" + path + "') words='" + words + "' ;;\n";
+  tables.words += "    '" + path + "') offered='" + words + "' ;;\n";
   for (const CLI::App* command : visible_commands(app)) {
     const std::string inner = path.empty() ? command->get_name() : path + " " + command->get_name();
     tables.paths += (tables.paths.empty() ? "'" : "|'") + inner + "'";
@@ -119,8 +121,11 @@ void append_bash(const CLI::App& app, const std::string& path, BashTables& table
 
 // Walked rather than listed, so that the script is never behind the commands. A word is a command
 // only where one may stand: a queue may be called `log`. Zsh runs this too, with a compgen that
-// filters nothing, and without mapfile. Names of queues are asked for at the broker, which is given
-// little time for it.
+// filters nothing, and without mapfile; `path` and `words` are its own. Bash cuts words at : and =
+// too, and wants only what comes behind the cut: whether blanks are between two words, the line
+// tells. Kubectl has no line, and wants the value alone. Names of queues are asked for at the
+// broker of the environment, which is given little time for it, and not where the line names
+// another one.
 std::string bash_script(const CLI::App& root) {
   BashTables tables;
   append_bash(root, "", tables);
@@ -131,38 +136,59 @@ std::string bash_script(const CLI::App& root) {
          tables.values +
          "  esac\n"
          "}\n"
-         "_sluice() {\n"
-         "  local current=${COMP_WORDS[COMP_CWORD]} path='' words='' place=0 kind='' values='' "
-         "word\n"
-         "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
-         "    [[ $word != '=' ]] || continue\n"
-         "    if [[ -n $kind ]]; then kind=''; continue; fi\n"
-         "    case $word in\n"
-         "    -*) _sluice_expected \"$path $word\" ;;\n"
-         "    *) case \"${path:+$path }$word\" in\n"
+         "_sluice_take() {\n"
+         "  if [[ -n $kind ]]; then kind=''; return; fi\n"
+         "  case $1 in\n"
+         "    -n*|--namespace*|--context*|--kubeconfig*|--endpoint*|--keys*) elsewhere=yes ;;\n"
+         "  esac\n"
+         "  case $1 in\n"
+         "    -*=*) ;;\n"
+         "    -*) _sluice_expected \"$chain $1\" ;;\n"
+         "    *) case \"${chain:+$chain }$1\" in\n"
          "      " +
          tables.paths +
-         ") path=\"${path:+$path }$word\" ;;\n"
+         ") chain=\"${chain:+$chain }$1\" ;;\n"
          "      *) place=$((place+1)) ;;\n"
          "      esac ;;\n"
+         "  esac\n"
+         "}\n"
+         "_sluice() {\n"
+         "  local rest=${COMP_LINE-} current='' cut='' lead='' chain='' elsewhere='' offered=''\n"
+         "  local place=0 kind=anything values='' word\n"
+         "  rest=${rest#*\"${COMP_WORDS[0]}\"}\n"
+         "  for word in \"${COMP_WORDS[@]:1:$COMP_CWORD}\"; do\n"
+         "    case $rest in\n"
+         "      [![:space:]]*) cut=$current current=$current$word ;;\n"
+         "      *) _sluice_take \"$current\"; cut='' current=$word ;;\n"
          "    esac\n"
+         "    rest=${rest#*\"$word\"}\n"
          "  done\n"
-         "  [[ $current != '=' ]] || current=''\n"
+         "  [[ -z $cut || $word != [:=]* ]] || cut=$current\n"
          "  if [[ -z $kind ]]; then\n"
-         "    case $path in\n" +
+         "    case $current in -*=*)\n"
+         "      lead=${current%%=*}=\n"
+         "      _sluice_expected \"$chain ${lead%=}\"\n"
+         "      kind=${kind:-anything}\n"
+         "      [[ -n ${COMP_LINE-} ]] || cut=$lead ;;\n"
+         "    esac\n"
+         "  fi\n"
+         "  if [[ -z $kind ]]; then\n"
+         "    case $chain in\n" +
          tables.words +
          "    esac\n"
-         "    [[ $current == -* ]] || _sluice_expected \"$path $place\"\n"
+         "    [[ $current == -* ]] || _sluice_expected \"$chain $place\"\n"
          "  fi\n"
-         "  [[ $kind != queues ]] || values=$(_sluice_queues)\n"
+         "  [[ $kind != queues || -n $elsewhere ]] || values=$(_sluice_queues)\n"
          "  COMPREPLY=()\n"
-         "  for word in $values $words; do\n"
-         "    [[ $word == \"$current\"* ]] && COMPREPLY+=(\"$word\")\n"
+         "  for word in $values $offered; do\n"
+         "    word=$lead$word\n"
+         "    [[ $word == \"$current\"* ]] && COMPREPLY+=(\"${word#\"$cut\"}\")\n"
          "  done\n"
          "  case $kind in files) kind=-f ;; folders) kind=-d ;; *) return 0 ;; esac\n"
          "  while IFS= read -r word; do\n"
-         "    COMPREPLY+=(\"$word\")\n"
-         "  done < <(compgen $kind -- \"$current\")\n"
+         "    word=$lead$word\n"
+         "    COMPREPLY+=(\"${word#\"$cut\"}\")\n"
+         "  done < <(compgen $kind -- \"${current#\"$lead\"}\")\n"
          "}\n"
          "complete -o filenames -F _sluice sluice\n";
 }
@@ -182,7 +208,7 @@ std::string fish_arguments(const Expected& expected) {
     case Expected::Kind::kFolders:
       return " -x -a '(__fish_complete_directories)'";
     case Expected::Kind::kQueues:
-      return " -f -a '(sluice --timeout 0.3 queue list 2>/dev/null)'";
+      return " -f -a '(__sluice_queues)'";
   }
   return "";
 }
@@ -197,7 +223,8 @@ void append_fish(const CLI::App& app, const std::string& condition, std::string&
   }
   for (const CLI::App* command : visible_commands(app)) {
     script += begin + " -f -a " + command->get_name() + "\n";
-    append_fish(*command, "__fish_seen_subcommand_from " + command->get_name(), script);
+    const std::string seen = "__fish_seen_subcommand_from " + command->get_name();
+    append_fish(*command, app.get_parent() == nullptr ? seen : condition + "; and " + seen, script);
   }
 }
 
@@ -207,6 +234,7 @@ std::string kubectl_script() {
   return "#!/usr/bin/env bash\n"
          "# Install as kubectl_complete-sluice somewhere in PATH.\n"
          "source <(kubectl-sluice completion bash)\n"
+         "unset COMP_LINE\n"
          "_sluice_queues() { :; }  # a way into the cluster takes too long\n"
          "COMP_WORDS=(sluice \"$@\")\n"
          "COMP_CWORD=$#\n"
@@ -221,7 +249,13 @@ std::string script_for(const std::string& shell, const CLI::App& root) {
   if (shell == "zsh") {
     return "autoload -U +X bashcompinit && bashcompinit\n" + bash_script(root);
   }
-  std::string script = "complete -c sluice -e\n";
+  std::string script =
+      "function __sluice_queues\n"
+      "  string match -qr -- '^(-n|--(namespace|context|kubeconfig|endpoint|keys))' "
+      "(commandline -cpo)\n"
+      "  or sluice --timeout 0.3 queue list 2>/dev/null\n"
+      "end\n"
+      "complete -c sluice -e\n";
   append_fish(root, "__fish_use_subcommand", script);
   return script;
 }

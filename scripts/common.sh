@@ -10,7 +10,7 @@ readonly BUILD_PACKAGES=(
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev libfuse3-dev libfaketime
   ccache clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev gcovr
-  shellcheck python3 python3-yaml doxygen prometheus
+  shellcheck python3 python3-yaml doxygen prometheus zsh fish
 )
 # What a Kubernetes cluster for the tests needs (tests/cluster), apart from Go.
 readonly CLUSTER_PACKAGES=(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -211,9 +212,11 @@ class Completion(unittest.TestCase):
         return done.stdout
 
     def complete(self, *words, **environment):
-        """What bash offers for the last word."""
-        quoted = " ".join(f"'{word}'" for word in words)
-        script = (self.script("bash") + f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n"
+        """What bash offers for the last word, cut at : and = as bash cuts it."""
+        cut = [piece for word in words for piece in re.findall("[:=]+|[^:=]+", word) or [""]]
+        quoted = " ".join(f"'{piece}'" for piece in cut)
+        script = (self.script("bash") + f"COMP_WORDS=({quoted}); COMP_CWORD={len(cut) - 1}\n"
+                  f"COMP_LINE='{' '.join(words)}'\n"
                   "_sluice; printf '%s\\n' \"${COMPREPLY[@]}\"\n")
         done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=False,
                               timeout=harness.SECONDS_MAX, env={**os.environ, **environment})
@@ -232,7 +235,8 @@ class Completion(unittest.TestCase):
                          ["release", "reject"])
         self.assertEqual(self.complete("sluice", "redrive", "orders", "--reason", "A"),
                          ["AttemptsExceeded"])
-        self.assertEqual(self.complete("sluice", "sub", "orders", "--settle", "=", "fa"), ["fail"])
+        self.assertEqual(self.complete("sluice", "sub", "orders", "--settle=fa"), ["fail"])
+        self.assertIn("fail", self.complete("sluice", "sub", "orders", "--settle="))
         self.assertEqual(self.complete("sluice", "sub", "orders", "--max", ""), [])
         self.assertEqual(self.complete("sluice", "completion", "f"), ["fish"])
         # A value is no command, whatever it says.
@@ -245,27 +249,67 @@ class Completion(unittest.TestCase):
                 pass
             begin = os.path.join(folder, "pla")
             both = [begin + "ce", begin + "n"]
-            for words in (["pub", "q", "--file"], ["up", "-f"], ["up", "--file"]):
+            for words in (["pub", "q", "--file"], ["up", "-f"], ["up", "--file"],
+                          ["explain", "-f"], ["explain", "--object"], ["list", "--kubeconfig"],
+                          ["simulate-scaling", "--trace"], ["simulate-scaling", "--policy"],
+                          ["simulate-scaling", "--svg"], ["support-bundle", "--out"]):
                 self.assertEqual(sorted(self.complete("sluice", *words, begin)), both)
             for words in (["up", "--data"], ["log", "verify"], ["stat", "--keys"]):
                 self.assertEqual(self.complete("sluice", *words, begin), both[:1])
             self.assertEqual(self.complete("sluice", "sub", "q", begin), [])
+            # Readline puts it behind the cut.
+            self.assertEqual(sorted(self.complete("sluice", "up", f"--file={begin}")), both)
+            with open(os.path.join(folder, "at:noon=12"), "w", encoding="utf-8"):
+                pass
+            self.assertEqual(self.complete("sluice", "up", "-f", f"{folder}/at:noo"), ["noon=12"])
 
     def test_hidden_flags_are_not_offered(self):
         self.assertNotIn("--client-key", self.complete("sluice", "--"))
         self.assertIn("--keys", self.complete("sluice", "--"))
 
+    def with_names(self):
+        """An environment whose `sluice` knows two queues."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "sluice")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write("#!/bin/sh\n[ \"$3 $4\" = 'queue list' ] && echo orders && echo mails\n")
+        os.chmod(path, 0o755)
+        return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
     def test_bash_asks_for_the_names_of_queues(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "sluice")
-            with open(path, "w", encoding="utf-8") as out:
-                out.write("#!/bin/sh\n[ \"$3 $4\" = 'queue list' ] && echo orders && echo mails\n")
-            os.chmod(path, 0o755)
-            with_names = {"PATH": f"{folder}:{os.environ['PATH']}"}
-            self.assertEqual(self.complete("sluice", "sub", "o", **with_names), ["orders"])
-            self.assertEqual(self.complete("sluice", "copy", "orders", "m", **with_names),
-                             ["mails"])
-            self.assertNotIn("mails", self.complete("sluice", "sub", "orders", "", **with_names))
+        names = self.with_names()
+        self.assertEqual(self.complete("sluice", "sub", "o", **names), ["orders"])
+        self.assertEqual(self.complete("sluice", "copy", "orders", "m", **names), ["mails"])
+        self.assertNotIn("mails", self.complete("sluice", "sub", "orders", "", **names))
+
+    def test_bash_counts_a_value_with_colons_as_one_word(self):
+        names = self.with_names()
+        for header in (["--header", "a=b"], ["--header=a=b"], ["--header", "a="]):
+            self.assertEqual(self.complete("sluice", "pub", *header, "o", **names), ["orders"])
+        self.assertIn("--json", self.complete("sluice", "--endpoint", "tcp://127.0.0.1:7650", "sub",
+                                              "o", "--js"))
+
+    def test_no_names_are_offered_that_another_broker_has(self):
+        names = self.with_names()
+        for line in (["--endpoint", "tcp://127.0.0.1:7650", "sub"], ["sub", "-n", "shop"],
+                     ["--endpoint=tcp://a:1", "sub"], ["--keys", "k", "sub"], ["sub", "-nshop"],
+                     ["--namespace", "shop", "sub"], ["--context", "c", "sub"],
+                     ["--kubeconfig", "c", "sub"], ["describe"], ["support-bundle"]):
+            with self.subTest(line):
+                self.assertNotIn("orders", self.complete("sluice", *line, "o", **names))
+
+    def test_kubectl_has_whole_words_and_no_line(self):
+        path = os.path.join(tempfile.mkdtemp(), "kubectl-sluice")
+        self.addCleanup(shutil.rmtree, os.path.dirname(path))
+        os.symlink(harness.program(), path)
+        with_program = {**os.environ, "PATH": f"{os.path.dirname(path)}:{os.environ['PATH']}"}
+        for words, offered in ((["sub", "q", "--settle=fa"], ["fail"]),
+                               (["pub", "--header", "a=b", "q", "--lin"], ["--lines"])):
+            done = subprocess.run(["bash", "-c", self.script("kubectl"), "complete", *words],
+                                  text=True, capture_output=True, check=False, env=with_program,
+                                  timeout=harness.SECONDS_MAX)
+            self.assertEqual((done.stdout.split(), done.stderr), (offered + [":0"], ""))
 
     def test_a_queue_may_be_called_like_a_command(self):
         self.assertEqual(self.complete("sluice", "pub", "log", "--l"), ["--lines"])
@@ -273,14 +317,35 @@ class Completion(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("zsh"), "there is no zsh")
     def test_zsh_runs_it(self):
-        script = ("compdef() { : }\n" + self.script("zsh") + "f() { emulate -L sh\n"
-                  "setopt kshglob noshglob braceexpand\n"
-                  "COMP_WORDS=(sluice queue d); COMP_CWORD=2; _sluice\n"
-                  "echo ${COMPREPLY[@]}; }; f\n")
-        done = subprocess.run(["zsh", "-f", "-c", script], text=True, capture_output=True,
-                              check=False, timeout=harness.SECONDS_MAX)
-        self.assertEqual((done.stdout.split(), done.stderr),
-                         (["describe", "discard-damaged", "delete"], ""))
+        names = {**os.environ, **self.with_names()}
+        for line, offered in (("queue d", ["describe", "discard-damaged", "delete"]),
+                              ("sub o", ["orders"]), ("copy orders m", ["mails"]),
+                              ("sub --settle=fa", ["--settle=fail"]),
+                              ("pub --header a=b o", ["orders"]),
+                              ("--endpoint tcp://127.0.0.1:7650 sub o", [])):
+            script = ("compdef() { : }\n" + self.script("zsh") + "f() { emulate -L sh\n"
+                      "setopt kshglob noshglob braceexpand\n"
+                      f"COMP_LINE='sluice {line}'; COMP_WORDS=(sluice {line})\n"
+                      f"COMP_CWORD={len(line.split())}; _sluice\n"
+                      "echo ${COMPREPLY[@]}; }; f\n")
+            done = subprocess.run(["zsh", "-f", "-c", script], text=True, capture_output=True,
+                                  check=False, env=names, timeout=harness.SECONDS_MAX)
+            with self.subTest(line):
+                self.assertEqual((done.stdout.split(), done.stderr), (offered, ""))
+
+    @unittest.skipUnless(shutil.which("fish"), "there is no fish")
+    def test_fish_runs_it(self):
+        names = {**os.environ, **self.with_names()}
+        for line, offered in (("queue des", ["describe"]), ("sub o", ["orders"]),
+                              ("--endpoint=tcp://a:1 sub o", []), ("sub -n shop o", []),
+                              ("--keys k sub o", []), ("describe o", [])):
+            script = self.script("fish") + f"complete -C 'sluice {line}'\n"
+            with tempfile.TemporaryDirectory() as home:
+                done = subprocess.run(["fish", "-N", "-c", script], text=True, cwd=home,
+                                      capture_output=True, check=False,
+                                      env={**names, "HOME": home}, timeout=harness.SECONDS_MAX)
+            with self.subTest(line):
+                self.assertEqual((done.stdout.split(), done.stderr), (offered, ""))
 
     def test_the_other_shells_have_a_script(self):
         self.assertIn("bashcompinit", self.script("zsh"))
