@@ -73,6 +73,7 @@ std::uint64_t Compactor::file_bytes(std::uint64_t number) const {
 }
 
 void Compactor::begin_looking(const LiveMessages& live, Lsn older, bool eager) {
+  if (PLANTED("settled_message_resurrected_by_compaction")) older = log_.positions().durable;
   if (older == looked_at_ && !eager) return;
   looked_at_ = older;
   eager_ = eager;

@@ -257,8 +257,7 @@ bool Housekeeper::may_drop(std::uint64_t number, Lsn below, const AnyLive& any_l
   const Lsn end = begin + log_.segment_bytes();
   if (compactor_.holds(number)) return false;
   // An extent has no records that a start needs.
-  const bool forgets =
-      number < log_.active_segment() && PLANTED("settled_message_resurrected_by_compaction");
+  const bool forgets = number < log_.active_segment() && PLANTED("segment_dropped_too_early");
   const bool needed = (end > below && !forgets) || (pinned && pinned(begin, end));
   if (!is_extent(number) && needed) return false;
   const auto& ranges = messages_.message_index().ranges(number);
