@@ -53,7 +53,7 @@ Expected expected(const CLI::Option& option) {
   if (!option.get_positional()) return {Kind::kAnything, ""};
   // Of a cluster, which is not asked: that takes too long.
   if (type == "OBJECT") return {Kind::kAnything, ""};
-  const std::string name = option.get_single_name();
+  const std::string& name = option.get_single_name();
   if (name == "queue" || name == "from" || name == "to") return {Kind::kQueues, ""};
   return {name == "folder" ? Kind::kFolders : Kind::kAnything, ""};
 }
@@ -102,12 +102,12 @@ void append_bash(const CLI::App& app, const std::string& path, BashTables& table
     for (const std::string& flag : flags) words += flag + " ";
     const std::string value = assignment(expected(*option));
     if (value.empty()) continue;
-    if (flags.empty()) {
-      tables.values += "    '" + path + " " + std::to_string(place++) + "') " + value + " ;;\n";
-    }
+    const auto add = [&](const std::string& prefix, const std::string& word) {
+      tables.values.append(prefix).append(word).append("') ").append(value).append(" ;;\n");
+    };
+    if (flags.empty()) add("    '" + path + " ", std::to_string(place++));
     for (const std::string& flag : flags) {
-      tables.values += path.empty() ? "    *' " : "    '" + path + " ";
-      tables.values += flag + "') " + value + " ;;\n";
+      add(path.empty() ? "    *' " : "    '" + path + " ", flag);
     }
   }
   for (const CLI::App* command : visible_commands(app)) words += command->get_name() + " ";
@@ -223,8 +223,9 @@ void append_fish(const CLI::App& app, const std::string& condition, std::string&
   }
   for (const CLI::App* command : visible_commands(app)) {
     script += begin + " -f -a " + command->get_name() + "\n";
-    const std::string seen = "__fish_seen_subcommand_from " + command->get_name();
-    append_fish(*command, app.get_parent() == nullptr ? seen : condition + "; and " + seen, script);
+    std::string seen = app.get_parent() == nullptr ? "" : condition + "; and ";
+    seen.append("__fish_seen_subcommand_from ").append(command->get_name());
+    append_fish(*command, seen, script);
   }
 }
 

@@ -168,6 +168,14 @@ int run(const Context& context, const QueueFlags& flags, Action action) {
   return status.has_value() ? kExitOk : fail(status.error());
 }
 
+int run_seek(const Context& context, const QueueFlags& flags) {
+  if (const auto place = parse_place(flags.to); !place) {
+    print_error(place.error());
+    return kExitUsage;
+  }
+  return run(context, flags, seek);
+}
+
 }  // namespace
 
 void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
@@ -202,14 +210,7 @@ void add_queue_commands(CLI::App& app, Context& context, int& exit_code) {
       "Examples:\n"
       "  sluice queue seek orders --to end\n"
       "  sluice queue seek orders --subscription audit --to time:2026-01-31T12:00:00Z");
-  seek_command->callback([flags, &context, &exit_code] {
-    if (const auto place = parse_place(flags->to); !place) {
-      print_error(place.error());
-      exit_code = kExitUsage;
-      return;
-    }
-    exit_code = run(context, *flags, seek);
-  });
+  seek_command->callback([flags, &context, &exit_code] { exit_code = run_seek(context, *flags); });
 
   CLI::App* discard_command = queue->add_subcommand(
       "discard-damaged", "Give up messages that the disk has lost; without --yes only counts");

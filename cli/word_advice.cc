@@ -43,7 +43,7 @@ const CLI::App& reached(const CLI::App& root) {
 std::string words_to(const CLI::App& root, const CLI::App& command) {
   std::string words = command.get_name();
   for (const CLI::App* outer = command.get_parent(); outer != &root; outer = outer->get_parent()) {
-    words = outer->get_name() + " " + words;
+    words.insert(0, outer->get_name() + " ");
   }
   return words;
 }
