@@ -203,7 +203,7 @@ class SharedPackageTest(Package, unittest.TestCase):
         names = run("nm", "--dynamic", "--defined-only", "--demangle", "--format=posix",
                     self.library()).splitlines()
         ours = (r"^sluice::((Admin|Client|Consumer|Credentials|Delivery|Producer)::(?!Core)|"
-                r"to_string)")
+                r"to_string|detail::end_of_bad_access)")
         self.assertTrue(any("sluice::Producer::send(" in name for name in names))
         for name in names:
             self.assertRegex(name, ours)
