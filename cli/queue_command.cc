@@ -110,8 +110,7 @@ std::string beyond_the_end(const Place& place, base::Sequence stands) {
   return is_ahead ? ", its end: that time is still to come" : "";
 }
 
-base::Status seek(client::Connection& connection, const QueueFlags& flags) {
-  ASSIGN_OR_RETURN(const Place place, parse_place(flags.to));
+base::Status seek(client::Connection& connection, const QueueFlags& flags, const Place& place) {
   ASSIGN_OR_RETURN(const std::vector<ShardBroker> brokers, brokers_of(connection, flags.name));
   for (const ShardBroker& broker : brokers) {
     client::Admin admin(*broker.connection);
@@ -159,9 +158,8 @@ int run_discard(const Context& context, const QueueFlags& flags) {
   return *messages > 0 && !flags.yes ? kExitUsage : kExitOk;
 }
 
-using Action = base::Status (*)(client::Connection&, const QueueFlags&);
-
-int run(const Context& context, const QueueFlags& flags, Action action) {
+template <typename Action>
+int run(const Context& context, const QueueFlags& flags, const Action& action) {
   auto connection = connect(context, flags.name);
   if (!connection) return fail(connection.error());
   const base::Status status = action(**connection, flags);
@@ -169,11 +167,14 @@ int run(const Context& context, const QueueFlags& flags, Action action) {
 }
 
 int run_seek(const Context& context, const QueueFlags& flags) {
-  if (const auto place = parse_place(flags.to); !place) {
+  const auto place = parse_place(flags.to);
+  if (!place) {
     print_error(place.error());
     return kExitUsage;
   }
-  return run(context, flags, seek);
+  return run(context, flags, [&place](client::Connection& connection, const QueueFlags& given) {
+    return seek(connection, given, *place);
+  });
 }
 
 }  // namespace
