@@ -183,15 +183,13 @@ Status apply_fact(State& state, const storage::LeasedFact& fact, Lsn record) {
   lease.subscription = subscription;
   lease.session = fact.session;
   lease.lease_ms = fact.lease_ms;
-  lease.ranges = subscription->idle_in(fact.ranges);
-  if (lease.ranges.empty()) {
+  Ranges ranges = subscription->idle_in(fact.ranges);
+  if (ranges.empty()) {
     for (const SequenceRange& range : fact.ranges) {
-      for (const SequenceRange& part : subscription->idle_dead_in(range)) {
-        lease.ranges.push_back(part);
-      }
+      for (const SequenceRange& part : subscription->idle_dead_in(range)) ranges.push_back(part);
     }
   }
-  if (!lease.ranges.empty()) state.leases.begin(std::move(lease));
+  if (!ranges.empty()) state.leases.begin(std::move(lease), ranges);
   return {};
 }
 

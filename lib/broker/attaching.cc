@@ -233,7 +233,8 @@ void detach(Core& core, base::Now now, const Detach& command) {
   for (const base::Epoch epoch : leases_of(core, id)) {
     const Lease& lease = *core.state.leases.find(epoch);
     if (lease.attachment != command.attachment || lease.ending) continue;
-    held.insert(held.end(), lease.ranges.begin(), lease.ranges.end());
+    const Ranges of_lease = held_by(lease);
+    held.insert(held.end(), of_lease.begin(), of_lease.end());
   }
   normalise(held);
   core.sessions.detach(*attachment);

@@ -10,13 +10,6 @@ namespace sluice::broker {
 using base::Sequence;
 using base::SequenceRange;
 
-// The first stretch that ends at or behind `sequence`.
-Holdings::Stretches::iterator Holdings::first_at(Sequence sequence) {
-  auto at = stretches_.upper_bound(sequence);
-  if (at != stretches_.begin() && sequence <= std::prev(at)->second.last) --at;
-  return at;
-}
-
 void Holdings::add(base::Epoch epoch, const Ranges& ranges) {
   CHECK(!ranges.empty());
   SequenceRange stretch = ranges.front();
@@ -25,14 +18,14 @@ void Holdings::add(base::Epoch epoch, const Ranges& ranges) {
     stretches_.emplace(stretch.first, Stretch{stretch.last, epoch, count});
     count = 0;
   };
-  auto behind = first_at(stretch.first);
+  auto behind = first_at(stretches_, stretch.first);
   for (const SequenceRange& range : ranges) {
     const bool is_free = behind == stretches_.end() || range.last < behind->first;
     if (!is_free) {
       // Somebody else's begins before this one ends.
       if (count > 0) close();
       clear_of(range);
-      behind = first_at(range.last);
+      behind = first_at(stretches_, range.last);
       stretch.first = range.first;
     }
     stretch.last = range.last;
@@ -42,9 +35,44 @@ void Holdings::add(base::Epoch epoch, const Ranges& ranges) {
   messages_.insert(ranges);
 }
 
+std::uint64_t Holdings::append_held(base::Epoch epoch, SequenceRange range,
+                                    std::uint64_t messages_max, Ranges& out) const {
+  std::uint64_t left = messages_max;
+  for (auto at = first_at(stretches_, range.first);
+       at != stretches_.end() && at->first <= range.last && left > 0; ++at) {
+    if (at->second.epoch != epoch) continue;
+    const SequenceRange window = intersection({at->first, at->second.last}, range);
+    messages_.for_each_range(window.first, window.last, [&](SequenceRange run) {
+      run.last = std::min(run.last, run.first + (left - 1));
+      left -= run.count();
+      if (!out.empty() && out.back().last + 1 == run.first) {
+        out.back().last = run.last;
+      } else {
+        out.push_back(run);
+      }
+      return left > 0;
+    });
+  }
+  return messages_max - left;
+}
+
+bool Holdings::surely_holds(base::Epoch epoch, std::span<const SequenceRange> ranges) const {
+  auto at = stretches_.end();
+  for (const SequenceRange& range : ranges) {
+    if (at == stretches_.end() || at->second.last < range.first) {
+      at = first_at(stretches_, range.first);
+    }
+    const bool inside = at != stretches_.end() && at->second.epoch == epoch &&
+                        at->first <= range.first && range.last <= at->second.last;
+    if (!inside) return false;
+  }
+  return messages_.contains_all(ranges);
+}
+
 // Nobody holds any of `range`, but stretches may reach over it: they part there.
 void Holdings::clear_of(SequenceRange range) {
-  for (auto at = first_at(range.first); at != stretches_.end() && at->first <= range.last;) {
+  for (auto at = first_at(stretches_, range.first);
+       at != stretches_.end() && at->first <= range.last;) {
     const SequenceRange whole{at->first, at->second.last};
     const Stretch old = at->second;
     at = stretches_.erase(at);
@@ -77,11 +105,11 @@ Ranges Holdings::held_in(SequenceRange whole, std::span<const SequenceRange> ran
     parts.assign(here.begin(), here.end());
     return parts;
   }
-  for (const SequenceRange& range : here) append_held(intersection(range, whole), parts);
+  for (const SequenceRange& range : here) append_messages(intersection(range, whole), parts);
   return parts;
 }
 
-void Holdings::append_held(SequenceRange window, Ranges& parts) const {
+void Holdings::append_messages(SequenceRange window, Ranges& parts) const {
   if (window.first == window.last) {
     if (messages_.contains(window.first)) append_range(parts, window);
     return;

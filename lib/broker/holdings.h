@@ -26,6 +26,14 @@ class Holdings {
   template <typename Fn>
   void take(const Ranges& ranges, Fn&& fn);
 
+  // Appends what the batch holds of `range`, lowest first and at most `messages_max` messages.
+  // Returns how many that are.
+  std::uint64_t append_held(base::Epoch epoch, base::SequenceRange range,
+                            std::uint64_t messages_max, Ranges& out) const;
+  // True when the batch holds all of them; it may say no where that takes a closer look, which is
+  // append_held(). REQUIRES: ascending, disjoint.
+  bool surely_holds(base::Epoch epoch, std::span<const base::SequenceRange> ranges) const;
+
   bool empty() const { return stretches_.empty(); }
   const storage::SequenceSet& messages() const { return messages_; }
 
@@ -37,20 +45,29 @@ class Holdings {
   };
   using Stretches = std::map<base::Sequence, Stretch>;
 
-  Stretches::iterator first_at(base::Sequence sequence);
+  // The first stretch that ends at or behind `sequence`.
+  template <typename Map>
+  static auto first_at(Map& stretches, base::Sequence sequence);
   void clear_of(base::SequenceRange range);
   Ranges held_in(base::SequenceRange whole, std::span<const base::SequenceRange> ranges) const;
-  void append_held(base::SequenceRange window, Ranges& parts) const;
+  void append_messages(base::SequenceRange window, Ranges& parts) const;
 
   Stretches stretches_;  // by first message; the ends of some may no longer be held
   storage::SequenceSet messages_;
 };
 
+template <typename Map>
+auto Holdings::first_at(Map& stretches, base::Sequence sequence) {
+  auto at = stretches.upper_bound(sequence);
+  if (at != stretches.begin() && sequence <= std::prev(at)->second.last) --at;
+  return at;
+}
+
 template <typename Fn>
 void Holdings::take(const Ranges& ranges, Fn&& fn) {
   if (ranges.empty() || stretches_.empty()) return;
   std::size_t next = 0;
-  for (auto at = first_at(ranges.front().first); at != stretches_.end();) {
+  for (auto at = first_at(stretches_, ranges.front().first); at != stretches_.end();) {
     const base::SequenceRange whole{at->first, at->second.last};
     while (next < ranges.size() && ranges[next].last < whole.first) ++next;
     if (next == ranges.size()) return;

@@ -1,5 +1,6 @@
 #include "broker/lease_book.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -12,14 +13,32 @@ namespace {
 
 constexpr base::MonoTime kNoDeadline{std::numeric_limits<std::int64_t>::max()};
 
+// Between two spans of a lease. So many messages of other leases are looked at in vain at most.
+constexpr std::uint64_t kGap = 1024;
+
 }  // namespace
 
-Lease& LeaseBook::begin(Lease lease) {
-  CHECK(lease.subscription != nullptr && !lease.ranges.empty());
-  lease.messages = count_messages(lease.ranges);
+Ranges held_by(const Lease& lease, std::uint64_t messages_max) {
+  Ranges held;
+  std::uint64_t left = std::min(messages_max, lease.messages);
+  for (const base::SequenceRange& span : lease.spans) {
+    if (left == 0) break;
+    left -= lease.subscription->holdings().append_held(lease.epoch, span, left, held);
+  }
+  return held;
+}
+
+std::uint64_t append_held(const Lease& lease, base::SequenceRange range, Ranges& out) {
+  return lease.subscription->holdings().append_held(lease.epoch, range, range.count(), out);
+}
+
+Lease& LeaseBook::begin(Lease lease, const Ranges& ranges) {
+  CHECK(lease.subscription != nullptr && !ranges.empty());
+  lease.spans = close_gaps(ranges, kGap);
+  lease.messages = count_messages(ranges);
   lease.deadline = kNoDeadline;
-  lease.dead = lease.subscription->dead().any_in(lease.ranges.front());
-  lease.suspect = lease.subscription->hold(lease.epoch, lease.ranges) || lease.suspect;
+  lease.dead = lease.subscription->dead().any_in(ranges.front());
+  lease.suspect = lease.subscription->hold(lease.epoch, ranges) || lease.suspect;
   by_session_[lease.session].insert(lease.epoch);
   const auto [at, is_new] = leases_.emplace(lease.epoch, std::move(lease));
   CHECK(is_new);
@@ -28,7 +47,7 @@ Lease& LeaseBook::begin(Lease lease) {
 
 void LeaseBook::leave(Subscription& subscription, const Ranges& ranges, Ranges* parts) {
   subscription.let_go(ranges, [&](base::Epoch epoch, const Ranges& held) {
-    cut(epoch, held);
+    cut(epoch, count_messages(held));
     if (parts == nullptr) return;
     for (const base::SequenceRange& part : held) append_range(*parts, part);
   });
@@ -80,17 +99,11 @@ Lease* LeaseBook::pop_expired(base::MonoTime now) {
   return lease;
 }
 
-void LeaseBook::cut(base::Epoch epoch, const Ranges& parts) {
+void LeaseBook::cut(base::Epoch epoch, std::uint64_t left) {
   const auto at = leases_.find(epoch);
   CHECK(at != leases_.end());
   Lease& lease = at->second;
-  const std::uint64_t left = count_messages(parts);
   CHECK(left <= lease.messages);
-  if (left == lease.messages) {
-    lease.ranges.clear();  // what is held is always the lease's
-  } else {
-    CHECK(cut_ranges(lease.ranges, parts) == left);
-  }
   lease.messages -= left;
   if (watcher_ != nullptr) watcher_->on_left(lease, left);
   if (lease.messages > 0) return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,14 +17,15 @@ namespace sluice::broker {
 
 class Subscription;
 
-// What one delivery batch still holds.
+// One delivery batch, as long as it holds messages. Which ones is known to their subscription
+// (Subscription::holdings), where thousands that do not touch cost bits: see held_by().
 struct Lease {
   base::Epoch epoch;
   Subscription* subscription = nullptr;
   base::SessionId session;
   std::uint32_t lease_ms = 0;
-  Ranges ranges;               // not settled yet, ascending
-  std::uint64_t messages = 0;  // in `ranges`
+  Ranges spans;                // all that it holds lies in them; ascending
+  std::uint64_t messages = 0;  // not settled yet
   bool suspect = false;        // its one message had a stall when it was delivered
   bool dead = false;           // they are dead letters
   // Not in the log:
@@ -34,6 +36,12 @@ struct Lease {
   bool ending = false;  // its session is gone; it waits for its turn to be given back
 };
 
+// What the lease holds, ascending; of much of it the first `messages_max`.
+Ranges held_by(const Lease& lease,
+               std::uint64_t messages_max = std::numeric_limits<std::uint64_t>::max());
+// Appends what it holds of `range`, and returns how many messages that are.
+std::uint64_t append_held(const Lease& lease, base::SequenceRange range, Ranges& out);
+
 // Hears of every message that leaves a lease, whatever the reason.
 class LeaseWatcher {
  public:
@@ -42,15 +50,14 @@ class LeaseWatcher {
   virtual void on_left(const Lease& lease, std::uint64_t messages) = 0;
 };
 
-// All leases of the broker, by epoch, by session and by deadline. The messages themselves are also
-// marked in their subscription (Subscription::held).
+// All leases of the broker, by epoch, by session and by deadline.
 class LeaseBook {
  public:
   // May be set after recovery; not owned.
   void watch(LeaseWatcher* watcher) { watcher_ = watcher; }
 
-  // REQUIRES: a new epoch; non-empty ranges that nobody holds.
-  Lease& begin(Lease lease);
+  // Of `ranges`, ascending. REQUIRES: a new epoch; non-empty ranges that nobody holds.
+  Lease& begin(Lease lease, const Ranges& ranges);
   // Takes `ranges` of `subscription` (ascending) out of the leases that hold parts of them; those
   // parts are appended to `parts`, ascending.
   void leave(Subscription& subscription, const Ranges& ranges, Ranges* parts = nullptr);
@@ -71,7 +78,7 @@ class LeaseBook {
   Lease* pop_expired(base::MonoTime now);
 
  private:
-  void cut(base::Epoch epoch, const Ranges& parts);
+  void cut(base::Epoch epoch, std::uint64_t left);
 
   LeaseWatcher* watcher_ = nullptr;
   std::map<base::Epoch, Lease> leases_;

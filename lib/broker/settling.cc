@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -45,8 +46,8 @@ const Lease* any_lease(const Core& core, const Attachment& attachment, const Rec
     const bool here =
         lease.subscription == attachment.subscription && lease.dead == attachment.dead;
     if (!here || lease.ending) continue;
-    const auto range = first_overlap(lease.ranges, receipt.range.first);
-    if (range != lease.ranges.end() && range->first <= receipt.range.last) return &lease;
+    Ranges held;
+    if (append_held(lease, receipt.range, held) > 0) return &lease;
   }
   return nullptr;
 }
@@ -65,36 +66,20 @@ std::uint64_t acked_in(const Subscription& subscription, SequenceRange range) {
   return subscription.gone().count_in(range) - subscription.dead().count_in(range);
 }
 
-// Receipts of one lease, which usually come in order: each goes on where the last one ended.
-class Proof {
- public:
-  // `lease` = nullptr: it is over.
-  explicit Proof(const Lease* lease) : lease_(lease) {}
-
-  // Appends the parts that the lease still holds; returns how many messages they have.
-  std::uint64_t add(SequenceRange wanted, Ranges& held) {
-    if (lease_ == nullptr) return 0;
-    const Ranges& ranges = lease_->ranges;
-    if (wanted.first <= behind_ || behind_ == base::Sequence()) {
-      at_ = first_overlap(ranges, wanted.first);
-    } else {
-      while (at_ != ranges.end() && at_->last < wanted.first) ++at_;
-    }
-    behind_ = wanted.last;
-    std::uint64_t proven = 0;
-    for (auto range = at_; range != ranges.end() && range->first <= wanted.last; ++range) {
-      held.push_back(intersection(*range, wanted));
-      proven += held.back().count();
-      at_ = range;
-    }
-    return proven;
+// Of receipts that name one lease: appends all that they claim if the lease holds all of it, which
+// is quick and nearly always so. False: it does not, and nothing is appended.
+bool append_if_all_held(const Lease& lease, std::span<const Receipt> receipts, Ranges& held) {
+  const std::size_t before = held.size();
+  bool good = true;
+  for (const Receipt& receipt : receipts) {
+    good = good && (held.size() == before || held.back().last < receipt.range.first);
+    held.push_back(receipt.range);
   }
-
- private:
-  const Lease* lease_;
-  base::Sequence behind_;  // the end of the last receipt
-  Ranges::const_iterator at_;
-};
+  const std::span<const SequenceRange> claimed = std::span(held).subspan(before);
+  good = good && lease.subscription->holdings().surely_holds(lease.epoch, claimed);
+  if (!good) held.resize(before);
+  return good;
+}
 
 Claims check(Core& core, base::Now now, const Attachment& attachment, const Settle& command) {
   Claims claims;
@@ -105,15 +90,20 @@ Claims check(Core& core, base::Now now, const Attachment& attachment, const Sett
   std::uint64_t seen = 0;
   claims.held.reserve(command.receipts.size());
   for (auto receipt = command.receipts.begin(); receipt != command.receipts.end();) {
-    const base::Epoch epoch = receipt->epoch;
+    const auto end = std::find_if(receipt, command.receipts.end(), [&](const Receipt& next) {
+      return next.epoch != receipt->epoch;
+    });
     const Lease* lease = lease_of(core, attachment, session, *receipt);
     if (PLANTED("stale_receipt_accepted") && is_ack && lease == nullptr) {
       lease = any_lease(core, attachment, *receipt);
     }
-    Proof proof(lease);
     std::uint64_t proven_of_lease = 0;
-    for (; receipt != command.receipts.end() && receipt->epoch == epoch; ++receipt) {
-      const std::uint64_t proven = proof.add(receipt->range, claims.held);
+    if (lease != nullptr && append_if_all_held(*lease, {receipt, end}, claims.held)) {
+      for (; receipt != end; ++receipt) proven_of_lease += receipt->range.count();
+    }
+    for (; receipt != end; ++receipt) {
+      const std::uint64_t proven =
+          lease == nullptr ? 0 : append_held(*lease, receipt->range, claims.held);
       proven_of_lease += proven;
       const std::uint64_t rest = receipt->range.count() - proven;
       if (rest == 0) continue;
@@ -209,12 +199,8 @@ std::set<base::Epoch> leases_to_extend(Core& core, const Attachment& attachment,
   }
   for (const Receipt& receipt : command.receipts) {
     const Lease* lease = lease_of(core, attachment, session, receipt);
-    bool holds = false;
-    if (lease != nullptr) {
-      const auto range = first_overlap(lease->ranges, receipt.range.first);
-      holds = range != lease->ranges.end() && range->first <= receipt.range.last;
-    }
-    if (holds) {
+    Ranges held;
+    if (lease != nullptr && append_held(*lease, receipt.range, held) > 0) {
       epochs.insert(receipt.epoch);
     } else {
       stale += receipt.range.count();
@@ -300,19 +286,6 @@ void cut_waiting(const Core& core, base::Epoch epoch, Ranges& ranges) {
   }
 }
 
-// The parts of `wanted` that are in `held`; both ascending and disjoint.
-Ranges common(const Ranges& held, const Ranges& wanted) {
-  Ranges both;
-  auto at = held.begin();
-  for (const SequenceRange& range : wanted) {
-    while (at != held.end() && at->last < range.first) ++at;
-    for (auto part = at; part != held.end() && part->first <= range.last; ++part) {
-      both.push_back(intersection(*part, range));
-    }
-  }
-  return both;
-}
-
 // Leaves of the receipts what their leases hold and no waiting settle has, each message once. The
 // rest is stale, whenever its turn comes. So what a session may have waiting is bounded by what it
 // was lent, whatever it claims.
@@ -330,7 +303,9 @@ void clip(Core& core, const Attachment& attachment, Settle& command, SettleReply
   std::uint64_t kept = 0;
   for (auto& [epoch, ranges] : wanted) {
     normalise(ranges);
-    Ranges held = common(core.state.leases.find(epoch)->ranges, ranges);
+    const Lease& lease = *core.state.leases.find(epoch);
+    Ranges held;
+    for (const SequenceRange& range : ranges) append_held(lease, range, held);
     cut_waiting(core, epoch, held);
     kept += count_messages(held);
     for (const SequenceRange& range : held) command.receipts.push_back({epoch, range});

@@ -83,8 +83,9 @@ void put_leases(const State& state, std::vector<std::byte>& bytes) {
     put_key(out, lease.subscription->key());
     out.array(lease.session.bytes);
     out.u32(lease.lease_ms);
-    out.u32(static_cast<std::uint32_t>(lease.ranges.size()));
-    for (const base::SequenceRange& range : lease.ranges) {
+    const Ranges held = held_by(lease);
+    out.u32(static_cast<std::uint32_t>(held.size()));
+    for (const base::SequenceRange& range : held) {
       out.u64(range.first.value());
       out.u64(range.last.value());
     }
@@ -100,19 +101,20 @@ bool get_lease(ByteReader& in, State& state) {
   lease.subscription = state.subscription(get_key(in));
   lease.session.bytes = in.array<16>();
   lease.lease_ms = in.u32();
-  const std::uint32_t ranges = in.u32();
-  if (!count_fits(in, ranges, 16) || ranges == 0 || lease.subscription == nullptr) return false;
-  for (std::uint32_t i = 0; i < ranges; ++i) {
+  const std::uint32_t count = in.u32();
+  if (!count_fits(in, count, 16) || count == 0 || lease.subscription == nullptr) return false;
+  Ranges ranges;
+  for (std::uint32_t i = 0; i < count; ++i) {
     const base::Sequence first(in.u64());
     const base::SequenceRange range{first, base::Sequence(in.u64())};
-    const bool in_order = lease.ranges.empty() || lease.ranges.back().last < range.first;
+    const bool in_order = ranges.empty() || ranges.back().last < range.first;
     const bool exists =
         range.first <= range.last && range.last < lease.subscription->stream().next();
     if (!in_order || !exists || !is_idle(*lease.subscription, range)) return false;
-    lease.ranges.push_back(range);
+    ranges.push_back(range);
   }
   if (state.leases.find(lease.epoch) != nullptr) return false;
-  state.leases.begin(std::move(lease));
+  state.leases.begin(std::move(lease), ranges);
   return true;
 }
 

@@ -123,6 +123,8 @@ class Subscription {
   const storage::SequenceSet& delays() const { return delays_; }
   // What is leased, dead letters too.
   const storage::SequenceSet& held() const { return held_.messages(); }
+  // The same, by delivery batch.
+  const Holdings& holdings() const { return held_; }
   // `ranges` without the dead letters among them.
   Ranges without_dead(Ranges ranges) const;
   // The parts of `range` that are not gone, not held and not in quarantine, ascending.

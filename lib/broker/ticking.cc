@@ -36,24 +36,12 @@ void take_run(Budget& budget, std::uint64_t messages) {
   budget.take(kUnitsPerRun + messages / kMessagesPerUnit);
 }
 
-// The first `count` messages of `ranges`.
-Ranges front_of(const Ranges& ranges, std::uint64_t count) {
-  Ranges front;
-  for (const base::SequenceRange& range : ranges) {
-    if (count == 0) break;
-    const std::uint64_t part = std::min(count, range.count());
-    front.push_back({range.first, range.first + (part - 1)});
-    count -= part;
-  }
-  return front;
-}
-
 // Gives a lease back whose owner let it run out, or is gone; as much of it as the budget allows.
 // Returns false when some of it is left.
 bool end_lease(Core& core, base::Now now, const Ending& ending, Budget& budget) {
   Lease* lease = core.state.leases.find(ending.epoch);
   if (lease == nullptr) return true;
-  const Ranges ranges = front_of(lease->ranges, std::max<std::uint64_t>(1, budget.left()));
+  const Ranges ranges = held_by(*lease, std::max<std::uint64_t>(1, budget.left()));
   const std::uint64_t messages = count_messages(ranges);
   const bool is_all = messages == lease->messages;
   budget.take(1 + messages);

@@ -40,6 +40,34 @@ Ranges without_held(const Ranges& ranges, const Holders& holders) {
   return free;
 }
 
+// What `holdings` says of each batch against what `holders` knows.
+void expect_batches(const Holdings& holdings, const Holders& holders, const Ranges& wanted,
+                    std::uint64_t batches) {
+  for (std::uint64_t epoch = 1; epoch <= batches; ++epoch) {
+    Ranges expected;
+    std::uint64_t messages = 0;
+    Ranges held;
+    for (const SequenceRange& range : wanted) {
+      for (Sequence at = range.first; at <= range.last; ++at) {
+        const auto found = holders.find(at.value());
+        if (found == holders.end() || found->second != epoch) continue;
+        append_range(expected, {at, at});
+        ++messages;
+      }
+      holdings.append_held(Epoch(epoch), range, range.count(), held);
+    }
+    ASSERT_EQ(held, expected) << "epoch " << epoch;
+    const bool holds_all = messages == count_messages(wanted);
+    if (!holds_all) {
+      ASSERT_FALSE(holdings.surely_holds(Epoch(epoch), wanted));
+    } else if (wanted.size() == 1) {
+      Ranges first;
+      ASSERT_EQ(holdings.append_held(Epoch(epoch), wanted.front(), 1, first), 1U);
+      ASSERT_EQ(first, (Ranges{{wanted.front().first, wanted.front().first}}));
+    }
+  }
+}
+
 TEST(HoldingsTest, every_message_is_its_batchs_until_it_is_taken) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
@@ -79,8 +107,32 @@ TEST(HoldingsTest, every_message_is_its_batchs_until_it_is_taken) {
       ASSERT_EQ(taken, expected) << "step " << step;
       ASSERT_EQ(holdings.messages().count(), holders.size());
       ASSERT_EQ(holdings.empty(), holders.empty());
+      if (step % 10 == 0) expect_batches(holdings, holders, draw_ranges(prng, 300), step);
     }
   }
+}
+
+TEST(HoldingsTest, a_batch_surely_holds_what_it_was_lent) {
+  const Ranges lent{
+      {Sequence(1), Sequence(1)}, {Sequence(3), Sequence(5)}, {Sequence(9), Sequence(9)}};
+  Holdings holdings;
+  holdings.add(Epoch(1), lent);
+  holdings.add(Epoch(2), Ranges{{Sequence(7), Sequence(7)}});
+  EXPECT_TRUE(holdings.surely_holds(Epoch(1), lent));
+  EXPECT_TRUE(holdings.surely_holds(Epoch(1), Ranges{{Sequence(4), Sequence(4)}}));
+  EXPECT_FALSE(holdings.surely_holds(Epoch(2), lent));
+  EXPECT_FALSE(holdings.surely_holds(Epoch(1), Ranges{{Sequence(7), Sequence(7)}}));
+  EXPECT_FALSE(holdings.surely_holds(Epoch(1), Ranges{{Sequence(2), Sequence(3)}}));
+  EXPECT_FALSE(holdings.surely_holds(Epoch(1), Ranges{{Sequence(20), Sequence(20)}}));
+}
+
+TEST(HoldingsTest, gaps_are_closed) {
+  const Ranges ranges{
+      {Sequence(1), Sequence(1)}, {Sequence(4), Sequence(5)}, {Sequence(9), Sequence(9)}};
+  EXPECT_EQ(close_gaps(ranges, 2),
+            (Ranges{{Sequence(1), Sequence(5)}, {Sequence(9), Sequence(9)}}));
+  EXPECT_EQ(close_gaps(ranges, 0), ranges);
+  EXPECT_EQ(close_gaps({}, 2), Ranges{});
 }
 
 TEST(HoldingsTest, ranges_are_cut_out_of_ranges) {
