@@ -13,6 +13,7 @@ namespace sluice::cli::scaling {
 namespace {
 
 using In = nlohmann::json;
+using Json = nlohmann::ordered_json;
 using autoscale::Backlog;
 using autoscale::Coverage;
 using autoscale::Decision;

@@ -14,14 +14,12 @@
 // docs/autoscaling.md explains every reason.
 namespace sluice::cli::scaling {
 
-using Json = nlohmann::ordered_json;
-
 // What the operator decided last, by the status of a Queue object as the API server has it. An
 // empty `subscription` means all that have consumers. NotFound where the Queue scales nothing, or
 // not that one.
 struct StatusExplanation {
   std::string text;
-  Json json;
+  nlohmann::ordered_json json;
 };
 base::Result<StatusExplanation> explain_status(const nlohmann::json& queue,
                                                const std::string& subscription, base::WallTime now);

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over the sources of a build folder, and remembers what was found clean.
 
+In a unity build these are the files that CMake writes, each of which includes several sources: what
+their headers have in common is then read once, not once a source, which is most of the time.
+
 A file that passed leaves a stamp named by everything its result depends on: the tool, the checks,
-the command line, and the texts of the file and of all headers of ours that it reaches. Only what
-changed is looked at again.
+the command line, and the texts of the file and of all sources and headers of ours that it reaches.
+Only what changed is looked at again.
 """
 
 import argparse
@@ -45,16 +48,22 @@ def stamp_name(root, path, command, tool_version):
     return digest.hexdigest()
 
 
+def is_wanted(root, file):
+    return file.is_relative_to(root) and str(file.relative_to(root)).startswith(FOLDERS)
+
+
 def commands_of(root, build):
-    """Path from the root -> compile command, of the files to look at."""
+    """Path -> compile command, of the files to look at."""
     entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     found = {}
     for entry in entries:
         file = pathlib.Path(entry["directory"], entry["file"])
-        if file.is_relative_to(root):
-            path = str(file.relative_to(root))
-            if path.startswith(FOLDERS):
-                found[path] = entry["command"]
+        sources = [file]
+        if file.match("*/Unity/unity_*.cxx"):
+            text = file.read_text(encoding="utf-8")
+            sources = [pathlib.Path(include) for _, _, include in source.includes(text)]
+        if any(is_wanted(root, one) for one in sources):
+            found[str(file)] = entry["command"]
     return found
 
 

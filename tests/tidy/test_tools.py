@@ -68,6 +68,29 @@ class ToolsTest(unittest.TestCase):
             self.assertNotEqual(code, 0, "a finding leaves no stamp")
             self.assertIn("readability-identifier-naming", output)
 
+    def test_clang_tidy_of_a_unity_build(self):
+        unity = self.root / "build/lib/Unity/unity_0_cxx.cxx"
+        self.write("lib/base/b.cc", CLEAN.replace("twice", "again"))
+        self.write(unity.relative_to(self.root),
+                   "".join(f'#include "{self.root}/lib/base/{n}.cc"\n' for n in "ab"))
+        elsewhere = self.root / "build/tests/Unity/unity_0_cxx.cxx"
+        self.write("tests/c.cc", BADLY_NAMED)
+        self.write(elsewhere.relative_to(self.root), f'#include "{self.root}/tests/c.cc"\n')
+        self.write("build/compile_commands.json", json.dumps([
+            {"directory": str(self.root), "file": str(file),
+             "command": f"clang++-14 -std=c++20 -Ilib -c {file}"} for file in (unity, elsewhere)]))
+        arguments = ("clang_tidy.py", "--build", self.root / "build")
+        code, output = self.run_script(*arguments)
+        self.assertEqual(code, 0, output)
+        self.assertIn("1 files, 1 to look at", output)
+        self.assertIn("1 files, 0 to look at", self.run_script(*arguments)[1])
+
+        self.write("lib/base/b.cc", BADLY_NAMED)
+        code, output = self.run_script(*arguments)
+        self.assertEqual(code, 1, output)
+        self.assertIn("lib/base/b.cc:3", output)
+
+
 
 if __name__ == "__main__":
     unittest.main()
