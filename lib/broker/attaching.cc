@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::string_view kDeadSuffix = "/dlq";
 constexpr std::uint32_t kDeadLeaseLevel = 2;
+// By whoever detaches; the ticks that follow give back what it holds beyond that.
+constexpr std::uint64_t kGivenBackAtOnce = 4096;
 
 // The session's leases, as a copy: most uses change them.
 std::vector<base::Epoch> leases_of(const Core& core, const base::SessionId& id) {
@@ -228,11 +230,18 @@ void detach(Core& core, base::Now now, const Detach& command) {
   }
   finish_settling(core, now, command.origin.session, command.attachment);
   Subscription& subscription = *attachment->subscription;
-  const base::SessionId id = core.sessions.find(attachment->session)->id;
+  const Session& session = *core.sessions.find(attachment->session);
   Ranges held;
-  for (const base::Epoch epoch : leases_of(core, id)) {
-    const Lease& lease = *core.state.leases.find(epoch);
+  std::uint64_t left = kGivenBackAtOnce;
+  for (const base::Epoch epoch : leases_of(core, session.id)) {
+    Lease& lease = *core.state.leases.find(epoch);
     if (lease.attachment != command.attachment || lease.ending) continue;
+    if (lease.messages > left) {
+      left = 0;
+      core.end_lease(lease, SessionEnd::kClosed, session.client);
+      continue;
+    }
+    left -= lease.messages;
     const Ranges of_lease = held_by(lease);
     held.insert(held.end(), of_lease.begin(), of_lease.end());
   }

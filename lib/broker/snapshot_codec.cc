@@ -1,10 +1,13 @@
 #include "broker/snapshot_codec.h"
 
 #include <limits>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "broker/config_codec.h"
+#include "broker/sequence_words.h"
 #include "broker/snapshot_stream.h"
 #include "broker/tlv.h"
 
@@ -19,8 +22,10 @@ enum class Section : std::uint16_t {
   kProducers = 4,
   kSessions = 5,
   kTasks = 6,
-  kLeaving = 7,   // not in whole ones
-  kDamaged = 23,  // not in whole ones, and only where there are some
+  kLeaving = 7,  // not in whole ones
+  // Not in whole ones, and only where there are some:
+  kDamaged = 23,
+  kScatteredLeases = 24,
 };
 constexpr std::uint16_t tag(Section value) { return static_cast<std::uint16_t>(value); }
 
@@ -34,6 +39,12 @@ constexpr std::size_t kSessionBytesMin = 22;
 constexpr std::size_t kTaskBytesMin = 90;
 constexpr std::size_t kLeavingBytesMin = 17;
 constexpr std::size_t kDamagedBytesMin = 24;
+constexpr std::size_t kScatteredBytesMin = 60;
+
+// Leases of more are scattered.
+constexpr std::size_t kRangesMax = 16;
+// No lease has more.
+constexpr std::size_t kLeaseMessagesMax = 1U << 20;
 
 bool count_fits(ByteReader& in, std::uint64_t count, std::size_t bytes_min) {
   if (count <= in.remaining() / bytes_min) return true;
@@ -75,14 +86,43 @@ bool get_queue(ByteReader& in, SnapshotForm form, State& state) {
   return true;
 }
 
-void put_leases(const State& state, std::vector<std::byte>& bytes) {
-  ByteWriter out(bytes);
-  out.u64(state.leases.leases().size());
+// True where a list of ranges is so long that words are shorter. Only where that cannot be told
+// from how many messages there are, all of them are looked at.
+bool is_scattered(const Lease& lease) {
+  return lease.messages > kRangesMax && held_by(lease).size() > kRangesMax;
+}
+
+std::set<base::Epoch> scattered_ones(const State& state) {
+  std::set<base::Epoch> found;
   for (const auto& [epoch, lease] : state.leases.leases()) {
-    out.u64(epoch.value());
-    put_key(out, lease.subscription->key());
-    out.array(lease.session.bytes);
-    out.u32(lease.lease_ms);
+    if (is_scattered(lease)) found.insert(epoch);
+  }
+  return found;
+}
+
+void put_lease(ByteWriter& out, const Lease& lease) {
+  out.u64(lease.epoch.value());
+  put_key(out, lease.subscription->key());
+  out.array(lease.session.bytes);
+  out.u32(lease.lease_ms);
+}
+Lease get_lease(ByteReader& in, const State& state) {
+  Lease lease;
+  lease.epoch = base::Epoch(in.u64());
+  lease.subscription = state.subscription(get_key(in));
+  lease.session.bytes = in.array<16>();
+  lease.lease_ms = in.u32();
+  return lease;
+}
+
+// `scattered`: those that have a section of their own.
+void put_leases(const State& state, const std::set<base::Epoch>& scattered,
+                std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(state.leases.leases().size() - scattered.size());
+  for (const auto& [epoch, lease] : state.leases.leases()) {
+    if (scattered.contains(epoch)) continue;
+    put_lease(out, lease);
     const Ranges held = held_by(lease);
     out.u32(static_cast<std::uint32_t>(held.size()));
     for (const base::SequenceRange& range : held) {
@@ -95,27 +135,45 @@ bool is_idle(const Subscription& subscription, base::SequenceRange range) {
   const Ranges whole{range};
   return subscription.idle_in(range) == whole || subscription.idle_dead_in(range) == whole;
 }
-bool get_lease(ByteReader& in, State& state) {
-  Lease lease;
-  lease.epoch = base::Epoch(in.u64());
-  lease.subscription = state.subscription(get_key(in));
-  lease.session.bytes = in.array<16>();
-  lease.lease_ms = in.u32();
+bool begin_lease(State& state, Lease lease, const Ranges& ranges) {
+  base::Sequence before;
+  for (const base::SequenceRange& range : ranges) {
+    const bool in_order = before < range.first && range.first <= range.last;
+    const bool exists = range.last < lease.subscription->stream().next();
+    if (!in_order || !exists || !is_idle(*lease.subscription, range)) return false;
+    before = range.last;
+  }
+  if (ranges.empty() || state.leases.find(lease.epoch) != nullptr) return false;
+  state.leases.begin(std::move(lease), ranges);
+  return true;
+}
+bool get_listed_lease(ByteReader& in, State& state) {
+  Lease lease = get_lease(in, state);
   const std::uint32_t count = in.u32();
-  if (!count_fits(in, count, 16) || count == 0 || lease.subscription == nullptr) return false;
+  if (!count_fits(in, count, 16) || lease.subscription == nullptr) return false;
   Ranges ranges;
   for (std::uint32_t i = 0; i < count; ++i) {
     const base::Sequence first(in.u64());
-    const base::SequenceRange range{first, base::Sequence(in.u64())};
-    const bool in_order = ranges.empty() || ranges.back().last < range.first;
-    const bool exists =
-        range.first <= range.last && range.last < lease.subscription->stream().next();
-    if (!in_order || !exists || !is_idle(*lease.subscription, range)) return false;
-    ranges.push_back(range);
+    ranges.push_back({first, base::Sequence(in.u64())});
   }
-  if (state.leases.find(lease.epoch) != nullptr) return false;
-  state.leases.begin(std::move(lease), ranges);
-  return true;
+  return begin_lease(state, std::move(lease), ranges);
+}
+
+void put_scattered(const State& state, const std::set<base::Epoch>& scattered,
+                   std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(scattered.size());
+  for (const base::Epoch epoch : scattered) {
+    const Lease& lease = state.leases.leases().at(epoch);
+    put_lease(out, lease);
+    put_words(out, held_by(lease));
+  }
+}
+bool get_scattered_lease(ByteReader& in, State& state) {
+  Lease lease = get_lease(in, state);
+  const std::optional<Ranges> ranges = get_words(in, kLeaseMessagesMax);
+  if (lease.subscription == nullptr || !ranges || ranges->size() <= kRangesMax) return false;
+  return begin_lease(state, std::move(lease), *ranges);
 }
 
 void put_producers(const ProducerTable& producers, std::vector<std::byte>& bytes) {
@@ -303,7 +361,7 @@ bool get_section(Section section, ByteReader& in, SnapshotForm form, State& stat
     case Section::kQueue:
       return get_queue(in, form, state);
     case Section::kLeases:
-      return get_list(in, kLeaseBytesMin, [&] { return get_lease(in, state); });
+      return get_list(in, kLeaseBytesMin, [&] { return get_listed_lease(in, state); });
     case Section::kProducers:
       state.producers.restore_forgotten_epoch(in.u32());
       return get_list(in, kProducerBytesMin, [&] { return get_producer(in, state.producers); });
@@ -317,6 +375,9 @@ bool get_section(Section section, ByteReader& in, SnapshotForm form, State& stat
     case Section::kDamaged:
       return form == SnapshotForm::kBesideIndex &&
              get_list(in, kDamagedBytesMin, [&] { return get_damaged(in, state); });
+    case Section::kScatteredLeases:
+      return form == SnapshotForm::kBesideIndex &&
+             get_list(in, kScatteredBytesMin, [&] { return get_scattered_lease(in, state); });
   }
   return false;
 }
@@ -340,13 +401,17 @@ std::vector<std::byte> encode_state(const State& state, SnapshotForm form) {
     TlvField field(out, tag(section));
     write();
   };
-  put(Section::kLeases, [&] { put_leases(state, out); });
+  const std::set<base::Epoch> scattered = whole ? std::set<base::Epoch>{} : scattered_ones(state);
+  put(Section::kLeases, [&] { put_leases(state, scattered, out); });
   put(Section::kProducers, [&] { put_producers(state.producers, out); });
   put(Section::kSessions, [&] { put_sessions(state, out); });
   put(Section::kTasks, [&] { put_tasks(state, form, out); });
   if (!whole) put(Section::kLeaving, [&] { put_leaving(state, out); });
   const std::vector<const Subscription*> damaged = damaged_ones(state);
   if (!whole && !damaged.empty()) put(Section::kDamaged, [&] { put_damaged(damaged, out); });
+  if (!scattered.empty()) {
+    put(Section::kScatteredLeases, [&] { put_scattered(state, scattered, out); });
+  }
   return out;
 }
 

@@ -437,6 +437,29 @@ TEST_F(SettleTest, detach_releases_uncounted) {
   EXPECT_EQ(world.ack(got[1]).refusal.code, RefusalCode::kUnknownHandle);
 }
 
+TEST_F(SettleTest, who_detaches_with_very_many_messages_stops_nobody) {
+  queue = world.make(plain_queue());
+  session = world.open(1);
+  attachment = world.attach(session, queue, "default", 2'000).attachment;
+  for (std::uint64_t limit = 4'000; limit <= 12'000; limit += 2'000) {
+    world.fill(queue, 2'000);
+    world.credit(session, attachment, limit);
+  }
+  got = world.take();
+  const std::uint64_t held = world.stats().in_flight;
+  ASSERT_EQ(held, 10'000U);
+  EXPECT_FALSE(world.detach(session, attachment).refusal.refused());
+  EXPECT_GE(world.stats().in_flight, held - 4'096);
+  EXPECT_EQ(world.ack(got.back()).refusal.code, RefusalCode::kUnknownHandle);
+  for (int ticks = 0; world.stats().in_flight > 0; ++ticks) {
+    ASSERT_LT(ticks, 100);
+    world.broker->tick(world.now);
+  }
+  EXPECT_EQ(world.stats().ready, held);
+  EXPECT_EQ(world.stats().released, held);
+  EXPECT_EQ(world.stats().stalled, 0U);
+}
+
 TEST_F(SettleTest, a_lease_of_0_seconds_is_over_at_the_next_tick) {
   QueueConfig config = plain_queue();
   config.subscriptions[0].delivery.lease = 0ms;

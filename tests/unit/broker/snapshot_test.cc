@@ -5,6 +5,20 @@
 namespace sluice::broker {
 namespace {
 
+// One lease of so many messages of a queue of its own, every second of which is settled.
+void hold_every_second(World& world, std::size_t messages) {
+  QueueConfig config = plain_queue();
+  config.name = "scattered";
+  const auto queue = world.make(config);
+  world.fill(queue, messages);
+  world.attach(world.open(3), queue);
+  bool settles = false;
+  for (const auto& received : world.take()) {
+    if (settles) world.ack(received);
+    settles = !settles;
+  }
+}
+
 // A world with something of everything in it.
 void populate(World& world) {
   QueueConfig config = plain_queue();
@@ -32,6 +46,7 @@ void populate(World& world) {
   const auto lost = world.open(2);
   world.attach(lost, queue, "other", 3);
   world.lose(lost);
+  hold_every_second(world, 80);
 }
 
 TEST(Snapshot, it_is_the_same_bytes_after_a_restore) {
@@ -123,6 +138,30 @@ TEST(Snapshot, bytes_that_are_cut_are_refused) {
     State state(100, index);
     EXPECT_FALSE(decode_state(base::ByteView(bytes).first(size), state).has_value()) << size;
   }
+}
+
+TEST(Snapshot, bytes_that_are_cut_beside_the_index_are_refused) {
+  World world;
+  populate(world);
+  const auto bytes = world.broker->snapshot(SnapshotForm::kBesideIndex);
+  // The last section is one that need not be there.
+  std::size_t good = 0;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    storage::MemorySideIndex index = *world.index;
+    State state(100, index);
+    if (decode_state(base::ByteView(bytes).first(size), state).has_value()) ++good;
+  }
+  EXPECT_EQ(good, 1U);
+}
+
+TEST(Snapshot, a_scattered_lease_costs_bits) {
+  const auto bytes_of = [](std::size_t messages) {
+    World world;
+    hold_every_second(world, messages);
+    return world.broker->snapshot(SnapshotForm::kBesideIndex).size();
+  };
+  // One more word of those that are held, in the lease and in the set of the settled.
+  EXPECT_LE(bytes_of(640 + 64) - bytes_of(640), 9U + 128U);
 }
 
 TEST(Snapshot, bytes_that_are_wrong_do_no_harm) {
