@@ -37,8 +37,8 @@ function(sluice_link target scope)
 endfunction()
 
 # One generated .cc a header: a file that includes several would hide a header that leans on the one
-# before it. Built by the target check_headers only. Headers of tests have few users, all of which are
-# built by whoever changes them, and take the longest.
+# before it. Built by the target check_headers only. Headers of tests have few users, all of which
+# are built by whoever changes them, and take the longest.
 function(sluice_check_headers name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DIRS")
   if(NOT TARGET check_headers)

@@ -233,12 +233,15 @@ void detach(Core& core, base::Now now, const Detach& command) {
   const Session& session = *core.sessions.find(attachment->session);
   Ranges held;
   std::uint64_t left = kGivenBackAtOnce;
+  bool ends_later = false;
   for (const base::Epoch epoch : leases_of(core, session.id)) {
     Lease& lease = *core.state.leases.find(epoch);
     if (lease.attachment != command.attachment || lease.ending) continue;
     if (lease.messages > left) {
       left = 0;
+      ends_later = true;
       core.end_lease(lease, SessionEnd::kClosed, session.client);
+      core.endings.back().cause = storage::ReleaseCause::kConsumer;
       continue;
     }
     left -= lease.messages;
@@ -249,6 +252,11 @@ void detach(Core& core, base::Now now, const Detach& command) {
   core.sessions.detach(*attachment);
   give_back(core, now, subscription, held, storage::ReleaseCause::kConsumer);
   core.touch(subscription);
+  if (ends_later) {
+    core.endings.back().answer =
+        std::make_shared<DetachAnswer>(DetachAnswer{std::move(reply), subscription.key()});
+    return;
+  }
   core.effects.emit(Core::wait_for(subscription), std::move(reply));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -24,11 +25,19 @@
 
 namespace sluice::broker {
 
-// Leases of a session that is gone, on their way back.
+// What a DETACH is answered when all that the attachment held is given back.
+struct DetachAnswer {
+  DetachReply reply;
+  storage::SubscriptionKey subscription;
+};
+
+// Leases of a session that is gone, or of an attachment that held very many, on their way back.
 struct Ending {
   base::Epoch epoch;
   SessionEnd end = SessionEnd::kLost;
   std::string consumer;
+  storage::ReleaseCause cause = storage::ReleaseCause::kSessionClosed;  // where `end` is kClosed
+  std::shared_ptr<const DetachAnswer> answer;  // of the last one of an attachment
 };
 
 // Who hears of a task.

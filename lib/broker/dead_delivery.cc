@@ -13,8 +13,6 @@ namespace sluice::broker {
 
 namespace {
 
-using base::Sequence;
-
 // Each is read from the log, and its error texts too; so this bounds a step.
 constexpr std::uint64_t kLettersPerBatch = 64;
 constexpr std::uint64_t kBytesPerBatch = 128 * 1024;

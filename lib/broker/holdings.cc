@@ -1,6 +1,7 @@
 #include "broker/holdings.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "base/check.h"
@@ -15,7 +16,7 @@ void Holdings::add(base::Epoch epoch, const Ranges& ranges) {
   SequenceRange stretch = ranges.front();
   std::uint64_t count = 0;
   const auto close = [&] {
-    stretches_.emplace(stretch.first, Stretch{stretch.last, epoch, count});
+    put(stretch.first, Stretch{stretch.last, epoch, count});
     count = 0;
   };
   auto behind = first_at(stretches_, stretch.first);
@@ -35,15 +36,28 @@ void Holdings::add(base::Epoch epoch, const Ranges& ranges) {
   messages_.insert(ranges);
 }
 
+void Holdings::put(Sequence first, const Stretch& stretch) {
+  stretches_.emplace(first, stretch);
+  by_epoch_.emplace(stretch.epoch, first);
+}
+
+Holdings::Stretches::iterator Holdings::erase(Stretches::iterator at) {
+  by_epoch_.erase({at->second.epoch, at->first});
+  return stretches_.erase(at);
+}
+
 std::uint64_t Holdings::append_held(base::Epoch epoch, SequenceRange range,
                                     std::uint64_t messages_max, Ranges& out) const {
   std::uint64_t left = messages_max;
-  for (auto at = first_at(stretches_, range.first);
-       at != stretches_.end() && at->first <= range.last && left > 0; ++at) {
-    if (at->second.epoch != epoch) continue;
-    const SequenceRange window = intersection({at->first, at->second.last}, range);
+  auto own = by_epoch_.upper_bound({epoch, range.first});
+  if (own != by_epoch_.begin() && std::prev(own)->first == epoch) --own;
+  for (; own != by_epoch_.end() && own->first == epoch && own->second <= range.last && left > 0;
+       ++own) {
+    const SequenceRange whole{own->second, stretches_.find(own->second)->second.last};
+    if (!overlaps(whole, range)) continue;
+    const SequenceRange window = intersection(whole, range);
     messages_.for_each_range(window.first, window.last, [&](SequenceRange run) {
-      run.last = std::min(run.last, run.first + (left - 1));
+      if (run.count() > left) run.last = run.first + (left - 1);
       left -= run.count();
       if (!out.empty() && out.back().last + 1 == run.first) {
         out.back().last = run.last;
@@ -75,17 +89,15 @@ void Holdings::clear_of(SequenceRange range) {
        at != stretches_.end() && at->first <= range.last;) {
     const SequenceRange whole{at->first, at->second.last};
     const Stretch old = at->second;
-    at = stretches_.erase(at);
+    at = erase(at);
     std::uint64_t before = 0;
     if (whole.first < range.first) {
       before = messages_.count_in({whole.first, range.first - 1});
-      if (before > 0) {
-        stretches_.emplace_hint(at, whole.first, Stretch{range.first - 1, old.epoch, before});
-      }
+      if (before > 0) put(whole.first, Stretch{range.first - 1, old.epoch, before});
     }
     if (range.last < whole.last && before < old.messages) {
-      at = stretches_.emplace_hint(at, range.last + 1,
-                                   Stretch{whole.last, old.epoch, old.messages - before});
+      put(range.last + 1, Stretch{whole.last, old.epoch, old.messages - before});
+      return;  // no other one reaches that far
     }
   }
 }

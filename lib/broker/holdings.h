@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <set>
 #include <span>
+#include <utility>
 
 #include "base/ids.h"
 #include "broker/sequence_runs.h"
@@ -16,7 +18,8 @@ namespace sluice::broker {
 // Which messages of a subscription are leased, and to which delivery batch: one set of all of them,
 // and the stretches from the first to the last message of a batch. Stretches never overlap; a batch
 // whose messages lie between another's has several. So a batch of thousands of messages that do not
-// touch costs bits, not nodes.
+// touch costs bits, not nodes. What is asked about one batch costs its own stretches, however many
+// others lie between them.
 class Holdings {
  public:
   // REQUIRES: ascending, not empty, and nobody holds any of it.
@@ -48,11 +51,14 @@ class Holdings {
   // The first stretch that ends at or behind `sequence`.
   template <typename Map>
   static auto first_at(Map& stretches, base::Sequence sequence);
+  void put(base::Sequence first, const Stretch& stretch);
+  Stretches::iterator erase(Stretches::iterator at);
   void clear_of(base::SequenceRange range);
   Ranges held_in(base::SequenceRange whole, std::span<const base::SequenceRange> ranges) const;
   void append_messages(base::SequenceRange window, Ranges& parts) const;
 
   Stretches stretches_;  // by first message; the ends of some may no longer be held
+  std::set<std::pair<base::Epoch, base::Sequence>> by_epoch_;  // their first messages
   storage::SequenceSet messages_;
 };
 
@@ -75,7 +81,7 @@ void Holdings::take(const Ranges& ranges, Fn&& fn) {
         held_in(whole, {ranges.begin() + static_cast<std::ptrdiff_t>(next), ranges.end()});
     const base::Epoch epoch = at->second.epoch;
     at->second.messages -= count_messages(parts);
-    at = at->second.messages == 0 ? stretches_.erase(at) : std::next(at);
+    at = at->second.messages == 0 ? erase(at) : std::next(at);
     if (parts.empty()) continue;
     messages_.erase(parts);
     fn(epoch, parts);

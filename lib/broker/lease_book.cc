@@ -13,18 +13,15 @@ namespace {
 
 constexpr base::MonoTime kNoDeadline{std::numeric_limits<std::int64_t>::max()};
 
-// Between two spans of a lease. So many messages of other leases are looked at in vain at most.
-constexpr std::uint64_t kGap = 1024;
+constexpr base::SequenceRange kAll{base::Sequence(0),
+                                   base::Sequence(std::numeric_limits<std::uint64_t>::max())};
 
 }  // namespace
 
 Ranges held_by(const Lease& lease, std::uint64_t messages_max) {
   Ranges held;
-  std::uint64_t left = std::min(messages_max, lease.messages);
-  for (const base::SequenceRange& span : lease.spans) {
-    if (left == 0) break;
-    left -= lease.subscription->holdings().append_held(lease.epoch, span, left, held);
-  }
+  lease.subscription->holdings().append_held(lease.epoch, kAll,
+                                             std::min(messages_max, lease.messages), held);
   return held;
 }
 
@@ -32,9 +29,13 @@ std::uint64_t append_held(const Lease& lease, base::SequenceRange range, Ranges&
   return lease.subscription->holdings().append_held(lease.epoch, range, range.count(), out);
 }
 
+bool holds_any(const Lease& lease, base::SequenceRange range) {
+  Ranges first;
+  return lease.subscription->holdings().append_held(lease.epoch, range, 1, first) > 0;
+}
+
 Lease& LeaseBook::begin(Lease lease, const Ranges& ranges) {
   CHECK(lease.subscription != nullptr && !ranges.empty());
-  lease.spans = close_gaps(ranges, kGap);
   lease.messages = count_messages(ranges);
   lease.deadline = kNoDeadline;
   lease.dead = lease.subscription->dead().any_in(ranges.front());

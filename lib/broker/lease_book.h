@@ -24,7 +24,6 @@ struct Lease {
   Subscription* subscription = nullptr;
   base::SessionId session;
   std::uint32_t lease_ms = 0;
-  Ranges spans;                // all that it holds lies in them; ascending
   std::uint64_t messages = 0;  // not settled yet
   bool suspect = false;        // its one message had a stall when it was delivered
   bool dead = false;           // they are dead letters
@@ -41,6 +40,7 @@ Ranges held_by(const Lease& lease,
                std::uint64_t messages_max = std::numeric_limits<std::uint64_t>::max());
 // Appends what it holds of `range`, and returns how many messages that are.
 std::uint64_t append_held(const Lease& lease, base::SequenceRange range, Ranges& out);
+bool holds_any(const Lease& lease, base::SequenceRange range);
 
 // Hears of every message that leaves a lease, whatever the reason.
 class LeaseWatcher {

@@ -37,19 +37,6 @@ Ranges::const_iterator first_overlap(const Ranges& ranges, base::Sequence sequen
       [](const base::SequenceRange& range, base::Sequence at) { return range.last < at; });
 }
 
-Ranges close_gaps(const Ranges& ranges, std::uint64_t messages) {
-  Ranges closed;
-  for (const base::SequenceRange& range : ranges) {
-    if (!closed.empty() && range.first - closed.back().last - 1 <= messages) {
-      closed.back().last = range.last;
-    } else {
-      closed.push_back(range);
-    }
-  }
-  closed.shrink_to_fit();
-  return closed;
-}
-
 std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out) {
   auto at = ranges.begin() + (first_overlap(ranges, out.first) - ranges.cbegin());
   std::uint64_t removed = 0;

@@ -37,9 +37,6 @@ std::uint64_t cut_range(Ranges& ranges, base::SequenceRange out);
 // The same for many. REQUIRES: `out` is ascending and disjoint too.
 std::uint64_t cut_ranges(Ranges& ranges, const Ranges& out);
 
-// `ranges` with all gaps of up to `messages` messages closed. REQUIRES: ascending, disjoint.
-Ranges close_gaps(const Ranges& ranges, std::uint64_t messages);
-
 // From the first to the last. REQUIRES: ascending, not empty.
 inline base::SequenceRange hull(const Ranges& ranges) {
   return {ranges.front().first, ranges.back().last};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -14,8 +15,8 @@ namespace sluice::broker {
 // REQUIRES: ascending, disjoint.
 void put_words(base::ByteWriter& out, const Ranges& ranges);
 
-// Ascending, neighbours joined. nullopt for what put_words() cannot have written, and where there
-// are more than `ranges_max`.
+// Ascending, neighbours joined. nullopt for rows that put_words() cannot have written, and where
+// there are more than `ranges_max` ranges.
 std::optional<Ranges> get_words(base::ByteReader& in, std::size_t ranges_max);
 
 }  // namespace sluice::broker

@@ -46,8 +46,7 @@ const Lease* any_lease(const Core& core, const Attachment& attachment, const Rec
     const bool here =
         lease.subscription == attachment.subscription && lease.dead == attachment.dead;
     if (!here || lease.ending) continue;
-    Ranges held;
-    if (append_held(lease, receipt.range, held) > 0) return &lease;
+    if (holds_any(lease, receipt.range)) return &lease;
   }
   return nullptr;
 }
@@ -70,13 +69,15 @@ std::uint64_t acked_in(const Subscription& subscription, SequenceRange range) {
 // is quick and nearly always so. False: it does not, and nothing is appended.
 bool append_if_all_held(const Lease& lease, std::span<const Receipt> receipts, Ranges& held) {
   const std::size_t before = held.size();
-  bool good = true;
+  base::Sequence behind;
   for (const Receipt& receipt : receipts) {
-    good = good && (held.size() == before || held.back().last < receipt.range.first);
+    if (receipt.range.first <= behind) break;
     held.push_back(receipt.range);
+    behind = receipt.range.last;
   }
   const std::span<const SequenceRange> claimed = std::span(held).subspan(before);
-  good = good && lease.subscription->holdings().surely_holds(lease.epoch, claimed);
+  const bool good = claimed.size() == receipts.size() &&
+                    lease.subscription->holdings().surely_holds(lease.epoch, claimed);
   if (!good) held.resize(before);
   return good;
 }
@@ -199,8 +200,7 @@ std::set<base::Epoch> leases_to_extend(Core& core, const Attachment& attachment,
   }
   for (const Receipt& receipt : command.receipts) {
     const Lease* lease = lease_of(core, attachment, session, receipt);
-    Ranges held;
-    if (lease != nullptr && append_held(*lease, receipt.range, held) > 0) {
+    if (lease != nullptr && holds_any(*lease, receipt.range)) {
       epochs.insert(receipt.epoch);
     } else {
       stale += receipt.range.count();

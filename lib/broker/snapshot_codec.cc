@@ -2,7 +2,6 @@
 
 #include <limits>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -42,7 +41,7 @@ constexpr std::size_t kDamagedBytesMin = 24;
 constexpr std::size_t kScatteredBytesMin = 60;
 
 // Leases of more are scattered.
-constexpr std::size_t kRangesMax = 16;
+constexpr std::size_t kListedRangesMax = 16;
 // No lease has more.
 constexpr std::size_t kLeaseMessagesMax = 1U << 20;
 
@@ -86,20 +85,6 @@ bool get_queue(ByteReader& in, SnapshotForm form, State& state) {
   return true;
 }
 
-// True where a list of ranges is so long that words are shorter. Only where that cannot be told
-// from how many messages there are, all of them are looked at.
-bool is_scattered(const Lease& lease) {
-  return lease.messages > kRangesMax && held_by(lease).size() > kRangesMax;
-}
-
-std::set<base::Epoch> scattered_ones(const State& state) {
-  std::set<base::Epoch> found;
-  for (const auto& [epoch, lease] : state.leases.leases()) {
-    if (is_scattered(lease)) found.insert(epoch);
-  }
-  return found;
-}
-
 void put_lease(ByteWriter& out, const Lease& lease) {
   out.u64(lease.epoch.value());
   put_key(out, lease.subscription->key());
@@ -115,22 +100,43 @@ Lease get_lease(ByteReader& in, const State& state) {
   return lease;
 }
 
-// `scattered`: those that have a section of their own.
-void put_leases(const State& state, const std::set<base::Epoch>& scattered,
-                std::vector<std::byte>& bytes) {
-  ByteWriter out(bytes);
-  out.u64(state.leases.leases().size() - scattered.size());
+// Both sections of leases: each lease is in one of them.
+struct LeaseSections {
+  std::vector<std::byte> listed;
+  std::vector<std::byte> scattered;
+  std::uint64_t listed_count = 0;
+  std::uint64_t scattered_count = 0;
+};
+LeaseSections encode_leases(const State& state, SnapshotForm form) {
+  LeaseSections sections;
+  ByteWriter listed(sections.listed);
+  ByteWriter scattered(sections.scattered);
   for (const auto& [epoch, lease] : state.leases.leases()) {
-    if (scattered.contains(epoch)) continue;
-    put_lease(out, lease);
     const Ranges held = held_by(lease);
-    out.u32(static_cast<std::uint32_t>(held.size()));
+    if (form == SnapshotForm::kBesideIndex && held.size() > kListedRangesMax) {
+      ++sections.scattered_count;
+      put_lease(scattered, lease);
+      put_words(scattered, held);
+      continue;
+    }
+    ++sections.listed_count;
+    put_lease(listed, lease);
+    listed.u32(static_cast<std::uint32_t>(held.size()));
     for (const base::SequenceRange& range : held) {
-      out.u64(range.first.value());
-      out.u64(range.last.value());
+      listed.u64(range.first.value());
+      listed.u64(range.last.value());
     }
   }
+  return sections;
 }
+
+void put_counted(std::uint64_t count, const std::vector<std::byte>& elements,
+                 std::vector<std::byte>& bytes) {
+  ByteWriter out(bytes);
+  out.u64(count);
+  out.bytes(elements);
+}
+
 bool is_idle(const Subscription& subscription, base::SequenceRange range) {
   const Ranges whole{range};
   return subscription.idle_in(range) == whole || subscription.idle_dead_in(range) == whole;
@@ -159,20 +165,10 @@ bool get_listed_lease(ByteReader& in, State& state) {
   return begin_lease(state, std::move(lease), ranges);
 }
 
-void put_scattered(const State& state, const std::set<base::Epoch>& scattered,
-                   std::vector<std::byte>& bytes) {
-  ByteWriter out(bytes);
-  out.u64(scattered.size());
-  for (const base::Epoch epoch : scattered) {
-    const Lease& lease = state.leases.leases().at(epoch);
-    put_lease(out, lease);
-    put_words(out, held_by(lease));
-  }
-}
 bool get_scattered_lease(ByteReader& in, State& state) {
   Lease lease = get_lease(in, state);
   const std::optional<Ranges> ranges = get_words(in, kLeaseMessagesMax);
-  if (lease.subscription == nullptr || !ranges || ranges->size() <= kRangesMax) return false;
+  if (lease.subscription == nullptr || !ranges || ranges->size() <= kListedRangesMax) return false;
   return begin_lease(state, std::move(lease), *ranges);
 }
 
@@ -401,16 +397,17 @@ std::vector<std::byte> encode_state(const State& state, SnapshotForm form) {
     TlvField field(out, tag(section));
     write();
   };
-  const std::set<base::Epoch> scattered = whole ? std::set<base::Epoch>{} : scattered_ones(state);
-  put(Section::kLeases, [&] { put_leases(state, scattered, out); });
+  const LeaseSections leases = encode_leases(state, form);
+  put(Section::kLeases, [&] { put_counted(leases.listed_count, leases.listed, out); });
   put(Section::kProducers, [&] { put_producers(state.producers, out); });
   put(Section::kSessions, [&] { put_sessions(state, out); });
   put(Section::kTasks, [&] { put_tasks(state, form, out); });
   if (!whole) put(Section::kLeaving, [&] { put_leaving(state, out); });
   const std::vector<const Subscription*> damaged = damaged_ones(state);
   if (!whole && !damaged.empty()) put(Section::kDamaged, [&] { put_damaged(damaged, out); });
-  if (!scattered.empty()) {
-    put(Section::kScatteredLeases, [&] { put_scattered(state, scattered, out); });
+  if (leases.scattered_count > 0) {
+    put(Section::kScatteredLeases,
+        [&] { put_counted(leases.scattered_count, leases.scattered, out); });
   }
   return out;
 }

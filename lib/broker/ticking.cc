@@ -49,7 +49,7 @@ bool end_lease(Core& core, base::Now now, const Ending& ending, Budget& budget) 
     // A restart is nobody's fault.
     give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kRestart);
   } else if (ending.end == SessionEnd::kClosed || !core.may_have_left(*lease)) {
-    give_back(core, now, *lease->subscription, ranges, storage::ReleaseCause::kSessionClosed);
+    give_back(core, now, *lease->subscription, ranges, ending.cause);
   } else {
     stall(core, now, *lease, ranges, ending.consumer);
   }
@@ -58,7 +58,13 @@ bool end_lease(Core& core, base::Now now, const Ending& ending, Budget& budget) 
 
 void end_leases(Core& core, base::Now now, Budget& budget) {
   while (!core.endings.empty() && !budget.spent()) {
-    if (end_lease(core, now, core.endings.front(), budget)) core.endings.pop_front();
+    if (!end_lease(core, now, core.endings.front(), budget)) continue;
+    const std::shared_ptr<const DetachAnswer> answer = core.endings.front().answer;
+    core.endings.pop_front();
+    if (answer == nullptr || core.sessions.find(answer->reply.origin.session) == nullptr) continue;
+    const Subscription* subscription = core.state.subscription(answer->subscription);
+    core.effects.emit(subscription == nullptr ? Wait{} : Core::wait_for(*subscription),
+                      answer->reply);
   }
 }
 

@@ -9,7 +9,6 @@ using base::ByteReader;
 using base::ByteView;
 using base::ByteWriter;
 using base::Result;
-using base::Sequence;
 
 namespace {
 

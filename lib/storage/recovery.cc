@@ -14,7 +14,6 @@
 
 namespace sluice::storage {
 
-using base::ByteView;
 using base::Lsn;
 using base::Result;
 using base::Status;

@@ -16,7 +16,6 @@
 
 namespace sluice::storage {
 
-using base::ByteView;
 using base::Lsn;
 using base::Result;
 using base::Sequence;

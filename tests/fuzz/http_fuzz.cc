@@ -16,7 +16,6 @@ namespace {
 
 namespace http = sluice::frontend::http;
 using http::RequestReader;
-using sluice::fuzz::Input;
 
 constexpr std::uint32_t kHeaderBytesMax = 512;
 constexpr std::uint32_t kBodyBytesMax = 1024;

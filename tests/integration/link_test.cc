@@ -22,7 +22,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-using testing::SizeIs;
 
 // Where callbacks run: the test's thread, while it waits.
 class Inbox {

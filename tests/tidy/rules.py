@@ -97,6 +97,24 @@ def using_namespace(tree):
                 yield path, source.line_of(code, match.start()), f"using namespace {match[1]}"
 
 
+_LOCAL_NAME = re.compile(
+    r"^using (?:[\w:]*::(?P<declared>\w+)|(?P<alias>\w+) = [^;]+);"
+    r"|^(?:static |inline )*constexpr\b[^=({]*?"
+    r"\b(?P<constant>k[A-Z]\w*)(?:\[[^]]*\])?\s*[={(]", re.M)
+
+
+def unused_names(tree):
+    """What a source declares for itself it uses. The compilers and clang-tidy see that in the main
+    file only, and in a unity build none of ours is one."""
+    for path in tree.with_suffix(".cc"):
+        code = source.strip_comments_and_strings(tree.text(path))
+        for match in _LOCAL_NAME.finditer(code):
+            name = match["declared"] or match["alias"] or match["constant"]
+            if len(re.findall(rf"\b{name}\b", code)) == 1:
+                line = source.line_of(code, match.start())
+                yield path, line, f"{name} is used nowhere: take it out"
+
+
 def leftovers(tree):
     """What is left to do has an issue: TODO(#12)."""
     for path in tree.written():
@@ -138,4 +156,4 @@ def listed(tree):
 
 ALL = {rule.__name__: rule
        for rule in (include_direction, include_home, purity, own_header_first, pragma_once,
-                    using_namespace, leftovers, columns, file_length, listed)}
+                    using_namespace, unused_names, leftovers, columns, file_length, listed)}

@@ -126,6 +126,19 @@ class RulesTest(unittest.TestCase):
         self.fails("using_namespace", "lib/base/a.cc", "using namespace std;\n")
         self.passes("using_namespace", "tests/a.cc", "using namespace std::chrono_literals;\n")
 
+    def test_unused_names(self):
+        rule = "unused_names"
+        self.fails(rule, "lib/base/a.cc", "using base::Lsn;\nint a;\n")
+        self.fails(rule, "tests/a.cc", "int a;\nusing testing::Eq;\n// Eq\n", line=2)
+        self.fails(rule, "lib/base/a.cc", "using Names = std::vector<int>;\n")
+        self.fails(rule, "lib/base/a.cc", "constexpr std::size_t kMax = 1;\n")
+        self.fails(rule, "lib/base/a.cc", "static constexpr int kMax[2] = {1, 2};\n")
+        self.fails(rule, "lib/base/a.cc", "constexpr base::Nanos kMax(5);\n")
+        self.passes(rule, "lib/base/a.cc", "using base::Lsn;\nLsn a;\n")
+        self.passes(rule, "lib/base/a.cc", "constexpr int kMax = 1;\nint a = kMax;\n")
+        self.passes(rule, "lib/base/a.h", "inline constexpr int kMax = 1;\n")
+        self.passes(rule, "lib/base/a.cc", "constexpr int twice(int a) { return 2 * a; }\n")
+
     def test_leftovers(self):
         self.fails("leftovers", "lib/base/a.cc", f"// {LATER}: later\n")
         self.fails("leftovers", "run.sh", f"# {MEND}\n")

@@ -126,13 +126,24 @@ TEST(HoldingsTest, a_batch_surely_holds_what_it_was_lent) {
   EXPECT_FALSE(holdings.surely_holds(Epoch(1), Ranges{{Sequence(20), Sequence(20)}}));
 }
 
-TEST(HoldingsTest, gaps_are_closed) {
-  const Ranges ranges{
-      {Sequence(1), Sequence(1)}, {Sequence(4), Sequence(5)}, {Sequence(9), Sequence(9)}};
-  EXPECT_EQ(close_gaps(ranges, 2),
-            (Ranges{{Sequence(1), Sequence(5)}, {Sequence(9), Sequence(9)}}));
-  EXPECT_EQ(close_gaps(ranges, 0), ranges);
-  EXPECT_EQ(close_gaps({}, 2), Ranges{});
+TEST(HoldingsTest, what_a_batch_holds_lies_however_far_apart) {
+  const Ranges far{{Sequence(1), Sequence(1)},
+                   {Sequence(5'000), Sequence(5'001)},
+                   {Sequence(9'000'000), Sequence(9'000'000)}};
+  Holdings holdings;
+  holdings.add(Epoch(7), far);
+  for (std::uint64_t i = 0; i < 2'000; ++i) {
+    holdings.add(Epoch(100 + i), Ranges{{Sequence(2 + 2 * i), Sequence(2 + 2 * i)}});
+  }
+  const SequenceRange all{Sequence(0), Sequence(10'000'000)};
+  Ranges held;
+  EXPECT_EQ(holdings.append_held(Epoch(7), all, 100, held), 4U);
+  EXPECT_EQ(held, far);
+  EXPECT_TRUE(holdings.surely_holds(Epoch(7), far));
+  holdings.take(Ranges{{Sequence(2), Sequence(5'000)}}, [](Epoch, const Ranges&) {});
+  held.clear();
+  EXPECT_EQ(holdings.append_held(Epoch(7), all, 2, held), 2U);
+  EXPECT_EQ(held, (Ranges{{Sequence(1), Sequence(1)}, {Sequence(5'001), Sequence(5'001)}}));
 }
 
 TEST(HoldingsTest, ranges_are_cut_out_of_ranges) {

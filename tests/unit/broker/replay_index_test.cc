@@ -12,7 +12,6 @@
 namespace sluice::broker {
 namespace {
 
-using base::ByteView;
 using storage::MemorySideIndex;
 
 const storage::SubscriptionKey kOwner{};

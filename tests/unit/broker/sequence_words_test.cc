@@ -14,7 +14,6 @@ namespace sluice::broker {
 namespace {
 
 using base::Sequence;
-using base::SequenceRange;
 
 constexpr std::size_t kAny = 1U << 20;
 

@@ -12,7 +12,6 @@
 namespace sluice::frontend {
 namespace {
 
-using broker::ConsumerPicture;
 using broker::QueuePicture;
 using broker::SubscriptionPicture;
 

@@ -12,7 +12,6 @@
 namespace sluice::frontend {
 namespace {
 
-using base::Lsn;
 using sluice::test::IsOk;
 using storage::Appended;
 using storage::StreamId;

@@ -20,7 +20,6 @@ namespace sluice::frontend::http {
 namespace {
 
 using nlohmann::json;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 

@@ -14,7 +14,6 @@ using base::Lsn;
 using base::Sequence;
 using base::SequenceRange;
 using runtime::CrashPlan;
-using runtime::FileFault;
 using runtime::FileOperation;
 using sluice::test::HasCode;
 using sluice::test::IsOk;

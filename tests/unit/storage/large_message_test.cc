@@ -15,7 +15,6 @@ using base::Sequence;
 using base::SequenceRange;
 using sluice::test::IsOk;
 using test::body_of;
-using test::bytes_of;
 using test::large_entry;
 using test::LogHarness;
 using test::stream_number;

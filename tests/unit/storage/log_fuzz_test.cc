@@ -18,7 +18,6 @@ using base::Lsn;
 using base::Sequence;
 using runtime::CrashPlan;
 using runtime::FileOperation;
-using runtime::SectorFate;
 using sluice::test::IsOk;
 using test::LogHarness;
 using test::stream_number;

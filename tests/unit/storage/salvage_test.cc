@@ -12,7 +12,6 @@ namespace sluice::storage {
 namespace {
 
 using base::ErrorCode;
-using base::Sequence;
 using base::SequenceRange;
 using sluice::test::HasCode;
 using sluice::test::IsOk;
