@@ -215,6 +215,7 @@ base::Status Controller::gather(const std::string& key, reconcile::Inputs& input
     const std::lock_guard lock(mutex_);
     if (const auto found = waits_.find(key); found != waits_.end()) {
       inputs.waiting_since = found->second.since();
+      inputs.heard = found->second.heard();
     }
   }
   if (options_.cluster_rights) {
@@ -399,8 +400,11 @@ base::Result<bool> Controller::read_newer(const std::vector<kube::ObjectRef>& re
   return more;
 }
 
+// What is waited for is counted from this look on: reading the objects may have taken long, while
+// the broker was heard.
 void Controller::look_at_shards(const std::string& key, reconcile::Inputs& inputs) {
   follow_shards(key, inputs);
+  inputs.now = seams_.clock.now();
   inputs.shards = links_.shards(key);
   inputs.rates = links_.rates(key);
 }
@@ -439,11 +443,9 @@ void Controller::follow_keys(const std::string& key, reconcile::Inputs& inputs) 
 void Controller::keep_waits(const std::string& key, const reconcile::Plan& plan,
                             base::MonoTime now) {
   const std::lock_guard lock(mutex_);
-  if (plan.wait_for_broker.empty()) {
-    waits_.erase(key);
-  } else {
-    waits_[key].keep(plan.wait_for_broker, now);
-  }
+  reconcile::WaitBook& waits = waits_[key];
+  waits.keep(plan, now);
+  if (waits.empty()) waits_.erase(key);
 }
 
 // Asked only while something is being deleted: nothing else depends on it.

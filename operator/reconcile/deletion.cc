@@ -193,6 +193,7 @@ class Deletion {
   base::Millis waited() const {
     const auto since = inputs_.waiting_since.find(member_.uid);
     if (since == inputs_.waiting_since.end()) {
+      if (inputs_.heard.contains(member_.uid)) return base::Millis(0);
       return std::min(noted_wait(*member_.object), kDeletionPatience - kConnectGrace);
     }
     return std::chrono::floor<base::Millis>(base::Nanos(inputs_.now.mono - since->second));
@@ -207,8 +208,11 @@ class Deletion {
   void wait_on() {
     const base::Millis waited = this->waited();
     plan_.waited = waited;
-    base::Millis until_noted = noted_wait(*member_.object) + kWaitNotedEvery - waited;
-    if (until_noted.count() <= 0) {
+    const base::Millis noted = noted_wait(*member_.object);
+    base::Millis until_noted = noted + kWaitNotedEvery - waited;
+    // One of more than was waited is of a wait that ended since, and was not taken away.
+    const bool is_void = inputs_.heard.contains(member_.uid) && noted > waited;
+    if (until_noted.count() <= 0 || is_void) {
       note(waited);
       until_noted = kWaitNotedEvery;
     }
@@ -216,6 +220,7 @@ class Deletion {
   }
 
   void begin_anew() {
+    plan_.heard = true;
     if (!annotation(*member_.object, kWaitedAnnotation).empty()) note(std::nullopt);
   }
 

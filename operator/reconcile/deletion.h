@@ -29,6 +29,7 @@ struct DeletionPlan {
   // Where it waits for a broker that is not heard: for how long so far, with what other processes
   // have noted.
   std::optional<base::Millis> waited;
+  bool heard = false;  // it needs not wait: the broker is heard
 };
 
 // What a deletion depends on besides the Queue and the inputs.

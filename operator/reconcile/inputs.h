@@ -113,6 +113,9 @@ struct Inputs {
   // By uid of a Queue: since when its deletion waits for a broker that is not heard, counting what
   // processes before this one have noted. Kept by WaitBook from plan to plan.
   std::map<std::string, base::MonoTime> waiting_since;
+  // The same: this process heard the broker, so what others have noted is of a wait that is over.
+  // What takes such a note away may be refused, or not be seen.
+  std::set<std::string> heard;
   bool namespace_terminating = false;
   Options options;
   base::Now now;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -81,6 +82,8 @@ struct Plan {
   std::optional<base::Millis> requeue_after;
   // By uid of a Queue whose deletion waits for a broker that is not heard: for how long so far.
   std::map<std::string, base::Millis> wait_for_broker = {};
+  // By uid: deletions that need not wait, because the broker is heard.
+  std::set<std::string> heard = {};
 };
 
 // One line for logs: "Apply StatefulSet shop/orders". No key is in it.

@@ -317,14 +317,17 @@ class Reconciler {
           plan_deletion(inputs_, member, {others, shards_, settings_written_}, retained_);
       append(deletions_, std::move(deletion.actions));
       if (deletion.waited) plan_.wait_for_broker.emplace(member.uid, *deletion.waited);
+      if (deletion.heard) plan_.heard.insert(member.uid);
       if (deletion.again) look_again(*deletion.again);
       if (deletion.releases) {
         released_ = member.uid;
         // The others' turn comes with the next plan; they wait on meanwhile.
         for (const Member& one : members_) {
-          if (one.uid != released_ && inputs_.waiting_since.contains(one.uid)) {
+          if (one.uid == released_) continue;
+          if (inputs_.waiting_since.contains(one.uid)) {
             plan_.wait_for_broker.emplace(one.uid, base::Millis(0));
           }
+          if (inputs_.heard.contains(one.uid)) plan_.heard.insert(one.uid);
         }
         return;
       }

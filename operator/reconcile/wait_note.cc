@@ -32,15 +32,18 @@ base::Millis noted_wait(const Json& queue) {
 
 Patch note_wait(std::string_view name_space, const Json& queue,
                 std::optional<base::Millis> waited) {
-  Json value = nullptr;
+  const std::string annotation(kWaitedAnnotation);
+  Json metadata = {{"annotations", {{annotation, nullptr}}}};
   if (waited) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(*waited);
-    value = kube::uid_of(queue) + "/" + std::to_string(seconds.count());
+    metadata["annotations"][annotation] =
+        kube::uid_of(queue) + "/" + std::to_string(seconds.count());
+    metadata["resourceVersion"] = kube::resource_version_of(queue);
+  } else {
+    metadata["uid"] = kube::uid_of(queue);
   }
   return {{&kube::kQueues, std::string(name_space), kube::name_of(queue)},
-          {{"metadata",
-            {{"resourceVersion", kube::resource_version_of(queue)},
-             {"annotations", {{std::string(kWaitedAnnotation), std::move(value)}}}}}}};
+          {{"metadata", std::move(metadata)}}};
 }
 
 }  // namespace sluice::reconcile

@@ -16,7 +16,9 @@ namespace sluice::reconcile {
 // What is noted, at most kDeletionPatience; 0 where nothing is, or nothing that can be read.
 base::Millis noted_wait(const kube::Json& queue);
 
-// Writes it down, in whole seconds; nullopt takes it away. For the Queue as it is there.
+// Writes it down, in whole seconds, for the Queue as it is there. nullopt takes it away, however
+// the Queue has changed meanwhile: with too little noted a deletion waits longer, which harms
+// nobody.
 Patch note_wait(std::string_view name_space, const kube::Json& queue,
                 std::optional<base::Millis> waited);
 

@@ -99,6 +99,7 @@ reconcile::Inputs OperatorSim::gather() const {
   inputs.namespace_terminating = namespace_terminating;
   inputs.options = options;
   inputs.waiting_since = waits_.since();
+  inputs.heard = waits_.heard();
   inputs.now = {mono_, api.now() + clock_offset.count()};
   inputs.keys = &keys_;
   return inputs;
@@ -163,7 +164,7 @@ std::size_t OperatorSim::run_once(std::size_t limit) {
   seen_.push_back(look());
   while (seen_.size() > lag + 1) seen_.pop_front();
   const reconcile::Plan plan = reconcile::reconcile(gather());
-  waits_.keep(plan.wait_for_broker, mono_);
+  waits_.keep(plan, mono_);
   std::size_t done = 0;
   for (const reconcile::Action& action : plan.actions) {
     if (done == limit) break;

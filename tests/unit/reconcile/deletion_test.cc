@@ -300,6 +300,24 @@ TEST(Deletion, WhatWasWaitedIsForgottenWhenTheBrokerIsHeard) {
   EXPECT_NE(one.sim.queue("orders"), nullptr);
 }
 
+// What takes it away may be refused, or the view may show the Queue as it was before.
+TEST(Deletion, WhatWasWaitedDoesNotComeBackWithAnOldNote) {
+  OneQueue one(policy("DeleteIfEmpty"));
+  one.sim.delete_queue("orders");
+  one.sim.brokers.reachable = true;
+  one.sim.run_once(0);  // it is heard, and nothing is written
+  one.sim.brokers.reachable = false;
+  one.sim.api.change(kube::kQueues, "shop", "orders", [](Json& queue) {
+    queue["metadata"]["annotations"][kWaitedAnnotation] = kube::uid_of(queue) + "/200";
+  });
+  ASSERT_TRUE(one.sim.settle());
+  const std::string note = annotation(*one.sim.queue("orders"), kWaitedAnnotation);
+  EXPECT_EQ(note, kube::uid_of(*one.sim.queue("orders")) + "/0");
+  one.sim.advance(kDeletionPatience - std::chrono::seconds(200));
+  ASSERT_TRUE(one.sim.settle());
+  EXPECT_NE(one.sim.queue("orders"), nullptr);
+}
+
 // Copied with another Queue's manifest, or written by somebody.
 TEST(Deletion, WhatAnotherQueueHasWaitedDoesNotCount) {
   for (const char* text : {"another/300", "300", "/300", "another/", "another/-1", "another/3x"}) {
