@@ -83,6 +83,7 @@ bool Publisher::Impl::is_retired(const Lane& lane) const {
 }
 
 void Publisher::Impl::remap(base::MonoTime now) {
+  if (failure_) return;
   const bool stale = std::any_of(lanes_.begin(), lanes_.end(),
                                  [](const Lane& lane) { return lane.state.map_is_stale(); });
   if (stale && remap_ != Remap::kAsking) {

@@ -105,7 +105,8 @@ void FakeBroker::on_other(const wire::FrameHeader& header, const wire::Body& bod
 
 void FakeBroker::on(const wire::FrameHeader& header, const wire::Resolve& resolve) {
   wire::Resolved resolved;
-  if (resolve.queue != "orders") {
+  ++resolves;
+  if (resolve.queue != "orders" || queue_is_gone) {
     resolved.code = static_cast<std::uint16_t>(wire::Code::kUnknownQueue);
     resolved.message = "no such queue";
     return answer(header, resolved);

@@ -41,6 +41,7 @@ class FakeBroker {
   // --- What a test sets.
   std::uint16_t shards = 1;
   std::uint32_t map_version = 1;  // to be raised with every change of `shards`
+  bool queue_is_gone = false;     // RESOLVE finds none
   std::uint32_t message_bytes_max = 1U << 20;
   bool forgets_producers = false;  // once: as if all had been forgotten before the next frame
   std::uint32_t heartbeat_ms = 1'000;
@@ -75,6 +76,7 @@ class FakeBroker {
   std::vector<Settlement> settlements;
   std::vector<wire::Credit> credits;
   std::vector<std::uint64_t> last_epochs;  // of each ATTACH
+  int resolves = 0;
   std::vector<wire::Extend> extends;
   std::vector<wire::ChunkCredit> chunk_credits;
   int chunks = 0;

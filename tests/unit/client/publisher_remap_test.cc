@@ -99,6 +99,18 @@ TEST_F(PublisherRemapTest, ARefusedBatchIsRoutedByTheNewMap) {
   EXPECT_EQ(count_outcomes(Code::kNone), 3U);
 }
 
+TEST_F(PublisherRemapTest, AQueueThatIsGoneWithItsMapIsAskedForOnce) {
+  ASSERT_THAT(open(), IsOk());
+  change_map(4);
+  broker_.queue_is_gone = true;
+  ASSERT_THAT(publisher_->publish(keyed("order-1", "a")), IsOk());
+  broker_.resolves = 0;
+  static_cast<void>(publisher_->flush(Millis(5'000)));
+  EXPECT_EQ(count_outcomes(Code::kStaleShardMap), 1U);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(publisher_->poll(Millis(10)).has_value());
+  EXPECT_EQ(broker_.resolves, 1);
+}
+
 TEST_F(PublisherRemapTest, AFrameThatWasMadeByTheOldMapIsPutRight) {
   ASSERT_THAT(open(), IsOk());
   change_map(4);
