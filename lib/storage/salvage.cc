@@ -8,6 +8,7 @@
 
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
+#include "storage/log_dump.h"
 #include "storage/log_files.h"
 #include "storage/recovery.h"
 #include "storage/segment_file.h"
@@ -26,6 +27,17 @@ namespace {
 
 constexpr std::size_t kCopyBytes = 1U << 20;
 
+// True for a record of a known type that verifies, and cannot be decoded.
+bool is_malformed(const ScanItem& item) {
+  if (item.kind != ScanItem::Kind::kRecord || !is_known(item.header.type)) return false;
+  if (item.header.type != RecordType::kMessages) {
+    return item.good() && describe_payload(item.header.type, item.payload).empty();
+  }
+  // Its head is good whatever became of its blocks.
+  const std::size_t head = std::min<std::size_t>(item.payload.size(), item.header.head_bytes);
+  return !decode_messages(item.payload.first(head)).has_value();
+}
+
 class Salvage {
  public:
   Salvage(runtime::FileSystem& fs, const std::string& from, const std::string& to,
@@ -38,6 +50,7 @@ class Salvage {
     RETURN_IF_ERROR(begin_folder(fs_, to_));
     RETURN_IF_ERROR(copy_all());
     RETURN_IF_ERROR(mend());
+    RETURN_IF_ERROR(blank_malformed());
     RETURN_IF_ERROR(find_lost());
     RETURN_IF_ERROR(finish());
     return std::move(report_);
@@ -52,6 +65,8 @@ class Salvage {
   Status mend();
   Status mend_header(std::uint64_t number);
   Status make_segment(std::uint64_t number);
+  Status blank_malformed();
+  Status blank_malformed(std::uint64_t number);
   Status find_lost();
   void scan(std::uint64_t number, const runtime::File& file);
   void note(const ScanItem& item);
@@ -234,6 +249,34 @@ Status Salvage::make_segment(std::uint64_t number) {
   report_.headers.pop_back();
   report_.missing.push_back(segment_name(number));
   return {};
+}
+
+// A record whose checksum is good and whose content is none, as a bug leaves it, ends every start.
+// In the copy it is damaged instead, which a start can live with.
+Status Salvage::blank_malformed() {
+  ASSIGN_OR_RETURN(const LogFiles copied, list_log_files(fs_, to_));
+  for (const std::uint64_t number : copied.segments) RETURN_IF_ERROR(blank_malformed(number));
+  return {};
+}
+
+Status Salvage::blank_malformed(std::uint64_t number) {
+  const std::string path = segments_folder(to_) + "/" + segment_name(number);
+  ASSIGN_OR_RETURN(const auto file, fs_.open(path, runtime::OpenMode::kReadWrite));
+  const Result<SegmentHeader> header = read_segment_header(*file);
+  const SegmentExtent extent{number, segment_bytes_,
+                             header ? std::optional(header->uuid_prefix()) : std::nullopt};
+  const Lsn from = std::max(report_.snapshot, extent.data_begin());
+  if (from >= extent.end()) return {};
+  SegmentScanner scanner(*file, extent, from);
+  std::vector<Lsn> malformed;
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (is_malformed(*item)) malformed.push_back(item->begin);
+  }
+  const std::vector<std::byte> zeros(kRecordHeaderBytes);
+  for (const Lsn begin : malformed) {
+    RETURN_IF_ERROR(file->write_at(begin - extent.base(), zeros));
+  }
+  return malformed.empty() ? Status{} : file->sync_data();
 }
 
 void Salvage::lose(const StreamId& stream, SequenceRange range, bool partly) {

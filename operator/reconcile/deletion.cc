@@ -246,7 +246,12 @@ class Deletion {
   // StatefulSet is there it can still be seen why they go.
   void discard() {
     if (others_) {
-      if (!drop_settings()) return;
+      if (!own_settings().empty()) {
+        // The broker goes on: one that started before they went has made the queue anew.
+        static_cast<void>(drop_settings());
+        plan_.again = kLookAgain;
+        return;
+      }
       return let_go("DataDeleted", "the queue and its messages are removed");
     }
     if (!kept_.empty()) {
@@ -281,16 +286,22 @@ class Deletion {
   // nobody has removed. False: not in this plan, which makes another version of the ConfigMap than
   // the one that was looked at.
   bool drop_settings() {
-    const Json* live = inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
-    const std::vector<std::string> files = entries_without(
-        live, [own = manifest_file(member_.name)](const std::string& file) { return file != own; });
+    const std::vector<std::string> files = own_settings();
     if (files.empty()) return true;
     if (settings_written_) {
       plan_.again = kLookAgain;
       return false;
     }
-    plan_.actions.push_back(drop_entries(inputs_, *live, files));
+    plan_.actions.push_back(drop_entries(inputs_, *settings(), files));
     return true;
+  }
+
+  const Json* settings() const {
+    return inputs_.live.find(kube::kConfigMaps, queues_config_name(inputs_.broker));
+  }
+  std::vector<std::string> own_settings() const {
+    return entries_without(settings(), [own = manifest_file(member_.name)](
+                                           const std::string& file) { return file != own; });
   }
 
   static std::string names_of(const std::map<std::string, RetainedQueue>& queues) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/fact_codec.h"
+#include "storage/record_codec.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/storage/log_harness.h"
@@ -64,6 +65,38 @@ class SalvageTest : public testing::Test {
   LogHarness harness_;
   std::uint64_t next_ = 1;
 };
+
+// As a bug would leave it: the checksum is good, the content is none.
+TEST_F(SalvageTest, ARecordThatVerifiesAndCannotBeDecodedIsDamagedInTheCopy) {
+  publish_until(2);
+  const base::Lsn lsn = harness_.publish(kSalvaged, next_, 5, 1'000).begin;
+  next_ += 5;
+  publish_until(3);
+  const std::uint64_t segment = lsn.value() / harness_.log().segment_bytes();
+  const std::uint64_t offset = lsn.value() % harness_.log().segment_bytes();
+  harness_.close();
+  {
+    const auto file = harness_.fs().open(source(segment), runtime::OpenMode::kReadWrite);
+    ASSERT_THAT(file, IsOk());
+    std::vector<std::byte> bytes(*(*file)->size() - offset);
+    ASSERT_THAT((*file)->read_at(offset, bytes), IsOk());
+    const auto header = parse_record_header(bytes, lsn, std::nullopt);
+    ASSERT_TRUE(header.has_value());
+    std::vector<std::byte> payload(header->payload_bytes, std::byte{0xFF});
+    const base::ByteView view(payload);
+    encode_record(header->type, view.first(header->head_bytes), view.subspan(header->head_bytes),
+                  {header->segment_uuid, lsn, header->durable}, bytes.data());
+    ASSERT_THAT((*file)->write_at(offset, bytes), IsOk());
+  }
+  EXPECT_THAT(harness_.open(), HasCode(ErrorCode::kCorruption));
+  harness_.close();
+  const auto report = salvage_log(harness_.fs(), LogHarness::kFolder, kTo, nullptr);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_EQ(report->corrupt.size(), 1U);
+  ASSERT_EQ(report->lost.size(), 1U);
+  EXPECT_EQ(report->lost[0].range.count(), 5U);
+  EXPECT_EQ(open_salvaged().messages, next_ - 1 - 5);
+}
 
 TEST_F(SalvageTest, AWholeLogIsCopiedAndNothingIsLost) {
   publish_until(3);
