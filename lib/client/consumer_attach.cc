@@ -57,10 +57,11 @@ void Consumer::Impl::on_map(const wire::Resolved& resolved) {
 }
 
 void Consumer::Impl::attach(base::MonoTime now) {
+  if (failure_) return;
   if (map_is_stale_) ask_for_map(now);
   for (Attachment& attachment : attachments_) {
     if (map_is_stale_ || is_retired(attachment)) continue;
-    if (attachment.phase != Attachment::Phase::kClosed || failure_) continue;
+    if (attachment.phase != Attachment::Phase::kClosed) continue;
     if (attachment.retry_at && now < *attachment.retry_at) continue;
     if (!attachment.route->ready()) continue;
     Connection& connection = attachment.route->connection();

@@ -452,6 +452,16 @@ TEST_F(ConsumerTest, AttachesToTheShardsOfTheNewMap) {
   EXPECT_EQ(consumer_->stats().messages_settled, 3U);
 }
 
+TEST_F(ConsumerTest, AQueueThatIsGoneWithItsMapIsAskedForOnce) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.queue_is_gone = true;
+  broker_.resolves = 0;
+  broker_.close_attachments(Code::kStaleShardMap);
+  EXPECT_THAT(consumer_->poll(Millis(100)), HasCode(ErrorCode::kNotFound));
+  for (int i = 0; i < 100; ++i) static_cast<void>(connection_->poll(Millis(10)));
+  EXPECT_EQ(broker_.resolves, 1);
+}
+
 TEST_F(ConsumerTest, FindsTheNewMapWhenItComesBack) {
   broker_.shards = 3;
   ASSERT_THAT(open(), IsOk());
