@@ -241,7 +241,11 @@ void Checks::changed(const kube::ObjectRef& ref, const Json& before, const Json&
   }
   if (ref.type == &kube::kSecrets) {
     check_keys(ref, before, after);
-    if (after.is_object()) check_told_keys(ref);
+    const auto told = [](const Json& secret) {
+      return kube::value_in(secret, {"data", reconcile::kBrokerPublicFile});
+    };
+    // Other writes leave what was told before as it is, as when the volumes are kept.
+    if (after.is_object() && told(after) != told(before)) check_told_keys(ref);
   }
   const bool stays = !reconcile::is_being_removed(after);
   if (ref.type == &kube::kStatefulSets && after.is_object() && stays) check_shards(after);
