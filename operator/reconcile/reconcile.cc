@@ -321,9 +321,9 @@ class Reconciler {
       if (deletion.again) look_again(*deletion.again);
       if (deletion.releases) {
         released_ = member.uid;
-        // The others' turn comes with the next plan; they wait on meanwhile.
+        // The others' turn comes with the next plan; those that had none wait on meanwhile.
         for (const Member& one : members_) {
-          if (one.uid == released_) continue;
+          if (one.uid == released_ || plan_.heard.contains(one.uid)) continue;
           if (inputs_.waiting_since.contains(one.uid)) {
             plan_.wait_for_broker.emplace(one.uid, base::Millis(0));
           }

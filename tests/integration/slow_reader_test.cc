@@ -135,8 +135,8 @@ TEST_F(SlowReaderTest, CostsTheBrokerALittleAndOthersNothing) {
   EXPECT_GT(held, 50U);
   EXPECT_LT(held, 300U);
   EXPECT_LT(memory_mib(), before + 60);
-  // What it does not hold others get.
-  consume("orders", kMessages - static_cast<int>(held) - 1);
+  // What it does not hold others get. The sockets' buffers may still grow, and take some more.
+  consume("orders", kMessages - 300);
 
   // When it reads it gets all that it was given, and is not thrown out.
   for (std::uint64_t received = 0; received < held;) {
