@@ -181,16 +181,17 @@ std::string World::scaling_unrest() {
     if (slot.target.empty() || queue == nullptr || condition(*queue, "Ready", "status") != "True") {
       continue;
     }
+    // One that came when there were no consumers makes none either, as Kubernetes has it.
+    if (store_.find(kube::kHorizontalPodAutoscalers, slot.name_space, slot.target) != nullptr) {
+      if (condition(*queue, "ScalingActive", "reason") == "Conflict") continue;
+      return "Queue " + slot.name + " does not say that another autoscaler scales its consumers";
+    }
     for (std::size_t shard = 0; shard < slot.shards; ++shard) {
       const link::QueueObservation* there =
           brokers_.queue(slot.name_space, reconcile::pod_name(slot.broker, shard), slot.name);
       if (there != nullptr && there->messages > 0) {
         return "Queue " + slot.name + " is not drained by its consumers";
       }
-    }
-    if (store_.find(kube::kHorizontalPodAutoscalers, slot.name_space, slot.target) != nullptr) {
-      if (condition(*queue, "ScalingActive", "reason") == "Conflict") continue;
-      return "Queue " + slot.name + " does not say that another autoscaler scales its consumers";
     }
     // Of several Queues of a target the largest minimum counts.
     std::uint32_t least = 0;
