@@ -21,8 +21,6 @@ using base::Sequence;
 using base::SequenceRange;
 
 constexpr int kBatchesPerCall = 16;
-// Of one delivery batch; far above what fits a frame.
-constexpr std::uint64_t kMessagesMax = 1U << 20;
 // Messages with entries in the side index that one call leases: the index changes for each of them.
 constexpr std::uint64_t kEntriesPerCall = 512;
 // Unreadable stretches that one call passes over.
@@ -166,7 +164,7 @@ void Delivery::read_now(Draft& draft) {
 Room Delivery::room_of(const Attachment& attachment) const {
   Room room;
   // A client without limits says so with a number that must not overflow any sequence.
-  room.messages = std::min(attachment.messages_limit - attachment.messages, kMessagesMax);
+  room.messages = std::min(attachment.messages_limit - attachment.messages, kLeaseMessagesMax);
   if (BUGGIFY("short delivery")) room.messages = std::min<std::uint64_t>(room.messages, 1);
   room.bytes = attachment.bytes_left();
   room.frame_bytes = core_.options.delivery_bytes_max;

@@ -17,6 +17,9 @@ namespace sluice::broker {
 
 class Subscription;
 
+// Of one delivery batch; far above what fits a frame.
+inline constexpr std::uint64_t kLeaseMessagesMax = 1U << 20;
+
 // One delivery batch, as long as it holds messages. Which ones is known to their subscription
 // (Subscription::holdings), where thousands that do not touch cost bits: see held_by().
 struct Lease {

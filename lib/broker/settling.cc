@@ -32,12 +32,10 @@ struct Claims {
 };
 
 bool is_possible(const Receipt& receipt) {
-  // No delivery batch has more.
-  constexpr std::uint64_t kMessagesMax = 1U << 20;
   const SequenceRange range = receipt.range;
   return range.first != base::Sequence() && range.first <= range.last &&
          range.last.value() < std::numeric_limits<std::uint64_t>::max() / 2 &&
-         range.count() <= kMessagesMax;
+         range.count() <= kLeaseMessagesMax;
 }
 
 // A planted bug: whoever holds the messages now.

@@ -42,8 +42,6 @@ constexpr std::size_t kScatteredBytesMin = 60;
 
 // Leases of more are scattered.
 constexpr std::size_t kListedRangesMax = 16;
-// No lease has more.
-constexpr std::size_t kLeaseMessagesMax = 1U << 20;
 
 bool count_fits(ByteReader& in, std::uint64_t count, std::size_t bytes_min) {
   if (count <= in.remaining() / bytes_min) return true;

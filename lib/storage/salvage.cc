@@ -50,7 +50,6 @@ class Salvage {
     RETURN_IF_ERROR(begin_folder(fs_, to_));
     RETURN_IF_ERROR(copy_all());
     RETURN_IF_ERROR(mend());
-    RETURN_IF_ERROR(blank_malformed());
     RETURN_IF_ERROR(find_lost());
     RETURN_IF_ERROR(finish());
     return std::move(report_);
@@ -65,11 +64,10 @@ class Salvage {
   Status mend();
   Status mend_header(std::uint64_t number);
   Status make_segment(std::uint64_t number);
-  Status blank_malformed();
-  Status blank_malformed(std::uint64_t number);
   Status find_lost();
-  void scan(std::uint64_t number, const runtime::File& file);
+  Status scan(std::uint64_t number, runtime::File& file);
   void note(const ScanItem& item);
+  void note_gap();
   void note_messages(const ScanItem& item);
   void lose(const StreamId& stream, SequenceRange range, bool partly);
   Status finish();
@@ -251,34 +249,6 @@ Status Salvage::make_segment(std::uint64_t number) {
   return {};
 }
 
-// A record whose checksum is good and whose content is none, as a bug leaves it, ends every start.
-// In the copy it is damaged instead, which a start can live with.
-Status Salvage::blank_malformed() {
-  ASSIGN_OR_RETURN(const LogFiles copied, list_log_files(fs_, to_));
-  for (const std::uint64_t number : copied.segments) RETURN_IF_ERROR(blank_malformed(number));
-  return {};
-}
-
-Status Salvage::blank_malformed(std::uint64_t number) {
-  const std::string path = segments_folder(to_) + "/" + segment_name(number);
-  ASSIGN_OR_RETURN(const auto file, fs_.open(path, runtime::OpenMode::kReadWrite));
-  const Result<SegmentHeader> header = read_segment_header(*file);
-  const SegmentExtent extent{number, segment_bytes_,
-                             header ? std::optional(header->uuid_prefix()) : std::nullopt};
-  const Lsn from = std::max(report_.snapshot, extent.data_begin());
-  if (from >= extent.end()) return {};
-  SegmentScanner scanner(*file, extent, from);
-  std::vector<Lsn> malformed;
-  while (const std::optional<ScanItem> item = scanner.next()) {
-    if (is_malformed(*item)) malformed.push_back(item->begin);
-  }
-  const std::vector<std::byte> zeros(kRecordHeaderBytes);
-  for (const Lsn begin : malformed) {
-    RETURN_IF_ERROR(file->write_at(begin - extent.base(), zeros));
-  }
-  return malformed.empty() ? Status{} : file->sync_data();
-}
-
 void Salvage::lose(const StreamId& stream, SequenceRange range, bool partly) {
   report_.lost.push_back({"", stream, range, partly});
 }
@@ -302,12 +272,13 @@ void Salvage::note_messages(const ScanItem& item) {
   if (!item.bad_blocks.empty()) lose(fact.stream, range, true);
 }
 
+void Salvage::note_gap() {
+  for (auto& [stream, seen] : streams_) seen.gap = true;
+}
+
 void Salvage::note(const ScanItem& item) {
   if (item.kind == ScanItem::Kind::kPadding) return;
-  if (item.kind == ScanItem::Kind::kBad) {
-    for (auto& [stream, seen] : streams_) seen.gap = true;
-    return;
-  }
+  if (item.kind == ScanItem::Kind::kBad) return note_gap();
   report_.end = item.end;
   if (item.header.type == RecordType::kMessages) return note_messages(item);
   if (!item.good()) return;
@@ -324,12 +295,27 @@ void Salvage::note(const ScanItem& item) {
   }
 }
 
-void Salvage::scan(std::uint64_t number, const runtime::File& file) {
+// A record whose checksum is good and whose content is none, as a bug leaves it, ends every start
+// that replays it. In the copy it is damaged instead, which a start can live with.
+Status Salvage::scan(std::uint64_t number, runtime::File& file) {
   const Result<SegmentHeader> header = read_segment_header(file);
   const SegmentExtent extent{number, segment_bytes_,
                              header ? std::optional(header->uuid_prefix()) : std::nullopt};
   SegmentScanner scanner(file, extent, extent.data_begin());
-  while (const std::optional<ScanItem> item = scanner.next()) note(*item);
+  std::vector<Lsn> malformed;
+  while (const std::optional<ScanItem> item = scanner.next()) {
+    if (item->begin >= report_.snapshot && is_malformed(*item)) {
+      malformed.push_back(item->begin);
+      note_gap();
+    } else {
+      note(*item);
+    }
+  }
+  const std::vector<std::byte> zeros(kRecordHeaderBytes);
+  for (const Lsn begin : malformed) {
+    RETURN_IF_ERROR(file.write_at(begin - extent.base(), zeros));
+  }
+  return malformed.empty() ? Status{} : file.sync_data();
 }
 
 Status Salvage::find_lost() {
@@ -339,12 +325,12 @@ Status Salvage::find_lost() {
     for (; expected != 0 && expected < number; ++expected) {
       const bool told = dropped_.contains(expected) || (snapshot_ && !listed_.contains(expected));
       if (told) continue;
-      for (auto& [stream, seen] : streams_) seen.gap = true;
+      note_gap();
     }
     expected = number + 1;
     ASSIGN_OR_RETURN(const auto file, fs_.open(segments_folder(to_) + "/" + segment_name(number),
-                                               runtime::OpenMode::kRead));
-    scan(number, *file);
+                                               runtime::OpenMode::kReadWrite));
+    RETURN_IF_ERROR(scan(number, *file));
   }
   for (SalvageReport::Lost& lost : report_.lost) {
     const auto name = names_.find(lost.stream.queue);

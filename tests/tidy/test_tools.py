@@ -91,6 +91,5 @@ class ToolsTest(unittest.TestCase):
         self.assertIn("lib/base/b.cc:3", output)
 
 
-
 if __name__ == "__main__":
     unittest.main()
