@@ -12,19 +12,6 @@ namespace {
 constexpr std::uint32_t kBareHeader = std::uint32_t{kPriorityUnset} << 16;
 constexpr std::uint8_t kAttributePassedOn = 128;
 
-struct EntryHeader {
-  explicit EntryHeader(std::uint64_t word)
-      : entry_bytes(static_cast<std::uint32_t>(word)),
-        attribute_bytes(static_cast<std::uint16_t>(word >> 32)),
-        priority(static_cast<std::uint8_t>(word >> 48)),
-        reserved(static_cast<std::uint8_t>(word >> 56)) {}
-
-  std::uint32_t entry_bytes;
-  std::uint16_t attribute_bytes;
-  std::uint8_t priority;
-  std::uint8_t reserved;
-};
-
 // What is wrong with one value; empty = nothing. Literals, so that a check costs no allocation.
 using Problem = std::string_view;
 
@@ -211,18 +198,6 @@ void append_entry(ByteView body, std::vector<std::byte>& out) {
   ByteWriter writer(out);
   writer.u64(std::uint64_t{kBareHeader} << 32 | bytes);
   writer.bytes(body);
-}
-
-MessageView take_entry(ByteView& entries) {
-  DCHECK(entries.size() >= kEntryHeaderBytes);
-  const EntryHeader header(load<std::uint64_t>(entries.data()));
-  MessageView view;
-  view.entry = entries.first(header.entry_bytes);
-  view.attributes = view.entry.subspan(kEntryHeaderBytes, header.attribute_bytes);
-  view.body = view.entry.subspan(kEntryHeaderBytes + header.attribute_bytes);
-  view.priority = header.priority;
-  entries = entries.subspan(header.entry_bytes);
-  return view;
 }
 
 Result<MessageAttributes> decode_attributes(ByteView attributes) {

@@ -100,6 +100,12 @@ void Stream::remove(Subscription& subscription, const Ranges& ranges) {
         return other.get() == &subscription || parts->back().last < other->gone().floor();
       });
   if (!gone_elsewhere) {
+    // One that has them all yet is usual: it reads behind this one.
+    const bool kept_elsewhere =
+        std::any_of(subscriptions_.begin(), subscriptions_.end(), [&](const auto& other) {
+          return other.get() != &subscription && !other->gone().contains_any(hull(*parts));
+        });
+    if (kept_elsewhere) return;
     for (const base::SequenceRange& gap : *parts) {
       for_each_gone_elsewhere(&subscription, gap, 0,
                               [&](base::SequenceRange part) { everywhere.push_back(part); });

@@ -37,7 +37,7 @@ base::Result<std::optional<DeliveredBatch>> Consumer::poll(base::Millis timeout)
   return impl_->poll(timeout);
 }
 void Consumer::ack(const DeliveredBatch& batch) { impl_->settle(SettleKind::kAck, batch); }
-void Consumer::ack(const Receipt& receipt) { impl_->settle(SettleKind::kAck, receipt, {}); }
+void Consumer::ack(std::span<const Receipt> receipts) { impl_->ack(receipts); }
 void Consumer::release(const DeliveredBatch& batch) { impl_->settle(SettleKind::kRelease, batch); }
 void Consumer::release(const Receipt& receipt) { impl_->settle(SettleKind::kRelease, receipt, {}); }
 void Consumer::fail(const Receipt& receipt, const FailOptions& options) {

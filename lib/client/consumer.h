@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,7 +85,9 @@ class Consumer {
   // Done with the whole batch.
   void ack(const DeliveredBatch& batch);
   // Done with the message or range. The range must lie in one batch, without gaps.
-  void ack(const Receipt& receipt);
+  void ack(const Receipt& receipt) { ack(std::span(&receipt, 1)); }
+  // The same for each of them; those of one batch should stand together.
+  void ack(std::span<const Receipt> receipts);
   // Gives it back, uncounted, for anybody at once.
   void release(const DeliveredBatch& batch);
   void release(const Receipt& receipt);

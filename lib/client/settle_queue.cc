@@ -6,6 +6,10 @@
 
 namespace sluice::client {
 
+void tell(const std::vector<SettleCallback>& watchers, const base::Status& status) {
+  for (const SettleCallback& watcher : watchers) watcher(status);
+}
+
 wire::Settle PendingSettle::to_frame(std::uint32_t attachment) const {
   wire::Settle settle;
   settle.attachment = attachment;

@@ -20,6 +20,7 @@ namespace sluice::client {
 
 // Told once what became of a settle or an extension: OK = committed.
 using SettleCallback = std::function<void(const base::Status&)>;
+void tell(const std::vector<SettleCallback>& watchers, const base::Status& status);
 
 enum class SettleKind : std::uint8_t { kAck = 1, kRelease = 2, kFail = 3, kReject = 4 };
 
@@ -55,20 +56,22 @@ struct SettleExtras {
 // confirmed, to send them again after a lost connection. Pure.
 class SettleQueue {
  public:
+  // What add() does with it, for the usual one: an ack that nobody waits for.
   void ack(base::Epoch epoch, base::SequenceRange range) {
-    if (!waiting_.empty()) {
-      PendingSettle& last = waiting_.back();
-      if (last.kind == SettleKind::kAck && !last.whole) {
-        wire::WireReceipt& receipt = last.receipts.back();
-        if (receipt.epoch == epoch.value() && receipt.last + 1 == range.first.value()) {
-          receipt.last = range.last.value();
-          last.messages += range.count();
-          unconfirmed_messages_ += range.count();
-          return;
-        }
-      }
+    PendingSettle* const last = waiting_.empty() ? nullptr : &waiting_.back();
+    if (last == nullptr || last->kind != SettleKind::kAck || last->whole ||
+        !last->watchers.empty() || last->receipts.size() == wire::kReceiptsMax) {
+      return add(SettleKind::kAck, epoch, range, std::nullopt, {});
     }
-    add(SettleKind::kAck, epoch, range, std::nullopt, {});
+    wire::WireReceipt& receipt = last->receipts.back();
+    if (receipt.epoch == epoch.value() && receipt.last + 1 == range.first.value()) {
+      receipt.last = range.last.value();
+    } else {
+      last->one_epoch = last->one_epoch && receipt.epoch == epoch.value();
+      last->receipts.push_back({epoch.value(), range.first.value(), range.last.value()});
+    }
+    last->messages += range.count();
+    unconfirmed_messages_ += range.count();
   }
   // All messages of a delivery.
   void add_all(SettleKind kind, const DeliveredBatch& batch);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -64,13 +65,20 @@ void Consumer::Core::take(DeliveryBatch& out, std::size_t messages_max) {
   }
 }
 
+// REQUIRES: the lock is held. No less than are ready.
+std::size_t Consumer::Core::ready_messages() const {
+  return std::accumulate(
+      ready_.begin(), ready_.end(), std::size_t{0},
+      [](std::size_t sum, const Ready& ready) { return sum + ready.batch->size(); });
+}
+
 base::Result<DeliveryBatch> Consumer::Core::receive(base::Millis timeout,
                                                     std::size_t messages_max) {
   DeliveryBatch batch;
   std::unique_lock lock(mutex_);
   const auto some = [&] { return !ready_.empty() || stopping_ || failure_; };
   if (!some() && !client_->loop().on_thread()) arrived_.wait_for(lock, timeout, some);
-  if (!ready_.empty() && messages_max < ready_.front().batch->size()) batch.reserve(messages_max);
+  batch.reserve(std::min(messages_max, ready_messages()));
   take(batch, messages_max);
   if (!batch.empty()) return batch;
   if (failure_) return *failure_;
@@ -220,13 +228,19 @@ void Consumer::Core::detach() {
 }
 
 void Consumer::Core::apply(Command& command) {
-  const client::Receipt& receipt = command.receipt;
-  const bool known = leases_.settle(receipt) == receipt.range.count();
-  consumer_->settle(static_cast<client::SettleKind>(command.kind), receipt,
-                    {.delay = command.delay,
-                     .error = command.error,
-                     .done = std::move(command.done),
-                     .alone = !known});
+  const std::span<client::Receipt> receipts = command.receipts();
+  std::size_t acked = 0;
+  for (const client::Receipt& receipt : receipts) {
+    const bool known = leases_.settle(receipt) == receipt.range.count();
+    if (known && command.is_plain_ack()) {
+      receipts[acked++] = receipt;
+      continue;
+    }
+    consumer_->settle(
+        static_cast<client::SettleKind>(command.kind), receipt,
+        {.delay = command.delay, .error = command.error, .done = command.done, .alone = !known});
+  }
+  consumer_->ack(receipts.first(acked));
 }
 
 std::optional<base::MonoTime> Consumer::Core::turn(base::MonoTime now) {
@@ -237,8 +251,9 @@ std::optional<base::MonoTime> Consumer::Core::turn(base::MonoTime now) {
     if (stopping_) consumer_->stop_credit();
     if (!commands_.empty()) {
       if (!commands_due_) commands_due_ = now + options_.settle_linger;
-      if (hurried() || commands_.size() >= kCommandsMany || *commands_due_ <= now) {
+      if (hurried() || receipts_waiting_ >= kReceiptsMany || *commands_due_ <= now) {
         commands.swap(commands_);
+        receipts_waiting_ = 0;
         commands_due_.reset();
         commands_applied_ = commands_given_;
       }
@@ -313,8 +328,9 @@ void Consumer::Core::on_dead(const base::Error& error) {
     if (!failure_) failure_ = error;
     commands.swap(commands_);
   }
-  for (const Command& command : commands) {
-    if (command.done) command.done(error);
+  for (Command& command : commands) {
+    if (!command.done) continue;
+    for (std::size_t i = 0; i < command.receipts().size(); ++i) command.done(error);
   }
   arrived_.notify_all();
   progress_.notify_all();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,11 +58,17 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
     client::Receipt receipt;
     std::optional<base::Millis> delay;
     std::string error;
-    client::SettleCallback done;
+    client::SettleCallback done;           // told once for each receipt
+    std::vector<client::Receipt> several;  // instead of the one
+
+    std::span<client::Receipt> receipts() {
+      return several.empty() ? std::span(&receipt, 1) : std::span(several);
+    }
+    bool is_plain_ack() const { return kind == Settlement::Kind::kAck && !done; }
   };
 
   // Worth a frame of their own at once.
-  static constexpr std::size_t kCommandsMany = 1'024;
+  static constexpr std::size_t kReceiptsMany = 1'024;
 
   static base::Error stopped();
   base::Status told_of_lost();
@@ -71,9 +78,11 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   void release_ready();
   void release(Ready& ready);
   void command(Command command);
-  bool joins_last(const Command& command);
+  void count_receipts(std::size_t more);
+  void ack_plainly(const client::Receipt& receipt);
   // At most once: what is handed out makes room.
   void make_room(const client::Receipt& receipt);
+  std::size_t ready_messages() const;
   void take(DeliveryBatch& out, std::size_t messages_max);
   void apply(Command& command);
   void fetch(base::MonoTime now);
@@ -90,6 +99,7 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   std::condition_variable progress_;  // handlers ended, settles were confirmed
   std::deque<Ready> ready_;
   std::vector<Command> commands_;
+  std::size_t receipts_waiting_ = 0;  // in `commands_`
   unsigned handlers_running_ = 0;
   unsigned threads_running_ = 0;
   bool stopping_ = false;

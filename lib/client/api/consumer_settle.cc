@@ -52,42 +52,54 @@ std::vector<client::Receipt> to_receipts(const DeliveryBatch& batch) {
 
 }  // namespace
 
-// REQUIRES: the lock is held. The loop's thread is woken for the first of a row only.
-void Consumer::Core::command(Command command) {
-  all_is_settled_ = false;
-  commands_.push_back(std::move(command));
-  ++commands_given_;
-  if (commands_.size() == 1 || commands_.size() == kCommandsMany) client_->loop().wake();
+// REQUIRES: the lock is held. The loop's thread is woken for the first of a row, and when there are
+// many.
+void Consumer::Core::count_receipts(std::size_t more) {
+  const std::size_t before = std::exchange(receipts_waiting_, receipts_waiting_ + more);
+  const bool many = before < kReceiptsMany && receipts_waiting_ >= kReceiptsMany;
+  if (before == 0 || many) client_->loop().wake();
 }
 
 // REQUIRES: the lock is held.
-bool Consumer::Core::joins_last(const Command& command) {
-  if (command.kind != Settlement::Kind::kAck || command.done || commands_.empty()) return false;
-  Command& last = commands_.back();
-  if (last.kind != command.kind || last.done || last.receipt.shard != command.receipt.shard ||
-      last.receipt.epoch != command.receipt.epoch ||
-      last.receipt.range.last + 1 != command.receipt.range.first) {
-    return false;
+void Consumer::Core::command(Command command) {
+  all_is_settled_ = false;
+  const std::size_t receipts = command.receipts().size();
+  commands_.push_back(std::move(command));
+  ++commands_given_;
+  count_receipts(receipts);
+}
+
+// REQUIRES: the lock is held. Nobody waits for it, so that it may share the last one's command.
+void Consumer::Core::ack_plainly(const client::Receipt& receipt) {
+  if (commands_.empty() || !commands_.back().is_plain_ack() ||
+      commands_.back().several.size() >= kReceiptsMany) {
+    Command one;
+    one.receipt = receipt;
+    return command(std::move(one));
   }
-  last.receipt.range.last = command.receipt.range.last;
-  return true;
+  Command& last = commands_.back();
+  client::Receipt& before = last.receipts().back();
+  if (before.shard == receipt.shard && before.epoch == receipt.epoch &&
+      before.range.last + 1 == receipt.range.first) {
+    before.range.last = receipt.range.last;
+    return;
+  }
+  if (last.several.empty()) {
+    last.several.reserve(kReceiptsMany / 8);  // where two do not touch, most will not
+    last.several.push_back(last.receipt);
+  }
+  last.several.push_back(receipt);
+  count_receipts(1);
 }
 
 // REQUIRES: the lock is held.
 void Consumer::Core::make_room(const client::Receipt& receipt) {
-  Command one;
-  one.receipt = receipt;
-  if (!failure_ && !joins_last(one)) command(std::move(one));
+  if (!failure_) ack_plainly(receipt);
 }
 
 void Consumer::Core::settle(const Delivery& delivery, const Settlement& settlement,
                             SettleCallback done) {
-  Command one;
-  one.kind = settlement.kind();
-  one.receipt = DeliveryAccess::receipt(delivery);
-  one.delay = settlement.delay();
-  one.error = settlement.error();
-  if (one.kind == Settlement::Kind::kLater) {
+  if (settlement.kind() == Settlement::Kind::kLater) {
     if (done) done(Error(ErrorCode::kInvalidArgument, "later() is for handlers to return"));
     return;
   }
@@ -95,6 +107,7 @@ void Consumer::Core::settle(const Delivery& delivery, const Settlement& settleme
     if (done) done({});
     return;
   }
+  const client::Receipt receipt = DeliveryAccess::receipt(delivery);
   std::unique_lock lock(mutex_);
   if (failure_) {
     const Error error = api::to_public(*failure_);
@@ -102,8 +115,14 @@ void Consumer::Core::settle(const Delivery& delivery, const Settlement& settleme
     if (done) done(error);
     return;
   }
+  if (settlement.kind() == Settlement::Kind::kAck && !done) return ack_plainly(receipt);
+  Command one;
+  one.kind = settlement.kind();
+  one.receipt = receipt;
+  one.delay = settlement.delay();
+  one.error = settlement.error();
   one.done = to_internal(std::move(done));
-  if (!joins_last(one)) command(std::move(one));
+  command(std::move(one));
 }
 
 void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
@@ -115,21 +134,20 @@ void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
   }
   client::SettleCallback each;
   if (done) {
-    const auto all = std::make_shared<Gathering>(receipts.size(), std::move(done));
+    const auto all = std::make_shared<Gathering>(receipts.size(), done);
     each = [all](const base::Status& status) { all->add(status); };
   }
-  std::optional<base::Error> error;
-  {
-    const std::lock_guard lock(mutex_);
-    error = failure_;
-    if (!error) {
-      for (const client::Receipt& receipt : receipts) {
-        command({Settlement::Kind::kAck, receipt, std::nullopt, {}, each});
-      }
-    }
+  std::unique_lock lock(mutex_);
+  if (failure_) {
+    const Error error = api::to_public(*failure_);
+    lock.unlock();
+    if (done) done(error);
+    return;
   }
-  if (!error || !each) return;
-  for (std::size_t i = 0; i < receipts.size(); ++i) each(*error);
+  Command one;
+  one.done = std::move(each);
+  one.several = std::move(receipts);
+  command(std::move(one));
 }
 
 void Consumer::Core::extend(const Delivery& delivery, base::Millis duration, SettleCallback done) {

@@ -34,11 +34,6 @@ Delivery DeliveryAccess::make(std::shared_ptr<const client::DeliveredBatch> batc
   return delivery;
 }
 
-client::Receipt DeliveryAccess::receipt(const Delivery& delivery) {
-  const base::Sequence sequence(delivery.sequence_);
-  return {base::ShardIndex(delivery.shard_), base::Epoch(delivery.epoch_), {sequence, sequence}};
-}
-
 Time Delivery::accepted_at() const { return api::to_time(accepted_at_ms_); }
 std::string_view Delivery::key() const { return attributes_of(attributes_).key; }
 std::string_view Delivery::group() const { return attributes_of(attributes_).group; }

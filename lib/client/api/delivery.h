@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/ids.h"
 #include "client/delivered_batch.h"
 #include "sluice/consumer.h"
 
@@ -11,7 +12,10 @@ namespace sluice {
 struct DeliveryAccess {
   static Delivery make(std::shared_ptr<const client::DeliveredBatch> batch,
                        const client::Delivery& from);
-  static client::Receipt receipt(const Delivery& delivery);
+  static client::Receipt receipt(const Delivery& delivery) {
+    const base::Sequence sequence(delivery.sequence_);
+    return {base::ShardIndex(delivery.shard_), base::Epoch(delivery.epoch_), {sequence, sequence}};
+  }
 };
 
 }  // namespace sluice

@@ -4,41 +4,6 @@
 #include <iterator>
 
 namespace sluice::api {
-namespace {
-
-// Takes what lies in `gone` out of the ranges; returns how many messages that were.
-std::uint64_t cut_out(std::vector<base::SequenceRange>& ranges, const base::SequenceRange& gone) {
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i < ranges.size();) {
-    const base::SequenceRange range = ranges[i];
-    if (range.last < gone.first || gone.last < range.first) {
-      ++i;
-      continue;
-    }
-    count += base::SequenceRange{std::max(range.first, gone.first), std::min(range.last, gone.last)}
-                 .count();
-    const auto at = ranges.begin() + static_cast<std::ptrdiff_t>(i);
-    const bool head = range.first < gone.first;
-    const bool tail = gone.last < range.last;
-    if (head && tail) {
-      ranges[i].last = gone.first - 1;
-      ranges.insert(at + 1, {gone.last + 1, range.last});
-      break;
-    }
-    if (head) {
-      ranges[i++].last = gone.first - 1;
-    } else if (tail) {
-      ranges[i].first = gone.last + 1;
-      break;
-    } else {
-      ranges.erase(at);
-    }
-  }
-  return count;
-}
-
-}  // namespace
-
 void LeaseBook::wake_for(const Timing& timing) {
   if (timing.due < timing.last) next_ = next_ ? std::min(*next_, timing.due) : timing.due;
 }
@@ -49,18 +14,28 @@ void LeaseBook::add(const std::vector<client::Receipt>& receipts, base::MonoTime
   const Timing timing{half, received + half, received + extend_for_};
   for (const client::Receipt& receipt : receipts) {
     Batch& batch = batches_[{receipt.shard, receipt.epoch}];
-    batch.unsettled.push_back(receipt.range);
+    batch.unsettled.add(receipt.range);
     batch.timing = timing;
   }
   wake_for(timing);
 }
 
+LeaseBook::Batches::iterator LeaseBook::find(const Place& place) {
+  if (recent_ == batches_.end() || recent_->first != place) recent_ = batches_.find(place);
+  return recent_;
+}
+
+void LeaseBook::erase(Batches::iterator batch) {
+  batches_.erase(batch);
+  recent_ = batches_.end();
+}
+
 std::uint64_t LeaseBook::settle(const client::Receipt& receipt) {
   std::uint64_t count = held_.empty() ? 0 : settle_held(receipt);
-  const auto found = batches_.find({receipt.shard, receipt.epoch});
+  const auto found = find({receipt.shard, receipt.epoch});
   if (found == batches_.end()) return count;
-  count += cut_out(found->second.unsettled, receipt.range);
-  if (found->second.unsettled.empty()) batches_.erase(found);
+  count += found->second.unsettled.remove(receipt.range);
+  if (found->second.unsettled.empty()) erase(found);
   if (empty()) next_.reset();
   return count;
 }
@@ -78,11 +53,11 @@ void LeaseBook::hold(const client::Receipt& receipt, base::MonoTime until) {
   const MessagePlace place{receipt.shard, receipt.epoch, receipt.range.first};
   auto held = held_.find(place);
   if (held == held_.end()) {
-    const auto batch = batches_.find({receipt.shard, receipt.epoch});
+    const auto batch = find({receipt.shard, receipt.epoch});
     if (batch == batches_.end()) return;
     const Timing timing = batch->second.timing;
-    if (cut_out(batch->second.unsettled, receipt.range) == 0) return;
-    if (batch->second.unsettled.empty()) batches_.erase(batch);
+    if (batch->second.unsettled.remove(receipt.range) == 0) return;
+    if (batch->second.unsettled.empty()) erase(batch);
     held = held_.emplace(place, timing).first;
   }
   held->second.due = until + -held->second.half;
@@ -91,6 +66,7 @@ void LeaseBook::hold(const client::Receipt& receipt, base::MonoTime until) {
 
 void LeaseBook::clear(base::ShardIndex shard) {
   std::erase_if(batches_, [shard](const auto& one) { return one.first.first == shard; });
+  recent_ = batches_.end();
   std::erase_if(held_, [shard](const auto& one) { return std::get<0>(one.first) == shard; });
   if (empty()) next_.reset();
 }
@@ -101,7 +77,7 @@ std::vector<client::Receipt> LeaseBook::take_due(base::MonoTime now) {
   next_.reset();
   for (auto& [place, batch] : batches_) {
     if (batch.timing.is_due(now)) {
-      for (const base::SequenceRange& range : batch.unsettled) {
+      for (const base::SequenceRange& range : batch.unsettled.ranges()) {
         receipts.push_back({place.first, place.second, range});
       }
       batch.timing.due = now + batch.timing.half;

@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "client/api/unsettled.h"
 #include "client/delivered_batch.h"
 
 namespace sluice::api {
@@ -18,6 +19,8 @@ namespace sluice::api {
 class LeaseBook {
  public:
   explicit LeaseBook(base::Millis extend_for) : extend_for_(extend_for) {}
+  LeaseBook(const LeaseBook&) = delete;
+  LeaseBook& operator=(const LeaseBook&) = delete;
 
   // Messages of one delivery; their ranges as DeliveredBatch::receipts() gives them.
   void add(const std::vector<client::Receipt>& receipts, base::MonoTime received,
@@ -44,17 +47,21 @@ class LeaseBook {
     bool is_due(base::MonoTime now) const { return due <= now && due < last; }
   };
   struct Batch {
-    std::vector<base::SequenceRange> unsettled;
+    Unsettled unsettled;
     Timing timing;
   };
   using Place = std::pair<base::ShardIndex, base::Epoch>;
+  using Batches = std::map<Place, Batch>;
   using MessagePlace = std::tuple<base::ShardIndex, base::Epoch, base::Sequence>;
 
+  Batches::iterator find(const Place& place);
+  void erase(Batches::iterator batch);
   void wake_for(const Timing& timing);
   std::uint64_t settle_held(const client::Receipt& receipt);
 
   base::Millis extend_for_;
-  std::map<Place, Batch> batches_;
+  Batches batches_;
+  Batches::iterator recent_ = batches_.end();  // where the last one was found: rows are usual
   std::map<MessagePlace, Timing> held_;
   std::optional<base::MonoTime> next_;
 };

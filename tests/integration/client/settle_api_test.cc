@@ -58,6 +58,38 @@ TEST_F(SettleApiTest, AFutureTellsThatItIsCommitted) {
   EXPECT_EQ(consumer.stats().messages_settled, 5U);
 }
 
+TEST_F(SettleApiTest, SettlesInAnyOrder) {
+  constexpr std::size_t kCount = 5'000;
+  Client client = connect();
+  Producer producer = open_producer(client);
+  send_numbers(producer, kCount);
+  ConsumerOptions options;
+  options.prefetch_messages = 2 * kCount;
+  Consumer consumer = open_consumer(client, options);
+  const DeliveryBatch batch = fetch(consumer, kCount);
+  ASSERT_EQ(batch.size(), kCount);
+  DeliveryBatch fourth;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    if (i % 2 == 0) consumer.ack(batch[i]);
+    if (i % 4 == 3) fourth.push_back(batch[i]);
+  }
+  consumer.ack(fourth);
+  std::vector<std::future<Status>> told;
+  for (std::size_t i = 1; i < kCount; i += 4) {
+    consumer.ack(batch[i - 1]);  // once more: it means nothing
+    told.push_back(consumer.settle_confirmed(batch[i], Settlement::ack()));
+  }
+  for (std::future<Status>& one : told) EXPECT_TRUE(one.get().has_value());
+  EXPECT_TRUE(consumer.flush(kPatience).has_value());
+  EXPECT_EQ(consumer.stats().messages_stale, 0U);
+  EXPECT_TRUE(consumer.stop(kPatience).has_value());
+  Consumer another = open_consumer(client);
+  send_numbers(producer, 1);
+  const DeliveryBatch next = fetch(another, 1);
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].sequence(), kCount + 1);
+}
+
 TEST_F(SettleApiTest, AFutureTellsThatItCameTooLate) {
   options_.queues[0].subscriptions[0].delivery.lease = base::Millis(100);
   Client client = connect();

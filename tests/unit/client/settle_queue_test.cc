@@ -223,6 +223,19 @@ TEST(SettleQueue, WhatWasUnderWayIsToldApartFromWhatWasNeverSent) {
   EXPECT_EQ(dropped.never_sent.size(), 2U);
 }
 
+TEST(SettleQueue, NobodyWaitsForAFrameOfSeveralEpochs) {
+  SettleQueue queue;
+  queue.ack(Epoch(7), range(1, 1));
+  queue.ack(Epoch(8), range(5, 5));
+  int told = 0;
+  const auto done = [&told](const base::Status&) { ++told; };
+  queue.add(SettleKind::kAck, Epoch(8), range(9, 9), std::nullopt, {}, {done});
+  ASSERT_EQ(queue.waiting_frames(), 2U);
+  queue.ack(Epoch(9), range(20, 20));
+  EXPECT_EQ(queue.waiting_frames(), 3U);
+  EXPECT_EQ(queue.unconfirmed_messages(), 4U);
+}
+
 TEST(SettleQueue, SaysHowFarItIs) {
   SettleQueue queue;
   queue.ack(Epoch(7), range(1, 1));
