@@ -1,12 +1,14 @@
 #include "storage/log_verify.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <utility>
 
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
+#include "storage/log_end.h"
 #include "storage/log_files.h"
 #include "storage/segment_file.h"
 #include "storage/snapshot_store.h"
@@ -73,9 +75,10 @@ class Verifier {
   runtime::FileSystem& fs_;
   std::string folder_;
   VerifyReport report_;
-  std::vector<CorruptRange> bad_;
-  std::set<std::uint64_t> listed_;   // segments of the newest valid snapshot
-  std::set<std::uint64_t> dropped_;  // named by a record
+  std::vector<BadRange> bad_;
+  std::vector<CorruptRange> headless_;  // the last segments, where nothing in them verifies
+  std::set<std::uint64_t> listed_;      // segments of the newest valid snapshot
+  std::set<std::uint64_t> dropped_;     // named by a record
   Lsn last_good_end_;
 };
 
@@ -137,14 +140,23 @@ Status Verifier::verify_segment(std::uint64_t number) {
     report_.log_id = header->log_id;
     report_.feature_level = std::max(report_.feature_level, header->feature_level);
     extent = {number, header->segment_bytes, header->uuid_prefix()};
-    report_.proven = std::max(report_.proven, extent.data_begin());
   } else if (header.error().code() == base::ErrorCode::kFailedPrecondition) {
     return header.error().with_prefix(verdict.file);
   } else {
-    verdict.state = verdict.file_bytes == 0 ? SegmentState::kEmpty : SegmentState::kDamaged;
+    ASSIGN_OR_RETURN(const bool zeros, is_zeros(*file));
+    verdict.state = zeros ? SegmentState::kEmpty : SegmentState::kDamaged;
     bad_.push_back({extent.base(), extent.data_begin(), verdict.file, header.error().message()});
   }
+  const Lsn before = last_good_end_;
   if (extent.segment_bytes > 0 && verdict.file_bytes > 0) scan(*file, extent, verdict);
+  if (header || last_good_end_ > before) {
+    // Whatever became of the header: it was durable before the first record went in.
+    report_.proven = std::max(report_.proven, extent.data_begin());
+    headless_.clear();
+  } else if (verdict.state == SegmentState::kDamaged && extent.segment_bytes > 0) {
+    headless_.push_back({extent.base(), extent.base() + extent.segment_bytes, verdict.file,
+                         "no valid header and no record; a start sets the file aside"});
+  }
   report_.segments.push_back(std::move(verdict));
   return {};
 }
@@ -155,7 +167,8 @@ void Verifier::scan(const runtime::File& file, const SegmentExtent& extent,
   while (const std::optional<ScanItem> item = scanner.next()) {
     if (item->kind != ScanItem::Kind::kBad) note(*item, verdict);
     if (item->good()) continue;
-    bad_.push_back({item->begin, item->end, verdict.file, damage_reason(*item)});
+    bad_.push_back({item->begin, item->end, verdict.file, damage_reason(*item), item->unreadable,
+                    item->kind == ScanItem::Kind::kRecord});
   }
 }
 
@@ -241,19 +254,15 @@ void Verifier::find_missing(const LogFiles& files) {
 }
 
 void Verifier::judge() {
-  report_.end = std::max(last_good_end_, report_.proven);
   std::sort(bad_.begin(), bad_.end(),
-            [](const CorruptRange& a, const CorruptRange& b) { return a.begin < b.begin; });
-  for (CorruptRange& bad : bad_) {
-    if (bad.begin >= report_.proven) {
-      report_.end = std::min(report_.end, bad.begin);
-      continue;
-    }
-    if (bad.end > report_.proven) {
-      report_.end = std::min(report_.end, report_.proven);
-      bad.end = report_.proven;
-    }
-    report_.corrupt.push_back(std::move(bad));
+            [](const BadRange& a, const BadRange& b) { return a.begin < b.begin; });
+  LogEnd log = decide_log_end(bad_, report_.proven, last_good_end_);
+  report_.end = log.end;
+  std::move(log.corrupt.begin(), log.corrupt.end(), std::back_inserter(report_.corrupt));
+  std::move(headless_.begin(), headless_.end(), std::back_inserter(report_.corrupt));
+  if (log.unreadable) {
+    const BadRange& bad = *log.unreadable;
+    report_.corrupt.push_back({bad.begin, bad.end, bad.file, bad.reason});
   }
   report_.tail_bytes = last_good_end_ > report_.end ? last_good_end_ - report_.end : 0;
 }

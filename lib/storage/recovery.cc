@@ -1,6 +1,7 @@
 #include "storage/recovery.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/buggify.h"
@@ -9,6 +10,7 @@
 #include "storage/backup_manifest.h"
 #include "storage/extent_header.h"
 #include "storage/fact_codec.h"
+#include "storage/log_end.h"
 #include "storage/proven_mark.h"
 #include "storage/segment_file.h"
 
@@ -20,16 +22,6 @@ using base::Status;
 
 namespace {
 
-// A range that does not verify, before it is known on which side of the proven mark it lies.
-struct BadRange {
-  Lsn begin;
-  Lsn end;
-  std::uint64_t segment = 0;
-  std::string reason;
-  bool unreadable = false;
-  bool is_record = false;  // its header verifies, so that its end is known
-};
-
 bool has_record(const FoundSegment& segment) {
   SegmentScanner scanner(*segment.file, segment.extent, segment.extent.data_begin());
   scanner.skip_blocks();
@@ -37,18 +29,6 @@ bool has_record(const FoundSegment& segment) {
     if (item->kind != ScanItem::Kind::kBad) return true;
   }
   return false;
-}
-
-Result<bool> is_zeros(const runtime::File& file) {
-  std::vector<std::byte> piece(1U << 16);
-  for (std::uint64_t at = 0;; at += piece.size()) {
-    ASSIGN_OR_RETURN(const std::size_t got, file.read_at(at, piece));
-    const auto end = piece.begin() + static_cast<std::ptrdiff_t>(got);
-    if (std::any_of(piece.begin(), end, [](std::byte byte) { return byte != std::byte{0}; })) {
-      return false;
-    }
-    if (got < piece.size()) return true;
-  }
 }
 
 class Recovery {
@@ -102,7 +82,6 @@ class Recovery {
   void note_bad(const FoundSegment& segment, const ScanItem& item);
   Status decide_end();
   bool needs_mark() const;
-  void note_corrupt(const BadRange& bad, Lsn end);
   void apply_changes();
   void find_missing();
   void find_missing_extents(const std::set<std::uint64_t>& found);
@@ -219,9 +198,9 @@ Status Recovery::drop_trailing_files() {
     ASSIGN_OR_RETURN(const bool zeros, is_zeros(*last.file));
     (zeros ? plan_.empty : plan_.orphans).push_back(number);
     if (!zeros && plan_.segment_bytes > 0) {
-      note_corrupt({segment_begin(number), segment_begin(number + 1), number,
-                    "no valid header and no record; the file was set aside", false},
-                   segment_begin(number + 1));
+      plan_.report.corrupt.push_back({segment_begin(number), segment_begin(number + 1),
+                                      segment_name(number),
+                                      "no valid header and no record; the file was set aside"});
     }
     plan_.segments.pop_back();
   }
@@ -287,16 +266,19 @@ Status Recovery::scan() {
     const std::uint64_t number = segment.extent.number;
     if (number < expected) continue;
     for (; expected < number; ++expected) {
-      bad_.push_back({segment_begin(expected), segment_begin(expected + 1), expected,
-                      "the file is missing", false});
+      bad_.push_back({segment_begin(expected), segment_begin(expected + 1), segment_name(expected),
+                      "the file is missing"});
     }
     ++expected;
     // A header is synced behind all that is before it and ahead of all that follows it; where it is
-    // damaged, its records tell that it was there.
-    proven_.by_file(segment.extent.data_begin());
-    if (!segment.header) {
-      bad_.push_back({segment.extent.base(), segment.extent.data_begin(), number,
-                      "no valid segment header", false});
+    // damaged, its records tell that it was there, as long as one stays.
+    const Lsn data_begin = segment.extent.data_begin();
+    if (segment.header) {
+      proven_.by_file(data_begin);
+    } else {
+      proven_.by_record(data_begin, data_begin);
+      bad_.push_back(
+          {segment.extent.base(), data_begin, segment_name(number), "no valid segment header"});
     }
     RETURN_IF_ERROR(scan_segment(segment, std::max(start_, segment.extent.data_begin())));
   }
@@ -348,34 +330,20 @@ Status Recovery::note_record(const ScanItem& item) {
 }
 
 void Recovery::note_bad(const FoundSegment& segment, const ScanItem& item) {
-  BadRange bad{item.begin, item.end, segment.extent.number, damage_reason(item), item.unreadable};
-  bad.is_record = item.kind == ScanItem::Kind::kRecord;
-  bad_.push_back(std::move(bad));
+  bad_.push_back({item.begin, item.end, segment_name(segment.extent.number), damage_reason(item),
+                  item.unreadable, item.kind == ScanItem::Kind::kRecord});
 }
 
-// What is bad below the proven mark is corruption; the first bad range at or above it is where the
-// log ends.
 Status Recovery::decide_end() {
   const Lsn proven = proven_.value();
-  Lsn end = std::max(last_good_end_, proven);
-  for (const BadRange& bad : bad_) {
-    // No log was ever durable up to the midst of a record.
-    if (bad.end <= proven || (bad.is_record && bad.begin < proven)) {
-      COVER("corruption below the proven mark");
-      note_corrupt(bad, bad.end);
-      if (PLANTED("truncate_mid_corruption")) end = std::min(end, bad.begin);
-      continue;
-    }
-    if (bad.unreadable) {
-      return base::Error(base::ErrorCode::kIo, segment_name(bad.segment) +
-                                                   ": the end of the log cannot be read, at LSN " +
-                                                   std::to_string(bad.begin.value()) +
-                                                   "; nothing was changed");
-    }
-    if (bad.begin >= end) continue;
-    if (bad.begin < proven) note_corrupt(bad, proven);
-    end = std::min(end, std::max(bad.begin, proven));
+  LogEnd log = decide_log_end(bad_, proven, last_good_end_);
+  if (log.unreadable) {
+    return base::Error(base::ErrorCode::kIo,
+                       log.unreadable->file + ": the end of the log cannot be read, at LSN " +
+                           std::to_string(log.unreadable->begin.value()) + "; nothing was changed");
   }
+  const Lsn end = log.end;
+  std::move(log.corrupt.begin(), log.corrupt.end(), std::back_inserter(plan_.report.corrupt));
   RecoveryReport& report = plan_.report;
   report.proven = std::min(proven, end);
   report.end = end;
@@ -409,10 +377,6 @@ void Recovery::apply_changes() {
     came_.insert(change.extent);
     plan_.dropped.erase(change.extent);
   }
-}
-
-void Recovery::note_corrupt(const BadRange& bad, Lsn end) {
-  plan_.report.corrupt.push_back({bad.begin, end, segment_name(bad.segment), bad.reason});
 }
 
 // Segments before the snapshot: what it lists must be there, unless it was dropped; what it does

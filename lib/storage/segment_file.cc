@@ -1,5 +1,6 @@
 #include "storage/segment_file.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -62,6 +63,18 @@ base::Result<SegmentHeader> read_segment_header(const runtime::File& file) {
   std::vector<std::byte> block(kSegmentDataOffset);
   ASSIGN_OR_RETURN(const std::size_t bytes, file.read_at(0, block));
   return decode_segment_header(base::ByteView(block).first(bytes));
+}
+
+base::Result<bool> is_zeros(const runtime::File& file) {
+  std::vector<std::byte> piece(1U << 16);
+  for (std::uint64_t at = 0;; at += piece.size()) {
+    ASSIGN_OR_RETURN(const std::size_t got, file.read_at(at, piece));
+    const auto end = piece.begin() + static_cast<std::ptrdiff_t>(got);
+    if (std::any_of(piece.begin(), end, [](std::byte byte) { return byte != std::byte{0}; })) {
+      return false;
+    }
+    if (got < piece.size()) return true;
+  }
 }
 
 }  // namespace sluice::storage

@@ -33,4 +33,7 @@ base::Result<SegmentFile> create_segment(runtime::FileSystem& fs, const std::str
 // The header of a segment's file, as decode_segment_header() says; an I/O error passes.
 base::Result<SegmentHeader> read_segment_header(const runtime::File& file);
 
+// Whether the file holds nothing but zeros, as one that was made and never written.
+base::Result<bool> is_zeros(const runtime::File& file);
+
 }  // namespace sluice::storage

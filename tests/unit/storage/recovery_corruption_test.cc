@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "storage/log_verify.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/storage/log_harness.h"
@@ -311,7 +312,11 @@ TEST(RecoveryCorruption, ScribblesNeverBreakRecovery) {
       noise.resize(std::min<std::size_t>(noise.size(), size - at));
       ASSERT_THAT((*file)->write_at(at, noise), IsOk());
     }
+    const auto verified = verify_log(harness.fs(), LogHarness::kFolder);
     if (!harness.open()) continue;  // for instance all three headers gone
+    ASSERT_THAT(verified, IsOk());
+    EXPECT_EQ(verified->end, harness.report().end) << round;
+    EXPECT_EQ(verified->corrupt.size(), harness.report().corrupt.size()) << round;
     const auto seen = harness.consume(kDamagedStream, 1, last);
     for (const auto& one : seen) {
       if (!one.damaged) {
