@@ -40,7 +40,7 @@ class Reconciler {
         members_(read_members(inputs)),
         set_(inputs.live.find(kube::kStatefulSets, inputs.broker)),
         vanished_(vanished_queues(inputs, members_, retained_)) {
-    retained_.queues.insert(vanished_.begin(), vanished_.end());
+    retained_.queues.insert(vanished_.queues.begin(), vanished_.queues.end());
     judge(inputs_, retained_, members_);
   }
 
@@ -60,9 +60,14 @@ class Reconciler {
     paused_ = std::any_of(members_.begin(), members_.end(), [](const Member& member) {
       return annotation(*member.object, kPauseAnnotation) == "true";
     });
-    if (!paused_ && !vanished_.empty()) {
+    if (!paused_ && !vanished_.queues.empty()) {
       // First of all: what proves them goes with what comes next.
       note_vanished();
+    } else if (!paused_ && vanished_.undecided) {
+      // Nor does anything come next before that is known.
+      look_again(*vanished_.undecided);
+      wait_on();
+      return std::move(plan_);
     } else if (!paused_) {
       if (!ends_first_) add_finalizers();
       if (volumes_first_) {
@@ -266,7 +271,7 @@ class Reconciler {
 
   void note_vanished() {
     annotate_volumes(retained_.queues);
-    for (const auto& [name, queue] : vanished_) {
+    for (const auto& [name, queue] : vanished_.queues) {
       std::string note = "Queue " + name + " is gone without a word about its messages: ";
       note.append("somebody took its finalizer away. They stay on the volumes of broker ");
       note.append(inputs_.broker).append("; a new Queue takes them over with the annotation ");
@@ -275,6 +280,7 @@ class Reconciler {
           Event{regarding(members_.front()), true, "DataRetained", "Reconcile", std::move(note)});
     }
     look_again(kLookAgain);
+    wait_on();
   }
 
   // What new Queues have taken over is not retained any more.
@@ -305,6 +311,17 @@ class Reconciler {
     return false;
   }
 
+  // The turn of those that leave comes with the next plan; whoever had none waits on meanwhile.
+  void wait_on() {
+    for (const Member& one : members_) {
+      if (one.uid == released_ || plan_.heard.contains(one.uid)) continue;
+      if (inputs_.waiting_since.contains(one.uid)) {
+        plan_.wait_for_broker.emplace(one.uid, base::Millis(0));
+      }
+      if (inputs_.heard.contains(one.uid)) plan_.heard.insert(one.uid);
+    }
+  }
+
   // One that is let go ends it for this plan: what it leaves has to be seen before another one is
   // decided about.
   void delete_leaving() {
@@ -321,15 +338,7 @@ class Reconciler {
       if (deletion.again) look_again(*deletion.again);
       if (deletion.releases) {
         released_ = member.uid;
-        // The others' turn comes with the next plan; those that had none wait on meanwhile.
-        for (const Member& one : members_) {
-          if (one.uid == released_ || plan_.heard.contains(one.uid)) continue;
-          if (inputs_.waiting_since.contains(one.uid)) {
-            plan_.wait_for_broker.emplace(one.uid, base::Millis(0));
-          }
-          if (inputs_.heard.contains(one.uid)) plan_.heard.insert(one.uid);
-        }
-        return;
+        return wait_on();
       }
       member.obstacle = std::move(deletion.obstacle);
     }
@@ -380,7 +389,7 @@ class Reconciler {
   RetainedData retained_;
   std::vector<Member> members_;
   const Json* set_;  // the live one
-  const std::map<std::string, RetainedQueue> vanished_;
+  const VanishedQueues vanished_;
   BrokerShape shape_;
   std::size_t shards_ = 0;
   bool volumes_first_ = false;  // nothing is made before they are gone

@@ -21,7 +21,7 @@ class Search {
         retained_(retained),
         config_(inputs.live.find(kube::kConfigMaps, queues_config_name(inputs.broker))) {}
 
-  std::map<std::string, RetainedQueue> make() {
+  VanishedQueues make() {
     // What cannot be read keeps the volumes as it is, and is not written over.
     if (retained_.volumes == 0 || retained_.some_unreadable) return {};
     for (const UnseenQueue& one : unseen_queues(inputs_)) {
@@ -75,6 +75,15 @@ class Search {
     return all_heard ? std::optional(false) : std::nullopt;
   }
 
+  // A process that has just begun asks before it takes an unknown for messages.
+  std::optional<base::Millis> grace_left() const {
+    std::optional<base::Millis> longest;
+    for (const ShardState& shard : inputs_.shards) {
+      longest = std::max(longest, shard.grace_left(inputs_.now.mono));
+    }
+    return longest;
+  }
+
   void consider(const std::string& name, const std::string& uid, Json spec) {
     if (retained_.queues.contains(name)) return;
     const std::optional<bool> holds = holds_messages(name);
@@ -84,26 +93,29 @@ class Search {
         config_ == nullptr && inputs_.live.find(kube::kStatefulSets, inputs_.broker) != nullptr;
     const bool was_removed = entry_of(name) == nullptr && !may_be_there;
     if (holds == std::optional(false) || (!holds && was_removed)) return;
-    RetainedQueue& found = found_[name];
+    if (const auto left = holds ? std::nullopt : grace_left()) {
+      found_.undecided = left;
+      return;
+    }
+    RetainedQueue& found = found_.queues[name];
     // A volume stands for a Queue that nothing names.
     if (!uid.empty()) found.uid = uid;
     if (found.uid.empty()) found.uid = retained_.first_volume_uid;
     found.spec = bounded_spec(std::move(spec));
-    if (found.uid.empty()) found_.erase(name);
+    if (found.uid.empty()) found_.queues.erase(name);
   }
 
   const Inputs& inputs_;
   const std::vector<Member>& members_;
   const RetainedData& retained_;
   const Json* config_;
-  std::map<std::string, RetainedQueue> found_;
+  VanishedQueues found_;
 };
 
 }  // namespace
 
-std::map<std::string, RetainedQueue> vanished_queues(const Inputs& inputs,
-                                                     const std::vector<Member>& members,
-                                                     const RetainedData& retained) {
+VanishedQueues vanished_queues(const Inputs& inputs, const std::vector<Member>& members,
+                               const RetainedData& retained) {
   return Search(inputs, members, retained).make();
 }
 

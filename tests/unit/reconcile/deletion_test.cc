@@ -597,6 +597,34 @@ TEST(Deletion, AQueueThatVanishedIsRetainedAlsoWhereItsSettingsVanishedToo) {
   EXPECT_THAT(annotation(*two.claim(), kRetainedFromAnnotation), HasSubstr(two.uid));
 }
 
+// Neither the settings nor the broker tell of it yet, which a process that has just begun will
+// hear.
+TEST(Deletion, WhoJustBeganAsksTheBrokerBeforeAQueueCountsAsVanished) {
+  for (const bool has_config : {false, true}) {
+    Vanished two(policy("DeleteIfEmpty"));
+    two.sim.delete_queue("emails");
+    Inputs inputs = two.sim.gather();
+    std::erase_if(inputs.queues, [](const Json& one) { return kube::name_of(one) == "orders"; });
+    if (!has_config) {
+      LiveObjects live;
+      for (const kube::ResourceType* type :
+           {&kube::kStatefulSets, &kube::kPods, &kube::kSecrets, &kube::kPersistentVolumeClaims}) {
+        for (const Json* object : inputs.live.of_type(*type)) live.add(*object);
+      }
+      inputs.live = std::move(live);
+    }
+    inputs.shards.front() = {};
+    inputs.shards.front().trying_since = inputs.now.mono;
+    const Plan early = reconcile(inputs);
+    EXPECT_TRUE(early.actions.empty()) << to_string(early.actions.front());
+    EXPECT_EQ(early.requeue_after, kConnectGrace);
+    inputs.now.mono = inputs.now.mono + base::Nanos(kConnectGrace);
+    std::vector<std::string> lines;
+    for (const Action& action : reconcile(inputs).actions) lines.push_back(to_string(action));
+    EXPECT_THAT(lines, Contains(HasSubstr("Patch PersistentVolumeClaim")));
+  }
+}
+
 // What a last Queue owned goes piece by piece behind it; its own end is no reason to keep anything.
 TEST(Deletion, WhatIsLeftOfALastQueueThatWentInOrderIsNotRetained) {
   Vanished two(policy("Delete"));
