@@ -162,6 +162,7 @@ void LinkBook::observed(const std::string& key, std::size_t index, std::uint64_t
       shard->state.refused.clear();
     }
     shard->state.observation = observation;
+    shard->state.trying_since.reset();  // not before: connected, nothing is known of it yet
     shard->state.configured.clear();
     brokers_[key].meter.observe(index, *observation);
   }
@@ -180,7 +181,6 @@ void LinkBook::status_changed(const std::string& key, std::size_t index, std::ui
       return;
     }
     shard->state.connected = status.connected;
-    if (status.connected) shard->state.trying_since.reset();
     shard->state.problem = status.problem;
   }
   if (hooks_.on_news) hooks_.on_news(key, true);

@@ -57,7 +57,7 @@ struct ShardState {
   std::map<std::string, Refusal> refused;  // by queue: the last answer to a Configure, if a refusal
   // Queues that it was told to make after the newest observation, and may have made.
   std::set<std::string> configured = {};
-  // While this process tries to reach the shard for the first time: since when.
+  // Until this process hears of the shard for the first time: since when it tries to.
   std::optional<base::MonoTime> trying_since = {};
 
   // What is seen of it is what it is now.

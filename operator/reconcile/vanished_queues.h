@@ -18,7 +18,7 @@ struct VanishedQueues {
   // By name; only those that hold something or may do so, and that are not noted on the volumes
   // yet.
   std::map<std::string, RetainedQueue> queues;
-  // There may be more: this process has not had the time to ask the shards, and for so long it has.
+  // There may be more: this process has just begun, and may be asking the shards for so long yet.
   std::optional<base::Millis> undecided;
 };
 

@@ -124,7 +124,7 @@ TEST_F(LinkBookTest, a_shard_has_what_it_was_told_to_make_before_it_says_so) {
   EXPECT_FALSE(reconcile::has_queue(book.shards(key).at(0), "emails"));
 }
 
-TEST_F(LinkBookTest, a_shard_is_being_tried_until_it_was_connected_once) {
+TEST_F(LinkBookTest, a_shard_is_being_tried_until_something_is_known_of_it) {
   book.follow(key, {{}});
   EXPECT_EQ(book.shards(key).at(0).trying_since, std::nullopt);
   book.follow(key, {{"tcp://a", "", ""}});
@@ -133,6 +133,7 @@ TEST_F(LinkBookTest, a_shard_is_being_tried_until_it_was_connected_once) {
   book.follow(key, {{"tcp://b", "", ""}});
   EXPECT_EQ(book.shards(key).at(0).trying_since, began);
   links.connect("tcp://b");
+  EXPECT_EQ(book.shards(key).at(0).trying_since, began);
   links.observe("tcp://b", observation(1));
   EXPECT_EQ(book.shards(key).at(0).trying_since, std::nullopt);
   book.follow(key, {{"tcp://c", "", ""}});
