@@ -22,7 +22,7 @@ LogEnd decide_log_end(const std::vector<BadRange>& bad, Lsn proven, Lsn last_goo
     }
     if (range.unreadable) {
       log.unreadable = range;
-      log.end = std::min(log.end, range.begin);
+      log.end = std::min(log.end, std::max(range.begin, proven));
       return log;
     }
     if (range.begin >= log.end) continue;

@@ -25,7 +25,7 @@ struct BadRange {
 struct LogEnd {
   base::Lsn end;
   std::vector<CorruptRange> corrupt;
-  // The end lies in a range that cannot be read, so that nobody knows.
+  // Something that nothing proves durable cannot be read, so that nobody knows where the log ends.
   std::optional<BadRange> unreadable;
 };
 

@@ -49,6 +49,7 @@ class Verifier {
       return base::not_found(folder_ + ": no log here");
     }
     for (const Lsn lsn : files.snapshots) RETURN_IF_ERROR(verify_snapshot(lsn));
+    look_for_segment_bytes(files);
     for (const std::uint64_t number : files.segments) RETURN_IF_ERROR(verify_segment(number));
     for (SegmentVerdict& verdict : report_.segments) {
       const bool newest = verdict.number == files.segments.back();
@@ -64,6 +65,7 @@ class Verifier {
   Status verify_snapshot(Lsn lsn);
   // Its file, and its size in the verdict. nullptr where it is gone: that was reported.
   Result<std::shared_ptr<runtime::File>> open_for(SegmentVerdict& verdict);
+  void look_for_segment_bytes(const LogFiles& files);
   Status verify_segment(std::uint64_t number);
   Status verify_extent(std::uint64_t number);
   void scan_extent(const runtime::File& file, const SegmentExtent& extent, SegmentVerdict& verdict);
@@ -79,6 +81,7 @@ class Verifier {
   std::vector<CorruptRange> headless_;  // the last segments, where nothing in them verifies
   std::set<std::uint64_t> listed_;      // segments of the newest valid snapshot
   std::set<std::uint64_t> dropped_;     // named by a record
+  Lsn start_;                           // of the newest valid snapshot
   Lsn last_good_end_;
 };
 
@@ -100,6 +103,7 @@ Status Verifier::verify_snapshot(Lsn lsn) {
     report_.segment_bytes = snapshot.segment_bytes;
     report_.feature_level = std::max(report_.feature_level, snapshot.feature_level);
     report_.proven = std::max(report_.proven, snapshot.durable);
+    start_ = std::max(start_, lsn);
     const std::vector<std::uint64_t> numbers = loaded.best->index.segments();
     listed_ = {numbers.begin(), numbers.end()};
   } else {
@@ -127,6 +131,19 @@ Result<std::shared_ptr<runtime::File>> Verifier::open_for(SegmentVerdict& verdic
   return file;
 }
 
+// Where the first header is damaged, another one tells how far the records of its segment reach.
+void Verifier::look_for_segment_bytes(const LogFiles& files) {
+  for (const std::uint64_t number : files.segments) {
+    if (report_.segment_bytes > 0) return;
+    const auto file =
+        fs_.open(segments_folder(folder_) + "/" + segment_name(number), runtime::OpenMode::kRead);
+    if (!file) continue;
+    if (const auto header = read_segment_header(**file)) {
+      report_.segment_bytes = header->segment_bytes;
+    }
+  }
+}
+
 Status Verifier::verify_segment(std::uint64_t number) {
   SegmentVerdict verdict;
   verdict.number = number;
@@ -136,19 +153,18 @@ Status Verifier::verify_segment(std::uint64_t number) {
   SegmentExtent extent{number, report_.segment_bytes, std::nullopt};
   const Result<SegmentHeader> header = read_segment_header(*file);
   if (header) {
-    if (report_.segment_bytes == 0) report_.segment_bytes = header->segment_bytes;
     report_.log_id = header->log_id;
     report_.feature_level = std::max(report_.feature_level, header->feature_level);
     extent = {number, header->segment_bytes, header->uuid_prefix()};
   } else if (header.error().code() == base::ErrorCode::kFailedPrecondition) {
     return header.error().with_prefix(verdict.file);
   } else {
-    ASSIGN_OR_RETURN(const bool zeros, is_zeros(*file));
-    verdict.state = zeros ? SegmentState::kEmpty : SegmentState::kDamaged;
+    const Result<bool> zeros = is_zeros(*file);
+    verdict.state = zeros && *zeros ? SegmentState::kEmpty : SegmentState::kDamaged;
     bad_.push_back({extent.base(), extent.data_begin(), verdict.file, header.error().message()});
   }
   const Lsn before = last_good_end_;
-  if (extent.segment_bytes > 0 && verdict.file_bytes > 0) scan(*file, extent, verdict);
+  if (extent.segment_bytes > 0) scan(*file, extent, verdict);
   if (header || last_good_end_ > before) {
     // Whatever became of the header: it was durable before the first record went in.
     report_.proven = std::max(report_.proven, extent.data_begin());
@@ -238,6 +254,23 @@ void Verifier::note(const ScanItem& item, SegmentVerdict& verdict) {
 }
 
 void Verifier::find_missing(const LogFiles& files) {
+  const auto note_segment = [this](std::uint64_t number) {
+    const Lsn begin(number * report_.segment_bytes);
+    bad_.push_back(
+        {begin, begin + report_.segment_bytes, segment_name(number), "the file is missing"});
+  };
+  // What a start replays is there without a gap, up to the last file that is one of the log.
+  for (std::size_t i = 1; i < files.segments.size(); ++i) {
+    const SegmentVerdict& next = report_.segments[i];
+    if (next.state != SegmentState::kSealed && next.state != SegmentState::kOpen &&
+        next.records == 0) {
+      continue;
+    }
+    for (std::uint64_t gap = files.segments[i - 1] + 1; gap < files.segments[i]; ++gap) {
+      const bool is_replayed = (gap + 1) * report_.segment_bytes > start_.value();
+      if (is_replayed && !listed_.contains(gap) && !dropped_.contains(gap)) note_segment(gap);
+    }
+  }
   for (const std::uint64_t number : listed_) {
     const std::vector<std::uint64_t>& all = is_extent(number) ? files.extents : files.segments;
     const bool there = std::binary_search(all.begin(), all.end(), number);
@@ -248,8 +281,7 @@ void Verifier::find_missing(const LogFiles& files) {
           {begin, begin + report_.segment_bytes, extent_name(number), "the file is missing"});
       continue;
     }
-    bad_.push_back(
-        {begin, begin + report_.segment_bytes, segment_name(number), "the file is missing"});
+    note_segment(number);
   }
 }
 
@@ -263,6 +295,7 @@ void Verifier::judge() {
   if (log.unreadable) {
     const BadRange& bad = *log.unreadable;
     report_.corrupt.push_back({bad.begin, bad.end, bad.file, bad.reason});
+    return;  // what is behind it is no tail: no start cuts there
   }
   report_.tail_bytes = last_good_end_ > report_.end ? last_good_end_ - report_.end : 0;
 }

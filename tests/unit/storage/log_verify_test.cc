@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "storage/log_dump.h"
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
@@ -79,6 +81,37 @@ TEST(LogVerify, ATornTailIsNoCorruption) {
   EXPECT_TRUE(report->ok());
   EXPECT_EQ(report->end, harness.log().positions().durable);
   EXPECT_GT(report->tail_bytes, 0U);
+}
+
+TEST(LogVerify, GoesOnBehindAHeaderThatCannotBeRead) {
+  LogHarness harness;
+  fill(harness);
+  // The segment's size is known by the snapshot: the first read of the file is its header, and the
+  // second one asks whether it is all zeros.
+  harness.fs().fail({runtime::FileOperation::kRead, 1, EIO, "0000000000000002.log", 0});
+  harness.fs().fail({runtime::FileOperation::kRead, 2, EIO, "0000000000000002.log", 0});
+  const auto report = verify_log(harness.fs(), LogHarness::kFolder);
+  ASSERT_THAT(report, IsOk());
+  ASSERT_EQ(report->corrupt.size(), 1U);
+  EXPECT_EQ(report->corrupt[0].file, segment_name(2));
+  EXPECT_EQ(report->segments[1].state, SegmentState::kDamaged);
+  EXPECT_GT(report->segments[1].records, 0U);
+  EXPECT_EQ(report->end, harness.log().positions().durable);
+}
+
+TEST(LogVerify, ATailThatCannotBeReadIsNone) {
+  LogHarness harness;
+  fill(harness);
+  harness.append_fact(2, false);
+  ASSERT_THAT(harness.log().flush(), IsOk());
+  const std::string last = segment_name(3);
+  for (std::uint64_t nth = 2; nth <= 3; ++nth) {  // the scan: its window, and the first block again
+    harness.fs().fail({runtime::FileOperation::kRead, nth, EIO, last, 0});
+  }
+  const auto report = verify_log(harness.fs(), LogHarness::kFolder);
+  ASSERT_THAT(report, IsOk());
+  EXPECT_FALSE(report->ok());
+  EXPECT_EQ(report->tail_bytes, 0U);
 }
 
 TEST(LogVerify, AMissingSegmentIsCorruption) {

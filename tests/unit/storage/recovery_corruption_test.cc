@@ -312,6 +312,14 @@ TEST(RecoveryCorruption, ScribblesNeverBreakRecovery) {
       noise.resize(std::min<std::size_t>(noise.size(), size - at));
       ASSERT_THAT((*file)->write_at(at, noise), IsOk());
     }
+    const auto path = LogHarness::segment_path(1 + prng.below(3));
+    const std::uint64_t fate = prng.below(12);
+    if (fate == 0) {
+      ASSERT_THAT(harness.fs().remove(path), IsOk());
+    } else if (fate == 1) {
+      const auto file = harness.fs().open(path, runtime::OpenMode::kReadWrite);
+      ASSERT_THAT((*file)->truncate(prng.below(3) * 5'000), IsOk());
+    }
     const auto verified = verify_log(harness.fs(), LogHarness::kFolder);
     if (!harness.open()) continue;  // for instance all three headers gone
     ASSERT_THAT(verified, IsOk());
