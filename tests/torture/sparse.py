@@ -83,10 +83,12 @@ def run(options):
             raise RuntimeError("publish_alternately failed")
         in_order, halves, peaks = [], [], {}
         for number in "01":
-            rate, peaks["in_order"] = settle(world, "order" + number, options.messages, "all")
+            rate, peak = settle(world, "order" + number, options.messages, "all")
             in_order.append(rate)
-            rate, peaks["halves"] = settle(world, "halves" + number, options.messages, "halves")
+            peaks["in_order"] = max(peaks.get("in_order", 0), peak)
+            rate, peak = settle(world, "halves" + number, options.messages, "halves")
             halves.append(rate)
+            peaks["halves"] = max(peaks.get("halves", 0), peak)
         half, peaks["half"] = settle(world, "holes", options.messages, "half")
         between = resident_mib(world.broker.pid)
         memory = PeakMemory(world.broker.pid)

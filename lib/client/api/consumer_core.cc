@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -65,11 +64,20 @@ void Consumer::Core::take(DeliveryBatch& out, std::size_t messages_max) {
   }
 }
 
-// REQUIRES: the lock is held. No less than are ready.
-std::size_t Consumer::Core::ready_messages() const {
-  return std::accumulate(
-      ready_.begin(), ready_.end(), std::size_t{0},
-      [](std::size_t sum, const Ready& ready) { return sum + ready.batch->size(); });
+// REQUIRES: the lock is held. No less than are ready, or than `messages_max`.
+std::size_t Consumer::Core::ready_messages(std::size_t messages_max) const {
+  std::size_t messages = 0;
+  for (const Ready& ready : ready_) {
+    messages += ready.batch->size();
+    if (messages >= messages_max) return messages_max;
+  }
+  return messages;
+}
+
+// REQUIRES: the lock is held.
+std::vector<Consumer::Core::Command> Consumer::Core::take_commands() {
+  receipts_waiting_ = 0;
+  return std::exchange(commands_, {});
 }
 
 base::Result<DeliveryBatch> Consumer::Core::receive(base::Millis timeout,
@@ -78,7 +86,7 @@ base::Result<DeliveryBatch> Consumer::Core::receive(base::Millis timeout,
   std::unique_lock lock(mutex_);
   const auto some = [&] { return !ready_.empty() || stopping_ || failure_; };
   if (!some() && !client_->loop().on_thread()) arrived_.wait_for(lock, timeout, some);
-  batch.reserve(std::min(messages_max, ready_messages()));
+  batch.reserve(ready_messages(messages_max));
   take(batch, messages_max);
   if (!batch.empty()) return batch;
   if (failure_) return *failure_;
@@ -217,7 +225,7 @@ void Consumer::Core::detach() {
   std::vector<Command> commands;
   {
     const std::lock_guard lock(mutex_);
-    commands.swap(commands_);
+    commands = take_commands();
     if (!failure_) failure_ = stopped();
   }
   for (Command& command : commands) apply(command);
@@ -229,16 +237,20 @@ void Consumer::Core::detach() {
 
 void Consumer::Core::apply(Command& command) {
   const std::span<client::Receipt> receipts = command.receipts();
+  const bool plain = command.is_plain_ack();
   std::size_t acked = 0;
   for (const client::Receipt& receipt : receipts) {
     const bool known = leases_.settle(receipt) == receipt.range.count();
-    if (known && command.is_plain_ack()) {
+    if (known && plain) {
       receipts[acked++] = receipt;
       continue;
     }
-    consumer_->settle(
-        static_cast<client::SettleKind>(command.kind), receipt,
-        {.delay = command.delay, .error = command.error, .done = command.done, .alone = !known});
+    const bool last = &receipt == &receipts.back();
+    consumer_->settle(static_cast<client::SettleKind>(command.kind), receipt,
+                      {.delay = command.delay,
+                       .error = command.error,
+                       .done = last ? std::move(command.done) : command.done,
+                       .alone = !known});
   }
   consumer_->ack(receipts.first(acked));
 }
@@ -252,8 +264,7 @@ std::optional<base::MonoTime> Consumer::Core::turn(base::MonoTime now) {
     if (!commands_.empty()) {
       if (!commands_due_) commands_due_ = now + options_.settle_linger;
       if (hurried() || receipts_waiting_ >= kReceiptsMany || *commands_due_ <= now) {
-        commands.swap(commands_);
-        receipts_waiting_ = 0;
+        commands = take_commands();
         commands_due_.reset();
         commands_applied_ = commands_given_;
       }
@@ -326,7 +337,7 @@ void Consumer::Core::on_dead(const base::Error& error) {
   {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = error;
-    commands.swap(commands_);
+    commands = take_commands();
   }
   for (Command& command : commands) {
     if (!command.done) continue;

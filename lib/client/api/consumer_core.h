@@ -78,11 +78,12 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   void release_ready();
   void release(Ready& ready);
   void command(Command command);
+  std::vector<Command> take_commands();
   void count_receipts(std::size_t more);
   void ack_plainly(const client::Receipt& receipt);
   // At most once: what is handed out makes room.
   void make_room(const client::Receipt& receipt);
-  std::size_t ready_messages() const;
+  std::size_t ready_messages(std::size_t messages_max) const;
   void take(DeliveryBatch& out, std::size_t messages_max);
   void apply(Command& command);
   void fetch(base::MonoTime now);

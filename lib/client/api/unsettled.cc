@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/check.h"
+
 namespace sluice::api {
 
 // Calls use(word's index, mask) for each word that bits first..last touch.
@@ -17,6 +19,7 @@ void Unsettled::for_each_word(std::size_t first, std::size_t last, const Use& us
 }
 
 void Unsettled::add(const base::SequenceRange& range) {
+  DCHECK(range.first <= range.last);
   const auto after = std::upper_bound(
       runs_.begin(), runs_.end(), range.first,
       [](base::Sequence first, const Run& run) { return first < run.range.first; });
