@@ -132,11 +132,6 @@ void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
     if (done) done({});
     return;
   }
-  client::SettleCallback each;
-  if (done) {
-    const auto all = std::make_shared<Gathering>(receipts.size(), done);
-    each = [all](const base::Status& status) { all->add(status); };
-  }
   std::unique_lock lock(mutex_);
   if (failure_) {
     const Error error = api::to_public(*failure_);
@@ -145,7 +140,10 @@ void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
     return;
   }
   Command one;
-  one.done = std::move(each);
+  if (done) {
+    const auto all = std::make_shared<Gathering>(receipts.size(), std::move(done));
+    one.done = [all](const base::Status& status) { all->add(status); };
+  }
   one.several = std::move(receipts);
   command(std::move(one));
 }
