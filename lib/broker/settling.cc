@@ -31,14 +31,11 @@ struct Claims {
   std::uint64_t stale = 0;
 };
 
-// Without a branch: there are thousands in a command, and all of them are possible.
 bool is_possible(const Receipt& receipt) {
-  constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max() / 2;
-  const std::uint64_t first = receipt.range.first.value();
-  const std::uint64_t last = receipt.range.last.value();
-  return static_cast<bool>(static_cast<int>(first != 0) & static_cast<int>(first <= last) &
-                           static_cast<int>(last < kLast) &
-                           static_cast<int>(last - first < kLeaseMessagesMax));
+  const SequenceRange range = receipt.range;
+  return range.first != base::Sequence() && range.first <= range.last &&
+         range.last.value() < std::numeric_limits<std::uint64_t>::max() / 2 &&
+         range.count() <= kLeaseMessagesMax;
 }
 
 // A planted bug: whoever holds the messages now.
@@ -176,9 +173,7 @@ Refusal check_command(Core& core, const Command& command, const Attachment* atta
   if (attachment == nullptr) {
     return {RefusalCode::kUnknownHandle, "no such attachment: attach first"};
   }
-  bool possible = true;
-  for (const Receipt& receipt : command.receipts) possible &= is_possible(receipt);
-  if (!possible) {
+  if (!std::all_of(command.receipts.begin(), command.receipts.end(), is_possible)) {
     return {RefusalCode::kInvalidArgument, "a receipt with an impossible range of sequences"};
   }
   return {};

@@ -56,20 +56,12 @@ void SettleQueue::add(SettleKind kind, base::Epoch epoch, base::SequenceRange ra
     return !watched || (last->one_epoch && last->receipts.back().epoch == epoch.value());
   };
   if (!joins()) last = &begin_frame(kind, delay_ms, error);
-  if (!last->receipts.empty() && last->receipts.back().epoch == epoch.value() &&
-      last->receipts.back().last + 1 == range.first.value()) {
-    last->receipts.back().last = range.last.value();
-  } else {
-    if (last->receipts.size() == wire::kReceiptsMax) last = &begin_frame(kind, delay_ms, error);
-    if (!last->receipts.empty() && last->receipts.back().epoch != epoch.value()) {
-      last->one_epoch = false;
-    }
-    last->receipts.push_back({epoch.value(), range.first.value(), range.last.value()});
+  if (last->receipts.size() == wire::kReceiptsMax && !goes_on(*last, epoch, range)) {
+    last = &begin_frame(kind, delay_ms, error);
   }
-  last->messages += range.count();
+  append(*last, epoch, range);
   last->whole = extras.alone;
   if (extras.done) last->watchers.push_back(std::move(extras.done));
-  unconfirmed_messages_ += range.count();
 }
 
 void SettleQueue::add_all(SettleKind kind, const DeliveredBatch& batch) {

@@ -63,15 +63,7 @@ class SettleQueue {
         !last->watchers.empty() || last->receipts.size() == wire::kReceiptsMax) {
       return add(SettleKind::kAck, epoch, range, std::nullopt, {});
     }
-    wire::WireReceipt& receipt = last->receipts.back();
-    if (receipt.epoch == epoch.value() && receipt.last + 1 == range.first.value()) {
-      receipt.last = range.last.value();
-    } else {
-      last->one_epoch = last->one_epoch && receipt.epoch == epoch.value();
-      last->receipts.push_back({epoch.value(), range.first.value(), range.last.value()});
-    }
-    last->messages += range.count();
-    unconfirmed_messages_ += range.count();
+    append(*last, epoch, range);
   }
   // All messages of a delivery.
   void add_all(SettleKind kind, const DeliveredBatch& batch);
@@ -107,6 +99,22 @@ class SettleQueue {
   bool is_done(std::uint64_t number) const;
 
  private:
+  static bool goes_on(const PendingSettle& frame, base::Epoch epoch, base::SequenceRange range) {
+    return !frame.receipts.empty() && frame.receipts.back().epoch == epoch.value() &&
+           frame.receipts.back().last + 1 == range.first.value();
+  }
+  // REQUIRES: it goes on, or the frame is not full.
+  void append(PendingSettle& frame, base::Epoch epoch, base::SequenceRange range) {
+    if (goes_on(frame, epoch, range)) {
+      frame.receipts.back().last = range.last.value();
+    } else {
+      frame.one_epoch = frame.one_epoch &&
+                        (frame.receipts.empty() || frame.receipts.back().epoch == epoch.value());
+      frame.receipts.push_back({epoch.value(), range.first.value(), range.last.value()});
+    }
+    frame.messages += range.count();
+    unconfirmed_messages_ += range.count();
+  }
   PendingSettle& begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms,
                              std::string_view error);
 

@@ -81,6 +81,7 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   std::vector<Command> take_commands();
   void count_receipts(std::size_t more);
   void ack_plainly(const client::Receipt& receipt);
+  bool is_over(std::unique_lock<std::mutex>& lock, const SettleCallback& done);
   // At most once: what is handed out makes room.
   void make_room(const client::Receipt& receipt);
   std::size_t ready_messages(std::size_t messages_max) const;

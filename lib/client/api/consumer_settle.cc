@@ -97,6 +97,15 @@ void Consumer::Core::make_room(const client::Receipt& receipt) {
   if (!failure_) ack_plainly(receipt);
 }
 
+// REQUIRES: the lock is held. Where nothing can be settled any more that is told, without the lock.
+bool Consumer::Core::is_over(std::unique_lock<std::mutex>& lock, const SettleCallback& done) {
+  if (!failure_) return false;
+  const Error error = api::to_public(*failure_);
+  lock.unlock();
+  if (done) done(error);
+  return true;
+}
+
 void Consumer::Core::settle(const Delivery& delivery, const Settlement& settlement,
                             SettleCallback done) {
   if (settlement.kind() == Settlement::Kind::kLater) {
@@ -109,12 +118,7 @@ void Consumer::Core::settle(const Delivery& delivery, const Settlement& settleme
   }
   const client::Receipt receipt = DeliveryAccess::receipt(delivery);
   std::unique_lock lock(mutex_);
-  if (failure_) {
-    const Error error = api::to_public(*failure_);
-    lock.unlock();
-    if (done) done(error);
-    return;
-  }
+  if (is_over(lock, done)) return;
   if (settlement.kind() == Settlement::Kind::kAck && !done) return ack_plainly(receipt);
   Command one;
   one.kind = settlement.kind();
@@ -133,12 +137,7 @@ void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
     return;
   }
   std::unique_lock lock(mutex_);
-  if (failure_) {
-    const Error error = api::to_public(*failure_);
-    lock.unlock();
-    if (done) done(error);
-    return;
-  }
+  if (is_over(lock, done)) return;
   Command one;
   if (done) {
     const auto all = std::make_shared<Gathering>(receipts.size(), std::move(done));
