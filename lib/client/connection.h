@@ -85,7 +85,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Says goodbye: held leases are released, uncounted. Waits for the answer up to `timeout`.
+  // Says goodbye: held leases are released, uncounted. Waits for the answer up to `timeout`, or
+  // until the connection breaks.
   base::Status close(base::Millis timeout = base::Millis(1'000));
 
   // Handles what arrives until something was handled or `timeout` is over; 0 = only what is here.

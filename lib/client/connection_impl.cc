@@ -66,7 +66,8 @@ base::Status Connection::Impl::round(base::MonoTime until) {
     if (event == Transport::Event::kLost) lose();
     handled = turn_peers() || handled;
     act();
-    if (before >= until || event == Transport::Event::kInterrupted) break;
+    const bool told = event == Transport::Event::kInterrupted || event == Transport::Event::kLost;
+    if (before >= until || told) break;
   }
   in_round_ = false;
   if (fatal_) return *fatal_;
@@ -153,8 +154,12 @@ base::Status Connection::Impl::close(base::Millis timeout) {
   if (fatal_ || !state_.open()) return {};
   goodbye_request_ = next_request();
   if (!send(wire::Goodbye{}, goodbye_request_)) return {};
-  base::Status status =
-      run_until([this] { return goodbye_request_ == 0; }, after(timeout), "no goodbye");
+  // A connection that breaks meanwhile leaves nobody to wait for.
+  const std::uint64_t session = sessions_;
+  const auto over = [&] {
+    return goodbye_request_ == 0 || sessions_ != session || !state_.open();
+  };
+  base::Status status = run_until(over, after(timeout), "no goodbye");
   fatal_ = base::failed_precondition("the connection was closed");
   return status;
 }

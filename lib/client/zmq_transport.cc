@@ -183,10 +183,12 @@ class ZmqTransport final : public Transport {
     const auto ready = [&items](std::size_t index) {
       return (items[index].revents & ZMQ_POLLIN) != 0;
     };
-    const bool interrupted = ready(0);
-    if (interrupted) wakeup_->clear();
+    // An interruption of the same moment is for the next call.
     if (connected && ready(2) && read_monitor()) return Event::kLost;
-    if (interrupted) return Event::kInterrupted;
+    if (ready(0)) {
+      wakeup_->clear();
+      return Event::kInterrupted;
+    }
     // What a peer's monitor says the peer reads.
     const bool others = count > (connected && ready(2) ? 1 : 0);
     return others ? Event::kFrames : Event::kTimeout;

@@ -201,6 +201,15 @@ TEST_F(ConnectionTest, ClosesWithAGoodbye) {
   EXPECT_THAT(connection_->poll(Millis(0)), HasCode(ErrorCode::kFailedPrecondition));
 }
 
+TEST_F(ConnectionTest, ClosesAtOnceWhenTheBrokerGoes) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.cut_on_goodbye = true;
+  transport_->refuse_connections = true;
+  const base::MonoTime before = transport_->now();
+  EXPECT_THAT(connection_->close(Millis(20'000)), IsOk());
+  EXPECT_EQ(transport_->now(), before);
+}
+
 TEST_F(ConnectionTest, SaysGoodbyeWhenItIsDestroyed) {
   ASSERT_THAT(open(), IsOk());
   connection_.reset();

@@ -93,6 +93,7 @@ void FakeBroker::on_other(const wire::FrameHeader& header, const wire::Body& bod
     ++goodbyes;
     answer(header, wire::GoodbyeReply{});
     sessions_.erase(current_);
+    if (std::exchange(cut_on_goodbye, false)) cut();
     return;
   }
   if (std::holds_alternative<wire::Peek>(body)) return answer(header, peeked);

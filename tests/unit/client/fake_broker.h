@@ -59,6 +59,7 @@ class FakeBroker {
   std::uint64_t stale_extends = 1;  // as every EXTENDED says
   bool cut_on_settle = false;       // once: the next SETTLE is carried out and its answer lost
   bool cut_on_delete = false;       // the same for DELETE_QUEUE
+  bool cut_on_goodbye = false;      // the same for GOODBYE
   wire::Peeked peeked;              // answers every PEEK
 
   void forget_sessions() { sessions_.clear(); }

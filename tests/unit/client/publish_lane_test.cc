@@ -208,6 +208,20 @@ TEST_F(PublishLaneTest, WhatIsStoredIsNoFailureWhateverComes) {
   EXPECT_EQ(finished_codes(), Codes({Code::kNone, Code::kNone, Code::kProducerFenced}));
 }
 
+// A record that rotted. What is sent for it is stored anew, so it counts like any other.
+TEST_F(PublishLaneTest, WhatTheBrokerLostAgainIsSentAnew) {
+  open();
+  for (int i = 0; i < 4; ++i) lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  open(opened(12));
+  lane_.on_session_lost();
+  open(opened(4, 4));
+  EXPECT_EQ(send_all(), Sent({"1+4", "5+4"}));
+  lane_.on_credit(1'000, 1'000'000);
+  EXPECT_EQ(send_all(), Sent({"9+4", "13+4"}));
+}
+
 TEST_F(PublishLaneTest, WhatWasNeverSentIsNotTakenForStored) {
   open(opened(0, 4));
   lane_.add(batch_of(4));

@@ -7,12 +7,14 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
 
 #include "client/consumer.h"
 #include "client/publisher.h"
 #include "client/zmq_keys.h"
+#include "client/zmq_transport.h"
 #include "sluice/sluice.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_broker.h"
@@ -242,7 +244,6 @@ TEST_F(ZmqClientTest, ItsGoodbyeLeaves) {
   EXPECT_EQ(served_.broker.goodbyes, 1);
 }
 
-// The public library: callbacks know where each message went, whatever the maps were meanwhile.
 // A rotation of the key that the brokers of all shards have: each has two ports for it.
 TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
   const KeyPair older = make_key_pair().value();
@@ -286,6 +287,30 @@ TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
   std::filesystem::remove_all(folder);
 }
 
+// Who interrupts just when the connection is lost is heard: a client that is closed while its broker
+// stops would wait for a minute.
+TEST(ZmqTransportTest, ALossHidesNoInterruption) {
+  const std::unique_ptr<void, decltype(&zmq_ctx_term)> context(zmq_ctx_new(), zmq_ctx_term);
+  void* const router = zmq_socket(context.get(), ZMQ_ROUTER);
+  ASSERT_EQ(zmq_bind(router, "tcp://127.0.0.1:*"), 0);
+  std::array<char, 256> endpoint{};
+  std::size_t size = endpoint.size();
+  ASSERT_EQ(zmq_getsockopt(router, ZMQ_LAST_ENDPOINT, endpoint.data(), &size), 0);
+  const std::unique_ptr<Transport> transport = make_zmq_transport(endpoint.data());
+  ASSERT_THAT(transport->connect(0), IsOk());
+  ASSERT_TRUE(transport->send(base::as_bytes("hello")));
+  ASSERT_GT(zmq_recv(router, endpoint.data(), endpoint.size(), 0), 0);
+  zmq_close(router);
+
+  Transport::Event event = Transport::Event::kTimeout;
+  while (event != Transport::Event::kLost) {
+    transport->interrupt();
+    event = transport->wait(Millis(20'000));
+  }
+  EXPECT_EQ(transport->wait(base::Nanos(0)), Transport::Event::kInterrupted);
+}
+
+// The public library: callbacks know where each message went, whatever the maps were meanwhile.
 TEST_F(ZmqClientTest, APublicProducerFollowsTheShardMap) {
   constexpr int kMessages = 6'000;
   constexpr int kKeys = 11;
