@@ -156,9 +156,7 @@ base::Status Connection::Impl::close(base::Millis timeout) {
   if (!send(wire::Goodbye{}, goodbye_request_)) return {};
   // A connection that breaks meanwhile leaves nobody to wait for.
   const std::uint64_t session = sessions_;
-  const auto over = [&] {
-    return goodbye_request_ == 0 || sessions_ != session || !state_.open();
-  };
+  const auto over = [&] { return goodbye_request_ == 0 || sessions_ != session || !state_.open(); };
   base::Status status = run_until(over, after(timeout), "no goodbye");
   fatal_ = base::failed_precondition("the connection was closed");
   return status;

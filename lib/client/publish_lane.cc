@@ -79,9 +79,9 @@ void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& ope
   next_sequence_ = opened.last_sequence + 1;
 }
 
-// What was sent over the old connection may have been stored, in whole batches and in order. What an
-// earlier PUBLISHER_OPENED said to be stored is not any more where the broker's disk lost it: under
-// its old number it would be stored anew, and the next message with it.
+// What was sent over the old connection may have been stored, in whole batches and in order. What
+// an earlier PUBLISHER_OPENED said to be stored is not any more where the broker's disk lost it:
+// under its old number it would be stored anew, and the next message with it.
 void PublishLane::mark_stored(std::uint64_t last_sequence) {
   for (PendingBatch& batch : batches_) {
     batch.is_stored =

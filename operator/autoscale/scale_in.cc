@@ -4,6 +4,15 @@
 #include <tuple>
 
 namespace sluice::autoscale {
+namespace {
+
+// With the cost that it had before it was chosen.
+PodMark without_mark(const Pod& pod) {
+  const bool had = !pod.chosen->empty();
+  return {pod.name, pod.uid, had ? pod.chosen : std::nullopt, std::nullopt};
+}
+
+}  // namespace
 
 // One step's arguments, and what follows from them.
 struct ScaleIn::Scene {
@@ -103,10 +112,15 @@ bool ScaleIn::is_stuck(const Scene& scene, const Pod& pod) {
   return !cordons_.is_drained(pod.name, scene.views, scene.now);
 }
 
-void ScaleIn::remove(const Scene& scene, const std::vector<const Pod*>& drained,
-                     ScaleStep& step) const {
+void ScaleIn::remove(const Scene& scene, const std::vector<const Pod*>& leaving,
+                     const std::vector<const Pod*>& drained, ScaleStep& step) {
   step.replicas = static_cast<std::uint32_t>(scene.live.size() - drained.size());
   if (scene.world.target.by_ordinal) return;
+  // Of an attempt that broke off: it would go in the place of one that is drained.
+  for (const Pod* pod : leaving) {
+    const bool stays = std::find(drained.begin(), drained.end(), pod) == drained.end();
+    if (stays && pod->chosen) step.marks.push_back(without_mark(*pod));
+  }
   const std::string cost = std::to_string(cost_to_go(scene.world.target));
   for (const Pod* pod : drained) {
     if (pod->chosen) continue;
@@ -143,7 +157,7 @@ void ScaleIn::drain(const Scene& scene, std::vector<const Pod*>& leaving, ScaleS
   const bool all = drained.size() == leaving.size();
   // Not ready pods go first, whatever they cost: only where nobody else is left does it not matter.
   const bool some = scene.all_ready && elapsed(oldest, scene.now) >= kGather;
-  if (!drained.empty() && (all || some)) remove(scene, drained, step);
+  if (!drained.empty() && (all || some)) remove(scene, leaving, drained, step);
 }
 
 // Cordons of those that leave, and an end to the cordons and marks of all others.
@@ -161,10 +175,7 @@ void ScaleIn::settle(const Scene& scene, const std::vector<const Pod*>& leaving,
     if (pod.terminating) continue;
     since_.erase(pod.uid);
     cordons_.lift(pod.name, scene.views, scene.now, step.cordons);
-    if (pod.chosen) {
-      const bool had = !pod.chosen->empty();
-      step.marks.push_back({pod.name, pod.uid, had ? pod.chosen : std::nullopt, std::nullopt});
-    }
+    if (pod.chosen) step.marks.push_back(without_mark(pod));
   }
   step.next_check = cordons_.renewal_in(scene.now);
   const auto sooner = [&](base::Millis in) {

@@ -77,7 +77,8 @@ class ScaleIn {
   std::vector<const Pod*> choose(const Scene& scene, ScaleStep& step) const;
   void drain(const Scene& scene, std::vector<const Pod*>& leaving, ScaleStep& step);
   bool is_stuck(const Scene& scene, const Pod& pod);
-  void remove(const Scene& scene, const std::vector<const Pod*>& drained, ScaleStep& step) const;
+  static void remove(const Scene& scene, const std::vector<const Pod*>& leaving,
+                     const std::vector<const Pod*>& drained, ScaleStep& step);
   void settle(const Scene& scene, const std::vector<const Pod*>& leaving, ScaleStep& step);
 
   Cordons cordons_;

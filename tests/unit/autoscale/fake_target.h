@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -85,7 +86,9 @@ class FakeTarget {
       const FakePod* of = find(call.pod);
       machine.answered(call, of == nullptr ? 0 : of->in_flight[index], now);
     }
+    std::size_t marks = 0;
     for (const PodMark& mark : step.marks) {
+      if (marks++ == marks_max) return;
       FakePod* of = find(mark.pod);
       if (of == nullptr || of->pod.uid != mark.uid) continue;
       of->pod.deletion_cost = mark.cost;
@@ -132,6 +135,8 @@ class FakeTarget {
   bool rolling_out = false;
   bool by_ordinal = false;
   bool refuse_cordons = false;
+  // Of one step: the write after them fails, and ends the step.
+  std::size_t marks_max = std::numeric_limits<std::size_t>::max();
   int scale_ins = 0;
 
  private:

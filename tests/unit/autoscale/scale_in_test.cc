@@ -176,6 +176,24 @@ TEST_F(ScaleInTest, ThoseThatAreDoneGoAfterAWhileWithoutTheOthers) {
   EXPECT_THAT(names(), ElementsAre("worker-0", "worker-1"));
 }
 
+// The mark of an attempt that broke off half-way: the pod works again meanwhile.
+TEST_F(ScaleInTest, WhoIsNotDoneIsNotMarkedWhenOthersGo) {
+  fake.add_pods(4);
+  fake.pod(1).in_flight = {1};
+  fake.pod(1).pod.deletion_cost = "-1000000";
+  fake.pod(1).pod.chosen = "";
+  fake.pod(3).in_flight = {9};
+  fake.pod(0).in_flight = {9};
+  EXPECT_THAT(step(2).leaving, UnorderedElementsAre("worker-1", "worker-2"));
+  const ScaleStep some = after(5s, 2);
+  EXPECT_EQ(some.replicas, 3U);
+  EXPECT_THAT(some.marks, ElementsAre(PodMark{"worker-1", "uid-2", std::nullopt, std::nullopt},
+                                      PodMark{"worker-2", "uid-3", "-1000000", ""}));
+  const std::vector<FakeTarget::FakePod> told = fake.control();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].pod.name, "worker-2");
+}
+
 TEST_F(ScaleInTest, UntilAPodHasGoneItStaysCordonedAndNobodyElseGoes) {
   fake.add_pods(3);
   step(2);
@@ -381,6 +399,7 @@ TEST(ScaleInProperties, NobodyGoesWhoHoldsAMessage) {
       if (random.chance(0.02)) machine = ScaleIn();
       fake.refuse_cordons = random.chance(0.05);
       fake.rolling_out = random.chance(0.02);
+      fake.marks_max = random.chance(0.2) ? random.below(4) : 1'000;
       for (std::size_t b = 0; b < brokers; ++b) {
         fake.broker(b).reachable = !random.chance(0.03);
         if (!random.chance(0.01)) continue;

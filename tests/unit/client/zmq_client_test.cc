@@ -287,8 +287,8 @@ TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
   std::filesystem::remove_all(folder);
 }
 
-// Who interrupts just when the connection is lost is heard: a client that is closed while its broker
-// stops would wait for a minute.
+// Who interrupts just when the connection is lost is heard: a client that is closed while its
+// broker stops would wait for a minute.
 TEST(ZmqTransportTest, ALossHidesNoInterruption) {
   const std::unique_ptr<void, decltype(&zmq_ctx_term)> context(zmq_ctx_new(), zmq_ctx_term);
   void* const router = zmq_socket(context.get(), ZMQ_ROUTER);
