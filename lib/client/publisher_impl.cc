@@ -372,7 +372,10 @@ std::optional<base::MonoTime> Publisher::Impl::on_round(base::MonoTime now) {
   const bool was_lent = fast_lent_;
   take_fast();
   std::optional<base::MonoTime> wake;
-  const auto wake_at = [&wake](base::MonoTime time) { wake = wake ? std::min(*wake, time) : time; };
+  // What is due already waits for an answer or a session, and not for a time.
+  const auto wake_at = [&wake, now](base::MonoTime time) {
+    if (now < time) wake = wake ? std::min(*wake, time) : time;
+  };
   for (Lane& lane : lanes_) {
     if (lane.open.buffer == nullptr || lane.open.count == 0) continue;
     const base::MonoTime due = lane.open.opened_at + options_.linger;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/fnv1a.h"
 #include "base/message.h"
 #include "client/consumer.h"
 #include "client/publisher.h"
@@ -92,13 +93,15 @@ class WrongTransport final : public client::Transport {
 
 class Application {
  public:
-  explicit Application(Input& input) : input_(input) {}
+  // `seed` is that of the client's own draws, so that an input does the same each time.
+  Application(Input& input, std::uint64_t seed) : input_(input), seed_(seed) {}
 
   bool open() {
     auto transport = std::make_unique<WrongTransport>(broker_, input_);
     transport_ = transport.get();
     client::ConnectionOptions options;
     options.client_name = "fuzz/1";
+    options.prng_seed = seed_;
     options.connect_timeout = base::Millis(2'000);
     options.request_timeout = base::Millis(2'000);
     auto connection = client::Connection::open(options, std::move(transport));
@@ -207,6 +210,7 @@ class Application {
   }
 
   Input& input_;
+  const std::uint64_t seed_;
   client::FakeBroker broker_;
   WrongTransport* transport_ = nullptr;
   std::unique_ptr<client::Connection> connection_;
@@ -224,7 +228,7 @@ class Application {
 // time (which passes only while it waits; a loop without waiting runs into the fuzzer's own limit).
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Input input(data, size);
-  Application application(input);
+  Application application(input, base::fnv1a({reinterpret_cast<const char*>(data), size}));
   if (!application.open()) return 0;
   application.open_both();
   for (int steps = 0; steps < kStepsMax && !input.empty(); ++steps) application.step();

@@ -2,7 +2,14 @@
 
 #include <utility>
 
+#include "base/check.h"
+
 namespace sluice::client {
+namespace {
+
+constexpr int kWaitsInVainMax = 100'000;
+
+}  // namespace
 
 base::Status FakeTransport::connect(std::size_t turn) {
   ++connects_;
@@ -48,6 +55,9 @@ Transport::Event FakeTransport::wait(base::Nanos timeout) {
   if (!inbox_.empty()) return Event::kFrames;
   if (std::exchange(lost_, false)) return Event::kLost;
   if (std::exchange(interrupted_, false)) return Event::kInterrupted;
+  // Here time passes only while somebody waits: who does not wait would never end.
+  waits_in_vain_ = timeout.count() > 0 ? 0 : waits_in_vain_ + 1;
+  CHECK(waits_in_vain_ < kWaitsInVainMax);
   now_ = now_ + timeout;
   return Event::kTimeout;
 }

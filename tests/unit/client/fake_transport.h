@@ -47,6 +47,7 @@ class FakeTransport final : public Transport {
   bool connected_ = false;
   bool lost_ = false;
   bool interrupted_ = false;
+  int waits_in_vain_ = 0;  // without time, one after another
   std::deque<std::vector<std::byte>> inbox_;
 };
 

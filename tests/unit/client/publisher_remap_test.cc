@@ -111,6 +111,20 @@ TEST_F(PublisherRemapTest, AQueueThatIsGoneWithItsMapIsAskedForOnce) {
   EXPECT_EQ(broker_.resolves, 1);
 }
 
+// Its next time to ask comes while there is nobody to be asked: that is no time to wake up for.
+TEST_F(PublisherRemapTest, SleepsWhileTheBrokerIsAway) {
+  ASSERT_THAT(open(), IsOk());
+  broker_.publish_script.push_back({Act::kRefuse, Code::kStaleShardMap});
+  ASSERT_THAT(publisher_->publish(keyed("order-1")), IsOk());
+  EXPECT_THAT(publisher_->flush(Millis(1)), HasCode(ErrorCode::kDeadlineExceeded));
+  transport_->cut();
+  transport_->refuse_connections = true;
+  EXPECT_THAT(publisher_->flush(Millis(10'000)), HasCode(ErrorCode::kDeadlineExceeded));
+  transport_->refuse_connections = false;
+  change_map(2);
+  EXPECT_THAT(publisher_->flush(Millis(10'000)), IsOk());
+}
+
 TEST_F(PublisherRemapTest, AFrameThatWasMadeByTheOldMapIsPutRight) {
   ASSERT_THAT(open(), IsOk());
   change_map(4);
