@@ -163,6 +163,9 @@ function(sluice_compile_as_test target)
   else()
     target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
+  # Optimizing what a test does once takes longer than running it; what it tests stands in libraries
+  # that are optimized as ever.
+  target_compile_options(${target} PRIVATE -O0)
   # Where a test's flags differ from the header's, the plain include is used: slower, not wrong.
   set_target_properties(${target} PROPERTIES PCH_WARN_INVALID OFF RUNTIME_OUTPUT_DIRECTORY
                                                                   ${PROJECT_BINARY_DIR}/tests)
@@ -198,6 +201,14 @@ function(sluice_test)
   set(serial)
   if(arg_SERIAL)
     set(serial RUN_SERIAL ON)
+  endif()
+  # A process takes a tenth of a second to begin under a sanitizer, and most tests take less: there
+  # a program's tests run in one. Elsewhere each has a process and a name of its own.
+  if(SLUICE_SANITIZE)
+    math(EXPR timeout "5 * ${arg_TIMEOUT}")
+    add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} --gtest_brief=1)
+    set_tests_properties(${arg_NAME} PROPERTIES TIMEOUT ${timeout} LABELS "${arg_LABELS}" ${serial})
+    return()
   endif()
   # Values that GoogleTest cannot print are shown as bytes, addresses among them: names by number
   # stay the same from run to run, and are those of --gtest_filter.

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/prng.h"
+#include "tests/support/thinning.h"
 #include "tests/unit/autoscale/fake_target.h"
 
 namespace sluice::autoscale {
@@ -384,7 +385,7 @@ TEST_F(ScaleInTest, LettingGoOfATargetLiftsEverything) {
 // silent; leaders change; what is wanted changes: nobody is told to go who holds a message.
 TEST(ScaleInProperties, NobodyGoesWhoHoldsAMessage) {
   int gone = 0;
-  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 150 / test::kThinning; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     base::Prng random(seed);
     FakeTarget fake(1 + random.below(3));
@@ -429,7 +430,7 @@ TEST(ScaleInProperties, NobodyGoesWhoHoldsAMessage) {
       if (testing::Test::HasFailure()) return;
     }
   }
-  EXPECT_GT(gone, 1'000);
+  EXPECT_GT(gone, 1'000 / static_cast<int>(test::kThinning));
 }
 
 // With everybody answering and work that ends, what is wanted is reached.

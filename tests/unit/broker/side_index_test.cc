@@ -1,11 +1,12 @@
 // What waits, fails or dies is in the side index; in memory and in snapshots are only bitmaps.
 
+#include "tests/support/thinning.h"
 #include "tests/unit/broker/world.h"
 
 namespace sluice::broker {
 namespace {
 
-constexpr std::uint64_t kMany = 200'000;
+constexpr std::uint64_t kMany = 200'000 / test::kThinning;
 constexpr std::uint64_t kBatch = 1'000;
 
 QueueConfig large_queue() {
@@ -168,7 +169,7 @@ TEST(SideIndexUse, dead_letters_cost_bitmaps_only_and_come_back) {
   EXPECT_EQ(settle_all(world, SettleKind::kReject, "bad"), kMany);
   EXPECT_EQ(world.stats().dead_lettered, kMany);
   EXPECT_LT(snapshot_bytes(world), before + 1'000);
-  const PeekReply seen = world.peek(queue, true, 100'000, 1);
+  const PeekReply seen = world.peek(queue, true, kMany / 2, 1);
   ASSERT_EQ(seen.messages.size(), 1U);
   EXPECT_EQ(seen.messages[0].error, "bad");
   world.restart_from(world.broker->snapshot(SnapshotForm::kBesideIndex), *world.index,

@@ -11,6 +11,7 @@
 #include "tests/support/fake_api_server.h"
 #include "tests/support/fake_controllers.h"
 #include "tests/support/operator_sim.h"
+#include "tests/support/thinning.h"
 #include "tests/unit/kube/script_transport.h"
 #include "tests/unit/operator/all_in_view.h"
 #include "tests/unit/operator/fake_links.h"
@@ -24,7 +25,7 @@ using kube::Json;
 // Controller and autoscaler as run_operator() puts them together, without its threads.
 class BooksTest : public testing::Test {
  protected:
-  static constexpr int kQueuesMax = 12;
+  static constexpr int kQueuesMax = test::kThinning > 1 ? 3 : 12;
 
   BooksTest() { scaler.start(); }
 

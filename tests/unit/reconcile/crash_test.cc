@@ -7,6 +7,7 @@
 
 #include "operator/reconcile/names.h"
 #include "tests/support/operator_sim.h"
+#include "tests/support/thinning.h"
 
 namespace sluice::reconcile {
 namespace {
@@ -132,7 +133,7 @@ TEST_P(Crash, AfterAnyActionLeadsToTheSameEnd) {
   ASSERT_GT(actions, 0U);
   EXPECT_EQ(calm.brokers.lost_messages, life.may_lose);
 
-  for (std::size_t n = 1; n <= actions; ++n) {
+  for (std::size_t n = 1; n <= actions; n += test::kThinning) {
     OperatorSim sim("shop", "orders");
     prepare(sim, life);
     std::set<std::string> sets;
@@ -161,7 +162,7 @@ TEST_P(Crash, CachesThatAreBehindLeadToTheSameEnd) {
   prepare(calm, life);
   life.step(calm);
   ASSERT_TRUE(calm.settle());
-  for (std::size_t lag = 1; lag <= 4; ++lag) {
+  for (std::size_t lag = 1; lag <= 4; lag += test::kThinning) {
     OperatorSim sim("shop", "orders");
     prepare(sim, life);
     sim.lag = lag;

@@ -5,6 +5,7 @@
 
 #include "base/prng.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/thinning.h"
 #include "tests/unit/storage/side_harness.h"
 
 namespace sluice::storage {
@@ -225,7 +226,8 @@ TEST(FileSideIndex, ACrashAnywhereLeavesTheKeptSnapshots) {
   }
   ASSERT_GT(operations, 100U);
   base::Prng prng(3);
-  for (std::uint64_t stop = 1; stop < operations; stop += 1 + operations / 150) {
+  for (std::uint64_t stop = 1; stop < operations;
+       stop += sluice::test::kThinning * (1 + operations / 150)) {
     SideHarness harness(kTinyCacheBytes);
     ASSERT_THAT(harness.open(), IsOk());
     std::vector<SideMap> states;

@@ -7,6 +7,7 @@
 
 #include "storage/segment_header.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/thinning.h"
 #include "tests/unit/storage/log_harness.h"
 
 // Random work, faults and crashes against a model that knows what must be there. Repeat a run with
@@ -250,7 +251,7 @@ class LogFuzz {
 
 TEST(LogFuzz, RandomWorkAndCrashesLoseNothingThatWasPromised) {
   const auto base = static_cast<std::uint64_t>(GTEST_FLAG_GET(random_seed)) * 1'000;
-  for (std::uint64_t seed = base; seed < base + 60; ++seed) {
+  for (std::uint64_t seed = base; seed < base + 60 / sluice::test::kThinning; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     LogFuzz(seed).run();
     if (HasFailure()) return;
