@@ -163,8 +163,8 @@ function(sluice_compile_as_test target)
   else()
     target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
-  # Optimizing what a test does once takes longer than running it; what it tests stands in libraries
-  # that are optimized as ever.
+  # Optimizing what a test does once takes longer than running it. What it tests stands in libraries
+  # that are optimized as ever, but for what headers define inline: of that a test may have its own.
   target_compile_options(${target} PRIVATE -O0)
   # Where a test's flags differ from the header's, the plain include is used: slower, not wrong.
   set_target_properties(${target} PROPERTIES PCH_WARN_INVALID OFF RUNTIME_OUTPUT_DIRECTORY
@@ -206,7 +206,7 @@ function(sluice_test)
   # a program's tests run in one. Elsewhere each has a process and a name of its own.
   if(SLUICE_SANITIZE)
     math(EXPR timeout "5 * ${arg_TIMEOUT}")
-    add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} --gtest_brief=1)
+    add_test(NAME ${arg_NAME} COMMAND ${arg_NAME})
     set_tests_properties(${arg_NAME} PROPERTIES TIMEOUT ${timeout} LABELS "${arg_LABELS}" ${serial})
     return()
   endif()

@@ -89,7 +89,8 @@ class Connection {
   // until the connection breaks.
   base::Status close(base::Millis timeout = base::Millis(1'000));
 
-  // Handles what arrives until something was handled or `timeout` is over; 0 = only what is here.
+  // Handles what arrives until something was handled, the session was lost, or `timeout` is over;
+  // 0 = only what is here.
   // Fails only when the session can never come back (versions, permission, closed). A lost
   // connection is not an error: poll() reconnects.
   base::Status poll(base::Millis timeout);

@@ -53,6 +53,7 @@ base::Status Connection::Impl::round(base::MonoTime until) {
   if (fatal_) return *fatal_;
   CHECK(!in_round_);  // a callback called back into the connection
   in_round_ = true;
+  const bool was_open = state_.open();
   bool handled = handle_frames();
   handled = turn_peers() || handled;
   act();
@@ -66,8 +67,8 @@ base::Status Connection::Impl::round(base::MonoTime until) {
     if (event == Transport::Event::kLost) lose();
     handled = turn_peers() || handled;
     act();
-    const bool told = event == Transport::Event::kInterrupted || event == Transport::Event::kLost;
-    if (before >= until || told) break;
+    if (before >= until || event == Transport::Event::kInterrupted) break;
+    if (was_open && !state_.open()) break;  // who waits for an answer has to be told
   }
   in_round_ = false;
   if (fatal_) return *fatal_;

@@ -25,7 +25,8 @@ class Connection::Impl {
 
   // Waits for the first WELCOME.
   base::Status open();
-  // Handles what is here, then waits for more until `until` unless something was handled.
+  // Handles what is here, then waits for more until `until` unless something was handled, or the
+  // session was lost.
   base::Status round(base::MonoTime until);
   // DeadlineExceeded with `what` when `done` does not come true in time.
   base::Status run_until(const std::function<bool()>& done, base::MonoTime until,

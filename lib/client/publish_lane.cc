@@ -119,8 +119,11 @@ void PublishLane::on_map() {
 }
 
 bool PublishLane::is_clear() const {
-  return under_way_ == 0 && std::none_of(batches_.begin(), batches_.end(),
-                                         [](const PendingBatch& b) { return b.may_be_stored; });
+  // What an earlier PUBLISHER_OPENED said is not known until there is the next one.
+  return under_way_ == 0 &&
+         std::none_of(batches_.begin(), batches_.end(), [this](const PendingBatch& batch) {
+           return batch.may_be_stored || (batch.is_stored && phase_ != Phase::kOpen);
+         });
 }
 
 std::vector<PendingBatch> PublishLane::take_unstored() {

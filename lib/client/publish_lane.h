@@ -34,8 +34,8 @@ struct PendingBatch {
   // Sent over a connection that was lost before the answer. After a refusal that is known not to
   // be.
   bool may_be_stored = false;
-  // PUBLISHER_OPENED said that the broker has it. It is sent once more under its old number, only
-  // to learn where it stands: the answer to a duplicate tells.
+  // The last PUBLISHER_OPENED said that the broker has it. It is sent once more under its old
+  // number, only to learn where it stands: the answer to a duplicate tells.
   bool is_stored = false;
 
   std::uint64_t bytes() const;  // of entries, as credit counts

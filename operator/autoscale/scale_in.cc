@@ -121,10 +121,11 @@ void ScaleIn::remove(const Scene& scene, const std::vector<const Pod*>& leaving,
     const bool stays = std::find(drained.begin(), drained.end(), pod) == drained.end();
     if (stays && pod->chosen) step.marks.push_back(without_mark(*pod));
   }
-  const std::string cost = std::to_string(cost_to_go(scene.world.target));
+  const std::int32_t cost = cost_to_go(scene.world.target);
   for (const Pod* pod : drained) {
-    if (pod->chosen) continue;
-    step.marks.push_back({pod->name, pod->uid, cost, pod->deletion_cost.value_or("")});
+    if (pod->chosen && pod->deletion_cost && cost_in(*pod->deletion_cost) <= cost) continue;
+    const std::string own = pod->chosen.value_or(pod->deletion_cost.value_or(""));
+    step.marks.push_back({pod->name, pod->uid, std::to_string(cost), own});
   }
 }
 

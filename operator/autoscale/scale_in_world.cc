@@ -87,12 +87,15 @@ std::uint64_t ordinal_of(std::string_view pod) {
   return number_of<std::uint64_t>(pod.substr(dash + 1)).value_or(0);
 }
 
+// What a ReplicaSet cannot read counts as 0 there.
+std::int32_t cost_in(std::string_view text) { return number_of<std::int32_t>(text).value_or(0); }
+
 std::int32_t cost_to_go(const TargetState& target) {
   std::int32_t lowest = kUsualCost + 1;
   for (const Pod& pod : target.pods) {
-    if (pod.chosen || !pod.deletion_cost) continue;
-    // What a ReplicaSet cannot read counts as 0 there.
-    lowest = std::min(lowest, number_of<std::int32_t>(*pod.deletion_cost).value_or(0));
+    // A chosen one has its own cost again where it stays after all.
+    const std::optional<std::string>& own = pod.chosen ? pod.chosen : pod.deletion_cost;
+    if (own) lowest = std::min(lowest, cost_in(*own));
   }
   return lowest == std::numeric_limits<std::int32_t>::min() ? lowest : lowest - 1;
 }

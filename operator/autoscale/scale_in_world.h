@@ -68,7 +68,9 @@ bool has_unmatched_consumers(const ScaleInWorld& world, base::MonoTime now);
 
 // The number behind the last '-' of a StatefulSet's pod; 0 where there is none.
 std::uint64_t ordinal_of(std::string_view pod);
-// A cost below that of every other pod of the target, which none of ours has had.
+// The number in an annotation of that kind.
+std::int32_t cost_in(std::string_view text);
+// A cost below that which every pod of the target has, or has again once its mark is taken back.
 std::int32_t cost_to_go(const TargetState& target);
 
 }  // namespace sluice::autoscale

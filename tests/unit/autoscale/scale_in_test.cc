@@ -195,6 +195,26 @@ TEST_F(ScaleInTest, WhoIsNotDoneIsNotMarkedWhenOthersGo) {
   EXPECT_EQ(told[0].pod.name, "worker-2");
 }
 
+// The user's own cost comes back with the mark that is taken away, and would be the lowest.
+TEST_F(ScaleInTest, WhoIsNotDoneCostsMoreThanWhoGoesAlsoWithACostOfItsOwn) {
+  fake.add_pods(4);
+  fake.pod(1).in_flight = {1};
+  fake.pod(1).pod.deletion_cost = "-5000001";
+  fake.pod(1).pod.chosen = "-5000000";
+  // Marked when nobody had a cost so low.
+  fake.pod(2).pod.deletion_cost = "-1000000";
+  fake.pod(2).pod.chosen = "";
+  fake.pod(3).in_flight = {9};
+  fake.pod(0).in_flight = {9};
+  EXPECT_THAT(step(2).leaving, UnorderedElementsAre("worker-1", "worker-2"));
+  EXPECT_THAT(after(5s, 2).marks,
+              ElementsAre(PodMark{"worker-1", "uid-2", "-5000000", std::nullopt},
+                          PodMark{"worker-2", "uid-3", "-5000001", ""}));
+  const std::vector<FakeTarget::FakePod> told = fake.control();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].pod.name, "worker-2");
+}
+
 TEST_F(ScaleInTest, UntilAPodHasGoneItStaysCordonedAndNobodyElseGoes) {
   fake.add_pods(3);
   step(2);

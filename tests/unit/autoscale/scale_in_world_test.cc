@@ -22,6 +22,9 @@ TEST(ScaleInWorld, AChosenPodCostsLessThanEveryOther) {
   EXPECT_EQ(cost_to_go(target), -2'000'001);
   target.pods[1].chosen = "";
   EXPECT_EQ(cost_to_go(target), -1'000'000);
+  target.pods[1].chosen = "-1500000";
+  EXPECT_EQ(cost_to_go(target), -1'500'001);
+  target.pods[1].chosen = "";
   target.pods[2].deletion_cost = "-2147483648";
   EXPECT_EQ(cost_to_go(target), -2'147'483'648);
   target.pods[2].deletion_cost = "many";

@@ -222,6 +222,23 @@ TEST_F(PublishLaneTest, WhatTheBrokerLostAgainIsSentAnew) {
   EXPECT_EQ(send_all(), Sent({"9+4", "13+4"}));
 }
 
+// Routed by a new map before that, it would stay where it does not belong.
+TEST_F(PublishLaneTest, WhatWasStoredIsJudgedAnewBeforeTheRestIsRouted) {
+  open();
+  for (int i = 0; i < 2; ++i) lane_.add(batch_of(4));
+  send_all();
+  lane_.on_session_lost();
+  open(opened(8));
+  lane_.hold();
+  lane_.on_session_lost();
+  lane_.on_map();
+  EXPECT_FALSE(lane_.is_clear());
+  open(opened(4));
+  ASSERT_TRUE(lane_.is_clear());
+  EXPECT_EQ(lane_.take_unstored().size(), 1U);
+  EXPECT_EQ(lane_.pending(), 1U);
+}
+
 TEST_F(PublishLaneTest, WhatWasNeverSentIsNotTakenForStored) {
   open(opened(0, 4));
   lane_.add(batch_of(4));

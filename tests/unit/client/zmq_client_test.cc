@@ -291,16 +291,17 @@ TEST(ZmqPeerTest, GoesToTheOtherPortWithTheFolder) {
 // broker stops would wait for a minute.
 TEST(ZmqTransportTest, ALossHidesNoInterruption) {
   const std::unique_ptr<void, decltype(&zmq_ctx_term)> context(zmq_ctx_new(), zmq_ctx_term);
-  void* const router = zmq_socket(context.get(), ZMQ_ROUTER);
-  ASSERT_EQ(zmq_bind(router, "tcp://127.0.0.1:*"), 0);
+  std::unique_ptr<void, decltype(&zmq_close)> router(zmq_socket(context.get(), ZMQ_ROUTER),
+                                                     zmq_close);
+  ASSERT_EQ(zmq_bind(router.get(), "tcp://127.0.0.1:*"), 0);
   std::array<char, 256> endpoint{};
   std::size_t size = endpoint.size();
-  ASSERT_EQ(zmq_getsockopt(router, ZMQ_LAST_ENDPOINT, endpoint.data(), &size), 0);
+  ASSERT_EQ(zmq_getsockopt(router.get(), ZMQ_LAST_ENDPOINT, endpoint.data(), &size), 0);
   const std::unique_ptr<Transport> transport = make_zmq_transport(endpoint.data());
   ASSERT_THAT(transport->connect(0), IsOk());
   ASSERT_TRUE(transport->send(base::as_bytes("hello")));
-  ASSERT_GT(zmq_recv(router, endpoint.data(), endpoint.size(), 0), 0);
-  zmq_close(router);
+  ASSERT_GT(zmq_recv(router.get(), endpoint.data(), endpoint.size(), 0), 0);
+  router.reset();
 
   Transport::Event event = Transport::Event::kTimeout;
   while (event != Transport::Event::kLost) {

@@ -25,7 +25,7 @@ using kube::Json;
 // Controller and autoscaler as run_operator() puts them together, without its threads.
 class BooksTest : public testing::Test {
  protected:
-  static constexpr int kQueuesMax = test::kThinning > 1 ? 3 : 12;
+  static constexpr int kQueuesMax = test::kThinning > 1 ? 6 : 12;
 
   BooksTest() { scaler.start(); }
 

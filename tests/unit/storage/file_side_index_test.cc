@@ -227,7 +227,7 @@ TEST(FileSideIndex, ACrashAnywhereLeavesTheKeptSnapshots) {
   ASSERT_GT(operations, 100U);
   base::Prng prng(3);
   for (std::uint64_t stop = 1; stop < operations;
-       stop += sluice::test::kThinning * (1 + operations / 150)) {
+       stop += sluice::test::kStride * (1 + operations / 150)) {
     SideHarness harness(kTinyCacheBytes);
     ASSERT_THAT(harness.open(), IsOk());
     std::vector<SideMap> states;
