@@ -373,26 +373,22 @@ std::optional<base::MonoTime> Publisher::Impl::on_round(base::MonoTime now) {
   take_fast();
   std::optional<base::MonoTime> wake;
   // What is due already waits for an answer or a session, and not for a time.
-  const auto wake_at = [&wake, now](base::MonoTime time) {
-    if (now < time) wake = wake ? std::min(*wake, time) : time;
+  const auto consider = [&wake, now](const std::optional<base::MonoTime>& at) {
+    if (at && now < *at) wake = wake ? std::min(*wake, *at) : *at;
   };
   for (Lane& lane : lanes_) {
     if (lane.open.buffer == nullptr || lane.open.count == 0) continue;
     const base::MonoTime due = lane.open.opened_at + options_.linger;
     const bool room =
         sealed_bytes_ == 0 || sealed_bytes_ + open_bytes(lane) <= options_.in_flight_bytes_max;
-    if (now >= due && room) {
-      seal(lane);
-    } else if (room) {
-      wake_at(due);
-    }
+    if (!room) continue;
+    consider(due);
+    if (now >= due) seal(lane);
   }
   remap(now);
   pump(now);
-  for (const Lane& lane : lanes_) {
-    if (lane.state.retry_at()) wake_at(*lane.state.retry_at());
-  }
-  if (map_retry_at_) wake_at(*map_retry_at_);
+  for (const Lane& lane : lanes_) consider(lane.state.retry_at());
+  consider(map_retry_at_);
   if (was_lent) give_fast();
   return wake;
 }
