@@ -184,8 +184,9 @@ class SharedPackageTest(Package, unittest.TestCase):
         # Kept, so that another run builds only what has changed.
         build = pathlib.Path(BUILD) / "tests" / "shared-client"
         run("cmake", "--fresh", "-S", SOURCE, "-B", build, "-DBUILD_SHARED_LIBS=ON",
-            "-DSLUICE_TESTS=OFF", "-DSLUICE_BENCH=OFF", "-DCMAKE_UNITY_BUILD=ON", f"-DCMAKE_CXX_COMPILER={CXX}",
-            "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
+            "-DSLUICE_TESTS=OFF", "-DSLUICE_BENCH=OFF", "-DCMAKE_UNITY_BUILD=ON",
+            f"-DCMAKE_CXX_COMPILER={CXX}", "-DCMAKE_BUILD_TYPE=Debug",
+            "-DCMAKE_CXX_FLAGS_DEBUG=-O0")
         run("cmake", "--build", build, "-j", "2", "--target", "sluice_client_library")
         run("cmake", "--install", build, "--prefix", cls.prefix, "--component", "client")
 
