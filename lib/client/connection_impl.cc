@@ -132,12 +132,12 @@ base::Result<std::optional<Connection::Answer>> Connection::Impl::ask(const wire
   awaited_ = next_request();
   answer_.reset();
   const std::uint64_t session = sessions_;
-  const auto broken = [&] { return sessions_ != session || !state_.open(); };
   base::Status status;
   sent = send(body, awaited_);
   if (sent) {
-    status = run_until([&] { return answer_ || broken(); }, until, "the broker did not answer");
-    const auto last = [&] { return broken() || !options.more(answer_->frame); };
+    status =
+        run_until([&] { return answer_ || has_lost(session); }, until, "the broker did not answer");
+    const auto last = [&] { return has_lost(session) || !options.more(answer_->frame); };
     // However this ends, the answer that is here counts.
     if (answer_ && options.more) {
       (void)run_until(last, after(options.more_timeout), "no further answer");
@@ -157,7 +157,7 @@ base::Status Connection::Impl::close(base::Millis timeout) {
   if (!send(wire::Goodbye{}, goodbye_request_)) return {};
   // A connection that breaks meanwhile leaves nobody to wait for.
   const std::uint64_t session = sessions_;
-  const auto over = [&] { return goodbye_request_ == 0 || sessions_ != session || !state_.open(); };
+  const auto over = [&] { return goodbye_request_ == 0 || has_lost(session); };
   base::Status status = run_until(over, after(timeout), "no goodbye");
   fatal_ = base::failed_precondition("the connection was closed");
   return status;

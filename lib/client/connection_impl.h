@@ -59,6 +59,8 @@ class Connection::Impl {
   // Nothing = the connection broke before there was an answer; `sent` says on which side.
   base::Result<std::optional<Answer>> ask(const wire::Body& body, const RequestOptions& options,
                                           base::MonoTime until, bool& sent);
+  // The session that was the so manieth is not there any more.
+  bool has_lost(std::uint64_t session) const { return sessions_ != session || !state_.open(); }
   base::Status check_deadline(base::MonoTime until, std::string_view what) const;
   base::Status pause(base::Millis time, base::MonoTime until);
 

@@ -6,11 +6,11 @@
 namespace sluice::autoscale {
 namespace {
 
-// With the cost that it had before it was chosen.
-PodMark without_mark(const Pod& pod) {
-  const bool had = !pod.chosen->empty();
-  return {pod.name, pod.uid, had ? pod.chosen : std::nullopt, std::nullopt};
+bool has(const std::vector<const Pod*>& pods, const Pod& pod) {
+  return std::find(pods.begin(), pods.end(), &pod) != pods.end();
 }
+
+PodMark without_mark(const Pod& pod) { return {pod.name, pod.uid, own_cost(pod), std::nullopt}; }
 
 }  // namespace
 
@@ -118,14 +118,12 @@ void ScaleIn::remove(const Scene& scene, const std::vector<const Pod*>& leaving,
   if (scene.world.target.by_ordinal) return;
   // Of an attempt that broke off: it would go in the place of one that is drained.
   for (const Pod* pod : leaving) {
-    const bool stays = std::find(drained.begin(), drained.end(), pod) == drained.end();
-    if (stays && pod->chosen) step.marks.push_back(without_mark(*pod));
+    if (pod->chosen && !has(drained, *pod)) step.marks.push_back(without_mark(*pod));
   }
   const std::int32_t cost = cost_to_go(scene.world.target);
   for (const Pod* pod : drained) {
     if (pod->chosen && pod->deletion_cost && cost_in(*pod->deletion_cost) <= cost) continue;
-    const std::string own = pod->chosen.value_or(pod->deletion_cost.value_or(""));
-    step.marks.push_back({pod->name, pod->uid, std::to_string(cost), own});
+    step.marks.push_back({pod->name, pod->uid, std::to_string(cost), own_cost(*pod).value_or("")});
   }
 }
 
@@ -164,7 +162,7 @@ void ScaleIn::drain(const Scene& scene, std::vector<const Pod*>& leaving, ScaleS
 // Cordons of those that leave, and an end to the cordons and marks of all others.
 void ScaleIn::settle(const Scene& scene, const std::vector<const Pod*>& leaving, ScaleStep& step) {
   for (const Pod& pod : scene.world.target.pods) {
-    const bool leaves = std::find(leaving.begin(), leaving.end(), &pod) != leaving.end();
+    const bool leaves = has(leaving, pod);
     // One that was told to end, and goes on asking, gets nothing either.
     const bool ends = pod.terminating && (names_.contains(pod.uid) || pod.chosen);
     if (leaves || ends) {

@@ -90,12 +90,15 @@ std::uint64_t ordinal_of(std::string_view pod) {
 // What a ReplicaSet cannot read counts as 0 there.
 std::int32_t cost_in(std::string_view text) { return number_of<std::int32_t>(text).value_or(0); }
 
+std::optional<std::string> own_cost(const Pod& pod) {
+  if (!pod.chosen) return pod.deletion_cost;
+  return pod.chosen->empty() ? std::nullopt : pod.chosen;
+}
+
 std::int32_t cost_to_go(const TargetState& target) {
   std::int32_t lowest = kUsualCost + 1;
   for (const Pod& pod : target.pods) {
-    // A chosen one has its own cost again where it stays after all.
-    const std::optional<std::string>& own = pod.chosen ? pod.chosen : pod.deletion_cost;
-    if (own) lowest = std::min(lowest, cost_in(*own));
+    if (const auto own = own_cost(pod)) lowest = std::min(lowest, cost_in(*own));
   }
   return lowest == std::numeric_limits<std::int32_t>::min() ? lowest : lowest - 1;
 }

@@ -70,7 +70,9 @@ bool has_unmatched_consumers(const ScaleInWorld& world, base::MonoTime now);
 std::uint64_t ordinal_of(std::string_view pod);
 // The number in an annotation of that kind.
 std::int32_t cost_in(std::string_view text);
-// A cost below that which every pod of the target has, or has again once its mark is taken back.
+// The cost that a pod has, or has again once its mark is taken back.
+std::optional<std::string> own_cost(const Pod& pod);
+// A cost below the own one of every pod of the target.
 std::int32_t cost_to_go(const TargetState& target);
 
 }  // namespace sluice::autoscale

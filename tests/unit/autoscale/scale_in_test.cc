@@ -177,42 +177,43 @@ TEST_F(ScaleInTest, ThoseThatAreDoneGoAfterAWhileWithoutTheOthers) {
   EXPECT_THAT(names(), ElementsAre("worker-0", "worker-1"));
 }
 
-// The mark of an attempt that broke off half-way: the pod works again meanwhile.
-TEST_F(ScaleInTest, WhoIsNotDoneIsNotMarkedWhenOthersGo) {
-  fake.add_pods(4);
-  fake.pod(1).in_flight = {1};
-  fake.pod(1).pod.deletion_cost = "-1000000";
-  fake.pod(1).pod.chosen = "";
-  fake.pod(3).in_flight = {9};
-  fake.pod(0).in_flight = {9};
+// Two of four go. An attempt that broke off half-way marked worker-1, which works again meanwhile.
+struct BrokenOffScaleInTest : ScaleInTest {
+  BrokenOffScaleInTest() {
+    fake.add_pods(4);
+    fake.pod(0).in_flight = fake.pod(3).in_flight = {9};
+    fake.pod(1).in_flight = {1};
+    fake.pod(1).pod.deletion_cost = "-1000000";
+    fake.pod(1).pod.chosen = "";
+  }
+  void expect_only_worker_2_goes() {
+    const std::vector<FakeTarget::FakePod> told = fake.control();
+    ASSERT_THAT(told, SizeIs(1));
+    EXPECT_EQ(told[0].pod.name, "worker-2");
+  }
+};
+
+TEST_F(BrokenOffScaleInTest, WhoIsNotDoneIsNotMarkedWhenOthersGo) {
   EXPECT_THAT(step(2).leaving, UnorderedElementsAre("worker-1", "worker-2"));
   const ScaleStep some = after(5s, 2);
   EXPECT_EQ(some.replicas, 3U);
   EXPECT_THAT(some.marks, ElementsAre(PodMark{"worker-1", "uid-2", std::nullopt, std::nullopt},
                                       PodMark{"worker-2", "uid-3", "-1000000", ""}));
-  const std::vector<FakeTarget::FakePod> told = fake.control();
-  ASSERT_THAT(told, SizeIs(1));
-  EXPECT_EQ(told[0].pod.name, "worker-2");
+  expect_only_worker_2_goes();
 }
 
 // The user's own cost comes back with the mark that is taken away, and would be the lowest.
-TEST_F(ScaleInTest, WhoIsNotDoneCostsMoreThanWhoGoesAlsoWithACostOfItsOwn) {
-  fake.add_pods(4);
-  fake.pod(1).in_flight = {1};
+TEST_F(BrokenOffScaleInTest, WhoIsNotDoneCostsMoreThanWhoGoesAlsoWithACostOfItsOwn) {
   fake.pod(1).pod.deletion_cost = "-5000001";
   fake.pod(1).pod.chosen = "-5000000";
   // Marked when nobody had a cost so low.
   fake.pod(2).pod.deletion_cost = "-1000000";
   fake.pod(2).pod.chosen = "";
-  fake.pod(3).in_flight = {9};
-  fake.pod(0).in_flight = {9};
   EXPECT_THAT(step(2).leaving, UnorderedElementsAre("worker-1", "worker-2"));
   EXPECT_THAT(after(5s, 2).marks,
               ElementsAre(PodMark{"worker-1", "uid-2", "-5000000", std::nullopt},
                           PodMark{"worker-2", "uid-3", "-5000001", ""}));
-  const std::vector<FakeTarget::FakePod> told = fake.control();
-  ASSERT_THAT(told, SizeIs(1));
-  EXPECT_EQ(told[0].pod.name, "worker-2");
+  expect_only_worker_2_goes();
 }
 
 TEST_F(ScaleInTest, UntilAPodHasGoneItStaysCordonedAndNobodyElseGoes) {
