@@ -77,6 +77,17 @@ void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& ope
   mark_stored(opened.last_sequence);
   last_stored_ = opened.last_sequence;
   next_sequence_ = opened.last_sequence + 1;
+  if (!told_sequence_) told_sequence_ = opened.last_sequence;
+  if (ends_on_refusal_ && opened.last_sequence < *told_sequence_) fail_for_loss(next_sequence_);
+}
+
+// What the broker lacks was answered, so it is no longer here to be sent again; what is here would
+// get its numbers.
+void PublishLane::fail_for_loss(std::uint64_t expected) {
+  fail(wire::Code::kProducerGap,
+       "the broker's disk has lost messages that were acknowledged: it "
+       "waits for number " +
+           std::to_string(expected) + "; open the producer again and send from there");
 }
 
 // What was sent over the old connection may have been stored, in whole batches and in order. What
@@ -293,6 +304,9 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
     if (published.expected_sequence == sequence) {
       return fail(wire::Code::kMalformed, "the broker refused the sequence that it expects");
     }
+    if (ends_on_refusal_ && published.expected_sequence < sequence) {
+      return fail_for_loss(published.expected_sequence);
+    }
     // Everything before was answered, so what it lacks is no longer ours to send again.
     drop_stored(published.expected_sequence - 1);
     rewind();
@@ -310,6 +324,9 @@ void PublishLane::on_refused(base::MonoTime now, wire::Code code,
 void PublishLane::finish_front(wire::Code code, std::string_view message, base::Sequence first,
                                bool duplicate) {
   if (under_way_ > 0) --under_way_;
+  if (code == wire::Code::kNone) {
+    told_sequence_ = std::max(told_sequence_.value_or(0), batches_.front().last_sequence());
+  }
   if (batches_.front().request != 0 && !batches_.front().is_stored) {
     sending_.messages -= batches_.front().count;
     sending_.bytes -= batches_.front().bytes();

@@ -81,7 +81,8 @@ class PublishLane {
 
   // No batch will be sent any more; all get this outcome.
   void end(wire::Code code, std::string_view message) { fail(code, message); }
-  // A batch that is refused for good ends the lane, and so does whatever would change its numbers.
+  // A batch that is refused for good ends the lane, and so does whatever would change its numbers:
+  // another shard map, a forgotten producer, a disk that lost what was acknowledged.
   void end_on_refusal() { ends_on_refusal_ = true; }
 
   // --- The shard map has changed (StaleShardMap). Nothing is sent until on_map() and on_routed().
@@ -137,6 +138,7 @@ class PublishLane {
   void rewind(std::size_t first = 0);
   void close();
   void fail(wire::Code code, std::string_view message);
+  void fail_for_loss(std::uint64_t expected);
   void mark_stored(std::uint64_t last_sequence);
   void drop_stored(std::uint64_t last_sequence);
   bool has_credit(const PendingBatch& batch) const;
@@ -149,6 +151,8 @@ class PublishLane {
   std::uint32_t publisher_ = 0;
   std::uint32_t producer_epoch_ = 0;
   std::uint64_t last_stored_ = 0;
+  // Up to here the maker was told that all is stored: at the first opening, and by answers.
+  std::optional<std::uint64_t> told_sequence_;
 
   std::deque<PendingBatch> batches_;  // the first `under_way_` are sent and not answered
   std::size_t under_way_ = 0;

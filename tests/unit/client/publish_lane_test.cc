@@ -1,5 +1,6 @@
 #include "client/publish_lane.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/message.h"
@@ -286,6 +287,53 @@ TEST_F(PublishLaneTest, ARefusalEndsALaneThatWantsThat) {
   EXPECT_EQ(lane_.phase(), PublishLane::Phase::kFailed);
   EXPECT_EQ(lane_.failure(), Code::kQueueFull);
   EXPECT_EQ(lane_.last_sequence(), 4U);
+}
+
+// Under the numbers of what is lost the next messages would be taken for it.
+TEST_F(PublishLaneTest, WhatTheDiskLostEndsALaneThatKeepsItsNumbers) {
+  lane_.end_on_refusal();
+  open(opened(40));
+  for (int i = 0; i < 2; ++i) lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2));
+  lane_.on_session_lost();
+  open(opened(43));
+  EXPECT_EQ(finished_codes(), Codes({Code::kNone, Code::kProducerGap}));
+  EXPECT_EQ(lane_.phase(), PublishLane::Phase::kFailed);
+  EXPECT_THAT(lane_.failure_message(), testing::HasSubstr("number 44"));
+  EXPECT_EQ(lane_.last_sequence(), 43U);
+}
+
+TEST_F(PublishLaneTest, SoDoesWhatItLostBeforeTheFirstMessageAndWhatAGapTells) {
+  lane_.end_on_refusal();
+  open(opened(40));
+  lane_.add(batch_of(4));
+  lane_.on_session_lost();
+  open(opened(31));
+  EXPECT_EQ(finished_codes(), Codes({Code::kProducerGap}));
+
+  lane_ = PublishLane();
+  lane_.end_on_refusal();
+  open(opened(40));
+  lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(request_, Code::kProducerGap, 31));
+  EXPECT_EQ(finished_codes(), Codes({Code::kProducerGap}));
+  EXPECT_THAT(lane_.failure_message(), testing::HasSubstr("number 31"));
+}
+
+TEST_F(PublishLaneTest, WhatWasNotAnsweredIsNoLossToALaneThatKeepsItsNumbers) {
+  lane_.end_on_refusal();
+  open(opened(40));
+  for (int i = 0; i < 3; ++i) lane_.add(batch_of(4));
+  send_all();
+  EXPECT_TRUE(answer(2));
+  lane_.on_session_lost();
+  open(opened(48));  // the second came through
+  lane_.on_session_lost();
+  open(opened(44));  // and rotted before its answer
+  EXPECT_EQ(send_all(), Sent({"45+4", "49+4"}));
+  EXPECT_EQ(finished_codes(), Codes({Code::kNone}));
 }
 
 TEST_F(PublishLaneTest, ARefusedBatchIsNotTakenForStoredLater) {
