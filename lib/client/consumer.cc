@@ -12,7 +12,8 @@ std::vector<wire::WireReceipt> to_wire(const std::vector<Receipt>& receipts) {
   std::vector<wire::WireReceipt> out;
   out.reserve(receipts.size());
   for (const Receipt& receipt : receipts) {
-    out.push_back({receipt.epoch.value(), receipt.range.first.value(), receipt.range.last.value()});
+    out.push_back(
+        {receipt.epoch.value(), receipt.range.first.value(), receipt.range.last.value(), 0});
   }
   return out;
 }
@@ -37,7 +38,8 @@ base::Result<std::optional<DeliveredBatch>> Consumer::poll(base::Millis timeout)
   return impl_->poll(timeout);
 }
 void Consumer::ack(const DeliveredBatch& batch) { impl_->settle(SettleKind::kAck, batch); }
-void Consumer::ack(std::span<const Receipt> receipts) { impl_->ack(receipts); }
+void Consumer::ack(const Receipt& receipt) { impl_->settle(SettleKind::kAck, receipt, {}); }
+void Consumer::ack(std::span<const ReceiptWord> words) { impl_->ack(words); }
 void Consumer::release(const DeliveredBatch& batch) { impl_->settle(SettleKind::kRelease, batch); }
 void Consumer::release(const Receipt& receipt) { impl_->settle(SettleKind::kRelease, receipt, {}); }
 void Consumer::fail(const Receipt& receipt, const FailOptions& options) {

@@ -85,9 +85,9 @@ class Consumer {
   // Done with the whole batch.
   void ack(const DeliveredBatch& batch);
   // Done with the message or range. The range must lie in one batch, without gaps.
-  void ack(const Receipt& receipt) { ack(std::span(&receipt, 1)); }
-  // The same for each of them; those of one batch should stand together.
-  void ack(std::span<const Receipt> receipts);
+  void ack(const Receipt& receipt);
+  // The same for each message of them; those of one batch should stand together.
+  void ack(std::span<const ReceiptWord> words);
   // Gives it back, uncounted, for anybody at once.
   void release(const DeliveredBatch& batch);
   void release(const Receipt& receipt);

@@ -83,6 +83,7 @@ void Consumer::Impl::attach(base::MonoTime now) {
     const bool sent = options_.at_most_once ? connection.send(wire::AttachWith{attach, 1}, request)
                                             : connection.send(attach, request);
     if (!sent) continue;
+    attachment.settles.allow_words((connection.features() & wire::kFeatureReceiptWords) != 0);
     attachment.phase = Attachment::Phase::kOpening;
     attachment.open_request = request;
     attachment.retry_at.reset();

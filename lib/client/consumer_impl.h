@@ -28,7 +28,7 @@ class Consumer::Impl final : public ConnectionUser, private ShardRouteOwner {
 
   base::Status open();
   base::Result<std::optional<DeliveredBatch>> poll(base::Millis timeout);
-  void ack(std::span<const Receipt> receipts);
+  void ack(std::span<const ReceiptWord> words);
   void settle(SettleKind kind, const Receipt& receipt, SettleOptions options);
   void settle(SettleKind kind, const DeliveredBatch& batch);
   base::Status extend(base::ShardIndex shard, std::vector<wire::WireReceipt> receipts,

@@ -21,19 +21,19 @@ base::Error lease_was_lost() {
 
 }  // namespace
 
-void Consumer::Impl::ack(std::span<const Receipt> receipts) {
-  for (auto at = receipts.begin(); at != receipts.end();) {
-    const auto end = std::find_if(at, receipts.end(), [at](const Receipt& receipt) {
-      return receipt.epoch != at->epoch || receipt.shard != at->shard;
+void Consumer::Impl::ack(std::span<const ReceiptWord> words) {
+  for (auto at = words.begin(); at != words.end();) {
+    const auto end = std::find_if(at, words.end(), [at](const ReceiptWord& word) {
+      return word.epoch != at->epoch || word.shard != at->shard;
     });
     if (at->shard.value() < attachments_.size()) {
       Attachment& attachment = attachments_[at->shard.value()];
       std::uint64_t messages = 0;
-      for (const Receipt& receipt : std::span(at, end)) {
+      for (const ReceiptWord& word : std::span(at, end)) {
         if (!options_.at_most_once && !failure_) {
-          attachment.settles.ack(receipt.epoch, receipt.range);
+          attachment.settles.ack(word.epoch, word.first, word.bits);
         }
-        messages += receipt.range.count();
+        messages += word.count();
       }
       attachment.credit.on_settled(at->epoch, messages);
       if (attachment.settles.waiting_frames() > kSettleFramesMax) pump(attachment);

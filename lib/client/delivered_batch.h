@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -19,6 +20,24 @@ struct Receipt {
   base::ShardIndex shard;
   base::Epoch epoch;
   base::SequenceRange range;
+};
+
+// The same of messages that need not touch: first + i for each bit i. Bit 0 is set.
+struct ReceiptWord {
+  base::ShardIndex shard;
+  base::Epoch epoch;
+  base::Sequence first;
+  std::uint64_t bits = 1;
+
+  std::uint64_t count() const { return static_cast<std::uint64_t>(std::popcount(bits)); }
+  // Only those of `some`. It is no word any more where that leaves nothing: bits is 0.
+  void keep(std::uint64_t some) {
+    bits &= some;
+    if (bits == 0) return;
+    const int before = std::countr_zero(bits);
+    first = first + static_cast<std::uint64_t>(before);
+    bits >>= before;
+  }
 };
 
 // One leased message, borrowed from its batch.

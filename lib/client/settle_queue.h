@@ -30,6 +30,7 @@ struct PendingSettle {
   std::optional<std::uint32_t> delay_ms;
   std::string error;
   std::vector<wire::WireReceipt> receipts;
+  std::uint32_t words = 0;  // of them
   std::uint64_t messages = 0;
   std::uint64_t number = 0;  // frames are numbered in their order, from 1
   std::vector<SettleCallback> watchers;
@@ -56,15 +57,12 @@ struct SettleExtras {
 // confirmed, to send them again after a lost connection. Pure.
 class SettleQueue {
  public:
-  // What add() does with it, for the usual one: an ack that nobody waits for.
-  void ack(base::Epoch epoch, base::SequenceRange range) {
-    PendingSettle* const last = waiting_.empty() ? nullptr : &waiting_.back();
-    if (last == nullptr || last->kind != SettleKind::kAck || last->whole ||
-        !last->watchers.empty() || last->receipts.size() == wire::kReceiptsMax) {
-      return add(SettleKind::kAck, epoch, range, std::nullopt, {});
-    }
-    append(*last, epoch, range);
-  }
+  // What add() does with each of them, for the usual ones: acks that nobody waits for. Bit i of
+  // `bits` is message first + i; bit 0 is set.
+  void ack(base::Epoch epoch, base::Sequence first, std::uint64_t bits);
+  // Whether the broker takes words. What waits is put into ranges where it does not: it may be
+  // another one than before.
+  void allow_words(bool allowed);
   // All messages of a delivery.
   void add_all(SettleKind kind, const DeliveredBatch& batch);
   // A settle that somebody waits for shares a frame with settles of its own epoch only: an answer
@@ -99,25 +97,17 @@ class SettleQueue {
   bool is_done(std::uint64_t number) const;
 
  private:
-  static bool goes_on(const PendingSettle& frame, base::Epoch epoch, base::SequenceRange range) {
-    return !frame.receipts.empty() && frame.receipts.back().epoch == epoch.value() &&
-           frame.receipts.back().last + 1 == range.first.value();
-  }
-  // REQUIRES: it goes on, or the frame is not full.
-  void append(PendingSettle& frame, base::Epoch epoch, base::SequenceRange range) {
-    if (goes_on(frame, epoch, range)) {
-      frame.receipts.back().last = range.last.value();
-    } else {
-      frame.one_epoch = frame.one_epoch &&
-                        (frame.receipts.empty() || frame.receipts.back().epoch == epoch.value());
-      frame.receipts.push_back({epoch.value(), range.first.value(), range.last.value()});
-    }
-    frame.messages += range.count();
-    unconfirmed_messages_ += range.count();
-  }
-  PendingSettle& begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms,
-                             std::string_view error);
+  void choose_frame(SettleKind kind, base::Epoch epoch, std::optional<std::uint32_t> delay_ms,
+                    std::string_view error, const SettleExtras& extras);
+  void begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms, std::string_view error);
+  void begin_next();
+  void append(base::Epoch epoch, base::SequenceRange range);
+  void push(const wire::WireReceipt& receipt);
+  void count(std::uint64_t messages);
 
+  bool fits_word(base::Epoch epoch, base::SequenceRange range) const;
+
+  std::uint32_t words_max_ = wire::kReceiptWordsMax;  // in a frame
   std::deque<PendingSettle> waiting_;
   std::map<std::uint64_t, PendingSettle> sent_;  // by request, hence in order
   std::uint64_t last_number_ = 0;

@@ -12,11 +12,15 @@ constexpr std::string_view kDefaultSubscription = "default";
 constexpr std::uint32_t kPeekMessagesMax = 1'000;
 
 std::vector<broker::Receipt> to_receipts(const std::vector<wire::WireReceipt>& receipts) {
+  std::size_t count = 0;
+  for (const wire::WireReceipt& receipt : receipts) count += wire::count_ranges(receipt);
   std::vector<broker::Receipt> result;
-  result.reserve(receipts.size());
+  result.reserve(count);
   for (const wire::WireReceipt& receipt : receipts) {
-    result.push_back({base::Epoch(receipt.epoch),
-                      {base::Sequence(receipt.first), base::Sequence(receipt.last)}});
+    const base::Epoch epoch(receipt.epoch);
+    wire::for_each_range(receipt, [&](base::SequenceRange range) {
+      result.push_back({epoch, range});
+    });
   }
   return result;
 }

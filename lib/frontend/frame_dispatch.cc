@@ -190,7 +190,8 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.session_ttl_ms = static_cast<std::uint32_t>(ttl.count());
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
   frame.features = wire::kFeatureChunks | wire::kFeatureSeek | wire::kFeatureAttachModes |
-                   wire::kFeatureTasks | wire::kFeatureDiscardDamaged | wire::kFeatureControl;
+                   wire::kFeatureTasks | wire::kFeatureDiscardDamaged | wire::kFeatureControl |
+                   wire::kFeatureReceiptWords;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);

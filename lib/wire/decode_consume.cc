@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "wire/decode_body.h"
 #include "wire/frame_codec.h"
 
@@ -10,18 +12,35 @@ constexpr std::uint8_t kSettleKindMax = 4;
 constexpr std::uint64_t kEntryBytesMin = 8;
 constexpr std::size_t kDeliverEntriesBytesMax = 256 * 1024;
 
+// `at` has kReceiptBytes.
+WireReceipt decode_receipt(FieldReader& reader, const std::byte* at) {
+  WireReceipt receipt;
+  receipt.epoch = base::load<std::uint64_t>(at);
+  receipt.first = base::load<std::uint64_t>(at + 8);
+  receipt.last = base::load<std::uint64_t>(at + 16);
+  if ((receipt.first & kWordFlag) == 0) {
+    if (receipt.last < receipt.first) reader.fail("receipt last", "is before first");
+    return receipt;
+  }
+  receipt.first &= ~kWordFlag;
+  receipt.bits = receipt.last;
+  if ((receipt.bits & 1) == 0) reader.fail("receipt word", "lacks its first message");
+  receipt.last = receipt.first + static_cast<std::uint64_t>(std::bit_width(receipt.bits) - 1);
+  return receipt;
+}
+
 std::vector<WireReceipt> decode_receipts(FieldReader& reader) {
   const std::size_t count =
       reader.count("receipts", reader.u32("receipts"), kReceiptsMax, kReceiptBytes);
   const std::byte* at = reader.raw(count * kReceiptBytes).data();
   std::vector<WireReceipt> receipts(count);
+  std::size_t words = 0;
   for (WireReceipt& receipt : receipts) {
-    receipt.epoch = base::load<std::uint64_t>(at);
-    receipt.first = base::load<std::uint64_t>(at + 8);
-    receipt.last = base::load<std::uint64_t>(at + 16);
+    receipt = decode_receipt(reader, at);
     at += kReceiptBytes;
-    if (receipt.last < receipt.first) reader.fail("receipt last", "is before first");
+    if (receipt.bits != 0) ++words;
   }
+  if (words > kReceiptWordsMax) reader.fail("receipts", "have more than 512 words");
   return receipts;
 }
 

@@ -18,7 +18,9 @@ void put_receipts(ByteWriter& writer, const std::vector<WireReceipt>& receipts) 
   writer.u32(static_cast<std::uint32_t>(receipts.size()));
   std::byte* at = writer.grow(receipts.size() * 3 * sizeof(std::uint64_t));
   for (const WireReceipt& receipt : receipts) {
-    for (const std::uint64_t field : {receipt.epoch, receipt.first, receipt.last}) {
+    const bool is_word = receipt.bits != 0;
+    for (const std::uint64_t field : {receipt.epoch, receipt.first | (is_word ? kWordFlag : 0),
+                                      is_word ? receipt.bits : receipt.last}) {
       base::store(at, field);
       at += sizeof field;
     }

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "wire/chunk_frames.h"
 #include "wire/control_frames.h"
+#include "wire/receipt.h"
 
 // The protocol's frames as plain values; docs/protocol.md holds the byte tables, frame_codec.h the
 // encoding. One ZeroMQ frame a command, behind the routing id; all integers little-endian.
@@ -24,7 +25,6 @@ inline constexpr std::size_t kHeaderBytes = 24;
 inline constexpr std::size_t kFrameBytesMax = 320 * 1024;
 inline constexpr std::size_t kNameBytesMax = 253;
 inline constexpr std::size_t kErrorTextBytesMax = 4096;
-inline constexpr std::uint32_t kReceiptsMax = 4096;  // in one SETTLE or EXTEND
 inline constexpr std::uint16_t kSlots = 1024;
 inline constexpr std::uint16_t kShardsMax = 64;
 inline constexpr std::uint32_t kPeekMessagesMax = 1000;  // in one PEEKED
@@ -106,6 +106,7 @@ inline constexpr std::uint64_t kFeatureAttachModes = 1U << 2;
 inline constexpr std::uint64_t kFeatureTasks = 1U << 3;
 inline constexpr std::uint64_t kFeatureDiscardDamaged = 1U << 5;
 inline constexpr std::uint64_t kFeatureControl = 1U << 6;  // on the control port
+inline constexpr std::uint64_t kFeatureReceiptWords = 1U << 7;
 
 // Every frame begins with this. Before WELCOME, session and epoch are 0.
 struct FrameHeader {
@@ -260,11 +261,6 @@ struct Deliver {
   std::uint64_t epoch = 0;
   std::vector<DeliverRun> runs;
   base::ByteView entries;  // of all runs, to the end of the frame
-};
-struct WireReceipt {
-  std::uint64_t epoch = 0;
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
 };
 struct Settle {
   std::uint32_t attachment = 0;
@@ -480,8 +476,8 @@ using Body =
                  Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
                  Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
                  Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith, DiscardDamaged,
-                 DamagedDiscarded, StartTask, TaskStatus, Chunk, DeliverChunk, ChunkCredit,
-                 RemoveQueue, QueueRemoved, Watch, Changes>;
+                 DamagedDiscarded, StartTask, TaskStatus, Chunk, DeliverChunk,
+                 ChunkCredit, RemoveQueue, QueueRemoved, Watch, Changes>;
 
 struct Frame {
   FrameHeader header;

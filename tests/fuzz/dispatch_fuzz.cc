@@ -143,8 +143,12 @@ class World {
     const std::uint32_t handle = static_cast<std::uint32_t>(1 + input.below(4));
     const std::uint16_t shard = static_cast<std::uint16_t>(input.below(2));
     const auto receipt = [&] {
-      return wire::WireReceipt{told.epoch - input.below(2), told.sequence + input.below(2),
-                               told.sequence + input.below(4)};
+      const std::uint64_t epoch = told.epoch - input.below(2);
+      const std::uint64_t first = told.sequence + input.below(2);
+      const std::uint64_t bits = input.below(8);
+      // A word where it has its first message.
+      if (bits % 2 == 1) return wire::WireReceipt{epoch, first, 0, bits};
+      return wire::WireReceipt{epoch, first, told.sequence + bits / 2, 0};
     };
     switch (kind) {
       case 3:

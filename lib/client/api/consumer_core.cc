@@ -1,6 +1,7 @@
 #include "client/api/consumer_core.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <exception>
 #include <thread>
@@ -58,7 +59,7 @@ void Consumer::Core::take(DeliveryBatch& out, std::size_t messages_max) {
     Ready& ready = ready_.front();
     for (; out.size() < messages_max && ready.at != ready.batch->end(); ++ready.at) {
       out.push_back(DeliveryAccess::make(ready.batch, *ready.at));
-      if (options_.at_most_once) make_room(ready.at->receipt());
+      if (options_.at_most_once) make_room(*ready.at);
     }
     if (ready.at == ready.batch->end()) ready_.pop_front();
   }
@@ -235,16 +236,26 @@ void Consumer::Core::detach() {
   client_->loop().leave(this);
 }
 
+// What is not known any more goes alone, since it is likely to be stale.
+void Consumer::Core::apply(std::vector<client::ReceiptWord>& acks) {
+  for (client::ReceiptWord& word : acks) {
+    const std::uint64_t known = leases_.settle(word);
+    for (std::uint64_t left = word.bits & ~known; left != 0; left &= left - 1) {
+      const base::Sequence one = word.first + static_cast<std::uint64_t>(std::countr_zero(left));
+      consumer_->settle(client::SettleKind::kAck, {word.shard, word.epoch, {one, one}},
+                        {.alone = true});
+    }
+    word.keep(known);
+  }
+  std::erase_if(acks, [](const client::ReceiptWord& word) { return word.bits == 0; });
+  consumer_->ack(acks);
+}
+
 void Consumer::Core::apply(Command& command) {
-  const std::span<client::Receipt> receipts = command.receipts();
-  const bool plain = command.is_plain_ack();
-  std::size_t acked = 0;
+  if (!command.acks.empty()) return apply(command.acks);
+  const std::span<const client::Receipt> receipts = command.receipts();
   for (const client::Receipt& receipt : receipts) {
     const bool known = leases_.settle(receipt) == receipt.range.count();
-    if (known && plain) {
-      receipts[acked++] = receipt;
-      continue;
-    }
     const bool last = &receipt == &receipts.back();
     consumer_->settle(static_cast<client::SettleKind>(command.kind), receipt,
                       {.delay = command.delay,
@@ -252,7 +263,6 @@ void Consumer::Core::apply(Command& command) {
                        .done = last ? std::move(command.done) : command.done,
                        .alone = !known});
   }
-  consumer_->ack(receipts.first(acked));
 }
 
 std::optional<base::MonoTime> Consumer::Core::turn(base::MonoTime now) {

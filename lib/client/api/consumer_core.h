@@ -58,17 +58,20 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
     client::Receipt receipt;
     std::optional<base::Millis> delay;
     std::string error;
-    client::SettleCallback done;           // told once for each receipt
-    std::vector<client::Receipt> several;  // instead of the one
+    client::SettleCallback done;             // told once for each receipt
+    std::vector<client::Receipt> several{};  // instead of the one
+    // Instead of receipts: acks that nobody waits for.
+    std::vector<client::ReceiptWord> acks{};
 
-    std::span<client::Receipt> receipts() {
+    std::span<const client::Receipt> receipts() const {
+      if (!acks.empty()) return {};
       return several.empty() ? std::span(&receipt, 1) : std::span(several);
     }
-    bool is_plain_ack() const { return kind == Settlement::Kind::kAck && !done; }
+    std::size_t size() const { return acks.size() + receipts().size(); }
   };
 
-  // Worth a frame of their own at once.
-  static constexpr std::size_t kReceiptsMany = 1'024;
+  // Receipts and words that are worth a frame of their own at once.
+  static constexpr std::size_t kReceiptsMany = 512;
 
   static base::Error stopped();
   base::Status told_of_lost();
@@ -80,13 +83,14 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   void command(Command command);
   std::vector<Command> take_commands();
   void count_receipts(std::size_t more);
-  void ack_plainly(const client::Receipt& receipt);
+  void ack_plainly(const client::ReceiptWord& one);
   bool is_over(std::unique_lock<std::mutex>& lock, const SettleCallback& done);
   // At most once: what is handed out makes room.
-  void make_room(const client::Receipt& receipt);
+  void make_room(const client::Delivery& delivery);
   std::size_t ready_messages(std::size_t messages_max) const;
   void take(DeliveryBatch& out, std::size_t messages_max);
   void apply(Command& command);
+  void apply(std::vector<client::ReceiptWord>& acks);
   void fetch(base::MonoTime now);
   void confirm();
   void drop_ready(base::ShardIndex shard);

@@ -63,38 +63,37 @@ void Consumer::Core::count_receipts(std::size_t more) {
 // REQUIRES: the lock is held.
 void Consumer::Core::command(Command command) {
   all_is_settled_ = false;
-  const std::size_t receipts = command.receipts().size();
+  const std::size_t receipts = command.size();
   commands_.push_back(std::move(command));
   ++commands_given_;
   count_receipts(receipts);
 }
 
 // REQUIRES: the lock is held. Nobody waits for it, so that it may share the last one's command.
-void Consumer::Core::ack_plainly(const client::Receipt& receipt) {
-  if (commands_.empty() || !commands_.back().is_plain_ack() ||
-      commands_.back().several.size() >= kReceiptsMany) {
-    Command one;
-    one.receipt = receipt;
-    return command(std::move(one));
+void Consumer::Core::ack_plainly(const client::ReceiptWord& one) {
+  if (commands_.empty() || commands_.back().acks.empty() ||
+      commands_.back().acks.size() >= kReceiptsMany) {
+    Command first;
+    first.acks.push_back(one);
+    return command(std::move(first));
   }
-  Command& last = commands_.back();
-  client::Receipt& before = last.receipts().back();
-  if (before.shard == receipt.shard && before.epoch == receipt.epoch &&
-      before.range.last + 1 == receipt.range.first) {
-    before.range.last = receipt.range.last;
+  std::vector<client::ReceiptWord>& acks = commands_.back().acks;
+  client::ReceiptWord& last = acks.back();
+  // Far above where it lies before the word.
+  const std::uint64_t bit = one.first.value() - last.first.value();
+  const bool is_near = bit < 64 && last.shard == one.shard && last.epoch == one.epoch;
+  // One that is settled twice is to be told apart.
+  if (is_near && (last.bits >> bit & 1) == 0) {
+    last.bits |= std::uint64_t{1} << bit;
     return;
   }
-  if (last.several.empty()) {
-    last.several.reserve(kReceiptsMany / 8);  // where two do not touch, most will not
-    last.several.push_back(last.receipt);
-  }
-  last.several.push_back(receipt);
+  acks.push_back(one);
   count_receipts(1);
 }
 
 // REQUIRES: the lock is held.
-void Consumer::Core::make_room(const client::Receipt& receipt) {
-  if (!failure_) ack_plainly(receipt);
+void Consumer::Core::make_room(const client::Delivery& delivery) {
+  if (!failure_) ack_plainly({delivery.shard, delivery.epoch, delivery.sequence});
 }
 
 // REQUIRES: the lock is held. Where nothing can be settled any more that is told, without the lock.
@@ -116,13 +115,14 @@ void Consumer::Core::settle(const Delivery& delivery, const Settlement& settleme
     if (done) done({});
     return;
   }
-  const client::Receipt receipt = DeliveryAccess::receipt(delivery);
+  // Before the lock: the processor looks no further than there.
+  const client::ReceiptWord word = DeliveryAccess::word(delivery);
   std::unique_lock lock(mutex_);
   if (is_over(lock, done)) return;
-  if (settlement.kind() == Settlement::Kind::kAck && !done) return ack_plainly(receipt);
+  if (settlement.kind() == Settlement::Kind::kAck && !done) return ack_plainly(word);
   Command one;
   one.kind = settlement.kind();
-  one.receipt = receipt;
+  one.receipt = DeliveryAccess::receipt(delivery);
   one.delay = settlement.delay();
   one.error = settlement.error();
   one.done = to_internal(std::move(done));
@@ -130,21 +130,20 @@ void Consumer::Core::settle(const Delivery& delivery, const Settlement& settleme
 }
 
 void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
-  std::vector<client::Receipt> receipts;
-  if (!options_.at_most_once) receipts = to_receipts(batch);
-  if (receipts.empty()) {
+  if (options_.at_most_once || batch.empty()) {
     if (done) done({});
     return;
   }
-  std::unique_lock lock(mutex_);
-  if (is_over(lock, done)) return;
   Command one;
   if (done) {
-    const auto all = std::make_shared<Gathering>(receipts.size(), std::move(done));
+    one.several = to_receipts(batch);
+    const auto all = std::make_shared<Gathering>(one.several.size(), done);
     one.done = [all](const base::Status& status) { all->add(status); };
   }
-  one.several = std::move(receipts);
-  command(std::move(one));
+  std::unique_lock lock(mutex_);
+  if (is_over(lock, done)) return;
+  if (done) return command(std::move(one));
+  for (const Delivery& delivery : batch) ack_plainly(DeliveryAccess::word(delivery));
 }
 
 void Consumer::Core::extend(const Delivery& delivery, base::Millis duration, SettleCallback done) {

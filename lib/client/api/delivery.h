@@ -16,6 +16,10 @@ struct DeliveryAccess {
     const base::Sequence sequence(delivery.sequence_);
     return {base::ShardIndex(delivery.shard_), base::Epoch(delivery.epoch_), {sequence, sequence}};
   }
+  static client::ReceiptWord word(const Delivery& delivery) {
+    return {base::ShardIndex(delivery.shard_), base::Epoch(delivery.epoch_),
+            base::Sequence(delivery.sequence_)};
+  }
 };
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 #include "client/api/lease_book.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 
 namespace sluice::api {
@@ -38,6 +39,22 @@ std::uint64_t LeaseBook::settle(const client::Receipt& receipt) {
   if (found->second.unsettled.empty()) erase(found);
   if (empty()) next_.reset();
   return count;
+}
+
+std::uint64_t LeaseBook::settle(const client::ReceiptWord& word) {
+  const auto found = find({word.shard, word.epoch});
+  std::uint64_t known = 0;
+  if (found != batches_.end()) {
+    known = found->second.unsettled.remove(word.first, word.bits);
+    if (found->second.unsettled.empty()) erase(found);
+  }
+  for (std::uint64_t left = held_.empty() ? 0 : word.bits & ~known; left != 0; left &= left - 1) {
+    const auto bit = static_cast<std::uint64_t>(std::countr_zero(left));
+    const base::Sequence one = word.first + bit;
+    known |= settle_held({word.shard, word.epoch, {one, one}}) << bit;
+  }
+  if (empty()) next_.reset();
+  return known;
 }
 
 std::uint64_t LeaseBook::settle_held(const client::Receipt& receipt) {

@@ -27,6 +27,8 @@ class LeaseBook {
            base::Millis lease);
   // Returns how many of the messages were here.
   std::uint64_t settle(const client::Receipt& receipt);
+  // Returns which of them were here.
+  std::uint64_t settle(const client::ReceiptWord& word);
   // The application extended the lease of one message by itself, until then: it is left alone so
   // long that this is not cut short.
   void hold(const client::Receipt& receipt, base::MonoTime until);

@@ -41,7 +41,7 @@ std::uint64_t Unsettled::clear_bits(std::size_t first, std::size_t last) {
   return cleared;
 }
 
-std::uint64_t Unsettled::remove_any(const base::SequenceRange& gone) {
+std::uint64_t Unsettled::remove(const base::SequenceRange& gone) {
   auto run =
       std::lower_bound(runs_.begin(), runs_.end(), gone.first,
                        [](const Run& one, base::Sequence first) { return one.range.last < first; });
@@ -53,6 +53,34 @@ std::uint64_t Unsettled::remove_any(const base::SequenceRange& gone) {
                           run->first_bit + (last - run->range.first));
   }
   count_ -= removed;
+  return removed;
+}
+
+std::uint64_t Unsettled::remove(base::Sequence first, std::uint64_t bits) {
+  const auto highest = static_cast<std::uint64_t>(std::bit_width(bits) - 1);
+  const bool is_plain = runs_.size() == 1 && runs_.front().range.contains(first) &&
+                        runs_.front().range.contains(first + highest);
+  std::uint64_t removed = 0;
+  if (!is_plain) {
+    for (std::uint64_t left = bits; left != 0; left &= left - 1) {
+      const auto bit = static_cast<std::uint64_t>(std::countr_zero(left));
+      removed |= remove(base::SequenceRange{first + bit, first + bit}) << bit;
+    }
+    return removed;
+  }
+  // They lie in one word, or in two that stand together.
+  const std::size_t at = first - runs_.front().range.first;
+  const std::size_t low = at % kWordBits;
+  std::uint64_t& word = words_[at / kWordBits];
+  removed = (word >> low) & bits;
+  word &= ~(bits << low);
+  if (low > 0 && (bits >> (kWordBits - low)) != 0) {
+    std::uint64_t& next = words_[at / kWordBits + 1];
+    const std::uint64_t wanted = bits >> (kWordBits - low);
+    removed |= (next & wanted) << (kWordBits - low);
+    next &= ~wanted;
+  }
+  count_ -= static_cast<std::uint64_t>(std::popcount(removed));
   return removed;
 }
 

@@ -15,17 +15,9 @@ class Unsettled {
   // Messages that are not here yet.
   void add(const base::SequenceRange& range);
   // Returns how many of the messages were here.
-  std::uint64_t remove(const base::SequenceRange& gone) {
-    const bool is_plain =
-        gone.first == gone.last && runs_.size() == 1 && runs_.front().range.contains(gone.first);
-    if (!is_plain) return remove_any(gone);
-    const std::size_t bit = gone.first - runs_.front().range.first;
-    std::uint64_t& word = words_[bit / kWordBits];
-    const std::uint64_t removed = word >> bit % kWordBits & 1;
-    word &= ~(std::uint64_t{1} << bit % kWordBits);
-    count_ -= removed;
-    return removed;
-  }
+  std::uint64_t remove(const base::SequenceRange& gone);
+  // Messages first + i for each bit i. Returns which of them were here.
+  std::uint64_t remove(base::Sequence first, std::uint64_t bits);
 
   bool empty() const { return count_ == 0; }
   // What is left, in order; rows as one.
@@ -39,7 +31,6 @@ class Unsettled {
 
   static constexpr std::size_t kWordBits = 64;
 
-  std::uint64_t remove_any(const base::SequenceRange& gone);
   template <typename Use>
   static void for_each_word(std::size_t first, std::size_t last, const Use& use);
   std::uint64_t clear_bits(std::size_t first, std::size_t last);

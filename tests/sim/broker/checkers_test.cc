@@ -107,7 +107,7 @@ class Scene {
     wire::Settle settle;
     settle.attachment = 1;
     settle.kind = kind;
-    settle.receipts = {{epoch, 1, 1}};
+    settle.receipts = {{epoch, 1, 1, 0}};
     given(session, 11, settle);
     wire::Settled settled;
     settled.settled = stale ? 0 : 1;

@@ -85,7 +85,7 @@ class Intruding {
     if (prng.chance(0.5)) {
       wire::Settle frame;
       frame.attachment = handle;
-      frame.receipts = {{(std::uint64_t{1} << 32) + prng.below(500), 1, 1 + prng.below(200)}};
+      frame.receipts = {{(std::uint64_t{1} << 32) + prng.below(500), 1, 1 + prng.below(200), 0}};
       return expect_refusal(connection, "SETTLE", frame);
     }
     base::Message message;

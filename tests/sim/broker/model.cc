@@ -120,24 +120,27 @@ Model::Settling Model::settling_of(const Attachment& at, const wire::Settle& fra
   const Seeks& seeks = stream.seeks[without_dead(at.subscription)];
   settling.seeks = seeks.count;
   settling.certain = seeks.open == 0;
-  for (const wire::WireReceipt& receipt : frame.receipts) {
-    const auto end = places.upper_bound(receipt.last);
-    for (auto found = places.lower_bound(receipt.first); found != end; ++found) {
+  const auto name = [&](std::uint64_t epoch, base::SequenceRange range) {
+    const auto end = places.upper_bound(range.last.value());
+    for (auto found = places.lower_bound(range.first.value()); found != end; ++found) {
       Place& place = found->second;
-      if (place.epoch > receipt.epoch && !place.forgotten) {
+      if (place.epoch > epoch && !place.forgotten) {
         // An ack of what is gone counts as settled (docs/protocol.md, SETTLED): whoever acked it,
         // also as a dead letter, and where an expiry or a limit has removed it.
         const bool excused = may_be_gone(stream, at.subscription, found->first);
         if (!place.rotted && (frame.kind != 1 || !excused)) ++settling.stale_min;
         continue;
       }
-      if (place.epoch < receipt.epoch) continue;
+      if (place.epoch < epoch) continue;
       place.loose = true;
-      settling.current.push_back({found->first, receipt.epoch});
+      settling.current.push_back({found->first, epoch});
       if (frame.kind == 1) ++place.acks_open;
       if (frame.kind == 3) ++place.fails_open;
       if (frame.kind == 4) place.rejected_maybe = true;
     }
+  };
+  for (const wire::WireReceipt& receipt : frame.receipts) {
+    wire::for_each_range(receipt, [&](base::SequenceRange range) { name(receipt.epoch, range); });
   }
   return settling;
 }

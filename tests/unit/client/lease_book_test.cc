@@ -86,6 +86,19 @@ TEST_F(LeaseBookTest, CountsWhatIsSettledOnce) {
   EXPECT_EQ(book_.settle(receipt(5, 10)), 6U);
 }
 
+TEST_F(LeaseBookTest, TellsWhichOfAWordWereHere) {
+  book_.add({receipt(1, 70)}, kBegin, kLease);
+  book_.hold(receipt(5, 5), kBegin + Millis(2'000));
+  book_.settle(receipt(9, 9));
+  const client::ReceiptWord odd{kShard, kEpoch, base::Sequence(3), 0x5555555555555555};
+  EXPECT_EQ(book_.settle(odd), odd.bits & ~(std::uint64_t{1} << 6));
+  EXPECT_EQ(book_.settle(odd), 0U);
+  EXPECT_EQ(book_.settle({kShard, base::Epoch(8), base::Sequence(4), 1}), 0U);
+  EXPECT_EQ(book_.settle(receipt(1, 70)), 70U - 32U);
+  EXPECT_TRUE(book_.empty());
+  EXPECT_EQ(book_.next(), std::nullopt);
+}
+
 TEST_F(LeaseBookTest, DoesNotCutShortWhatTheApplicationExtended) {
   book_.add({receipt(1, 3)}, kBegin, kLease);
   book_.hold(receipt(2, 2), kBegin + Millis(2'000));

@@ -69,6 +69,12 @@ TEST(Unsettled, DoesWhatASetDoes) {
       std::uint64_t removed = 0;
       for (std::uint64_t i = first; i <= last; ++i) removed += expected.erase(i);
       ASSERT_EQ(unsettled.remove(range(first, last)), removed) << first << ".." << last;
+      std::uint64_t bits = random() | 1;
+      std::uint64_t here = 0;
+      for (std::uint64_t i = 0; i < 64; ++i) {
+        if ((bits >> i & 1) != 0 && expected.erase(first + i) == 1) here |= std::uint64_t{1} << i;
+      }
+      ASSERT_EQ(unsettled.remove(base::Sequence(first), bits), here) << first;
       ASSERT_EQ(unsettled.empty(), expected.empty());
       if (below(16) != 0) continue;
       std::set<std::uint64_t> rest;

@@ -313,7 +313,7 @@ TEST_F(FrameDispatchTest, ASettleWithoutARequestNumberWantsNoReply) {
   wire::FrameHeader header = open(peer_);
   wire::Settle settle;
   settle.attachment = 4;
-  settle.receipts.push_back({99, 10, 12});
+  settle.receipts.push_back({99, 10, 12, 0});
   receive(peer_, header, settle);
   EXPECT_FALSE(commands_.last<broker::Settle>()->wants_reply);
   header.request = 3;
@@ -321,6 +321,30 @@ TEST_F(FrameDispatchTest, ASettleWithoutARequestNumberWantsNoReply) {
   EXPECT_TRUE(commands_.last<broker::Settle>()->wants_reply);
   ASSERT_THAT(commands_.last<broker::Settle>()->receipts, SizeIs(1));
   EXPECT_EQ(commands_.last<broker::Settle>()->receipts[0].range.last, base::Sequence(12));
+}
+
+TEST_F(FrameDispatchTest, AWordIsAReceiptForEachRowOfItsMessages) {
+  const wire::FrameHeader header = open(peer_);
+  wire::Settle settle;
+  settle.attachment = 4;
+  const std::uint64_t highest = std::uint64_t{1} << 63;
+  settle.receipts = {{98, 1, 9, 0},
+                     {99, 10, 0, 0b1101101},
+                     {99, 100, 0, ~std::uint64_t{0}},
+                     {99, 200, 0, highest | 1}};
+  receive(peer_, header, settle);
+  std::vector<std::vector<std::uint64_t>> got;
+  for (const broker::Receipt& receipt : commands_.last<broker::Settle>()->receipts) {
+    got.push_back({receipt.epoch.value(), receipt.range.first.value(), receipt.range.last.value()});
+  }
+  EXPECT_THAT(
+      got, testing::ElementsAreArray(std::vector<std::vector<std::uint64_t>>{{98, 1, 9},
+                                                                             {99, 10, 10},
+                                                                             {99, 12, 13},
+                                                                             {99, 15, 16},
+                                                                             {99, 100, 163},
+                                                                             {99, 200, 200},
+                                                                             {99, 263, 263}}));
 }
 
 TEST_F(FrameDispatchTest, ADeliveryIsBuiltFromTheStore) {

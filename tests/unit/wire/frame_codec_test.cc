@@ -133,6 +133,32 @@ TEST(FrameCodec, RefusesReceiptsThatEndBeforeTheyBegin) {
             "SETTLE: receipt last is before first");
 }
 
+TEST(FrameCodec, RefusesAWordWithoutItsFirstMessage) {
+  EXPECT_EQ(refusal_of(encoded(frame_of(Settle{1, 1, false, 0, "", {{1, 5, 7, 0b110}}}))),
+            "SETTLE: receipt word lacks its first message");
+}
+
+TEST(FrameCodec, RefusesMoreWordsThanASettleMayCarry) {
+  Settle settle{1, 1, false, 0, "", {}};
+  for (std::uint64_t i = 0; i < kReceiptWordsMax; ++i) settle.receipts.push_back({1, i * 64, 0, 5});
+  for (std::uint64_t i = 0; i < 9; ++i) settle.receipts.push_back({1, 1'000'000 + 2 * i, ~0U, 0});
+  EXPECT_THAT(decode_frame(encoded(frame_of(settle))), IsOk());
+  settle.receipts.push_back({1, 2'000'000, 0, 5});
+  EXPECT_EQ(refusal_of(encoded(frame_of(settle))), "SETTLE: receipts have more than 512 words");
+}
+
+TEST(FrameCodec, AWordMayReachToTheEndOfAllSequences) {
+  const std::uint64_t first = (std::uint64_t{1} << 63) - 1;
+  const std::vector<std::byte> bytes =
+      encoded(frame_of(Settle{1, 1, false, 0, "", {{1, first, 0, ~std::uint64_t{0}}}}));
+  const base::Result<Frame> frame = decode_frame(bytes);
+  ASSERT_THAT(frame, IsOk());
+  const WireReceipt& receipt = std::get<Settle>(frame->body).receipts.front();
+  EXPECT_EQ(receipt.first, first);
+  EXPECT_EQ(receipt.last, first + 63);
+  EXPECT_EQ(receipt.bits, ~std::uint64_t{0});
+}
+
 TEST(FrameCodec, RefusesASettleOfNothing) {
   EXPECT_EQ(refusal_of(encoded(frame_of(Settle{1, 1, false, 0, "", {}}))),
             "SETTLE: receipts are missing");

@@ -85,7 +85,9 @@ WireSelector selector() {
           .dead_before_ms = 1'700'000'000'000};
 }
 
-std::vector<WireReceipt> receipts() { return {{0x0000000900000001, 1, 64}, {0x900000002, 70, 70}}; }
+std::vector<WireReceipt> receipts() {
+  return {{0x0000000900000001, 1, 64, 0}, {0x900000002, 70, 70, 0}};
+}
 
 void add_sessions(std::vector<Body>& bodies) {
   bodies.insert(bodies.end(),
@@ -122,6 +124,8 @@ void add_consuming(std::vector<Body>& bodies) {
                                 261'120, sample_batch()});
   bodies.push_back(ChunkCredit{41, 0x900000003, 90'009, 4'194'304});
   bodies.push_back(Settle{41, 3, true, 1'500, "payment service is away", receipts()});
+  bodies.push_back(Settle{
+      41, 1, false, 0, "", {{0x900000001, 1, 64, 0}, {0x900000002, 70, 133, 0xA000000000000005}}});
   bodies.push_back(Settled{0, "", 41, 64, 1});
   bodies.push_back(Extend{41, false, 60'000, receipts()});
   bodies.push_back(Extended{16, "no lease", 41, 0, 65});
@@ -234,6 +238,8 @@ std::vector<SampleFrame> sample_frames() {
     std::string name(to_string(type_of(body)));
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const auto* const settle = std::get_if<Settle>(&body);
+    if (settle != nullptr && settle->receipts.back().bits != 0) name += "_words";
     FrameHeader header;
     header.type = type_of(body);
     if (header.type != FrameType::kHello) {
