@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,44 +22,61 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 }
 
 base::Error bad_sequences(std::string_view text) {
-  if (text.find(':') != std::string_view::npos) {
-    return base::invalid_argument(
-        "--sequence takes sequences without a shard, and means those of every shard: \"" +
-        std::string(text) + "\" names one; choose by --header, --reason or age as well");
-  }
   return base::invalid_argument(
-      "--sequence takes A or A-B, both at least 1, or several of them with commas between, not \"" +
+      "--sequence takes A or A-B, both at least 1, or several of them with commas between, each "
+      "with its shard before it or none (1:17,1:20-25), not \"" +
       std::string(text) + "\"");
 }
 
-base::Result<base::SequenceRange> parse_range(std::string_view text) {
+// What --sequence names.
+struct Sequences {
+  std::optional<std::uint16_t> shard;
+  std::vector<base::SequenceRange> ranges;
+};
+
+base::Status add_range(std::string_view text, Sequences& all) {
+  const std::size_t colon = text.find(':');
+  if (colon != std::string_view::npos) {
+    const auto shard = parse_number(text.substr(0, colon));
+    if (!shard || *shard > std::numeric_limits<std::uint16_t>::max()) return bad_sequences(text);
+    if (!all.ranges.empty() && all.shard != *shard) {
+      return base::invalid_argument(
+          "--sequence names messages of several shards: run the command once for each shard");
+    }
+    all.shard = static_cast<std::uint16_t>(*shard);
+    text.remove_prefix(colon + 1);
+  } else if (all.shard) {
+    return base::invalid_argument("--sequence names a shard for some messages, and none for \"" +
+                                  std::string(text) + "\"");
+  }
   const std::size_t dash = text.find('-');
   const auto first = parse_number(text.substr(0, dash));
   const auto last = dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1));
   if (!first || !last || *first == 0 || *last < *first) return bad_sequences(text);
-  return base::SequenceRange{base::Sequence(*first), base::Sequence(*last)};
+  all.ranges.push_back({base::Sequence(*first), base::Sequence(*last)});
+  return {};
 }
 
-// Ascending, with overlaps joined.
-base::Result<std::vector<base::SequenceRange>> parse_sequences(std::string_view text) {
-  std::vector<base::SequenceRange> ranges;
+// The ranges ascending, with overlaps joined.
+base::Result<Sequences> parse_sequences(std::string_view text) {
+  Sequences all;
   for (std::size_t comma = 0; comma != std::string_view::npos;) {
     comma = text.find(',');
-    ASSIGN_OR_RETURN(const base::SequenceRange range, parse_range(text.substr(0, comma)));
-    ranges.push_back(range);
+    RETURN_IF_ERROR(add_range(text.substr(0, comma), all));
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
   }
-  std::sort(ranges.begin(), ranges.end(),
+  std::sort(all.ranges.begin(), all.ranges.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<base::SequenceRange> joined;
-  for (const base::SequenceRange& range : ranges) {
+  for (const base::SequenceRange& range : all.ranges) {
     if (!joined.empty() && range.first <= joined.back().last) {
       joined.back().last = std::max(joined.back().last, range.last);
     } else {
       joined.push_back(range);
     }
   }
-  return joined;
+  all.ranges = std::move(joined);
+  return all;
 }
 
 base::Result<base::WallTime> ago(std::string_view flag, const std::string& age,
@@ -75,7 +93,11 @@ void add_selector_flags(CLI::App& command, SelectorFlags& flags) {
   command.add_option("--reason", flags.reason, "Only those that died of this")
       ->check(
           CLI::IsMember({"Rejected", "AttemptsExceeded", "StallsExceeded", "Expired", "Overflow"}));
-  command.add_option("--sequence", flags.sequences, "Only these sequences")->type_name("A-B,C");
+  command.add_option("--shard", flags.shard, "Only those of this shard (default: of all)");
+  command
+      .add_option("--sequence", flags.sequences,
+                  "Only these sequences: of every shard, or of the one that stands before them")
+      ->type_name("[SHARD:]A-B,...");
   command.add_option("--header", flags.header, "Only those with this header")
       ->type_name("NAME=VALUE");
   command
@@ -91,16 +113,25 @@ void add_selector_flags(CLI::App& command, SelectorFlags& flags) {
 }
 
 bool is_empty(const SelectorFlags& flags) {
-  return flags.reason.empty() && flags.sequences.empty() && flags.header.empty() &&
+  return flags.reason.empty() && !flags.shard && flags.sequences.empty() && flags.header.empty() &&
          flags.older_than.empty() && flags.newer_than.empty() && flags.error.empty();
 }
 
 base::Result<client::Selector> selector_from(const SelectorFlags& flags, base::WallTime now) {
   client::Selector selector;
   if (!flags.reason.empty()) selector.reason = client::dead_reason_from(flags.reason);
+  std::optional<std::uint16_t> shard = flags.shard;
   if (!flags.sequences.empty()) {
-    ASSIGN_OR_RETURN(selector.sequences, parse_sequences(flags.sequences));
+    ASSIGN_OR_RETURN(Sequences named, parse_sequences(flags.sequences));
+    if (named.shard && shard && *shard != *named.shard) {
+      return base::invalid_argument("--sequence names messages of shard " +
+                                    std::to_string(*named.shard) + ", and --shard is " +
+                                    std::to_string(*shard));
+    }
+    if (named.shard) shard = named.shard;
+    selector.sequences = std::move(named.ranges);
   }
+  if (shard) selector.shard = base::ShardIndex(*shard);
   if (!flags.header.empty()) {
     ASSIGN_OR_RETURN(selector.header, split_header(flags.header));
   }

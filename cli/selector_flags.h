@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -15,7 +17,8 @@ namespace sluice::cli {
 // The flags that choose messages, of `redrive`, `purge`, `copy` and `move`.
 struct SelectorFlags {
   std::string reason;
-  std::string sequences;   // A-B or A, or several with commas between
+  std::optional<std::uint16_t> shard;
+  std::string sequences;   // A-B or A, or several with commas between; SHARD:A all the same
   std::string header;      // NAME=VALUE
   std::string older_than;  // 1h
   std::string newer_than;

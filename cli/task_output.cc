@@ -28,7 +28,7 @@ std::string dry_run_sentence(const client::TaskStatus& task, const std::string& 
       would + " " + format_count(task.matched) + (task.matched == 1 ? " message" : " messages");
   std::string_view before = task.samples.size() < task.matched ? ", among them " : ": ";
   for (const client::TaskSample& sample : task.samples) {
-    text += std::exchange(before, shards > 1 ? " " : ",");
+    text += std::exchange(before, ",");
     if (shards > 1) text += std::to_string(sample.shard.value()) + ":";
     text += std::to_string(sample.sequence.value());
   }

@@ -16,7 +16,7 @@ inline constexpr base::Millis kForever = std::chrono::hours(24 * 365);
 // "sample" where there are some.
 std::string task_json(const client::TaskStatus& task);
 // "would redrive 9 messages, among them 17,18": as --sequence takes them where there is one shard,
-// else as SHARD:SEQUENCE, which it refuses.
+// else as SHARD:SEQUENCE, of which it takes those of one shard.
 std::string dry_run_sentence(const client::TaskStatus& task, const std::string& would,
                              std::uint16_t shards);
 // "verb 3 of 3 messages", and what became of the task where it has not simply ended.

@@ -17,7 +17,10 @@ namespace sluice {
 struct Selector {
   /// "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired" or "Overflow"; empty = any.
   std::string reason{};
+  /// The only shard that the task is about; nothing = all of them.
+  std::optional<std::uint16_t> shard{};
   /// First and last ones of runs of sequences, both included, from 1 on; ascending and apart.
+  /// Without `shard` they are those of every shard.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> sequences{};
   /// Name and value.
   std::optional<std::pair<std::string, std::string>> header{};

@@ -34,6 +34,7 @@ RoleSet roles_for(wire::FrameType type) {
     case wire::FrameType::kPurge:
     case wire::FrameType::kCancelTask:
     case wire::FrameType::kStartTask:
+    case wire::FrameType::kStartShardTask:
     case wire::FrameType::kDeleteQueue:
     case wire::FrameType::kSeek:
     case wire::FrameType::kDiscardDamaged:

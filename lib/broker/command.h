@@ -188,7 +188,8 @@ struct Cordon {
 // Which dead letters or messages a task is about. All conditions must hold; empty = all.
 struct Selector {
   std::optional<storage::DeadReason> reason;
-  std::vector<base::SequenceRange> sequences;  // ascending, disjoint
+  std::optional<base::ShardIndex> shard;       // the only one that it is about
+  std::vector<base::SequenceRange> sequences;  // ascending, disjoint; without a shard: of every one
   std::optional<std::pair<std::string, std::string>> header;
   // When it died, or was accepted where it is no dead letter; 0 = any.
   base::WallTime before;

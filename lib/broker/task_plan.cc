@@ -23,6 +23,7 @@ enum class Tag : std::uint16_t {
   kNotBefore = 9,
   kError = 10,
   kNote = 11,
+  kShard = 12,
 };
 constexpr std::uint16_t tag(Tag value) { return static_cast<std::uint16_t>(value); }
 constexpr std::uint8_t kDeadLetters = 1;
@@ -78,6 +79,9 @@ bool get_field(Tag field, base::ByteReader& value, TaskPlan& plan) {
       plan.note.command = value.text16();
       plan.note.selector = value.text16();
       return true;
+    case Tag::kShard:
+      plan.selector.shard = base::ShardIndex(value.u16());
+      return true;
   }
   return false;
 }
@@ -87,14 +91,15 @@ bool get_field(Tag field, base::ByteReader& value, TaskPlan& plan) {
 bool is_possible(storage::TaskKind kind, const storage::SubscriptionKey& key, const TaskPlan& plan,
                  const Queue& queue) {
   const bool carries = kind == storage::TaskKind::kCopy || kind == storage::TaskKind::kMove;
+  if (plan.selector.shard && *plan.selector.shard != key.stream.shard) return false;
   return carries == !plan.target.is_zero() && plan.ends.size() == queue.streams().size() &&
          key.stream.shard.value() < queue.streams().size();
 }
 
 bool needs_level_2(storage::TaskKind kind, const Selector& selector) {
   const bool carries = kind == storage::TaskKind::kCopy || kind == storage::TaskKind::kMove;
-  return carries || selector.sequences.size() > 1 || selector.not_before != base::WallTime() ||
-         !selector.error.empty();
+  return carries || selector.shard || selector.sequences.size() > 1 ||
+         selector.not_before != base::WallTime() || !selector.error.empty();
 }
 
 std::vector<std::byte> encode_plan(const TaskPlan& plan, bool with_note) {
@@ -126,6 +131,7 @@ std::vector<std::byte> encode_plan(const TaskPlan& plan, bool with_note) {
   if (!selector.error.empty()) {
     TlvField(out, tag(Tag::kError))->bytes(base::as_bytes(selector.error));
   }
+  if (selector.shard) TlvField(out, tag(Tag::kShard))->u16(selector.shard->value());
   if (with_note) {
     TlvField field(out, tag(Tag::kNote));
     field->text16(plan.note.key);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "broker/hosting.h"
 #include "broker/task_report.h"
 #include "broker/task_slice.h"
 
@@ -159,6 +160,12 @@ Refusal aim(const Core& core, const StartTask& command, Task& task) {
   const Queue* queue = core.state.queue(command.queue);
   if (queue == nullptr) {
     return {RefusalCode::kUnknownQueue, "no queue with id " + command.queue.to_hex()};
+  }
+  if (command.selector.shard) {
+    Stream* stream = nullptr;
+    Refusal refusal = find_stream(core, *queue, *command.selector.shard, stream);
+    if (refusal.refused()) return refusal;
+    task.key.stream.shard = *command.selector.shard;
   }
   task.id = command.task;
   task.kind = command.kind;

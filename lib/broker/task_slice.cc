@@ -138,12 +138,14 @@ Slice waiting_slice(Core& core, Task& task, Subscription& subscription, DryRun* 
 // On to the next shard, or to the next subscription. False = that was all.
 bool advance(const Queue& queue, Task& task) {
   task.position = Sequence(1);
-  const std::uint16_t shard = task.key.stream.shard.value();
-  if (shard + 1U < queue.streams().size()) {
-    task.key.stream.shard = base::ShardIndex(static_cast<std::uint16_t>(shard + 1));
-    return true;
+  if (!task.plan.selector.shard) {
+    const std::uint16_t shard = task.key.stream.shard.value();
+    if (shard + 1U < queue.streams().size()) {
+      task.key.stream.shard = base::ShardIndex(static_cast<std::uint16_t>(shard + 1));
+      return true;
+    }
+    task.key.stream.shard = base::ShardIndex(0);
   }
-  task.key.stream.shard = base::ShardIndex(0);
   if (!task.plan.all_subscriptions) return false;
   std::vector<base::SubscriptionId> ids = queue.stored().ids;
   std::sort(ids.begin(), ids.end());

@@ -51,6 +51,10 @@ base::Status check_selector(const Selector& selector) {
   return {};
 }
 
+base::Error too_old() {
+  return base::Error(base::ErrorCode::kUnimplemented, "the broker is too old for this task");
+}
+
 // For a broker without feature bit 3. Views point into `options`.
 base::Result<wire::Body> to_old_frame(const TaskOptions& options) {
   const Selector& selector = options.selector;
@@ -59,9 +63,7 @@ base::Result<wire::Body> to_old_frame(const TaskOptions& options) {
                       selector.sequences.size() <= 1 && selector.not_before == base::WallTime() &&
                       selector.error.empty() &&
                       !(is_purge && (options.dry_run || options.rate_per_second_max > 0));
-  if (!is_old) {
-    return base::Error(base::ErrorCode::kUnimplemented, "the broker is too old for this task");
-  }
+  if (!is_old) return too_old();
   wire::WireSelector wire;
   if (selector.reason) wire.reason = static_cast<std::uint8_t>(*selector.reason);
   if (!selector.sequences.empty()) {
@@ -207,6 +209,10 @@ base::Result<TaskStatus> Admin::start_task(
     const std::function<void(const TaskStatus&)>& on_progress) {
   RETURN_IF_ERROR(check_name("a subscription's name", options.subscription));
   RETURN_IF_ERROR(check_selector(options.selector));
+  if (const auto shard = options.selector.shard) {
+    if ((connection_.features() & wire::kFeatureShardTasks) == 0) return too_old();
+    return run_task(wire::StartShardTask{shard->value(), to_frame(options)}, wait, on_progress);
+  }
   if ((connection_.features() & wire::kFeatureTasks) == 0) {
     ASSIGN_OR_RETURN(const wire::Body body, to_old_frame(options));
     return run_task(body, wait, on_progress);

@@ -42,6 +42,7 @@ std::optional<DeadReason> dead_reason_from(std::string_view name);
 // Which messages a task is about; all conditions must hold. Empty = all.
 struct Selector {
   std::optional<DeadReason> reason;
+  std::optional<base::ShardIndex> shard;                      // the only one that it is about
   std::vector<base::SequenceRange> sequences;                 // ascending, disjoint
   std::optional<std::pair<std::string, std::string>> header;  // name and value
   // When it died, or was accepted where it is no dead letter; 0 = any.

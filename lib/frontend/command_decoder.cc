@@ -180,6 +180,12 @@ broker::StartTask to_command(broker::Origin origin, const wire::StartTask& frame
   return command;
 }
 
+broker::StartTask to_command(broker::Origin origin, const wire::StartShardTask& frame) {
+  broker::StartTask command = to_command(origin, frame.task);
+  command.selector.shard = base::ShardIndex(frame.shard);
+  return command;
+}
+
 broker::CancelTask to_command(broker::Origin origin, const wire::CancelTask& frame) {
   return {origin, frame.task};
 }

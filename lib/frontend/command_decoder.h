@@ -22,6 +22,7 @@ broker::DeleteQueue to_command(broker::Origin origin, const wire::DeleteQueue& f
 broker::StartTask to_command(broker::Origin origin, const wire::Redrive& frame);
 broker::StartTask to_command(broker::Origin origin, const wire::Purge& frame);
 broker::StartTask to_command(broker::Origin origin, const wire::StartTask& frame);
+broker::StartTask to_command(broker::Origin origin, const wire::StartShardTask& frame);
 broker::CancelTask to_command(broker::Origin origin, const wire::CancelTask& frame);
 broker::Peek to_command(broker::Origin origin, const wire::Peek& frame);
 

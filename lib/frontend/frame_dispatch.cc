@@ -35,6 +35,7 @@ constexpr bool contains(TypeList<U...>) {
 std::string selector_text(const broker::StartTask& command) {
   const broker::Selector& selector = command.selector;
   std::string text = "subscription=" + command.subscription;
+  if (selector.shard) text += " shard=" + std::to_string(selector.shard->value());
   if (selector.reason) text += " reason=" + std::string(storage::to_string(*selector.reason));
   if (!selector.sequences.empty()) {
     text += " sequence=" + std::to_string(selector.sequences.front().first.value()) + "-" +
@@ -191,7 +192,7 @@ void FrameDispatch::welcome(Session& session, std::uint32_t leases_kept) {
   frame.frame_bytes_max = static_cast<std::uint32_t>(wire::kFrameBytesMax);
   frame.features = wire::kFeatureChunks | wire::kFeatureSeek | wire::kFeatureAttachModes |
                    wire::kFeatureTasks | wire::kFeatureDiscardDamaged | wire::kFeatureControl |
-                   wire::kFeatureReceiptWords;
+                   wire::kFeatureReceiptWords | wire::kFeatureShardTasks;
   frame.software = options_.software;
   scratch_.clear();
   wire::encode_frame(header_of(session, session.hello_request), frame, scratch_);
@@ -365,6 +366,10 @@ void FrameDispatch::on(const Request& request, const wire::Purge& frame) {
 }
 
 void FrameDispatch::on(const Request& request, const wire::StartTask& frame) {
+  start_task(request, to_command(request.origin(), frame));
+}
+
+void FrameDispatch::on(const Request& request, const wire::StartShardTask& frame) {
   start_task(request, to_command(request.origin(), frame));
 }
 

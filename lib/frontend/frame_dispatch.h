@@ -167,6 +167,7 @@ class FrameDispatch {
   void on(const Request& request, const wire::Redrive& frame);
   void on(const Request& request, const wire::Purge& frame);
   void on(const Request& request, const wire::StartTask& frame);
+  void on(const Request& request, const wire::StartShardTask& frame);
   void start_task(const Request& request, broker::StartTask command);
   void on(const Request& request, const wire::CancelTask& frame);
   void on(const Request& request, const wire::DeleteQueue& frame);

@@ -77,6 +77,11 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
     if (config != nullptr && !covers) return deny(grant, needed, name);
     return {};
   };
+  // What is copied or moved into a queue changes that one too.
+  const auto check_task = [&](const wire::StartTask& task) -> broker::Refusal {
+    broker::Refusal refusal = check_id(task.queue);
+    return refusal.refused() || task.target.is_zero() ? refusal : check_id(task.target);
+  };
   return std::visit(
       [&](const auto& frame) -> broker::Refusal {
         using T = std::decay_t<decltype(frame)>;
@@ -87,10 +92,9 @@ broker::Refusal FrameDispatch::check_access(const Request& request, const wire::
           const bool good = frame.queue.empty() ? grant.covers_all() : grant.covers(frame.queue);
           if (!good) return deny(grant, needed, frame.queue.empty() ? "*" : frame.queue);
         } else if constexpr (std::is_same_v<T, wire::StartTask>) {
-          // What is copied or moved into a queue changes that one too.
-          broker::Refusal refusal = check_id(frame.queue);
-          if (refusal.refused() || frame.target.is_zero()) return refusal;
-          return check_id(frame.target);
+          return check_task(frame);
+        } else if constexpr (std::is_same_v<T, wire::StartShardTask>) {
+          return check_task(frame.task);
         } else if constexpr (kHasQueue) {
           return check_id(frame.queue);
         } else if constexpr (std::is_same_v<T, wire::AttachWith>) {

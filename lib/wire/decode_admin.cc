@@ -116,6 +116,11 @@ void decode_body(FieldReader& reader, StartTask& body) {
   }
 }
 
+void decode_body(FieldReader& reader, StartShardTask& body) {
+  body.shard = reader.u16("shard");
+  decode_body(reader, body.task);
+}
+
 void decode_body(FieldReader& reader, TaskStatus& body) {
   body.code = reader.u16("code");
   body.message = reader.text("message", kErrorTextBytesMax);

@@ -52,6 +52,7 @@ void decode_body(FieldReader& reader, CancelTask& body);
 void decode_body(FieldReader& reader, DeleteQueue& body);
 void decode_body(FieldReader& reader, QueueDeleted& body);
 void decode_body(FieldReader& reader, StartTask& body);
+void decode_body(FieldReader& reader, StartShardTask& body);
 void decode_body(FieldReader& reader, TaskStatus& body);
 void decode_body(FieldReader& reader, Seek& body);
 void decode_body(FieldReader& reader, Seeked& body);

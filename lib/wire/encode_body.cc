@@ -338,6 +338,11 @@ void encode_body(ByteWriter& writer, const StartTask& body) {
   }
 }
 
+void encode_body(ByteWriter& writer, const StartShardTask& body) {
+  writer.u16(body.shard);
+  encode_body(writer, body.task);
+}
+
 void encode_body(ByteWriter& writer, const TaskStatus& body) {
   put_refusal(writer, body.code, body.message);
   writer.array(body.task.bytes);

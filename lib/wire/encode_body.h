@@ -43,6 +43,7 @@ void encode_body(base::ByteWriter& writer, const CancelTask& body);
 void encode_body(base::ByteWriter& writer, const DeleteQueue& body);
 void encode_body(base::ByteWriter& writer, const QueueDeleted& body);
 void encode_body(base::ByteWriter& writer, const StartTask& body);
+void encode_body(base::ByteWriter& writer, const StartShardTask& body);
 void encode_body(base::ByteWriter& writer, const TaskStatus& body);
 void encode_body(base::ByteWriter& writer, const Seek& body);
 void encode_body(base::ByteWriter& writer, const Seeked& body);

@@ -84,6 +84,7 @@ enum class FrameType : std::uint8_t {
   // With a feature bit.
   kStartTask = 53,
   kTaskStatus = 54,
+  kStartShardTask = 55,
   kChunk = 71,
   kDeliverChunk = 72,
   kSeek = 77,
@@ -107,6 +108,7 @@ inline constexpr std::uint64_t kFeatureTasks = 1U << 3;
 inline constexpr std::uint64_t kFeatureDiscardDamaged = 1U << 5;
 inline constexpr std::uint64_t kFeatureControl = 1U << 6;  // on the control port
 inline constexpr std::uint64_t kFeatureReceiptWords = 1U << 7;
+inline constexpr std::uint64_t kFeatureShardTasks = 1U << 8;
 
 // Every frame begins with this. Before WELCOME, session and epoch are 0.
 struct FrameHeader {
@@ -401,6 +403,11 @@ struct StartTask {
   std::string_view error;         // what the last error contains
   std::vector<WireRange> ranges;  // of sequences, ascending; none = any
 };
+// The same in one shard of the queue.
+struct StartShardTask {
+  std::uint16_t shard = 0;
+  StartTask task;
+};
 struct TaskSample {
   std::uint16_t shard = 0;
   std::uint64_t sequence = 0;
@@ -476,7 +483,7 @@ using Body =
                  Extended, Detach, Detached, AttachmentClosed, ShardMap, Peek, Peeked, Stat, Stated,
                  Redrive, Purge, Task, CancelTask, DeleteQueue, QueueDeleted, Observe, Observation,
                  Configure, Configured, Cordon, Cordoned, Seek, Seeked, AttachWith, DiscardDamaged,
-                 DamagedDiscarded, StartTask, TaskStatus, Chunk, DeliverChunk,
+                 DamagedDiscarded, StartTask, StartShardTask, TaskStatus, Chunk, DeliverChunk,
                  ChunkCredit, RemoveQueue, QueueRemoved, Watch, Changes>;
 
 struct Frame {

@@ -60,6 +60,7 @@ struct FrameTraits;
   X(DiscardDamaged, kDiscardDamaged, "DISCARD_DAMAGED")       \
   X(DamagedDiscarded, kDamagedDiscarded, "DAMAGED_DISCARDED") \
   X(StartTask, kStartTask, "START_TASK")                      \
+  X(StartShardTask, kStartShardTask, "START_SHARD_TASK")      \
   X(TaskStatus, kTaskStatus, "TASK_STATUS")                   \
   X(Chunk, kChunk, "CHUNK")                                   \
   X(DeliverChunk, kDeliverChunk, "DELIVER_CHUNK")             \

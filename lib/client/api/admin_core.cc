@@ -13,6 +13,7 @@ base::Result<client::Selector> to_internal(const Selector& selector) {
     out.reason = client::dead_reason_from(selector.reason);
     if (!out.reason) return base::invalid_argument("no such reason: '" + selector.reason + "'");
   }
+  if (selector.shard) out.shard = base::ShardIndex(*selector.shard);
   for (const auto& [first, last] : selector.sequences) {
     out.sequences.push_back({base::Sequence(first), base::Sequence(last)});
   }

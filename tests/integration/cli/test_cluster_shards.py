@@ -72,6 +72,23 @@ class Shards(test_cluster.PluginCase):
             self.assertTrue(any(f" pod/wide-{shard} :7650" in call for _, call in self.calls()))
         self.assert_nothing_runs()
 
+    def test_messages_of_one_shard_are_chosen_by_their_numbers(self):
+        for number in range(8):
+            self.sluice("pub", "wide", "--key", f"key-{number}", "--body", "hello")
+        there = self.json_lines("peek", "wide", "--max", "100")
+        ones = [one["sequence"] for one in there if one["shard"] == 1]
+        chosen = f"1:{ones[0]}"
+        self.assertIn(f"would remove 1 message: {chosen}",
+                      self.sluice("purge", "wide", "--sequence", chosen, "--dry-run"))
+        self.assertIn("removed 1", self.sluice("purge", "wide", "--sequence", chosen, "--yes"))
+        self.assertIn(f"removed {len(ones) - 1}",
+                      self.sluice("purge", "wide", "--shard", "1", "--yes"))
+        left = self.json_lines("peek", "wide", "--max", "100")
+        self.assertEqual(left, [one for one in there if one["shard"] == 0])
+        self.sluice("purge", "wide", "--shard", "2", "--yes", expect=65)
+        self.sluice("purge", "wide", "--yes")
+        self.assert_nothing_runs()
+
     def partly(self, *arguments):
         """What a command says of the shards that are there; it must say that shard 1 is not."""
         with self.start("--timeout", "1", *arguments) as process:

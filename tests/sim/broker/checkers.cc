@@ -82,6 +82,10 @@ void Checkers::on_received(base::Now now, const wire::FrameHeader& header, const
   } else if (const auto* task = std::get_if<wire::StartTask>(&body)) {
     if (task->kind <= 2) model_.on_task(task->queue, task->kind == 1);
     if (task->kind > 2) model_.on_transfer(*task);
+  } else if (const auto* one = std::get_if<wire::StartShardTask>(&body)) {
+    // The model knows no shards of tasks: it allows more than there is to do.
+    if (one->task.kind <= 2) model_.on_task(one->task.queue, one->task.kind == 1);
+    if (one->task.kind > 2) model_.on_transfer(one->task);
   } else if (const auto* purge = std::get_if<wire::Purge>(&body)) {
     model_.on_task(purge->queue, false);
   } else if (const auto* seek = std::get_if<wire::Seek>(&body)) {

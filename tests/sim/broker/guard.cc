@@ -55,6 +55,7 @@ bool Guard::is_lawful(std::string_view key, wire::FrameType type) const {
     case wire::FrameType::kPurge:
     case wire::FrameType::kRedrive:
     case wire::FrameType::kStartTask:
+    case wire::FrameType::kStartShardTask:
     case wire::FrameType::kSeek:
     case wire::FrameType::kDeleteQueue:
       return key == key_of(Who::kAdmin);

@@ -20,6 +20,7 @@ bool is_powerful(wire::FrameType type) {
     case wire::FrameType::kPurge:
     case wire::FrameType::kDeleteQueue:
     case wire::FrameType::kStartTask:
+    case wire::FrameType::kStartShardTask:
     case wire::FrameType::kSeek:
       return true;
     default:

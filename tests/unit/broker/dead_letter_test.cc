@@ -357,6 +357,59 @@ TEST_F(DeadLetterTest, a_purge_of_all_subscriptions_and_shards_takes_a_task) {
   EXPECT_EQ(world.queue_stats().messages, 0U);
 }
 
+TEST_F(DeadLetterTest, a_task_of_one_shard_leaves_the_same_sequences_of_others_alone) {
+  QueueConfig config = plain_queue();
+  config.shards = 3;
+  config.subscriptions.push_back(config.subscriptions[0]);
+  config.subscriptions[1].name = "other";
+  queue = world.make(config);
+  for (std::uint16_t shard = 0; shard < 3; ++shard) world.fill(queue, 10, shard);
+  Selector selector;
+  selector.shard = base::ShardIndex(1);
+  selector.sequences = {{base::Sequence(4), base::Sequence(6)}};
+  world.purge(queue, false, selector, "");  // of both subscriptions
+  world.tick();
+  EXPECT_EQ(last_task().done, 6U);
+  EXPECT_EQ(world.queue_stats().messages, 27U);
+  for (std::uint16_t shard = 0; shard < 3; ++shard) {
+    EXPECT_EQ(world.peek(queue, false, 0, 100, "other", shard).messages.size(),
+              shard == 1 ? 7U : 10U);
+  }
+  selector.sequences.clear();
+  world.purge(queue, false, selector);
+  world.tick();
+  EXPECT_EQ(last_task().done, 7U);
+  EXPECT_EQ(world.stats().ready, 20U);
+}
+
+TEST_F(DeadLetterTest, a_task_of_one_shard_goes_on_there_after_a_restart) {
+  QueueConfig config = plain_queue();
+  config.shards = 2;
+  queue = world.make(config);
+  for (std::uint16_t shard = 0; shard < 2; ++shard) world.fill(queue, 50, shard);
+  StartTask command;
+  command.kind = storage::TaskKind::kPurge;
+  command.queue = queue;
+  command.subscription = "default";
+  command.selector.shard = base::ShardIndex(0);
+  command.rate_per_second_max = 100;  // ten in each slice
+  world.start(command);
+  world.tick();
+  world.restart();
+  for (int i = 0; i < 20; ++i) world.sleep(1s);
+  EXPECT_EQ(last_task().state, storage::TaskState::kCompleted);
+  EXPECT_EQ(last_task().done, 50U);
+  EXPECT_EQ(world.stats().ready, 50U);
+}
+
+TEST_F(DeadLetterTest, a_task_of_a_shard_that_is_none_is_refused) {
+  queue = world.make(plain_queue());
+  Selector selector;
+  selector.shard = base::ShardIndex(1);
+  world.purge(queue, false, selector);
+  EXPECT_EQ(last_task().refusal.code, RefusalCode::kUnknownShard);
+}
+
 TEST_F(DeadLetterTest, a_purge_of_all_takes_subscriptions_in_any_order_of_the_manifest) {
   QueueConfig config = plain_queue();
   queue = world.make(config);

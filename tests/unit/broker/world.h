@@ -307,8 +307,10 @@ class World {
   }
 
   PeekReply peek(const base::QueueId& queue, bool dead, std::uint64_t from = 0,
-                 std::uint32_t messages_max = 1000, const std::string& subscription = "default") {
+                 std::uint32_t messages_max = 1000, const std::string& subscription = "default",
+                 std::uint16_t shard = 0) {
     Peek command;
+    command.shard = base::ShardIndex(shard);
     command.queue = queue;
     command.subscription = subscription;
     command.dead_letters = dead;

@@ -57,12 +57,39 @@ TEST(SelectorFlags, SeveralRangesAreSortedAndJoined) {
 }
 
 TEST(SelectorFlags, ABadRangeIsRefused) {
-  for (const char* text : {"0", "5-4", "-", "1-", "-3", "1-2-3", "a", "1 - 2", "+1", "1,", ",",
-                           "1,,2", "99999999999999999999", "0:17"}) {
+  for (const char* text :
+       {"0", "5-4", "-", "1-", "-3", "1-2-3", "a", "1 - 2", "+1", "1,", ",", "1,,2",
+        "99999999999999999999", ":17", "0:", "65536:1", "x:1", "0:1:2"}) {
     const auto selector = selector_from({.sequences = text}, kNow);
     ASSERT_FALSE(selector.has_value()) << text;
     EXPECT_THAT(selector.error().message(), HasSubstr("--sequence")) << text;
   }
+}
+
+TEST(SelectorFlags, AShardIsNamedBeforeTheSequencesOrByItself) {
+  const auto named = selector_from({.sequences = "3:17,3:20-25,3:18"}, kNow);
+  ASSERT_TRUE(named.has_value());
+  EXPECT_EQ(named->shard, base::ShardIndex(3));
+  EXPECT_THAT(named->sequences,
+              ElementsAre(base::SequenceRange{base::Sequence(17), base::Sequence(17)},
+                          base::SequenceRange{base::Sequence(18), base::Sequence(18)},
+                          base::SequenceRange{base::Sequence(20), base::Sequence(25)}));
+  const auto whole = selector_from({.shard = 0}, kNow);
+  ASSERT_TRUE(whole.has_value());
+  EXPECT_EQ(whole->shard, base::ShardIndex(0));
+  EXPECT_FALSE(is_empty({.shard = 0}));
+  EXPECT_TRUE(selector_from({.shard = 3, .sequences = "3:1,3:9"}, kNow).has_value());
+  EXPECT_TRUE(selector_from({.shard = 3, .sequences = "1,9"}, kNow).has_value());
+}
+
+TEST(SelectorFlags, SeveralShardsAtOnceAreRefused) {
+  EXPECT_THAT(selector_from({.sequences = "0:1,1:2"}, kNow).error().message(),
+              HasSubstr("once for each shard"));
+  for (const char* text : {"0:1,2", "2,0:1"}) {
+    EXPECT_FALSE(selector_from({.sequences = text}, kNow).has_value()) << text;
+  }
+  EXPECT_THAT(selector_from({.shard = 2, .sequences = "0:1"}, kNow).error().message(),
+              HasSubstr("--shard is 2"));
 }
 
 TEST(SelectorFlags, ABadAgeNamesTheFlag) {

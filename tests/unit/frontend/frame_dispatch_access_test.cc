@@ -123,6 +123,22 @@ TEST_F(DispatchAccessTest, ATaskIsCancelledWithTheRoleOnItsQueue) {
   EXPECT_EQ(commands_.last<broker::CancelTask>()->task, commands_.task_id);
 }
 
+TEST_F(DispatchAccessTest, ATaskOfOneShardNeedsTheRoleOnBothQueuesToo) {
+  dispatch_.set_keys(
+      now_, ring("worker " + kWorker + " admin orders\nroot " + kAdmin + " admin elsewhere"));
+  wire::StartShardTask frame{3, {.queue = commands_.queue_id, .kind = 1}};
+  const auto [stranger, id_1] = open(peer_of(1), kAdmin);
+  receive(peer_of(1), kAdmin, stranger, frame);
+  EXPECT_EQ(last_text(), "key root: needs the role admin on queue \"orders\"");
+  EXPECT_EQ(commands_.last<broker::StartTask>(), nullptr);
+  const auto [owner, id_2] = open(peer_of(2), kWorker);
+  receive(peer_of(2), kWorker, owner, frame);
+  const auto* command = commands_.last<broker::StartTask>();
+  ASSERT_NE(command, nullptr);
+  EXPECT_EQ(command->selector.shard, base::ShardIndex(3));
+  EXPECT_EQ(command->note.selector, "subscription= shard=3");
+}
+
 TEST_F(DispatchAccessTest, ATaskIsToldWithWhoAskedForItAndWhat) {
   const auto [header, id] = open(peer_of(1), kAdmin);
   wire::StartTask frame;

@@ -209,6 +209,7 @@ void add_admin(std::vector<Body>& bodies) {
                              .header_value = "eu",
                              .error = "time-out",
                              .ranges = {{1, 9}, {20, 20}}});
+  bodies.push_back(StartShardTask{3, {.queue = queue, .kind = 1, .ranges = {{17, 17}}}});
   bodies.push_back(
       TaskStatus{0, "", task, 4, 1, 900, 450, "queue parked is full", {{0, 17}, {1, 4}}});
   bodies.push_back(DeleteQueue{queue});
