@@ -167,6 +167,7 @@ std::optional<base::MonoTime> Consumer::Impl::on_round(base::MonoTime now) {
   for (Attachment& attachment : attachments_) {
     pump(attachment);
     consider(attachment.retry_at);
+    if (attachment.phase == Attachment::Phase::kOpen) consider(attachment.credit.due_at());
   }
   return wake;
 }
@@ -182,7 +183,7 @@ void Consumer::Impl::pump(Attachment& attachment) {
     if (request == 0) stats_.messages_settled += settle->messages;
     attachment.settles.on_sent(request);
   }
-  if (const auto limits = attachment.credit.due()) {
+  if (const auto limits = attachment.credit.due(connection_.now())) {
     const wire::Credit credit{attachment.handle, limits->messages, limits->bytes};
     if (connection.send(credit, 0)) attachment.credit.on_told(*limits);
   }

@@ -12,18 +12,18 @@ DeliveryCredit::Limits DeliveryCredit::begin() {
   base_ = {window_.messages - std::min(window_.messages, held_.messages),
            window_.bytes - std::min(window_.bytes, held_.bytes)};
   freed_ = {};
-  told_ = base_;
+  on_told(base_);
   return told_;
 }
 
-std::optional<DeliveryCredit::Limits> DeliveryCredit::due() const {
-  if (stopped_) return std::nullopt;
-  const Limits now = limits();
-  const bool messages =
-      (now.messages - told_.messages) * 2 >= std::max<std::uint64_t>(window_.messages, 1);
-  const bool bytes = (now.bytes - told_.bytes) * 2 >= std::max<std::uint64_t>(window_.bytes, 1);
-  if (!messages && !bytes) return std::nullopt;
-  return now;
+std::optional<DeliveryCredit::Limits> DeliveryCredit::due(base::MonoTime now) {
+  const Limits next = limits();
+  if (stopped_ || next.messages == told_.messages) return std::nullopt;
+  if (!due_at_) due_at_ = now + kCreditPause;
+  const bool messages = (next.messages - told_.messages) * 2 >= window_.messages;
+  const bool bytes = (next.bytes - told_.bytes) * 2 >= window_.bytes;
+  if (!messages && !bytes && now < *due_at_) return std::nullopt;
+  return next;
 }
 
 void DeliveryCredit::on_delivered(base::Epoch epoch, std::uint32_t messages, std::uint64_t bytes) {

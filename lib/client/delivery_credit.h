@@ -5,11 +5,16 @@
 #include <unordered_map>
 
 #include "base/ids.h"
+#include "base/time.h"
 
 namespace sluice::client {
 
+// How long what was settled may wait until it is told.
+inline constexpr base::Millis kCreditPause{5};
+
 // What one attachment holds unsettled, and the credit that it gives: the limits rise by what was
-// settled, and are told when half of the window is used. Pure.
+// settled, and are told when that is half of the window, for the sake of large deliveries, or has
+// waited for kCreditPause: whoever keeps the other half for hours has handlers that are idle. Pure.
 class DeliveryCredit {
  public:
   struct Limits {
@@ -23,12 +28,18 @@ class DeliveryCredit {
   // First limits of a new attachment. What is held from the one before uses up its share.
   Limits begin();
   // The limits to tell the broker, when it is time to.
-  std::optional<Limits> due() const;
-  void on_told(Limits limits) { told_ = limits; }
+  std::optional<Limits> due(base::MonoTime now);
+  // When it will be, if nothing more is settled; nothing = never. As of the last due().
+  std::optional<base::MonoTime> due_at() const { return due_at_; }
+  void on_told(Limits limits) {
+    told_ = limits;
+    due_at_.reset();
+  }
   // From now on nothing more is asked for, also not by a new attachment.
   void stop() {
     window_ = {};
     stopped_ = true;
+    due_at_.reset();
   }
 
   void on_delivered(base::Epoch epoch, std::uint32_t messages, std::uint64_t bytes);
@@ -53,6 +64,7 @@ class DeliveryCredit {
   Limits base_;   // credit begun with, since the attachment
   Limits freed_;  // settled since the attachment
   Limits told_;
+  std::optional<base::MonoTime> due_at_;
   Limits held_;
   std::unordered_map<base::Epoch, Batch> batches_;
   // The batch that was settled from last: most come in rows.

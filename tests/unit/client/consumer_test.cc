@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "client/delivery_credit.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/client/fake_transport.h"
 
@@ -209,6 +210,34 @@ TEST_F(ConsumerTest, RaisesTheCreditWhenHalfIsSettled) {
   ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
   ASSERT_EQ(broker_.credits.size(), 2U);
   EXPECT_EQ(broker_.credits[1].messages_limit, 6U);
+}
+
+TEST_F(ConsumerTest, RaisesTheCreditByLessWhereTheRestIsKept) {
+  ConsumerOptions options;
+  options.messages_max = 4;
+  ASSERT_THAT(open(options), IsOk());
+  broker_.deliver({"a", "b", "c", "d"});
+  consumer_->ack(fetch().begin()->receipt());
+  ASSERT_THAT(consumer_->poll(Millis(0)), IsOk());
+  EXPECT_EQ(broker_.credits.size(), 1U);
+  ASSERT_THAT(consumer_->poll(kCreditPause), IsOk());
+  ASSERT_EQ(broker_.credits.size(), 2U);
+  EXPECT_EQ(broker_.credits[1].messages_limit, 5U);
+}
+
+TEST_F(ConsumerTest, SettlesByWordWhereTheBrokerTakesThem) {
+  for (const bool takes_words : {true, false}) {
+    consumer_.reset();
+    broker_.features = takes_words ? wire::kFeatureReceiptWords : std::uint64_t{0};
+    ASSERT_THAT(open(), IsOk());
+    broker_.deliver({"a", "b", "c"});
+    const DeliveredBatch batch = fetch();
+    const base::Sequence first = batch.begin()->sequence;
+    consumer_->ack(std::vector{ReceiptWord{batch.shard(), batch.epoch(), first, 0b101}});
+    ASSERT_THAT(consumer_->flush_settles(Millis(5'000)), IsOk());
+    EXPECT_EQ(broker_.settlements.back().receipts.size(), takes_words ? 1U : 2U);
+    EXPECT_EQ(consumer_->stats().messages_settled, 2U);
+  }
 }
 
 TEST_F(ConsumerTest, TellsWhenSettlesAreNotConfirmedInTime) {

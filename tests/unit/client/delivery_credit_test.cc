@@ -7,12 +7,14 @@ namespace {
 
 using base::Epoch;
 
+constexpr base::MonoTime kMoment{1'000'000'000};
+
 TEST(DeliveryCredit, BeginsWithItsWindow) {
   DeliveryCredit credit(100, 1'000);
   const DeliveryCredit::Limits limits = credit.begin();
   EXPECT_EQ(limits.messages, 100U);
   EXPECT_EQ(limits.bytes, 1'000U);
-  EXPECT_FALSE(credit.due().has_value());
+  EXPECT_FALSE(credit.due(kMoment).has_value());
 }
 
 TEST(DeliveryCredit, IsDueWhenHalfOfTheMessagesWereSettled) {
@@ -20,12 +22,32 @@ TEST(DeliveryCredit, IsDueWhenHalfOfTheMessagesWereSettled) {
   credit.begin();
   credit.on_delivered(Epoch(1), 100, 100);
   credit.on_settled(Epoch(1), 49);
-  EXPECT_FALSE(credit.due().has_value());
+  EXPECT_FALSE(credit.due(kMoment).has_value());
   credit.on_settled(Epoch(1), 1);
-  ASSERT_TRUE(credit.due().has_value());
-  EXPECT_EQ(credit.due()->messages, 150U);
-  credit.on_told(*credit.due());
-  EXPECT_FALSE(credit.due().has_value());
+  ASSERT_TRUE(credit.due(kMoment).has_value());
+  EXPECT_EQ(credit.due(kMoment)->messages, 150U);
+  credit.on_told(*credit.due(kMoment));
+  EXPECT_FALSE(credit.due(kMoment).has_value());
+}
+
+// The rest may be in work for hours.
+TEST(DeliveryCredit, IsDueWhenAPartOfTheWindowWasFreeForAWhile) {
+  DeliveryCredit credit(10, 1'000'000);
+  credit.begin();
+  credit.on_delivered(Epoch(1), 10, 100);
+  EXPECT_FALSE(credit.due(kMoment).has_value());
+  EXPECT_FALSE(credit.due_at().has_value());
+  credit.on_settled(Epoch(1), 1);
+  EXPECT_FALSE(credit.due(kMoment).has_value());
+  EXPECT_EQ(credit.due_at(), kMoment + kCreditPause);
+  credit.on_settled(Epoch(1), 2);
+  EXPECT_FALSE(credit.due(kMoment + base::Millis(4)).has_value());
+  const auto limits = credit.due(kMoment + kCreditPause);
+  ASSERT_TRUE(limits.has_value());
+  EXPECT_EQ(limits->messages, 13U);
+  credit.on_told(*limits);
+  EXPECT_FALSE(credit.due_at().has_value());
+  EXPECT_FALSE(credit.due(kMoment + 2 * kCreditPause).has_value());
 }
 
 TEST(DeliveryCredit, IsDueWhenHalfOfTheBytesWereSettled) {
@@ -33,8 +55,8 @@ TEST(DeliveryCredit, IsDueWhenHalfOfTheBytesWereSettled) {
   credit.begin();
   credit.on_delivered(Epoch(1), 2, 1'000);
   credit.on_settled(Epoch(1), 1);
-  ASSERT_TRUE(credit.due().has_value());
-  EXPECT_EQ(credit.due()->bytes, 1'500U);
+  ASSERT_TRUE(credit.due(kMoment).has_value());
+  EXPECT_EQ(credit.due(kMoment)->bytes, 1'500U);
 }
 
 TEST(DeliveryCredit, GivesBackAllBytesOfABatchHoweverItIsSettled) {
@@ -55,7 +77,7 @@ TEST(DeliveryCredit, NeverGivesBackMoreThanWasDelivered) {
   credit.on_settled(Epoch(1), 50);
   credit.on_settled(Epoch(9), 50);
   EXPECT_EQ(credit.held_messages(), 0U);
-  EXPECT_FALSE(credit.due().has_value());
+  EXPECT_FALSE(credit.due(kMoment).has_value());
 }
 
 TEST(DeliveryCredit, WhatIsHeldUsesUpTheWindowOfTheNextAttachment) {
@@ -66,9 +88,9 @@ TEST(DeliveryCredit, WhatIsHeldUsesUpTheWindowOfTheNextAttachment) {
   EXPECT_EQ(again.messages, 20U);
   EXPECT_EQ(again.bytes, 200U);
   credit.on_settled(Epoch(1), 80);
-  ASSERT_TRUE(credit.due().has_value());
-  EXPECT_EQ(credit.due()->messages, 100U);
-  EXPECT_EQ(credit.due()->bytes, 1'000U);
+  ASSERT_TRUE(credit.due(kMoment).has_value());
+  EXPECT_EQ(credit.due(kMoment)->messages, 100U);
+  EXPECT_EQ(credit.due(kMoment)->bytes, 1'000U);
 }
 
 TEST(DeliveryCredit, HoldsNothingWhenTheLeasesAreGone) {
@@ -86,7 +108,7 @@ TEST(DeliveryCreditTest, AsksForNothingMoreOnceStopped) {
   credit.on_delivered(base::Epoch(1), 10, 1'000);
   credit.stop();
   credit.on_settled(base::Epoch(1), 10);
-  EXPECT_FALSE(credit.due().has_value());
+  EXPECT_FALSE(credit.due(kMoment).has_value());
   EXPECT_EQ(credit.begin().messages, 0U);
 }
 

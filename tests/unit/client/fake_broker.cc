@@ -293,7 +293,8 @@ void FakeBroker::on(const wire::FrameHeader& header, const wire::Settle& settle)
   wire::Settled settled;
   settled.attachment = settle.attachment;
   for (const wire::WireReceipt& receipt : settle.receipts) {
-    settled.settled += receipt.last - receipt.first + 1;
+    wire::for_each_range(receipt,
+                         [&](base::SequenceRange range) { settled.settled += range.count(); });
   }
   settled.stale = std::min(stale_settles, settled.settled);
   settled.settled -= settled.stale;
