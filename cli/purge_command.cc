@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/commands.h"
@@ -7,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/queue_address.h"
 #include "cli/session.h"
+#include "cli/shard_brokers.h"
 #include "cli/stat_document.h"
 #include "cli/stat_table.h"
 #include "cli/task_run.h"
@@ -21,8 +23,13 @@ struct PurgeFlags {
 };
 
 // What stands there now, on stderr: a purge cannot be undone.
-base::Status warn(client::Connection& connection, const TaskRun& run) {
+base::Status warn(client::Connection& connection, const TaskRun& run,
+                  std::optional<base::ShardIndex> shard) {
   const QueueAddress address = parse_queue_address(run.queue);
+  if (shard) {
+    ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, address.queue));
+    RETURN_IF_ERROR(keep_shard(shard->value(), address.queue, brokers));
+  }
   const std::string& subscription =
       run.subscription.empty() ? address.subscription : run.subscription;
   ASSIGN_OR_RETURN(StatDocument document, read_stat(connection, address.queue));
@@ -31,7 +38,7 @@ base::Status warn(client::Connection& connection, const TaskRun& run) {
              " of " + (subscription.empty() ? "every subscription" : subscription) + ":");
   print_note(render_stat_table(as_queue_list(std::move(document.json))));
   print_note("Say --yes to do it, or --dry-run to count.");
-  return check_complete(document.missing);
+  return shard ? base::Status() : check_complete(document.missing);
 }
 
 int run_purge(const Context& context, const PurgeFlags& flags) {
@@ -46,7 +53,7 @@ int run_purge(const Context& context, const PurgeFlags& flags) {
   }
   auto connection = connect(context, flags.run.queue);
   if (!connection) return fail(connection.error());
-  const base::Status warned = warn(**connection, flags.run);
+  const base::Status warned = warn(**connection, flags.run, selector->shard);
   return warned.has_value() ? kExitUsage : fail(warned.error());
 }
 

@@ -35,23 +35,24 @@ struct Sequences {
 };
 
 base::Status add_range(std::string_view text, Sequences& all) {
-  const std::size_t colon = text.find(':');
-  if (colon != std::string_view::npos) {
-    const auto shard = parse_number(text.substr(0, colon));
-    if (!shard || *shard > std::numeric_limits<std::uint16_t>::max()) return bad_sequences(text);
-    if (!all.ranges.empty() && all.shard != *shard) {
-      return base::invalid_argument(
-          "--sequence names messages of several shards: run the command once for each shard");
-    }
-    all.shard = static_cast<std::uint16_t>(*shard);
-    text.remove_prefix(colon + 1);
-  } else if (all.shard) {
-    return base::invalid_argument("--sequence names a shard for some messages, and none for \"" +
-                                  std::string(text) + "\"");
+  std::optional<std::uint16_t> shard;
+  std::string_view range = text;
+  if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+    const auto number = parse_number(text.substr(0, colon));
+    if (!number || *number > std::numeric_limits<std::uint16_t>::max()) return bad_sequences(text);
+    shard = static_cast<std::uint16_t>(*number);
+    range.remove_prefix(colon + 1);
   }
-  const std::size_t dash = text.find('-');
-  const auto first = parse_number(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1));
+  if (!all.ranges.empty() && all.shard != shard) {
+    return base::invalid_argument(
+        shard && all.shard
+            ? "--sequence names messages of several shards: run the command once for each shard"
+            : "--sequence names a shard for some messages, and none for others");
+  }
+  all.shard = shard;
+  const std::size_t dash = range.find('-');
+  const auto first = parse_number(range.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1));
   if (!first || !last || *first == 0 || *last < *first) return bad_sequences(text);
   all.ranges.push_back({base::Sequence(*first), base::Sequence(*last)});
   return {};

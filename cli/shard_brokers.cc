@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "client/refusal.h"
@@ -50,6 +51,20 @@ base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection
   ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, queue));
   RETURN_IF_ERROR(check_complete(brokers.missing));
   return std::move(brokers.there);
+}
+
+base::Status keep_shard(std::uint16_t shard, std::string_view queue, ShardBrokers& brokers) {
+  const std::uint16_t shards = brokers.there.front().queue.shards;
+  if (shard >= shards) {
+    return base::invalid_argument("queue " + std::string(queue) + " has " + std::to_string(shards) +
+                                  " shards, so there is no shard " + std::to_string(shard));
+  }
+  std::erase_if(brokers.missing, [&](const MissingShard& one) { return one.shard != shard; });
+  RETURN_IF_ERROR(check_complete(brokers.missing));
+  std::erase_if(brokers.there, [&](const ShardBroker& broker) {
+    return std::find(broker.shards.begin(), broker.shards.end(), shard) == broker.shards.end();
+  });
+  return {};
 }
 
 base::Status check_complete(const std::vector<MissingShard>& missing) {

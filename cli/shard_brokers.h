@@ -37,6 +37,10 @@ base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
 base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection,
                                                   std::string_view queue);
 
+// Leaves the broker of that shard alone. InvalidArgument: the queue has no such shard. Unavailable:
+// that broker is missing.
+base::Status keep_shard(std::uint16_t shard, std::string_view queue, ShardBrokers& brokers);
+
 // What a command ends with that has said or done what it could: Unavailable names who is missing.
 base::Status check_complete(const std::vector<MissingShard>& missing);
 

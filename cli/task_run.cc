@@ -1,7 +1,6 @@
 #include "cli/task_run.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -42,32 +41,18 @@ base::Result<client::TaskStatus> start(const ShardBroker& broker, const TaskRun&
                           [&](const client::TaskStatus& task) { progress(task.done); });
 }
 
-// The broker of that shard alone.
-base::Status keep_shard(std::uint16_t shard, ShardBrokers& brokers, const std::string& queue) {
-  const std::uint16_t shards = brokers.there.front().queue.shards;
-  if (shard >= shards) {
-    return base::invalid_argument("queue " + queue + " has " + std::to_string(shards) +
-                                  " shards, so there is no shard " + std::to_string(shard));
-  }
-  for (const MissingShard& one : brokers.missing) {
-    if (one.shard == shard) return one.error;
-  }
-  brokers.missing.clear();
-  std::erase_if(brokers.there, [&](const ShardBroker& broker) {
-    return std::find(broker.shards.begin(), broker.shards.end(), shard) == broker.shards.end();
-  });
-  return {};
-}
-
 // One task a broker, one after the other, told as one: with the id of the last, whose state is the
 // first that is not Completed.
 base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
-                                       const client::Selector& selector, const TaskVerbs& verbs,
+                                       const client::Selector& wanted, const TaskVerbs& verbs,
                                        std::vector<MissingShard>& missing, std::uint16_t& shards) {
-  ASSIGN_OR_RETURN(ShardBrokers brokers,
-                   reachable_brokers_of(connection, parse_queue_address(run.queue).queue));
+  const std::string queue = parse_queue_address(run.queue).queue;
+  ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, queue));
   shards = brokers.there.front().queue.shards;
-  if (selector.shard) RETURN_IF_ERROR(keep_shard(selector.shard->value(), brokers, run.queue));
+  client::Selector selector = wanted;
+  if (selector.shard) RETURN_IF_ERROR(keep_shard(selector.shard->value(), queue, brokers));
+  // The only one needs no task of one shard, which older brokers and logs do not know.
+  if (shards == 1) selector.shard.reset();
   missing = std::move(brokers.missing);
   // Nobody knows how many will match, so it shows the count only.
   ProgressBar bar(verbs.did, 0);

@@ -85,7 +85,8 @@ class Shards(test_cluster.PluginCase):
                       self.sluice("purge", "wide", "--shard", "1", "--yes"))
         left = self.json_lines("peek", "wide", "--max", "100")
         self.assertEqual(left, [one for one in there if one["shard"] == 0])
-        self.sluice("purge", "wide", "--shard", "2", "--yes", expect=65)
+        for how in ("--yes", "--dry-run", "--json"):
+            self.sluice("purge", "wide", "--shard", "2", how, expect=65)
         self.sluice("purge", "wide", "--yes")
         self.assert_nothing_runs()
 
@@ -114,6 +115,11 @@ class Shards(test_cluster.PluginCase):
         self.assertEqual({json.loads(one)["shard"] for one in peeked}, {0})
         self.assertEqual(len(peeked), here)
         self.assertIn(f"would remove {here}", self.partly("purge", "wide", "--dry-run"))
+        # One shard is enough where it is the one that is meant.
+        self.assertIn(f"would remove {here}", self.sluice(
+            "--timeout", "1", "purge", "wide", "--shard", "0", "--dry-run"))
+        self.assertIn("shard 1 does not answer", self.sluice(
+            "--timeout", "1", "purge", "wide", "--shard", "1", "--yes", expect=UNAVAILABLE))
         # What would be done by halves is not done.
         self.assertIn("shard 1 does not answer", self.sluice(
             "--timeout", "1", "queue", "seek", "wide", "--to", "end", expect=UNAVAILABLE))

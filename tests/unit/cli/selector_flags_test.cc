@@ -86,7 +86,9 @@ TEST(SelectorFlags, SeveralShardsAtOnceAreRefused) {
   EXPECT_THAT(selector_from({.sequences = "0:1,1:2"}, kNow).error().message(),
               HasSubstr("once for each shard"));
   for (const char* text : {"0:1,2", "2,0:1"}) {
-    EXPECT_FALSE(selector_from({.sequences = text}, kNow).has_value()) << text;
+    const auto selector = selector_from({.sequences = text}, kNow);
+    ASSERT_FALSE(selector.has_value()) << text;
+    EXPECT_THAT(selector.error().message(), HasSubstr("none for others")) << text;
   }
   EXPECT_THAT(selector_from({.shard = 2, .sequences = "0:1"}, kNow).error().message(),
               HasSubstr("--shard is 2"));
