@@ -17,7 +17,9 @@ namespace sluice {
 struct Selector {
   /// "Rejected", "AttemptsExceeded", "StallsExceeded", "Expired" or "Overflow"; empty = any.
   std::string reason{};
-  /// The only shard that the task is about; nothing = all of them.
+  /// The only shard that the task is about; nothing = all of this broker's. kNotFound
+  /// (UnknownShard): there is none of that number, or another broker has it. kUnimplemented: the
+  /// broker or its log is too old.
   std::optional<std::uint16_t> shard{};
   /// First and last ones of runs of sequences, both included, from 1 on; ascending and apart.
   /// Without `shard` they are those of every shard.

@@ -126,7 +126,9 @@ class SLUICE_EXPORT Producer {
   /// How many messages of the producers of this name stood in that shard when this one was opened:
   /// its next message there is number last_sequence() + 1. A program that numbers what it sends
   /// skips so many, and each message is stored exactly once however often the program is restarted.
-  /// So that the numbers hold, a named producer ends with the first message that is refused.
+  /// So that the numbers hold, a named producer ends with the first message that is refused, and
+  /// where the broker's disk lost what was acknowledged (kFailedPrecondition, ProducerGap): the
+  /// next one's last_sequence() is lower then, and what is lost is sent again in its place.
   std::uint64_t last_sequence(std::uint16_t shard) const;
   /// Of home_shard().
   std::uint64_t last_sequence() const;

@@ -40,6 +40,15 @@ struct ReceiptWord {
   }
 };
 
+// Calls use(receipt) for each row of messages in it, ascending.
+template <typename Use>
+void for_each_range(const ReceiptWord& word, const Use& use) {
+  wire::for_each_range({word.epoch.value(), word.first.value(), 0, word.bits},
+                       [&](const base::SequenceRange& range) {
+                         use(Receipt{word.shard, word.epoch, range});
+                       });
+}
+
 // One leased message, borrowed from its batch.
 struct Delivery {
   base::ShardIndex shard;

@@ -102,10 +102,9 @@ class SettleQueue {
   void begin_frame(SettleKind kind, std::optional<std::uint32_t> delay_ms, std::string_view error);
   void begin_next();
   void append(base::Epoch epoch, base::SequenceRange range);
+  bool fits_word(base::Epoch epoch, base::SequenceRange range) const;
   void push(const wire::WireReceipt& receipt);
   void count(std::uint64_t messages);
-
-  bool fits_word(base::Epoch epoch, base::SequenceRange range) const;
 
   std::uint32_t words_max_ = wire::kReceiptWordsMax;  // in a frame
   std::deque<PendingSettle> waiting_;

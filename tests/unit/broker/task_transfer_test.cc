@@ -426,6 +426,10 @@ TEST_F(TaskTransferTest, a_log_of_level_1_holds_only_what_it_always_did) {
   selector.not_before = world->now.wall;
   world->purge(queue, false, selector);
   EXPECT_EQ(last_task().refusal.code, RefusalCode::kUnimplemented);
+  Selector of_shard;
+  of_shard.shard = base::ShardIndex(0);
+  world->purge(queue, false, of_shard);
+  EXPECT_EQ(last_task().refusal.code, RefusalCode::kUnimplemented);
   world->purge(queue, false);
   world->tick();
   EXPECT_EQ(last_task().done, 5U);

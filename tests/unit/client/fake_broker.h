@@ -63,6 +63,10 @@ class FakeBroker {
   wire::Peeked peeked;              // answers every PEEK
 
   void forget_sessions() { sessions_.clear(); }
+  // Of each producer in each shard, as if the disk had lost them. REQUIRES: it has so many.
+  void lose_last_messages(std::uint64_t count) {
+    for (auto& [producer, last] : last_sequences_) last -= count;
+  }
   // Sent to every open attachment and publisher of the present connection.
   void deliver(std::vector<std::string> bodies, std::uint16_t shard = 0);
   // The pieces that the window allows, the rest with CHUNK_CREDIT.

@@ -210,6 +210,24 @@ TEST_F(PublisherRemapTest, ANamedProducerThatIsForgottenSaysSo) {
   EXPECT_THAT(publisher_->poll(Millis(1'000)), HasCode(ErrorCode::kFailedPrecondition));
 }
 
+TEST_F(PublisherRemapTest, ANamedProducerEndsWhereTheBrokerLostWhatItHadAcknowledged) {
+  PublisherOptions options;
+  options.end_on_refusal = true;
+  ASSERT_THAT(open(options), IsOk());
+  for (const char* body : {"a", "b"}) {
+    ASSERT_THAT(publisher_->publish(keyed("k", body)), IsOk());
+    ASSERT_THAT(publisher_->flush(Millis(1'000)), IsOk());
+  }
+  broker_.lose_last_messages(1);
+  ASSERT_THAT(publisher_->publish(keyed("k", "c")), IsOk());
+  reconnect();
+  const base::Status ended = publisher_->poll(Millis(1'000));
+  ASSERT_THAT(ended, HasCode(ErrorCode::kFailedPrecondition));
+  EXPECT_THAT(ended.error().message(), testing::HasSubstr("number 2"));
+  EXPECT_EQ(count_outcomes(Code::kNone), 2U);
+  EXPECT_EQ(count_outcomes(Code::kProducerGap), 1U);
+}
+
 TEST_F(PublisherRemapTest, NothingIsLostDoubledOrReorderedWithinAKeyWhateverBreaks) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);

@@ -131,6 +131,16 @@ TEST_F(DispatchAccessTest, ATaskOfOneShardNeedsTheRoleOnBothQueuesToo) {
   receive(peer_of(1), kAdmin, stranger, frame);
   EXPECT_EQ(last_text(), "key root: needs the role admin on queue \"orders\"");
   EXPECT_EQ(commands_.last<broker::StartTask>(), nullptr);
+  // Into a queue that it may not change, from one that is none.
+  wire::StartShardTask into = frame;
+  into.task.kind = 3;
+  into.task.queue = base::QueueId(prng_.id128());
+  into.task.target = commands_.queue_id;
+  receive(peer_of(1), kAdmin, stranger, into);
+  EXPECT_EQ(last_code(), RefusalCode::kPermissionDenied);
+  receive(peer_of(1), kAdmin, stranger, into.task);
+  EXPECT_EQ(last_code(), RefusalCode::kPermissionDenied);
+  EXPECT_EQ(commands_.last<broker::StartTask>(), nullptr);
   const auto [owner, id_2] = open(peer_of(2), kWorker);
   receive(peer_of(2), kWorker, owner, frame);
   const auto* command = commands_.last<broker::StartTask>();
