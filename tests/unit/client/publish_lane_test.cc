@@ -3,38 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message.h"
-#include "base/prng.h"
-#include "wire/frame_codec.h"
+#include <string>
+#include <vector>
+
+#include "tests/unit/client/lane_samples.h"
 
 namespace sluice::client {
 namespace {
 
 using wire::Code;
-
-constexpr base::MonoTime kNow{1'000'000'000};
-
-PendingBatch batch_of(std::uint32_t count) {
-  PendingBatch batch;
-  batch.count = count;
-  const std::size_t bytes = wire::kPublishPrefixBytes + count * base::kEntryHeaderBytes;
-  batch.frame = std::make_shared<OutboundBuffer>(bytes);
-  batch.frame->resize(bytes);
-  for (std::size_t at = wire::kPublishPrefixBytes; at < bytes; at += base::kEntryHeaderBytes) {
-    base::store(batch.frame->data() + at, std::uint64_t{base::kEntryHeaderBytes});
-  }
-  return batch;
-}
-
-wire::PublisherOpened opened(std::uint64_t last_sequence = 0, std::uint64_t messages = 1'000) {
-  wire::PublisherOpened opened;
-  opened.publisher = 4;
-  opened.producer_epoch = 2;
-  opened.last_sequence = last_sequence;
-  opened.messages_limit = messages;
-  opened.bytes_limit = messages * base::kEntryHeaderBytes;
-  return opened;
-}
 
 class PublishLaneTest : public testing::Test {
  protected:
@@ -441,122 +418,6 @@ TEST_F(PublishLaneTest, IgnoresAnswersOfAnEarlierConnection) {
   send_all();
   EXPECT_FALSE(answer(2));
   EXPECT_EQ(lane_.pending(), 1U);
-}
-
-// A broker with the rules of docs/protocol.md, at the far end of a line that loses what is on it.
-class LaneAgainstModel {
- public:
-  explicit LaneAgainstModel(std::uint64_t seed) : prng_(seed) {}
-
-  void run() {
-    for (int step = 0; step < 2'000; ++step) {
-      switch (prng_.below(8)) {
-        case 0:
-        case 1:
-          add();
-          break;
-        case 2:
-        case 3:
-          send();
-          break;
-        case 4:
-          if (prng_.below(10) == 0) lose();
-          break;
-        default:
-          answer();
-      }
-    }
-    calm_ = true;
-    while (lane_.pending() > 0) {
-      send();
-      answer();
-    }
-    collect();
-  }
-
-  void check() const {
-    // Every batch has one outcome, and exactly those told as stored are there, once, in order.
-    ASSERT_EQ(outcomes_.size(), added_);
-    std::vector<std::uint32_t> told;
-    for (const auto& [count, stored] : outcomes_) {
-      if (stored) told.push_back(count);
-    }
-    ASSERT_EQ(told, stored_);
-  }
-
- private:
-  struct OnLine {
-    std::uint64_t request = 0;
-    std::uint64_t sequence = 0;
-    std::uint32_t count = 0;
-  };
-
-  // Counts are unique, so that they tell the batches apart.
-  void add() { lane_.add(batch_of(++added_)); }
-  void send() {
-    if (lane_.phase() == PublishLane::Phase::kClosed) {
-      lane_.on_opening(++request_);
-      lane_.on_opened(kNow, opened(last_, 1'000'000'000));
-      collect();
-    }
-    while (const PendingBatch* batch = lane_.next(kNow)) {
-      line_.push_back({++request_, batch->producer_sequence, batch->count});
-      lane_.on_sent(request_);
-      if (prng_.below(3) == 0) break;
-    }
-  }
-  void lose() {
-    // Some of what was on the line still arrives; no answer does.
-    for (std::uint64_t n = prng_.below(line_.size() + 1); n > 0; --n) take();
-    line_.clear();
-    lane_.on_session_lost();
-  }
-  wire::Published take() {
-    const OnLine frame = line_.front();
-    line_.pop_front();
-    wire::Published published;
-    if (frame.sequence != last_ + 1) {
-      published.code = static_cast<std::uint16_t>(Code::kProducerGap);
-      published.expected_sequence = last_ + 1;
-    } else if (!calm_ && prng_.below(5) == 0) {
-      published.code = static_cast<std::uint16_t>(Code::kQueueFull);
-    } else {
-      last_ += frame.count;
-      stored_.push_back(frame.count);
-    }
-    return published;
-  }
-  void answer() {
-    if (line_.empty()) return;
-    const std::uint64_t request = line_.front().request;
-    lane_.on_published(kNow, request, take());
-    collect();
-  }
-  void collect() {
-    for (const FinishedBatch& finished : lane_.take_finished()) {
-      outcomes_.emplace_back(finished.batch.count, finished.code == Code::kNone);
-    }
-  }
-
-  base::Prng prng_;
-  PublishLane lane_;
-  std::deque<OnLine> line_;
-  std::uint64_t request_ = 0;
-  std::uint32_t added_ = 0;
-  bool calm_ = false;
-  std::uint64_t last_ = 0;
-  std::vector<std::uint32_t> stored_;
-  std::vector<std::pair<std::uint32_t, bool>> outcomes_;
-};
-
-TEST(PublishLaneModel, StoresEveryBatchOnceWhateverIsLostAndRefused) {
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
-    SCOPED_TRACE(seed);
-    LaneAgainstModel model(seed);
-    model.run();
-    model.check();
-    if (testing::Test::HasFatalFailure()) return;
-  }
 }
 
 }  // namespace
