@@ -203,6 +203,16 @@ std::string describe_holdings(const std::string& name, const QueueHoldings& hold
          " retained";
 }
 
+// True when publishers may have credit for batches that the queue can never take any more, and
+// would refuse whole again and again. A credit does not fall, so they have to be opened anew.
+// Nobody waits for credit who has nothing under way, so everybody hears of it. Where the queue
+// blocked, they do wait, and go on with what they were promised.
+bool outgrows(const LimitsConfig& before, const LimitsConfig& now) {
+  if (now.overflow != Overflow::kReject || before.overflow == Overflow::kBlock) return false;
+  return before.overflow != Overflow::kReject || now.messages_max < before.messages_max ||
+         now.bytes_max < before.bytes_max;
+}
+
 }  // namespace
 
 base::Status check_configure(const Core& core, const Configure& command, std::size_t new_ones) {
@@ -246,7 +256,13 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
                            " was removed from queue " + queue->name()});
     core.drop(*subscription);
   }
+  const LimitsConfig before = queue->config().limits;
   core.record(fact, syncs);
+  if (outgrows(before, queue->config().limits)) {
+    abandon_gatherings(core, *queue,
+                       "has lower limits since the message began to come: open it again");
+    close_publishers(core, *queue);
+  }
   core.created_look = base::MonoTime();
   // Whoever waits for credit may have other limits now.
   queue->short_of_credit = queue->publishers;
@@ -282,7 +298,7 @@ void delete_queue(Core& core, const DeleteQueue& command) {
       close_attachments(core, *subscription, reason);
     }
   }
-  abandon_gatherings(core, *queue);
+  abandon_gatherings(core, *queue, "was deleted while the message came: send it to another queue");
   close_publishers(core, *queue);
   abandon_tasks(core, *queue);
   storage::QueueDeletedFact fact;

@@ -57,13 +57,12 @@ void expire_gatherings(Core& core, base::Now now) {
   }
 }
 
-void abandon_gatherings(Core& core, const Queue& queue) {
+void abandon_gatherings(Core& core, const Queue& queue, std::string_view why) {
   for (const PublisherHandle publisher : queue.publishers) {
     if (core.sessions.gathering(publisher) == nullptr) continue;
-    give_up(core, publisher,
-            {RefusalCode::kUnknownHandle, "publisher: queue " + queue.name() +
-                                              " was deleted while the message came: send it to "
-                                              "another queue"});
+    give_up(
+        core, publisher,
+        {RefusalCode::kUnknownHandle, "publisher: queue " + queue.name() + " " + std::string(why)});
   }
 }
 

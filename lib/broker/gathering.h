@@ -15,7 +15,7 @@ void give_up(Core& core, PublisherHandle publisher, Refusal refusal);
 // Those whose next piece does not come are given up.
 void expire_gatherings(Core& core, base::Now now);
 std::optional<base::MonoTime> next_gathering_deadline(const Core& core);
-// The queue is about to go: those on their way into it are refused.
-void abandon_gatherings(Core& core, const Queue& queue);
+// The queue's publishers are about to go: what is on its way is refused, with `why`.
+void abandon_gatherings(Core& core, const Queue& queue, std::string_view why);
 
 }  // namespace sluice::broker

@@ -279,6 +279,26 @@ TEST_F(PublishTest, credit_is_no_more_than_what_a_refusing_queue_can_ever_hold) 
   EXPECT_EQ(publish(6, bodies(5)).refusal.code, RefusalCode::kQueueFull);
 }
 
+TEST_F(PublishTest, where_limits_are_lowered_publishers_are_opened_again_for_a_smaller_credit) {
+  QueueConfig config = plain_queue();
+  config.limits.messages_max = 100;
+  begin(config);
+  config.limits.messages_max = 200;
+  ASSERT_TRUE(world.configure(config).has_value());
+  EXPECT_FALSE(publish(1, bodies(100)).refusal.refused());
+  config.limits.messages_max = 5;
+  ASSERT_TRUE(world.configure(config).has_value());
+  EXPECT_EQ(publish(101, bodies(10)).refusal.code, RefusalCode::kUnknownHandle);
+  opened = world.open_publisher(session, queue, 7, opened.producer_epoch);
+  EXPECT_EQ(opened.last_sequence, 100U);
+  EXPECT_EQ(opened.messages_limit, 5U);
+  // What blocks gives no credit for what it has no room for, so what was promised comes to its end.
+  config.limits.overflow = Overflow::kBlock;
+  config.limits.messages_max = 3;
+  ASSERT_TRUE(world.configure(config).has_value());
+  EXPECT_NE(publish(101, bodies(1)).refusal.code, RefusalCode::kUnknownHandle);
+}
+
 QueueConfig blocking(std::uint64_t messages_max) {
   QueueConfig config = plain_queue();
   config.limits.messages_max = messages_max;
