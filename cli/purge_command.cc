@@ -27,8 +27,8 @@ base::Status warn(client::Connection& connection, const TaskRun& run,
                   std::optional<base::ShardIndex> shard) {
   const QueueAddress address = parse_queue_address(run.queue);
   if (shard) {
-    ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, address.queue));
-    RETURN_IF_ERROR(keep_shard(shard->value(), address.queue, brokers));
+    ASSIGN_OR_RETURN(const ShardBrokers broker,
+                     reachable_brokers_of(connection, address.queue, shard));
   }
   const std::string& subscription =
       run.subscription.empty() ? address.subscription : run.subscription;
@@ -38,7 +38,11 @@ base::Status warn(client::Connection& connection, const TaskRun& run,
              " of " + (subscription.empty() ? "every subscription" : subscription) + ":");
   print_note(render_stat_table(as_queue_list(std::move(document.json))));
   print_note("Say --yes to do it, or --dry-run to count.");
-  return shard ? base::Status() : check_complete(document.missing);
+  const base::Status complete = check_complete(document.missing);
+  if (!shard) return complete;
+  // The numbers are without theirs; what is to be removed is not.
+  if (!complete.has_value()) print_note(complete.error().to_string());
+  return {};
 }
 
 int run_purge(const Context& context, const PurgeFlags& flags) {

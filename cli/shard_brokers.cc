@@ -10,8 +10,14 @@
 namespace sluice::cli {
 
 base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
-                                                std::string_view queue) {
+                                                std::string_view queue,
+                                                std::optional<base::ShardIndex> only) {
   ASSIGN_OR_RETURN(client::QueueInfo info, client::Admin(connection).resolve(queue));
+  if (only && only->value() >= info.shards) {
+    return base::invalid_argument("queue " + std::string(queue) + " has " +
+                                  std::to_string(info.shards) + " shards, so there is no shard " +
+                                  std::to_string(only->value()));
+  }
   ShardBrokers brokers;
   if (info.endpoints.empty()) {
     ShardBroker& all = brokers.there.emplace_back();
@@ -22,6 +28,7 @@ base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
   }
   std::map<client::Connection*, base::Error> away;
   for (std::uint16_t shard = 0; shard < info.shards; ++shard) {
+    if (only && only->value() != shard) continue;
     client::Connection& peer = connection.peer(info.endpoints[shard]);
     auto at = std::find_if(brokers.there.begin(), brokers.there.end(),
                            [&](const ShardBroker& broker) { return broker.connection == &peer; });
@@ -42,6 +49,7 @@ base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
     }
     at->shards.push_back(shard);
   }
+  if (only) RETURN_IF_ERROR(check_complete(brokers.missing));
   if (brokers.there.empty()) return brokers.missing.front().error;
   return brokers;
 }
@@ -51,20 +59,6 @@ base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection
   ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, queue));
   RETURN_IF_ERROR(check_complete(brokers.missing));
   return std::move(brokers.there);
-}
-
-base::Status keep_shard(std::uint16_t shard, std::string_view queue, ShardBrokers& brokers) {
-  const std::uint16_t shards = brokers.there.front().queue.shards;
-  if (shard >= shards) {
-    return base::invalid_argument("queue " + std::string(queue) + " has " + std::to_string(shards) +
-                                  " shards, so there is no shard " + std::to_string(shard));
-  }
-  std::erase_if(brokers.missing, [&](const MissingShard& one) { return one.shard != shard; });
-  RETURN_IF_ERROR(check_complete(brokers.missing));
-  std::erase_if(brokers.there, [&](const ShardBroker& broker) {
-    return std::find(broker.shards.begin(), broker.shards.end(), shard) == broker.shards.end();
-  });
-  return {};
 }
 
 base::Status check_complete(const std::vector<MissingShard>& missing) {

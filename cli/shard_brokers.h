@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,15 +32,14 @@ struct ShardBrokers {
 
 // The brokers that have shards of the queue. Mostly one: the connection that was opened. Else these
 // are its peers, and live as long as it does. Where some do not answer in time, the others count.
-base::Result<ShardBrokers> reachable_brokers_of(client::Connection& connection,
-                                                std::string_view queue);
+// With a shard, its broker alone: InvalidArgument where there is none of that number, Unavailable
+// where it does not answer.
+base::Result<ShardBrokers> reachable_brokers_of(
+    client::Connection& connection, std::string_view queue,
+    std::optional<base::ShardIndex> only = std::nullopt);
 // The same for what is done at all of them or not at all: fails where one is missing.
 base::Result<std::vector<ShardBroker>> brokers_of(client::Connection& connection,
                                                   std::string_view queue);
-
-// Leaves the broker of that shard alone. InvalidArgument: the queue has no such shard. Unavailable:
-// that broker is missing.
-base::Status keep_shard(std::uint16_t shard, std::string_view queue, ShardBrokers& brokers);
 
 // What a command ends with that has said or done what it could: Unavailable names who is missing.
 base::Status check_complete(const std::vector<MissingShard>& missing);

@@ -46,11 +46,11 @@ base::Result<client::TaskStatus> start(const ShardBroker& broker, const TaskRun&
 base::Result<client::TaskStatus> start(client::Connection& connection, const TaskRun& run,
                                        const client::Selector& wanted, const TaskVerbs& verbs,
                                        std::vector<MissingShard>& missing, std::uint16_t& shards) {
-  const std::string queue = parse_queue_address(run.queue).queue;
-  ASSIGN_OR_RETURN(ShardBrokers brokers, reachable_brokers_of(connection, queue));
+  ASSIGN_OR_RETURN(
+      ShardBrokers brokers,
+      reachable_brokers_of(connection, parse_queue_address(run.queue).queue, wanted.shard));
   shards = brokers.there.front().queue.shards;
   client::Selector selector = wanted;
-  if (selector.shard) RETURN_IF_ERROR(keep_shard(selector.shard->value(), queue, brokers));
   // The only one needs no task of one shard, which older brokers and logs do not know.
   if (shards == 1) selector.shard.reset();
   missing = std::move(brokers.missing);
