@@ -71,6 +71,7 @@ void PublishLane::on_opened(base::MonoTime now, const wire::PublisherOpened& ope
   retry_at_.reset();
   publisher_ = opened.publisher;
   producer_epoch_ = opened.producer_epoch;
+  message_bytes_max_ = opened.message_bytes_max;
   taken_ = {};
   sending_ = {};
   limit_ = {opened.messages_limit, opened.bytes_limit};
@@ -196,7 +197,14 @@ bool PublishLane::cut_to_credit() {
     bytes += entry;
     ++count;
   }
-  if (count == 0 || count == whole.count) return count > 0;
+  if (count > 0 && count < whole.count) cut_front(count, bytes);
+  return count > 0;
+}
+
+// Leaves so many messages, of so many bytes, in the first batch, and puts the rest behind it.
+void PublishLane::cut_front(std::uint32_t count, std::size_t bytes) {
+  PendingBatch& whole = batches_.front();
+  const base::ByteView entries = whole.frame->view().subspan(wire::kPublishPrefixBytes);
   PendingBatch rest = whole;
   rest.frame = frame_of(entries.subspan(bytes));
   rest.count = whole.count - count;
@@ -209,6 +217,26 @@ bool PublishLane::cut_to_credit() {
   whole.frame = frame_of(entries.first(bytes));
   whole.count = count;
   batches_.insert(batches_.begin() + 1, std::move(rest));
+}
+
+// True where the first message was, and is done with.
+bool PublishLane::refuse_oversized() {
+  const PendingBatch& front = batches_.front();
+  const base::ByteView entries = front.frame->view().subspan(wire::kPublishPrefixBytes);
+  const std::size_t entry = base::load<std::uint32_t>(entries.data());
+  // Below that the body may be small enough, and an empty queue gives credit for it.
+  if (entry <= base::kEntryHeaderBytes + base::kAttributesBytesMax + message_bytes_max_) {
+    return false;
+  }
+  const std::string text = "a message of " + std::to_string(entry) +
+                           " B: the queue takes bodies of " + std::to_string(message_bytes_max_) +
+                           " B by now";
+  if (ends_on_refusal_) {
+    fail(wire::Code::kMessageTooLarge, text);
+    return true;
+  }
+  if (front.count > 1) cut_front(1, entry);
+  finish_front(wire::Code::kMessageTooLarge, text, base::Sequence(0), false);
   return true;
 }
 
@@ -219,7 +247,8 @@ PendingBatch* PublishLane::next(base::MonoTime now) {
   if (under_way_ == batches_.size() || (probing_ && under_way_ > 0)) return nullptr;
   if (batches_[under_way_].is_stored) return &batches_[under_way_];  // it needs no credit
   if (!has_credit(batches_[under_way_])) {
-    if (under_way_ > 0 || !cut_to_credit()) return nullptr;
+    if (under_way_ > 0) return nullptr;
+    if (!cut_to_credit()) return refuse_oversized() ? next(now) : nullptr;
   }
   PendingBatch& batch = batches_[under_way_];
   batch.producer_sequence = next_sequence_;

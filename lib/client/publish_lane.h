@@ -115,7 +115,8 @@ class PublishLane {
   void add(PendingBatch batch);
   // The next batch that may be sent now, numbered; nullptr = none, for want of credit or of an open
   // publisher. The caller sends it, then says so with on_sent(). A batch above the whole credit is
-  // cut in two where nothing is under way whose answer could bring more.
+  // cut in two where nothing is under way whose answer could bring more; a message for which no
+  // credit will ever do, since the queue takes none of its size any more, is refused here.
   PendingBatch* next(base::MonoTime now);
   void on_sent(std::uint64_t request);
 
@@ -143,6 +144,8 @@ class PublishLane {
   void drop_stored(std::uint64_t last_sequence);
   bool has_credit(const PendingBatch& batch) const;
   bool cut_to_credit();
+  void cut_front(std::uint32_t count, std::size_t bytes);
+  bool refuse_oversized();
 
   Phase phase_ = Phase::kClosed;
   wire::Code failure_ = wire::Code::kNone;
@@ -150,6 +153,7 @@ class PublishLane {
   std::uint64_t open_request_ = 0;
   std::uint32_t publisher_ = 0;
   std::uint32_t producer_epoch_ = 0;
+  std::uint32_t message_bytes_max_ = 0;
   std::uint64_t last_stored_ = 0;
   // Up to here the maker was told that all is stored: at the first opening, and by answers.
   std::optional<std::uint64_t> told_sequence_;

@@ -400,8 +400,9 @@ void Publisher::Impl::pump(base::MonoTime now) {
 
 void Publisher::Impl::pump(Lane& lane, base::MonoTime now) {
   while (PendingBatch* batch = lane.state.next(now)) {
-    if (!send_batch(lane, *batch)) return;
+    if (!send_batch(lane, *batch)) break;
   }
+  collect(lane);  // what it has refused by itself
 }
 
 bool Publisher::Impl::send_batch(Lane& lane, PendingBatch& batch) {

@@ -33,6 +33,7 @@ inline wire::PublisherOpened opened(std::uint64_t last_sequence = 0,
   opened.producer_epoch = 2;
   opened.last_sequence = last_sequence;
   opened.messages_limit = messages;
+  opened.message_bytes_max = 1'000'000;
   opened.bytes_limit = messages * base::kEntryHeaderBytes;
   return opened;
 }

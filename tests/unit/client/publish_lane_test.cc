@@ -341,6 +341,30 @@ TEST_F(PublishLaneTest, ResendsFromTheSequenceThatTheBrokerExpects) {
   EXPECT_EQ(send_all(), Sent({"35+4"}));
 }
 
+// The queue's limits were lowered meanwhile. No credit would ever do for it.
+TEST_F(PublishLaneTest, RefusesAMessageThatTheQueueTakesNoMore) {
+  constexpr std::uint32_t kBytes = 100'000;
+  for (const bool named : {false, true}) {
+    lane_ = PublishLane();
+    if (named) lane_.end_on_refusal();
+    wire::PublisherOpened small = opened();
+    small.message_bytes_max = 1'000;
+    small.bytes_limit = 20'000;
+    std::vector<std::byte> entries(kBytes + base::kEntryHeaderBytes);
+    base::store(entries.data(), std::uint64_t{kBytes});
+    base::store(entries.data() + kBytes, std::uint64_t{base::kEntryHeaderBytes});
+    PendingBatch batch;
+    batch.frame = frame_of(entries);
+    batch.count = 2;
+    lane_.add(std::move(batch));
+    lane_.add(batch_of(3));
+    open(small);
+    EXPECT_EQ(send_all(), named ? Sent() : Sent({"1+1", "2+3"}));
+    EXPECT_EQ(finished_codes(), Codes(named ? 2 : 1, Code::kMessageTooLarge));
+    EXPECT_EQ(lane_.phase(), named ? PublishLane::Phase::kFailed : PublishLane::Phase::kOpen);
+  }
+}
+
 TEST_F(PublishLaneTest, WaitsForCreditThatItThoughtItHad) {
   open(opened(0, 10));
   lane_.add(batch_of(4));
