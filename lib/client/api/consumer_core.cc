@@ -235,33 +235,12 @@ void Consumer::Core::detach() {
   client_->loop().leave(this);
 }
 
-// What is not known any more goes alone, since it is likely to be stale: a row of messages at once.
 void Consumer::Core::apply(std::vector<client::ReceiptWord>& acks) {
   if (options_.at_most_once) return consumer_->ack(acks);  // there are no leases
-  std::optional<client::Receipt> row;
-  const auto send_row = [&] {
-    if (row) consumer_->settle(client::SettleKind::kAck, *row, {.alone = true});
-    row.reset();
-  };
-  for (client::ReceiptWord& word : acks) {
-    const std::uint64_t known = leases_.settle(word);
-    client::ReceiptWord unknown = word;
-    unknown.keep(~known);
-    word.keep(known);
-    if (unknown.bits == 0) continue;
-    client::for_each_range(unknown, [&](const client::Receipt& next) {
-      const bool goes_on = row && row->shard == next.shard && row->epoch == next.epoch &&
-                           row->range.last + 1 == next.range.first;
-      if (goes_on) {
-        row->range.last = next.range.last;
-      } else {
-        send_row();
-        row = next;
-      }
-    });
+  // What is not known any more goes alone, since it is likely to be stale.
+  for (const client::Receipt& row : leases_.settle(acks)) {
+    consumer_->settle(client::SettleKind::kAck, row, {.alone = true});
   }
-  send_row();
-  std::erase_if(acks, [](const client::ReceiptWord& word) { return word.bits == 0; });
   consumer_->ack(acks);
 }
 

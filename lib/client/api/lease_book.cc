@@ -57,6 +57,29 @@ std::uint64_t LeaseBook::settle(const client::ReceiptWord& word) {
   return known;
 }
 
+std::vector<client::Receipt> LeaseBook::settle(std::vector<client::ReceiptWord>& acks) {
+  std::vector<client::Receipt> rows;
+  for (client::ReceiptWord& word : acks) {
+    const std::uint64_t known = settle(word);
+    client::ReceiptWord unknown = word;
+    unknown.keep(~known);
+    word.keep(known);
+    if (unknown.bits == 0) continue;
+    client::for_each_range(unknown, [&](const client::Receipt& next) {
+      const bool goes_on = !rows.empty() && rows.back().shard == next.shard &&
+                           rows.back().epoch == next.epoch &&
+                           rows.back().range.last + 1 == next.range.first;
+      if (goes_on) {
+        rows.back().range.last = next.range.last;
+      } else {
+        rows.push_back(next);
+      }
+    });
+  }
+  std::erase_if(acks, [](const client::ReceiptWord& word) { return word.bits == 0; });
+  return rows;
+}
+
 std::uint64_t LeaseBook::settle_held(const client::Receipt& receipt) {
   const auto begin = held_.lower_bound({receipt.shard, receipt.epoch, receipt.range.first});
   const auto end = held_.upper_bound({receipt.shard, receipt.epoch, receipt.range.last});

@@ -29,6 +29,8 @@ class LeaseBook {
   std::uint64_t settle(const client::Receipt& receipt);
   // Returns which of them were here.
   std::uint64_t settle(const client::ReceiptWord& word);
+  // The same for many: leaves in `acks` what was here. Returns the rest, a receipt for each row.
+  std::vector<client::Receipt> settle(std::vector<client::ReceiptWord>& acks);
   // The application extended the lease of one message by itself, until then: it is left alone so
   // long that this is not cut short.
   void hold(const client::Receipt& receipt, base::MonoTime until);

@@ -99,6 +99,27 @@ TEST_F(LeaseBookTest, TellsWhichOfAWordWereHere) {
   EXPECT_EQ(book_.next(), std::nullopt);
 }
 
+TEST_F(LeaseBookTest, TellsTheRestOfManyWordsByRow) {
+  constexpr base::ShardIndex kOther{1};
+  const auto word = [](std::uint64_t first, std::uint64_t bits, base::ShardIndex shard = kShard) {
+    return client::ReceiptWord{shard, kEpoch, base::Sequence(first), bits};
+  };
+  book_.add({receipt(5, 6)}, kBegin, kLease);
+  std::vector<client::ReceiptWord> acks = {word(1, ~std::uint64_t{0}), word(65, 0b1011),
+                                           word(69, 1, kOther)};
+  std::vector<std::vector<std::uint64_t>> rows;
+  for (const client::Receipt& row : book_.settle(acks)) {
+    rows.push_back({row.shard.value(), row.range.first.value(), row.range.last.value()});
+  }
+  const std::vector<std::vector<std::uint64_t>> expected = {
+      {0, 1, 4}, {0, 7, 66}, {0, 68, 68}, {1, 69, 69}};
+  EXPECT_EQ(rows, expected);
+  ASSERT_EQ(acks.size(), 1U);
+  EXPECT_EQ(acks[0].first, base::Sequence(5));
+  EXPECT_EQ(acks[0].bits, 0b11U);
+  EXPECT_TRUE(book_.empty());
+}
+
 TEST_F(LeaseBookTest, DoesNotCutShortWhatTheApplicationExtended) {
   book_.add({receipt(1, 3)}, kBegin, kLease);
   book_.hold(receipt(2, 2), kBegin + Millis(2'000));
