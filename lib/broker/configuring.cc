@@ -13,6 +13,7 @@
 #include "broker/gathering.h"
 #include "broker/hosting.h"
 #include "broker/observing.h"
+#include "broker/publish_credit.h"
 #include "broker/seeking.h"
 #include "broker/task_runner.h"
 
@@ -203,16 +204,6 @@ std::string describe_holdings(const std::string& name, const QueueHoldings& hold
          " retained";
 }
 
-// True when publishers may have credit for batches that the queue can never take any more, and
-// would refuse whole again and again. A credit does not fall, so they have to be opened anew.
-// Nobody waits for credit who has nothing under way, so everybody hears of it. Where the queue
-// blocked, they do wait, and go on with what they were promised.
-bool outgrows(const LimitsConfig& before, const LimitsConfig& now) {
-  if (now.overflow != Overflow::kReject || before.overflow == Overflow::kBlock) return false;
-  return before.overflow != Overflow::kReject || now.messages_max < before.messages_max ||
-         now.bytes_max < before.bytes_max;
-}
-
 }  // namespace
 
 base::Status check_configure(const Core& core, const Configure& command, std::size_t new_ones) {
@@ -258,14 +249,17 @@ base::Result<base::QueueId> configure(Core& core, const Configure& command) {
   }
   const LimitsConfig before = queue->config().limits;
   core.record(fact, syncs);
-  if (outgrows(before, queue->config().limits)) {
-    abandon_gatherings(core, *queue,
-                       "has lower limits since the message began to come: open it again");
-    close_publishers(core, *queue);
-  }
   core.created_look = base::MonoTime();
   // Whoever waits for credit may have other limits now.
   queue->short_of_credit = queue->publishers;
+  if (is_too_much(core, before, queue->config().limits)) {
+    // A credit does not fall, so they have to be opened anew. Whoever waits for some gets it first:
+    // he hears of this by what he sends.
+    return_credit(core, *queue);
+    abandon_gatherings(core, *queue,
+                       "has other limits since the message began to come: open it again");
+    close_publishers(core, *queue);
+  }
   // Dead letters may have less room than they take.
   for (const base::SubscriptionId id : queue->stored().ids) {
     core.overfull.emplace(queue->id(), id);

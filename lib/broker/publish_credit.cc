@@ -19,23 +19,32 @@ std::uint64_t share_of(std::uint64_t limit, std::uint64_t used, std::uint64_t pu
   return (limit - used + publishers - 1) / publishers;
 }
 
+// An empty queue takes any message that it may have at all.
+std::uint64_t bytes_of_one(const LimitsConfig& limits) {
+  return std::uint64_t{limits.message_bytes_max} + base::kEntryHeaderBytes +
+         base::kAttributesBytesMax;
+}
+
+// How far ahead of what was accepted the limits are at most.
+Limits window_of(const Core& core, const LimitsConfig& limits) {
+  Limits window{core.options.publisher_window_messages, core.options.publisher_window_bytes};
+  if (limits.overflow == Overflow::kReject || limits.overflow == Overflow::kBlock) {
+    window.messages = std::min(window.messages, limits.messages_max);
+    window.bytes = std::min(window.bytes, std::max(limits.bytes_max, bytes_of_one(limits)));
+  }
+  return window;
+}
+
 // The limits that the publisher may have now.
 Limits limits_now(const Core& core, const Publisher& publisher) {
   const Queue& queue = publisher.stream->queue();
   const LimitsConfig& limits = queue.config().limits;
-  Limits ahead{core.options.publisher_window_messages, core.options.publisher_window_bytes};
-  // An empty queue takes any message that it may have at all.
-  const std::uint64_t one =
-      std::uint64_t{limits.message_bytes_max} + base::kEntryHeaderBytes + base::kAttributesBytesMax;
-  if (limits.overflow == Overflow::kReject) {
-    ahead.messages = std::min(ahead.messages, limits.messages_max);
-    ahead.bytes = std::min(ahead.bytes, std::max(limits.bytes_max, one));
-  }
+  Limits ahead = window_of(core, limits);
   if (limits.overflow == Overflow::kBlock) {
     const std::uint64_t publishers = std::max<std::size_t>(1, queue.publishers.size());
     const std::uint64_t messages = queue.messages();
     std::uint64_t bytes = share_of(limits.bytes_max, queue.bytes(), publishers);
-    if (messages == 0) bytes = std::max(bytes, one);
+    if (messages == 0) bytes = std::max(bytes, bytes_of_one(limits));
     ahead.messages = std::min(ahead.messages, share_of(limits.messages_max, messages, publishers));
     ahead.bytes = std::min(ahead.bytes, bytes);
   }
@@ -74,6 +83,13 @@ void grant_credit(Core& core, Publisher& publisher) {
   publisher.messages_limit = limits.messages;
   publisher.bytes_limit = limits.bytes;
   note_shortness(core, publisher);
+}
+
+bool is_too_much(const Core& core, const LimitsConfig& before, const LimitsConfig& now) {
+  if (now.overflow != Overflow::kReject) return false;
+  const Limits given = window_of(core, before);
+  const Limits window = window_of(core, now);
+  return given.messages > window.messages || given.bytes > window.bytes;
 }
 
 void return_credit(Core& core, Queue& queue) {

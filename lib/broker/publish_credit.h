@@ -15,6 +15,10 @@ namespace sluice::broker {
 // Raises the publisher's limits to what it may have now.
 void grant_credit(Core& core, Publisher& publisher);
 
+// True when credit that `before` allowed may be for batches that a queue with `now` can never take,
+// and would refuse whole again and again.
+bool is_too_much(const Core& core, const LimitsConfig& before, const LimitsConfig& now);
+
 // Space may have come back: publishers that ran low are told.
 void return_credit(Core& core, Queue& queue);
 

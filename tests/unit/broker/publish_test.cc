@@ -292,11 +292,40 @@ TEST_F(PublishTest, where_limits_are_lowered_publishers_are_opened_again_for_a_s
   opened = world.open_publisher(session, queue, 7, opened.producer_epoch);
   EXPECT_EQ(opened.last_sequence, 100U);
   EXPECT_EQ(opened.messages_limit, 5U);
-  // What blocks gives no credit for what it has no room for, so what was promised comes to its end.
+  // What blocks keeps what it has promised.
   config.limits.overflow = Overflow::kBlock;
   config.limits.messages_max = 3;
   ASSERT_TRUE(world.configure(config).has_value());
   EXPECT_NE(publish(101, bodies(1)).refusal.code, RefusalCode::kUnknownHandle);
+}
+
+TEST_F(PublishTest, limits_that_make_no_difference_to_the_credit_close_no_publisher) {
+  BrokerOptions options;
+  options.publisher_window_messages = 10;
+  World small(options);
+  QueueConfig config = plain_queue();
+  config.limits.messages_max = 1'000;
+  const auto orders = small.make(config);
+  const auto client = small.open(1);
+  const auto publisher = small.open_publisher(client, orders, 1);
+  config.limits.messages_max = 10;
+  ASSERT_TRUE(small.configure(config).has_value());
+  EXPECT_FALSE(small.publish(client, publisher.publisher, 1, bodies(5)).refusal.refused());
+  config.limits.messages_max = 9;
+  ASSERT_TRUE(small.configure(config).has_value());
+  EXPECT_EQ(small.publish(client, publisher.publisher, 6, bodies(1)).refusal.code,
+            RefusalCode::kUnknownHandle);
+}
+
+TEST_F(PublishTest, a_queue_that_drops_no_more_gives_publishers_a_smaller_credit) {
+  QueueConfig config = plain_queue();
+  config.limits.messages_max = 5;
+  config.limits.overflow = Overflow::kDropOldest;
+  begin(config);
+  EXPECT_FALSE(publish(1, bodies(10)).refusal.refused());
+  config.limits.overflow = Overflow::kReject;
+  ASSERT_TRUE(world.configure(config).has_value());
+  EXPECT_EQ(publish(11, bodies(10)).refusal.code, RefusalCode::kUnknownHandle);
 }
 
 QueueConfig blocking(std::uint64_t messages_max) {
@@ -353,6 +382,18 @@ TEST_F(PublishTest, lowering_the_limit_drops_nothing_and_lifting_block_lets_publ
   world.make(open);
   ASSERT_THAT(world.sink.credits, SizeIs(1));
   EXPECT_FALSE(publish(11, bodies(50)).refusal.refused());
+}
+
+TEST_F(PublishTest, who_waits_for_a_blocking_queue_hears_that_it_rejects_from_now_on) {
+  begin(blocking(10));
+  publish(1, bodies(10));
+  QueueConfig open = blocking(5);
+  open.limits.overflow = Overflow::kReject;
+  world.make(open);
+  ASSERT_THAT(world.sink.credits, SizeIs(1));  // so that it sends, and is told
+  EXPECT_EQ(publish(11, bodies(1)).refusal.code, RefusalCode::kUnknownHandle);
+  opened = world.open_publisher(session, queue, 7, opened.producer_epoch);
+  EXPECT_EQ(opened.messages_limit, 5U);
 }
 
 TEST_F(PublishTest, bytes_are_exact_for_bodies_of_one_size_and_whole_batches_for_mixed_ones) {
