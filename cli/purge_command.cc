@@ -38,7 +38,7 @@ base::Status warn(client::Connection& connection, const TaskRun& run,
              " of " + (subscription.empty() ? "every subscription" : subscription) + ":");
   print_note(render_stat_table(as_queue_list(std::move(document.json))));
   print_note("Say --yes to do it, or --dry-run to count.");
-  const base::Status complete = check_complete(document.missing);
+  base::Status complete = check_complete(document.missing);
   if (!shard) return complete;
   // The numbers are without theirs; what is to be removed is not.
   if (!complete.has_value()) print_note(complete.error().to_string());

@@ -34,7 +34,7 @@ class SLUICE_HIDDEN Consumer::Core final : public api::Attendant,
   base::Result<DeliveryBatch> receive(base::Millis timeout, std::size_t messages_max);
   void settle(const Delivery& delivery, const Settlement& settlement, SettleCallback done);
   // `done` is told once, when all are confirmed.
-  void ack(const DeliveryBatch& batch, SettleCallback done);
+  void ack(const DeliveryBatch& batch, const SettleCallback& done);
   void extend(const Delivery& delivery, base::Millis duration, SettleCallback done);
   base::Status flush(base::Millis timeout);
   void request_stop();

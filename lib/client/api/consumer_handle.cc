@@ -71,7 +71,7 @@ void Consumer::ack(const Delivery& delivery) {
 void Consumer::ack(const DeliveryBatch& batch) { core_->ack(batch, nullptr); }
 std::future<Status> Consumer::ack_confirmed(const DeliveryBatch& batch) {
   auto [future, done] = promised();
-  core_->ack(batch, std::move(done));
+  core_->ack(batch, done);
   return std::move(future);
 }
 void Consumer::extend(const Delivery& delivery, std::chrono::milliseconds duration,

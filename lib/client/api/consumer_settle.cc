@@ -129,7 +129,7 @@ void Consumer::Core::settle(const Delivery& delivery, const Settlement& settleme
   command(std::move(one));
 }
 
-void Consumer::Core::ack(const DeliveryBatch& batch, SettleCallback done) {
+void Consumer::Core::ack(const DeliveryBatch& batch, const SettleCallback& done) {
   if (options_.at_most_once || batch.empty()) {
     if (done) done({});
     return;

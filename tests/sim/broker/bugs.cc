@@ -5,7 +5,7 @@ namespace sluice::sim {
 const std::vector<Bug>& bugs() {
   static const std::vector<Bug> all = {
       {"ack_before_sync", "segments are not synced before anybody is answered",
-       "one message was stored at"},
+       "settled, and delivered again"},
       {"skip_dir_sync", "folders are not synced", "settled, and delivered again"},
       {"forget_timer", "what is due waits until something else happens",
        "has left undone what was due"},
