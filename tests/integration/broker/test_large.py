@@ -42,7 +42,7 @@ class Large(broker_test.BrokerTest):
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def test_16_mib_arrive_whole_beside_small_ones(self):
-        world = self.world(spec=SPEC)
+        world = self.world(spec=SPEC, lease="60s", session_ttl="60s")
         world.start_broker()
         names = self.files(world, 2, 16 * MIB)
         trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -63,7 +63,8 @@ class Large(broker_test.BrokerTest):
         self.wait_for_messages(world, ready=0, inFlight=0, deadLettered=0)
 
     def test_tasks_and_dead_letters_carry_them_whole(self):
-        world = self.world(spec=SPEC)
+        # Nothing is killed here, and a busy machine needs seconds to print 16 MiB.
+        world = self.world(spec=SPEC, lease="60s", session_ttl="60s")
         parked = os.path.join(world.folder, "parked.yaml")
         with open(parked, "w", encoding="utf-8") as out:
             out.write(broker_test.harness.queue("parked", limits={"messageBytes": "16Mi"}))
