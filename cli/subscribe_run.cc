@@ -15,6 +15,7 @@ namespace {
 constexpr base::Millis kPollTurn{200};
 constexpr base::Millis kSettleTimeout{30'000};
 constexpr int kExitRelease = 75;
+constexpr std::uint64_t kBytesOfAll = std::uint64_t{1} << 50;  // far from where credit would wrap
 
 }  // namespace
 
@@ -27,6 +28,8 @@ base::Status SubscribeRun::run() {
   options.subscription = options_.subscription;
   options.messages_max = options_.prefetch;
   options.at_most_once = options_.at_most_once;
+  // Nothing is given back before the end, so that what is wanted has to fit.
+  if (options_.settle == SettleMode::kNone) options.bytes_max = kBytesOfAll;
   if (options_.max > 0) {
     options.messages_max =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.max, options.messages_max));
