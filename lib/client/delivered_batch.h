@@ -49,6 +49,16 @@ void for_each_range(const ReceiptWord& word, const Use& use) {
                        });
 }
 
+// Appends `next`, joined with the last one where it goes on with that.
+inline void append_receipt(std::vector<Receipt>& receipts, const Receipt& next) {
+  if (!receipts.empty() && receipts.back().shard == next.shard &&
+      receipts.back().epoch == next.epoch && receipts.back().range.last + 1 == next.range.first) {
+    receipts.back().range.last = next.range.last;
+  } else {
+    receipts.push_back(next);
+  }
+}
+
 // One leased message, borrowed from its batch.
 struct Delivery {
   base::ShardIndex shard;

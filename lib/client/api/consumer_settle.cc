@@ -38,14 +38,7 @@ class Gathering {
 std::vector<client::Receipt> to_receipts(const DeliveryBatch& batch) {
   std::vector<client::Receipt> receipts;
   for (const Delivery& delivery : batch) {
-    const client::Receipt receipt = DeliveryAccess::receipt(delivery);
-    if (!receipts.empty() && receipts.back().shard == receipt.shard &&
-        receipts.back().epoch == receipt.epoch &&
-        receipts.back().range.last + 1 == receipt.range.first) {
-      receipts.back().range.last = receipt.range.last;
-    } else {
-      receipts.push_back(receipt);
-    }
+    client::append_receipt(receipts, DeliveryAccess::receipt(delivery));
   }
   return receipts;
 }

@@ -65,16 +65,8 @@ std::vector<client::Receipt> LeaseBook::settle(std::vector<client::ReceiptWord>&
     unknown.keep(~known);
     word.keep(known);
     if (unknown.bits == 0) continue;
-    client::for_each_range(unknown, [&](const client::Receipt& next) {
-      const bool goes_on = !rows.empty() && rows.back().shard == next.shard &&
-                           rows.back().epoch == next.epoch &&
-                           rows.back().range.last + 1 == next.range.first;
-      if (goes_on) {
-        rows.back().range.last = next.range.last;
-      } else {
-        rows.push_back(next);
-      }
-    });
+    client::for_each_range(
+        unknown, [&](const client::Receipt& next) { client::append_receipt(rows, next); });
   }
   std::erase_if(acks, [](const client::ReceiptWord& word) { return word.bits == 0; });
   return rows;
